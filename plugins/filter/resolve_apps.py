@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that checks and completes a list of apps."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: resolve_apps
+short_description: Check and complete a list of WSGI apps
+version_added: 0.1.0
+description:
+  - Checks every key of every app and every pair of apps that could be in each other's way.
+  - Merges the defaults, and fixes every name and path. Roles and modules of this collection take the result.
+  - Leaves out what may be secret, see P(wsgi.stack.app_secrets#filter).
+positional: _input
+options:
+  _input:
+    description: The apps, as described in the argument specification of the role P(wsgi.stack.app#role).
+    type: list
+    elements: dict
+    required: true
+  stack:
+    description: The stack of the apps that name none.
+    type: str
+    default: uwsgi
+  directory:
+    description: The root of builds and releases on the hosts.
+    type: str
+    default: /srv/wsgi
+  runtime_directory:
+    description: The root of the sockets on the hosts.
+    type: str
+    default: /run/wsgi
+  base_directory:
+    description: Where on the controller a relative O(_input[].source.directory) begins. The current directory if not given.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Refuse a list of apps that cannot work
+  ansible.builtin.assert:
+    that: wsgi_apps | wsgi.stack.resolve_apps(base_directory=inventory_dir) is sequence
+    quiet: true
+"""
+
+RETURN = r"""
+_value:
+  description: One dictionary an app, every key there.
+  type: list
+  elements: dict
+"""
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _apps
+
+
+def resolve_apps(apps, **settings):
+    try:
+        return _apps.resolve(apps, **settings)
+    except _apps.AppError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
+class FilterModule:
+    """Filters of this collection."""
+
+    def filters(self):
+        return {"resolve_apps": resolve_apps}

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where an app's things lie: every path, unit name and socket name is made here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+
+SLOTS = ("blue", "green")
+DIRECTORY = "/srv/wsgi"
+RUNTIME_DIRECTORY = "/run/wsgi"
+
+SOCKET_PATH_BYTES = 107
+"""The longest path of a unix socket: sockaddr_un.sun_path holds 108 bytes, the last one is NUL (unix(7))."""
+
+
+def other(slot: str) -> str:
+    """The slot that is not ``slot``."""
+    return SLOTS[1 - SLOTS.index(slot)]
+
+
+class Layout:
+    """The paths of one app.
+
+    :param name: the app's name, which is its user's and its group's name too
+    :param directory: the root of all apps' builds and releases
+    :param runtime_directory: the root of all apps' sockets
+    """
+
+    def __init__(self, name: str, directory: str = DIRECTORY, runtime_directory: str = RUNTIME_DIRECTORY):
+        self.name = name
+        self.directory = os.path.join(directory, name)
+        self.runtime_directory = os.path.join(runtime_directory, name)
+        self.repository = os.path.join(self.directory, "repository.git")
+        self.cache = os.path.join(self.directory, "cache")
+        self.shared = os.path.join(self.directory, "shared")
+        self.builds = os.path.join(self.directory, "builds")
+        self.releases = os.path.join(self.directory, "releases")
+        self.slots = os.path.join(self.directory, "slots")
+        self.current = os.path.join(self.directory, "current")
+        self.live_socket = os.path.join(self.runtime_directory, "app.sock")
+        self.boot_link = f"/etc/tmpfiles.d/wsgi-live-{name}.conf"
+
+    def build(self, digest: str) -> str:
+        """The directory of a build: ``source``, ``venv`` and ``build.json`` are in it."""
+        return os.path.join(self.builds, digest)
+
+    def release(self, number: int) -> str:
+        """The directory of a release: ``build`` (a link), ``run``, ``serve`` and the server's configuration are in it."""
+        return os.path.join(self.releases, str(number))
+
+    def slot(self, slot: str) -> str:
+        """The link that names the release which a slot runs."""
+        return os.path.join(self.slots, slot)
+
+    def socket(self, slot: str) -> str:
+        """The socket of a slot; the live socket is a link to one of them."""
+        return os.path.join(self.runtime_directory, f"{slot}.sock")
+
+    def running(self, slot: str) -> str:
+        """The file in which a starting slot notes the release that it starts."""
+        return os.path.join(self.runtime_directory, f"{slot}.release")
+
+    def unit(self, slot: str) -> str:
+        """The systemd unit of a slot on the ``uwsgi`` stack."""
+        return f"wsgi-{slot}@{self.name}.service"
+
+
+def of(app: dict) -> Layout:
+    """The layout of a resolved app (see ``_apps.resolve``)."""
+    return Layout(app["name"], os.path.dirname(app["directory"]), os.path.dirname(app["runtime_directory"]))

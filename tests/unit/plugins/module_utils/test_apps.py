@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user writes, checked and completed."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _apps
+
+SHOP = {"name": "shop", "source": {"git": "https://git.example.com/shop.git"}, "entry_point": "shop.wsgi:application"}
+
+
+def app(**keys):
+    return {**SHOP, **keys}
+
+
+def refusal(*apps, **settings):
+    with pytest.raises(_apps.AppError) as caught:
+        _apps.resolve(list(apps), **settings)
+    return str(caught.value)
+
+
+def test_a_minimal_app_has_every_key():
+    (resolved,) = _apps.resolve([SHOP])
+    assert set(resolved) == (set(_apps.APP) - set(_apps.SECRETS)) | {
+        "user",
+        "group",
+        "directory",
+        "runtime_directory",
+        "current",
+        "live_socket",
+        "protocol",
+    }
+    assert resolved["source"]["kind"] == "git"
+    assert resolved["source"]["version"] == "HEAD"
+    assert resolved["live_socket"] == "/run/wsgi/shop/app.sock"
+
+
+def test_a_mount_is_in_front_of_static_urls_and_of_the_health_check():
+    (resolved,) = _apps.resolve([app(mount="/shop", static=[{"url": "/static/", "directory": "shop/static"}], health_check={"path": "/ping"})])
+    assert resolved["static"] == [{"url": "/shop/static/", "directory": "shop/static", "path": "/srv/wsgi/shop/current/build/source/shop/static"}]
+    assert resolved["health_check"] == {"path": "/shop/ping", "status": [200], "timeout": 30}
+
+
+def test_numbers_may_come_as_texts():
+    assert _apps.resolve([app(threads="8")])[0]["threads"] == 8
+
+
+def test_a_relative_directory_begins_at_the_base_directory(tmp_path):
+    (tmp_path / "code").mkdir()
+    (resolved,) = _apps.resolve([app(source={"directory": "code"})], base_directory=str(tmp_path))
+    assert resolved["source"]["directory"] == str(tmp_path / "code")
+
+
+def test_secrets_travel_apart():
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----"
+    secretive = app(environment={"TOKEN": "s3cret", "DEBUG": 1}, build_environment={"PIP_INDEX_URL": "https://u:s3cret@x"})
+    secretive["source"] = {"git": "git@git.example.com:shop.git", "deploy_key": key}
+    assert "s3cret" not in str(_apps.resolve([secretive]))
+    assert "OPENSSH" not in str(_apps.resolve([secretive]))
+    assert _apps.read_secrets(_apps.secrets([secretive])) == {
+        "shop": {
+            "environment": {"TOKEN": "s3cret", "DEBUG": "1"},
+            "build_environment": {"PIP_INDEX_URL": "https://u:s3cret@x"},
+            "deploy_key": key + "\n",
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"proceses": 3}, "app shop: proceses: unknown key; did you mean processes?"),
+        ({"health_check": {"pth": "/"}}, "app shop: health_check.pth: unknown key; did you mean path?"),
+        ({"threads": "many"}, "app shop: threads: found 'many', wanted a whole number from 1 to 1024."),
+        ({"threads": True}, "app shop: threads: found True, wanted a whole number from 1 to 1024."),
+        ({"processes": 0}, "app shop: processes: found 0, wanted a whole number from 1 to 1024."),
+        ({"packages": "flask"}, "app shop: packages: found 'flask', wanted a list."),
+        ({"entry_point": None}, "app shop: entry_point: not given, and there is no default; add it."),
+        ({"entry_point": "shop.wsgi"}, "app shop: entry_point: found 'shop.wsgi', wanted module:callable, such as shop.wsgi:application."),
+        ({"stack": "mod_wsgi"}, "app shop: stack: found 'mod_wsgi', wanted uwsgi."),
+        ({"source": {}}, "app shop: source: found none, wanted exactly one of git, directory and package."),
+        ({"source": {"git": "a", "package": "b"}}, "app shop: source: found git and package, wanted exactly one of git, directory and package."),
+        ({"source": {"package": "b", "version": "1"}}, "app shop: source.version: found beside package, wanted only beside git; remove it."),
+        ({"source": {"directory": "/nowhere"}}, "app shop: source.directory: /nowhere is not a directory that can be read here"),
+        ({"working_directory": "../x"}, "app shop: working_directory: found '../x', wanted a path inside the source"),
+        ({"mount": "shop"}, "app shop: mount: found 'shop', wanted / or a URL prefix"),
+        ({"mount": "/shop/"}, "app shop: mount: found '/shop/', wanted / or a URL prefix"),
+        ({"static": [{"url": "/static", "directory": "x"}]}, "app shop: static.url: found '/static', wanted a path that begins and ends with a slash"),
+        ({"domains": ["Shop.example.com"]}, "app shop: domains: found ['Shop.example.com'], wanted a list, each a domain name in lower case"),
+        ({"domains": ["a.test", "a.test"]}, "app shop: domains: found 'a.test' twice, wanted once; remove one."),
+        ({"canonical_domain": "a.test"}, "app shop: canonical_domain: found 'a.test', wanted one of domains (none); add it there."),
+        ({"server_options": {"socket": "x"}}, "app shop: server_options.socket: found an option that the collection sets itself"),
+        ({"environment": {"A B": "x"}}, "app shop: environment: found a value that is not shown, wanted a dictionary of variable names"),
+        ({"name": "Shop"}, "app Shop: name: found 'Shop', wanted 1 to 31 lower-case letters"),
+        ({"name": "www-data"}, "app www-data: name: www-data is a user or group of the system"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(wrong, sentence):
+    told = refusal(app(**wrong))
+    assert told.startswith(sentence)
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sentence"),
+    [
+        ({}, {}, "app shop: name: found twice, wanted once; rename one of the two."),
+        (
+            {"name": "a", "domains": ["x.test"]},
+            {"name": "b", "domains": ["x.test"]},
+            "app b: mount: found / on x.test, which app a has already; change the mount or the domains of one.",
+        ),
+        ({"name": "a"}, {"name": "b"}, "app b: mount: found / on any domain, which app a has already; change the mount or the domains of one."),
+        (
+            {"name": "a", "static": [{"url": "/static/", "directory": "s"}]},
+            {"name": "b", "mount": "/static/b"},
+            "app b: mount: found /static/b, which is inside the static URL /static/ of app a on any domain; change one of the two.",
+        ),
+        (
+            {"name": "a", "domains": ["x.test", "y.test"], "canonical_domain": "x.test"},
+            {"name": "b", "domains": ["y.test"], "mount": "/b"},
+            "app b: canonical_domain: found None, but app a on the same domain y.test has x.test; give both the same.",
+        ),
+        (
+            {"name": "a", "static": [{"url": "/b/static/", "directory": "s"}]},
+            {"name": "b", "mount": "/b", "static": [{"url": "/static/", "directory": "s"}]},
+            "app b: static: found the URL /b/static/ on any domain, which app a has already; change one.",
+        ),
+    ],
+)
+def test_two_apps_in_each_others_way_are_refused(first, second, sentence):
+    assert refusal(app(**first), app(**second)) == sentence
+
+
+def test_apps_share_a_domain_under_different_mounts():
+    assert len(_apps.resolve([app(name="a", domains=["x.test"]), app(name="b", domains=["x.test"], mount="/b")])) == 2
+
+
+def test_a_socket_path_that_is_too_long_is_refused():
+    told = refusal(app(name="a" * 31), runtime_directory="/run/" + "x" * 70)
+    assert "has 118 bytes, wanted at most 107; shorten wsgi_runtime_directory or the app's name." in told
+    fits = "/run/" + "x" * 59
+    assert len(f"{fits}/{'a' * 31}/green.sock") == 107
+    assert _apps.resolve([app(name="a" * 31)], runtime_directory=fits)
+
+
+@pytest.mark.parametrize("apps", [None, {}, "shop", ["shop"]])
+def test_what_is_no_list_of_apps_is_refused(apps):
+    with pytest.raises(_apps.AppError, match="wsgi_apps"):
+        _apps.resolve(apps)
