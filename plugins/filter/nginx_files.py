@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filter that makes nginx's configuration out of resolved apps."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: nginx_files
+short_description: Make the files of nginx's configuration out of resolved apps
+version_added: 0.1.0
+description:
+  - Takes what P(wsgi.stack.resolve_apps#filter) returns, and returns files and links for M(wsgi.stack.config_tree).
+  - The locations of an app are one file, its servers another. Domains that have the same apps are one server.
+positional: _input
+options:
+  _input:
+    description: The resolved apps.
+    type: list
+    elements: dict
+    required: true
+  http_ports:
+    description: The ports that every server listens on.
+    type: list
+    elements: int
+    default: [80]
+  ipv6:
+    description: Listen on IPv6, too.
+    type: bool
+    default: true
+  default_server:
+    description: Refuse requests for names that no app has. An app without domains takes them in any case.
+    type: bool
+    default: true
+  http_directives:
+    description: Lines for the http context.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Configure nginx
+  vars:
+    tree: "{{ wsgi_apps | wsgi.stack.resolve_apps | wsgi.stack.nginx_files(http_ports=[8080]) }}"
+  wsgi.stack.config_tree:
+    name: nginx
+    files: "{{ tree.files }}"
+    links: "{{ tree.links }}"
+    validate: [nginx, -t]
+    service: nginx.service
+"""
+
+RETURN = r"""
+_value:
+  description: C(files) and C(links), as M(wsgi.stack.config_tree) takes them.
+  type: dict
+"""
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _nginx
+
+
+def nginx_files(apps, **settings):
+    return _nginx.tree(apps, **settings)
+
+
+class FilterModule:
+    """Filters of this collection."""
+
+    def filters(self):
+        return {"nginx_files": nginx_files}

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One app's failure, which is no other app's."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Iterable, TypeVar
+
+T = TypeVar("T")
+
+
+class AppFailure(Exception):
+    """A step that failed for one app.
+
+    :param step: what was being done, in one word: ``source``, ``install``, ``import``, ``health``, ...
+    :param cause: what went wrong and what to do, in a sentence without the app's name
+    :param log: what the programs concerned printed, for the result and not for the message
+    """
+
+    def __init__(self, step: str, cause: str, log: str = ""):
+        super().__init__(cause)
+        self.step = step
+        self.cause = cause
+        self.log = log
+
+    def result(self, app: str) -> dict[str, Any]:
+        """The failure as modules return it."""
+        return {"app": app, "step": self.step, "message": f"app {app}: {self.step}: {self.cause}", "log": self.log.splitlines()[-200:]}
+
+
+def each(apps: Iterable[dict[str, Any]], work: Callable[[dict[str, Any]], T], jobs: int) -> tuple[dict[str, T], list[dict[str, Any]]]:
+    """Do the same for many apps, ``jobs`` at once, each on its own.
+
+    :returns: the result of each app that succeeded, by name, and the failures of the others
+    """
+    results: dict[str, T] = {}
+    failures: list[dict[str, Any]] = []
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        futures = [(app["name"], pool.submit(work, app)) for app in apps]
+        for name, future in futures:
+            try:
+                results[name] = future.result()
+            except AppFailure as failure:
+                failures.append(failure.result(name))
+            except OSError as error:
+                failures.append(AppFailure("host", f"{error.strerror}: {error.filename}; mend that and run again.").result(name))
+    return results, failures

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running other programs, from any thread, as any user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from dataclasses import dataclass
+from typing import Mapping, Sequence
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that has ended.
+
+    ``code`` is its exit code, 127 if there is no such program and 124 if it was stopped at the time limit,
+    as a shell and timeout(1) would say.
+    """
+
+    argv: tuple[str, ...]
+    code: int
+    output: str
+
+    @property
+    def last_line(self) -> str:
+        """The last line of the output that is not blank; most programs put the cause there."""
+        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
+        return lines[-1] if lines else f"{self.argv[0]} ended with code {self.code} and no output"
+
+
+def run(
+    argv: Sequence[str],
+    user: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    directory: str = "/",
+    timeout: float | None = None,
+    stdin: bytes | None = None,
+    umask: int = 0o022,
+) -> Completed:
+    """Run a program to its end and keep what it prints, stdout and stderr together.
+
+    :param user: the user to become, with the groups of the user database; the present one if not given
+    :param environment: all variables of the program but PATH, LANG, HOME and USER, which have defaults
+    :param timeout: seconds, after which it is killed
+    """
+    identity: dict[str, object] = {}
+    base = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root", "USER": "root"}
+    if user is not None:
+        account = pwd.getpwnam(user)
+        base.update(HOME=account.pw_dir, USER=user)
+        if os.geteuid() == 0:
+            identity = {
+                "user": account.pw_uid,
+                "group": account.pw_gid,
+                "extra_groups": os.getgrouplist(user, account.pw_gid),
+            }
+    try:
+        completed = subprocess.run(
+            list(argv),
+            cwd=directory,
+            env={**base, **(environment or {})},
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            umask=umask,
+            check=False,
+            **identity,
+        )
+    except FileNotFoundError as error:
+        return Completed(tuple(argv), 127, f"{error.filename or argv[0]}: no such file or directory")
+    except PermissionError as error:
+        return Completed(tuple(argv), 126, f"{error.filename or argv[0]}: permission denied")
+    except subprocess.TimeoutExpired as error:
+        output = (error.stdout or b"").decode(errors="replace")
+        return Completed(tuple(argv), 124, f"{output}\n{argv[0]} did not end within {timeout:g} s")
+    return Completed(tuple(argv), completed.returncode, completed.stdout.decode(errors="replace"))

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a release, and what makes two releases the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _release
+
+HOST = {"processors": 2, "backlog": 4096}
+BUILD = {"digest": "abc", "path": "/srv/wsgi/shop/builds/abc", "python": {"version": "3.11.2"}}
+SHOP = {"name": "shop", "source": {"git": "https://git.example.com/shop.git"}, "entry_point": "shop.wsgi:application"}
+
+
+def resolved(**keys):
+    return _apps.resolve([{**SHOP, **keys}])[0]
+
+
+def options(**keys):
+    lines = _release.files(resolved(**keys), {}, BUILD, 1, HOST)["uwsgi.ini"].splitlines()
+    return [tuple(line.split(" = ", 1)) for line in lines if " = " in line]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["it's", 'say "hi"', "$(reboot) `id` $HOME", "50%", "%(socket)", "@(/etc/passwd)", "two\nlines\n", "ünï ☃", "  blanks  ", "", "\\n\\", "a;b#c !", "\t"],
+)
+def test_a_variable_arrives_byte_for_byte(tmp_path, value):
+    build = {**BUILD, "path": str(tmp_path)}
+    (tmp_path / "source").mkdir()
+    runner = tmp_path / "run"
+    runner.write_text(_release.files(resolved(), {"VALUE": value}, build, 7, HOST)["run"])
+    done = subprocess.run(["sh", runner, "printenv", "-0", "VALUE"], capture_output=True, check=True)
+    assert done.stdout == value.encode() + b"\0"
+
+
+def test_a_command_runs_in_the_release(tmp_path):
+    (tmp_path / "source" / "web").mkdir(parents=True)
+    runner = tmp_path / "run"
+    runner.write_text(_release.files(resolved(working_directory="web"), {}, {**BUILD, "path": str(tmp_path)}, 7, HOST)["run"])
+    done = subprocess.run(["sh", runner, "sh", "-c", 'echo "$PWD" "$WSGI_RELEASE" "$VIRTUAL_ENV"'], capture_output=True, check=True, text=True)
+    assert done.stdout.split() == [os.path.realpath(tmp_path / "source" / "web"), "7", f"{tmp_path}/venv"]
+
+
+def test_the_number_does_not_make_a_difference_but_all_else_does():
+    def of(environment=None, build=BUILD, host=HOST, **keys):
+        return _release.digest(resolved(**keys), environment or {}, build, host)
+
+    assert of() == of()
+    others = [
+        of({"A": "1"}),
+        of(build={**BUILD, "digest": "def"}),
+        of(host={**HOST, "processors": 8}),
+        of(threads=3),
+        of(server_options={"harakiri": 20}),
+        of(entry_point="shop:app"),
+        of(drain_timeout=5),
+    ]
+    assert len({of(), *others}) == len(others) + 1
+
+
+def test_a_change_of_the_site_alone_makes_no_release():
+    assert _release.digest(resolved(), {}, BUILD, HOST) == _release.digest(resolved(domains=["a.test"], keep_releases=9), {}, BUILD, HOST)
+
+
+def test_values_of_variables_are_not_described():
+    assert "s3cret" not in _release.describe(resolved(), {"TOKEN": "s3cret"}, BUILD, HOST)
+
+
+def test_uwsgi_finds_the_application():
+    assert ("module", "shop.wsgi:application") in options()
+    assert ("mount", "/shop=shop.wsgi:application") in options(mount="/shop")
+    assert ("manage-script-name", "true") in options(mount="/shop")
+    assert ("need-plugin", "python311") in options()
+
+
+def test_server_options_are_written_as_uwsgi_reads_them():
+    written = options(server_options={"harakiri": 20, "lazy-apps": True, "log-5xx": False, "static-map": ["/a=/b", "/c=/d"]})
+    assert ("harakiri", "20") in written
+    assert ("lazy-apps", "true") in written
+    assert not [value for name, value in written if name == "log-5xx"]
+    assert [value for name, value in written if name == "static-map"] == ["/a=/b", "/c=/d"]
+
+
+@pytest.mark.parametrize(("backlog", "listen"), [(128, "128"), (4096, "1024")])
+def test_the_listen_queue_is_no_longer_than_the_kernel_allows(backlog, listen):
+    text = _release.files(resolved(), {}, BUILD, 1, {"processors": 2, "backlog": backlog})["uwsgi.ini"]
+    assert f"listen = {listen}\n" in text
