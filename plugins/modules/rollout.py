@@ -1,0 +1,109 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Make releases live without a failed request."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rollout
+short_description: Make releases of WSGI apps live without a failed request
+version_added: 0.1.0
+description:
+  - Starts the release in the app's idle slot and waits until it answers a real request over its own socket, asked as nginx's user.
+    Then renames the live link onto that socket, which nginx follows without a reload, lets the old slot drain and stops it.
+  - A release that does not get well is stopped again. What was live stays live and never notices.
+  - Compares what runs with what is wanted, so a rollout that was interrupted is completed by the next one, and a live slot that
+    does not answer is replaced.
+author:
+  - The wsgi.stack founders (@wsgi-stack)
+options:
+  apps:
+    description: Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them. Those without an entry in O(releases) are left alone.
+    type: list
+    elements: dict
+    required: true
+  releases:
+    description: The number of the release that is wanted live, by app.
+    type: dict
+    required: true
+  nginx_user:
+    description: The user of nginx's workers.
+    type: str
+    default: www-data
+  jobs:
+    description: How many apps are rolled out at once. Twice the number of processors if not given, since a rollout mostly waits.
+    type: int
+attributes:
+  check_mode:
+    description: Says what it would do without changing the host.
+    support: full
+  diff_mode:
+    description: Shows the live slot and release of each app.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Roll the releases out
+  wsgi.stack.rollout:
+    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    releases: "{{ app_release.releases }}"
+"""
+
+RETURN = r"""
+steps:
+  description: The steps taken, or that would be taken in check mode, by app; each an action and a slot.
+  type: dict
+  returned: always
+  sample: {shop: [[start, green], [flip, green], [record, green], [stop, blue]]}
+failures:
+  description: The apps that failed, each with C(app), C(step), C(message) and C(log), the last lines that its server wrote.
+  type: list
+  elements: dict
+  returned: always
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _failures, _rollout
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "apps": {"type": "list", "elements": "dict", "required": True},
+            "releases": {"type": "dict", "required": True},
+            "nginx_user": {"type": "str", "default": "www-data"},
+            "jobs": {"type": "int"},
+        },
+        supports_check_mode=True,
+    )
+    releases = {name: int(number) for name, number in module.params["releases"].items()}
+    apps = [app for app in module.params["apps"] if app["name"] in releases]
+    nginx_user = module.params["nginx_user"]
+
+    states = _rollout.observe(apps, nginx_user)
+    plans = {name: _rollout.plan(state, releases[name]) for name, state in states.items()}
+    failures: list[dict[str, object]] = []
+    if not module.check_mode:
+        _done, failures = _failures.each(
+            [app for app in apps if plans[app["name"]]],
+            lambda app: _rollout.Rollout(app, nginx_user).run(plans[app["name"]], releases[app["name"]]),
+            module.params["jobs"] or 2 * len(os.sched_getaffinity(0)),
+        )
+    module.exit_json(
+        changed=any(plans.values()),
+        steps={name: [list(step) for step in steps] for name, steps in plans.items() if steps},
+        failures=failures,
+        diff=[
+            {"before": f"{name}: {_rollout.describe(states[name])}\n", "after": f"{name}: {_rollout.describe_plan(steps, releases[name])}\n"}
+            for name, steps in plans.items()
+            if steps
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

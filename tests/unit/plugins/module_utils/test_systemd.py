@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What systemctl prints, read."""
+
+from __future__ import annotations
+
+from ansible_collections.wsgi.stack.plugins.module_utils._systemd import Unit, parse
+
+SHOWN = """Id=wsgi-blue@shop.service
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+NRestarts=0
+InvocationID=cafe
+
+Id=wsgi-green@shop.service
+ActiveState=activating
+SubState=auto-restart
+UnitFileState=disabled
+NRestarts=3
+InvocationID=
+
+Id=wsgi-green@blog.service
+ActiveState=inactive
+SubState=dead
+UnitFileState=
+NRestarts=0
+InvocationID=
+"""
+
+
+def test_states_are_read_by_unit():
+    assert parse(SHOWN) == {
+        "wsgi-blue@shop.service": Unit(active=True, started=True, enabled=True),
+        "wsgi-green@shop.service": Unit(active=True, failing=True),
+        "wsgi-green@blog.service": Unit(),
+    }
