@@ -37,8 +37,12 @@ def test_a_minimal_app_has_every_key():
 
 
 def test_a_mount_is_in_front_of_static_urls_and_of_the_health_check():
-    (resolved,) = _apps.resolve([app(mount="/shop", static=[{"url": "/static/", "directory": "shop/static"}], health_check={"path": "/ping"})])
-    assert resolved["static"] == [{"url": "/shop/static/", "directory": "shop/static", "path": "/srv/wsgi/shop/current/build/source/shop/static"}]
+    (resolved,) = _apps.resolve(
+        [app(mount="/shop", static=[{"url": "/static/", "directory": "shop/static"}], health_check={"path": "/ping"})]
+    )
+    assert resolved["static"] == [
+        {"url": "/shop/static/", "directory": "shop/static", "path": "/srv/wsgi/shop/current/build/source/shop/static"}
+    ]
     assert resolved["health_check"] == {"path": "/shop/ping", "status": [200], "timeout": 30}
 
 
@@ -77,21 +81,42 @@ def test_secrets_travel_apart():
         ({"processes": 0}, "app shop: processes: found 0, wanted a whole number from 1 to 1024."),
         ({"packages": "flask"}, "app shop: packages: found 'flask', wanted a list."),
         ({"entry_point": None}, "app shop: entry_point: not given, and there is no default; add it."),
-        ({"entry_point": "shop.wsgi"}, "app shop: entry_point: found 'shop.wsgi', wanted module:callable, such as shop.wsgi:application."),
+        (
+            {"entry_point": "shop.wsgi"},
+            "app shop: entry_point: found 'shop.wsgi', wanted module:callable, such as shop.wsgi:application.",
+        ),
         ({"stack": "mod_wsgi"}, "app shop: stack: found 'mod_wsgi', wanted uwsgi."),
         ({"source": {}}, "app shop: source: found none, wanted exactly one of git, directory and package."),
-        ({"source": {"git": "a", "package": "b"}}, "app shop: source: found git and package, wanted exactly one of git, directory and package."),
-        ({"source": {"package": "b", "version": "1"}}, "app shop: source.version: found beside package, wanted only beside git; remove it."),
+        (
+            {"source": {"git": "a", "package": "b"}},
+            "app shop: source: found git and package, wanted exactly one of git, directory and package.",
+        ),
+        (
+            {"source": {"package": "b", "version": "1"}},
+            "app shop: source.version: found beside package, wanted only beside git; remove it.",
+        ),
         ({"source": {"directory": "/nowhere"}}, "app shop: source.directory: /nowhere is not a directory that can be read here"),
         ({"working_directory": "../x"}, "app shop: working_directory: found '../x', wanted a path inside the source"),
         ({"mount": "shop"}, "app shop: mount: found 'shop', wanted / or a URL prefix"),
         ({"mount": "/shop/"}, "app shop: mount: found '/shop/', wanted / or a URL prefix"),
-        ({"static": [{"url": "/static", "directory": "x"}]}, "app shop: static.url: found '/static', wanted a path that begins and ends with a slash"),
-        ({"domains": ["Shop.example.com"]}, "app shop: domains: found ['Shop.example.com'], wanted a list, each a domain name in lower case"),
+        (
+            {"static": [{"url": "/static", "directory": "x"}]},
+            "app shop: static.url: found '/static', wanted a path that begins and ends with a slash",
+        ),
+        (
+            {"domains": ["Shop.example.com"]},
+            "app shop: domains: found ['Shop.example.com'], wanted a list, each a domain name in lower case",
+        ),
         ({"domains": ["a.test", "a.test"]}, "app shop: domains: found 'a.test' twice, wanted once; remove one."),
-        ({"canonical_domain": "a.test"}, "app shop: canonical_domain: found 'a.test', wanted one of domains (none); add it there."),
+        (
+            {"canonical_domain": "a.test"},
+            "app shop: canonical_domain: found 'a.test', wanted one of domains (none); add it there.",
+        ),
         ({"server_options": {"socket": "x"}}, "app shop: server_options.socket: found an option that the collection sets itself"),
-        ({"environment": {"A B": "x"}}, "app shop: environment: found a value that is not shown, wanted a dictionary of variable names"),
+        (
+            {"environment": {"A B": "x"}},
+            "app shop: environment: found a value that is not shown, wanted a dictionary of variable names",
+        ),
         ({"name": "Shop"}, "app Shop: name: found 'Shop', wanted 1 to 31 lower-case letters"),
         ({"name": "www-data"}, "app www-data: name: www-data is a user or group of the system"),
     ],
@@ -111,11 +136,15 @@ def test_a_mistake_is_told_in_one_sentence(wrong, sentence):
             {"name": "b", "domains": ["x.test"]},
             "app b: mount: found / on x.test, which app a has already; change the mount or the domains of one.",
         ),
-        ({"name": "a"}, {"name": "b"}, "app b: mount: found / on any domain, which app a has already; change the mount or the domains of one."),
         (
-            {"name": "a", "static": [{"url": "/static/", "directory": "s"}]},
-            {"name": "b", "mount": "/static/b"},
-            "app b: mount: found /static/b, which is inside the static URL /static/ of app a on any domain; change one of the two.",
+            {"name": "a"},
+            {"name": "b"},
+            "app b: mount: found / on any domain, which app a has already; change the mount or the domains of one.",
+        ),
+        (
+            {"name": "a", "static": [{"url": "/st/", "directory": "s"}]},
+            {"name": "b", "mount": "/st/b"},
+            "app b: mount: found /st/b, which is inside the static URL /st/ of app a on any domain; change one of the two.",
         ),
         (
             {"name": "a", "domains": ["x.test", "y.test"], "canonical_domain": "x.test"},

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kinds of values that an inventory has: each is checked, and comes back in its final form.
+
+A check takes what was found, and raises ``ValueError`` with the words for what is wanted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from typing import Any, Callable
+
+Check = Callable[[Any], Any]
+Schema = dict[str, tuple[Check, Any]]
+"""The keys of a dictionary: how each is checked, and its default; ``REQUIRED`` if it has none."""
+
+REQUIRED = object()
+
+SECRETS = ("environment", "build_environment", "deploy_key")
+"""The keys whose values no message shows."""
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class AppError(ValueError):
+    """A mistake in the list of apps; the message is one sentence for the person who wrote the inventory."""
+
+
+def text(pattern: re.Pattern[str] | None = None, wanted: str = "a text that is not empty") -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or not value or "\n" in value or (pattern and not pattern.fullmatch(value)):
+            raise ValueError(wanted)
+        return str(value)
+
+    return check
+
+
+def integer(low: int, high: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+            value = int(value)  # a value from the command line (-e) or from another template is a string
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(value)
+
+    return check
+
+
+def list_of(element: Check) -> Callable[[Any], list[Any]]:
+    def check(value: Any) -> list[Any]:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError("a list")
+        return [_checked(element, item) for item in value]
+
+    return check
+
+
+def one_of(*choices: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in choices:
+            raise ValueError("one of " + ", ".join(choices) if len(choices) > 1 else choices[0])
+        return str(value)
+
+    return check
+
+
+def dictionary(schema: Schema) -> Callable[[Any], dict[str, Any]]:
+    def check(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValueError("a dictionary with " + ", ".join(schema))
+        return fill(value, schema)
+
+    return check
+
+
+def path_inside(value: Any) -> str:
+    wanted = "a path inside the source, relative and without '..'"
+    path = os.path.normpath(text(wanted=wanted)(value))
+    if os.path.isabs(path) or path.split(os.sep)[0] == "..":
+        raise ValueError(wanted)
+    return path
+
+
+def variables(value: Any) -> dict[str, str]:
+    wanted = "a dictionary of variable names (letters, digits, underscores) and texts"
+    if not isinstance(value, dict):
+        raise ValueError(wanted)
+    checked = {}
+    for name, content in value.items():
+        if not isinstance(name, str) or not VARIABLE.fullmatch(name):
+            raise ValueError(f"{wanted}; {name!r} is not a name")
+        # Of a number with a point, or of true, nobody knows how it should be written: 1.10, True, 1?
+        if isinstance(content, bool) or not isinstance(content, (str, int)) or "\0" in str(content):
+            raise ValueError(f"{wanted}; the value of {name} is not a text, so put it in quotes")
+        checked[str(name)] = str(content)
+    return checked
+
+
+def options(value: Any) -> dict[str, Any]:
+    wanted = "a dictionary of the server's options: texts, numbers, booleans, or lists of them for an option given more than once"
+    if not isinstance(value, dict):
+        raise ValueError(wanted)
+    for name, content in value.items():
+        for item in content if isinstance(content, list) else [content]:
+            if not isinstance(name, str) or isinstance(item, (dict, list)) or item is None or "\n" in f"{name}{item}":
+                raise ValueError(f"{wanted}; {name} is none")
+    return dict(value)
+
+
+def lines(value: Any) -> list[str]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(line, str) for line in value):
+        raise ValueError("a list of lines")
+    return [str(line) for line in value]
+
+
+def fill(found: dict[str, Any], schema: Schema) -> dict[str, Any]:
+    """A dictionary with every key of its schema.
+
+    :raises AppError: a key that is unknown, missing or wrong; the message begins with it
+    """
+    for key in found:
+        if key not in schema:
+            near = difflib.get_close_matches(str(key), schema, 1)
+            cure = f"did you mean {near[0]}?" if near else "the keys are " + ", ".join(schema) + "."
+            raise AppError(f"{key}: unknown key; {cure}")
+    filled = {}
+    for key, (check, default) in schema.items():
+        value = found.get(key)
+        if value is None and default is REQUIRED:
+            raise AppError(f"{key}: not given, and there is no default; add it.")
+        value = default if value is None else value
+        filled[key] = None if value is None else checked_key(key, check, value)
+    return filled
+
+
+def checked_key(key: str, check: Check, value: Any) -> Any:
+    """The value of a key in its final form; an ``AppError`` that names the key if it has none."""
+    try:
+        return check(value)
+    except AppError as error:
+        raise AppError(f"{key}.{error}") from None
+    except ValueError as error:
+        found = "a value that is not shown" if key in SECRETS else shown(value)
+        raise AppError(f"{key}: found {found}, wanted {error}.") from None
+
+
+def _checked(check: Check, value: Any) -> Any:
+    try:
+        return check(value)
+    except AppError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"a list, each {error}") from None
+
+
+def shown(value: Any) -> str:
+    """What was found, as a message quotes it."""
+    quoted = repr(value)
+    return quoted if len(quoted) <= 80 else quoted[:77] + "..."
+
+
+def private_key(value: Any) -> str:
+    if not isinstance(value, str) or "PRIVATE KEY-----" not in value:
+        raise ValueError("the text of a private key in OpenSSH's or PEM form (for a file: lookup('ansible.builtin.file', ...))")
+    return value.rstrip("\n") + "\n"
