@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Iterable, TypeVar
+from typing import Any, Callable, TypeVar
 
 T = TypeVar("T")
 
@@ -25,10 +26,17 @@ class AppFailure(Exception):
 
     def result(self, app: str) -> dict[str, Any]:
         """The failure as modules return it."""
-        return {"app": app, "step": self.step, "message": f"app {app}: {self.step}: {self.cause}", "log": self.log.splitlines()[-200:]}
+        return {
+            "app": app,
+            "step": self.step,
+            "message": f"app {app}: {self.step}: {self.cause}",
+            "log": self.log.splitlines()[-200:],
+        }
 
 
-def each(apps: Iterable[dict[str, Any]], work: Callable[[dict[str, Any]], T], jobs: int) -> tuple[dict[str, T], list[dict[str, Any]]]:
+def each(
+    apps: Iterable[dict[str, Any]], work: Callable[[dict[str, Any]], T], jobs: int
+) -> tuple[dict[str, T], list[dict[str, Any]]]:
     """Do the same for many apps, ``jobs`` at once, each on its own.
 
     :returns: the result of each app that succeeded, by name, and the failures of the others

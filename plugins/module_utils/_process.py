@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,12 @@ def run(
     :param timeout: seconds, after which it is killed
     """
     identity: dict[str, object] = {}
-    base = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root", "USER": "root"}
+    base = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": "/root",
+        "USER": "root",
+    }
     if user is not None:
         account = pwd.getpwnam(user)
         base.update(HOME=account.pw_dir, USER=user)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of the module ``build``: it looks into the source directories, and sends those that a host needs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _directory
+
+
+class ActionModule(ActionBase):
+    """A run with nothing new is one execution of the module; the files go over only if it asks for them."""
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        sources = {}
+        for app in self._task.args.get("apps") or []:
+            if isinstance(app, dict) and (app.get("source") or {}).get("kind") == "directory":
+                sources[app["name"]] = app["source"]
+        found = {name: self._look(source) for name, source in sources.items()}
+        result.update(self._execute(found, task_vars))
+        while needed := result.pop("needed", None):
+            found.update({name: self._send(name, sources[name]) for name in needed})
+            result.update(self._execute(found, task_vars))
+        return result
+
+    def _execute(self, directories, task_vars):
+        arguments = {**self._task.args, "directories": directories}
+        return self._execute_module(module_name="wsgi.stack.build", module_args=arguments, task_vars=task_vars)
+
+    def _look(self, source):
+        try:
+            return {"digest": _directory.digest(source["directory"], source["exclude"])}
+        except OSError as error:
+            return {"error": f"{error.filename or source['directory']}: {error.strerror}"}
+
+    def _send(self, name, source):
+        if not self._connection._shell.tmpdir:
+            self._make_tmp_path()
+        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, f"{name}.tar.gz")
+        descriptor, archive = tempfile.mkstemp(prefix="wsgi-build-")
+        try:
+            with open(descriptor, "wb") as stream:
+                digest = _directory.pack(source["directory"], source["exclude"], stream)
+            self._transfer_file(archive, remote)
+            self._fixup_perms2((self._connection._shell.tmpdir, remote))
+        except OSError as error:
+            return {"error": f"{error.filename or source['directory']}: {error.strerror}"}
+        finally:
+            os.unlink(archive)
+        return {"digest": digest, "archive": remote}

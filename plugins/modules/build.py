@@ -1,0 +1,220 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: build
+short_description: Make builds of WSGI apps, code and virtual environment in one
+version_added: 0.1.0
+author:
+  - The wsgi.stack founders (@wsgi-stack)
+description:
+  - Makes sure that each app has a build of the wanted code, in a virtual environment with all that it requires.
+  - A build is a directory C(builds/<digest>) with C(source), C(venv) and C(build.json). Its name is a digest of what went in,
+    which is the commit, the content of the directory or the requirement that the app's C(source) leads to, the interpreter,
+    and the app's keys that say what to install. It is made once, and it belongs to root, so that the app cannot change it.
+  - Installed are the files that the app's C(requirements) name, or else what C(uv.lock) pins if O(installer) is V(uv), or else
+    C(requirements.txt), both in its C(working_directory), if there. A directory among C(requirements) is a project to install.
+    In addition, if the C(working_directory) is a project, it is itself installed if it has a build system
+    (C(pyproject.toml) with C([build-system]), or C(setup.py)); of one with C([project]) alone, its dependencies are. At last,
+    C(packages).
+  - Requirements that are not pinned are looked up when a build is made, and not again.
+  - Nothing that runs is touched. A build becomes visible to visitors by M(wsgi.stack.rollout).
+  - Repositories are read as root, with root's own SSH and git configuration, or with the app's deploy key.
+    Packages are built and installed as the app's user.
+  - The host's trust store is used for package indexes and repositories alike.
+  - The failure of one app keeps no other from its build. The module then succeeds and returns RV(failures).
+options:
+  apps:
+    description: The apps, as P(wsgi.stack.resolve_apps#filter) returns them.
+    type: list
+    elements: dict
+    required: true
+  secrets:
+    description:
+      - The apps' secrets, as P(wsgi.stack.app_secrets#filter) returns them.
+      - C(build_environment) of an app is given to the installer, and overrides what the module sets.
+        C(source.deploy_key) is in a file below C(/run), readable by root alone, while git runs.
+    type: str
+  installer:
+    description:
+      - The program that installs packages.
+      - For the apps' packages V(uv) uses the index that C(/etc/uv/uv.toml) names, or C(build_environment).
+        It is itself installed to C(/usr/local/lib/wsgi) from the package index that the host's C(/etc/pip.conf) names.
+      - V(pip) is the one that the interpreter brings; on Debian that takes the package C(python3-venv).
+    type: str
+    choices: [uv, pip]
+    default: uv
+  uv_version:
+    description: The version of uv to use.
+    type: str
+    default: 0.13.8
+  jobs:
+    description: How many builds are made at once. The number of processors if not given.
+    type: int
+  directories:
+    description:
+      - What is in the source directories on the controller.
+      - Set by the action plugin of this module, not by playbooks.
+    type: dict
+attributes:
+  check_mode:
+    description: Says what would be built, without changing the host.
+    support: full
+    details:
+      - As long as git, or an interpreter that the app's C(system_packages) may bring, is not installed, the digest is unknown.
+  diff_mode:
+    description: Shows each app's build before and after.
+    support: full
+  platform:
+    description: Debian, and distributions made from it.
+    support: full
+    platforms: debian
+requirements:
+  - git and python3-venv on the host, as far as the apps and O(installer) need them
+seealso:
+  - module: wsgi.stack.release
+  - plugin: wsgi.stack.resolve_apps
+    plugin_type: filter
+notes:
+  - Runs as root.
+"""
+
+EXAMPLES = r"""
+- name: Build the apps
+  wsgi.stack.build:
+    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps(base_directory=inventory_dir) }}"
+    secrets: "{{ wsgi_apps | wsgi.stack.app_secrets }}"
+  become: true
+  register: app_build
+
+- name: Show what failed
+  ansible.builtin.debug:
+    msg: "{{ app_build.failures | map(attribute='message') }}"
+"""
+
+RETURN = r"""
+builds:
+  description: The build of each app that has one, by the app's name.
+  returned: always
+  type: dict
+  contains:
+    digest:
+      description: The name of the build. Null in check mode if it cannot be known yet.
+      type: str
+      sample: 1b2c3d4e5f607182
+    path:
+      description: The directory of the build, null if C(digest) is.
+      type: str
+      sample: /srv/wsgi/shop/builds/1b2c3d4e5f607182
+    revision:
+      description: The commit, the SHA-256 of the directory's content, or the requirement.
+      type: str
+    changed:
+      description: Whether the build was made, or one of its static directories opened to nginx.
+      type: bool
+    python:
+      description: The interpreter.
+      type: dict
+      contains:
+        executable:
+          description: Its real path.
+          type: str
+          sample: /usr/bin/python3.11
+        version:
+          description: Its full version.
+          type: str
+          sample: 3.11.2
+        implementation:
+          description: What it is.
+          type: str
+          sample: CPython
+        soabi:
+          description: The name of its binary interface.
+          type: str
+          sample: cpython-311-x86_64-linux-gnu
+        cache_tag:
+          description: The tag of its compiled files.
+          type: str
+          sample: cpython-311
+        prefix:
+          description: The directory below which it is installed.
+          type: str
+          sample: /usr
+        shared:
+          description: Whether it has a shared library.
+          type: bool
+        libdir:
+          description: The directory of that library.
+          type: str
+          sample: /usr/lib
+        instsoname:
+          description: The file name of that library.
+          type: str
+          sample: libpython3.11.so.1.0
+        gil:
+          description: Whether it was built with a global interpreter lock.
+          type: bool
+        debug:
+          description: Whether it was built for debugging.
+          type: bool
+failures:
+  description: What went wrong, for each app that has no build of what is wanted. Nothing is left of an attempt.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    app:
+      description: The app.
+      type: str
+    step:
+      description: What was being done, one of V(user), V(python), V(source), V(install), V(static) and V(build).
+      type: str
+    message:
+      description: The app, the step, the cause and what to do.
+      type: str
+    log:
+      description: The last 200 lines that the programs concerned printed.
+      type: list
+      elements: str
+"""
+
+import json
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _build, _redact, _uv
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "apps": {"type": "list", "elements": "dict", "required": True},
+            "secrets": {"type": "str", "no_log": True},
+            "installer": {"type": "str", "choices": ["uv", "pip"], "default": "uv"},
+            "uv_version": {"type": "str", "default": _uv.VERSION},
+            "jobs": {"type": "int"},
+            "directories": {"type": "dict"},
+        },
+        supports_check_mode=True,
+    )
+    if os.geteuid() != 0:
+        module.fail_json(msg="build: runs as an ordinary user, wanted root; add become: true.")
+    # What is shown with -vvv and registered, the parameters among it, comes without the passwords in addresses.
+    module.no_log_values.update(_redact.credentials(json.dumps(module.params["apps"])))
+    request = _build.Request(
+        secrets=_apps.read_secrets(module.params["secrets"]) if module.params["secrets"] else {},
+        directories=module.params["directories"] or {},
+        installer=module.params["installer"],
+        uv_version=module.params["uv_version"],
+        jobs=module.params["jobs"] or len(os.sched_getaffinity(0)),
+        check_mode=module.check_mode,
+    )
+    module.exit_json(**_build.build(module.params["apps"], request))
+
+
+if __name__ == "__main__":
+    main()
