@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of ``config_tree``: it renders the templates, and ships all the texts in one module execution."""
+
+from __future__ import annotations
+
+import os
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.template import trust_as_template
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        arguments = dict(self._task.args)
+        sources = {}
+        files = arguments.get("files")
+        if isinstance(files, list):  # anything else is the module's to refuse
+            arguments["files"] = [self._rendered(file, task_vars, sources) for file in files]
+        return self._execute_module(module_name="wsgi.stack.config_tree", module_args=arguments, task_vars=task_vars)
+
+    def _rendered(self, file, task_vars, sources):
+        if not isinstance(file, dict) or not file.get("src") or file.get("content") is not None:
+            return file
+        name = file["src"]
+        try:
+            if name not in sources:
+                path = self._find_needle("templates", name)
+                sources[name] = path, trust_as_template(self._loader.get_text_file_contents(path))
+            path, source = sources[name]
+            templar = self._templar.copy_with_new_env(
+                searchpath=self._search_path(path), available_variables={**task_vars, **(file.get("vars") or {})}
+            )
+            # Texts that come out of a template are never templates themselves: a "{{" of an app's stays as it is.
+            text = templar.template(source, escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": True})
+        except AnsibleError as error:
+            raise AnsibleActionFail(f"{file.get('dest')}: the template {name} does not render: {error}") from error
+        rest = {key: value for key, value in file.items() if key not in ("src", "vars")}
+        return {**rest, "content": "" if text is None else str(text)}
+
+    def _search_path(self, source):
+        """Where ``include`` and ``import`` look, as in ansible.builtin.template."""
+        folders = [*self._task.get_search_path(), self._loader.get_basedir(), os.path.dirname(source)]
+        return [path for folder in folders for path in (os.path.join(folder, "templates"), folder)]

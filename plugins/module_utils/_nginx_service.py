@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a reload of nginx took: neither systemctl nor nginx says so."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ansible_collections.wsgi.stack.plugins.module_utils._nginx import LOG_DIRECTORY
+from ansible_collections.wsgi.stack.plugins.module_utils._objections import last_error
+
+TIMEOUT = 15.0
+"""Seconds. nginx tries for 2.5 s to get a port, and starts its workers within some 0.1 s otherwise."""
+
+ERROR_LOG = f"{LOG_DIRECTORY}/error.log"
+
+
+class Reload:
+    """A reload that is about to begin.
+
+    nginx that cannot take up a configuration (a port is taken, a log cannot be written) goes on with the old one and only
+    logs it. A reload that took shows in new worker processes. Source: http://nginx.org/en/docs/control.html
+
+    :param pid: the main process; of another program than nginx nothing is known, and nothing is waited for
+    """
+
+    def __init__(self, pid: int):
+        self.pid = pid
+        self.before = _children(pid)
+        self.logged = _size(ERROR_LOG)
+
+    def complaint(self) -> str | None:
+        """Wait until the reload took, and say why it did not if it did not."""
+        if _name(self.pid) != "nginx":
+            return None
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            if _children(self.pid) - self.before:
+                return None
+            time.sleep(0.05)
+        with open(ERROR_LOG, encoding="utf-8", errors="replace") as stream:
+            stream.seek(self.logged)
+            cause = last_error(stream.read())
+        cause = cause or f"no new worker process within {TIMEOUT:.0f} s"
+        return f"nginx did not take up the configuration and goes on with the one before: {cause}"
+
+
+def _children(pid: int) -> set[str]:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as stream:
+            return set(stream.read().split())
+    except OSError:
+        return set()
+
+
+def _name(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""
+
+
+def _size(path: str) -> int:
+    return os.path.getsize(path) if os.path.exists(path) else 0
