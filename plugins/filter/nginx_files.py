@@ -35,6 +35,10 @@ options:
     type: list
     elements: str
     default: []
+  user:
+    description: The user of nginx's workers, who gets the logs.
+    type: str
+    default: www-data
 """
 
 EXAMPLES = r"""

@@ -31,7 +31,7 @@ options:
     type: str
     default: /run/wsgi
   base_directory:
-    description: Where on the controller a relative O(_input[].source.directory) begins. The current directory if not given.
+    description: Where on the controller a relative C(source.directory) begins. The current directory if not given.
     type: str
 """
 

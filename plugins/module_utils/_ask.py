@@ -45,7 +45,11 @@ def ask(path: str, protocol: str, uri: str, host: str, timeout: float) -> dict[s
         return {"error": f"{stage}: {error.strerror or error}"}
     words = answer.split(b"\r\n", 1)[0].split()
     if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
-        return {"error": f"no HTTP answer over {path}: {answer[:60]!r}" if answer else f"the connection to {path} was closed without an answer"}
+        return {
+            "error": f"no HTTP answer over {path}: {answer[:60]!r}"
+            if answer
+            else f"the connection to {path} was closed without an answer"
+        }
     return {"status": int(words[1])}
 
 
@@ -71,7 +75,9 @@ def _uwsgi_packet(uri: str, host: str) -> bytes:
         "HTTP_HOST": host,
         "HTTP_USER_AGENT": "wsgi.stack",
     }
-    body = b"".join(struct.pack("<H", len(text)) + text for pair in variables.items() for text in (part.encode() for part in pair))
+    body = b"".join(
+        struct.pack("<H", len(text)) + text for pair in variables.items() for text in (part.encode() for part in pair)
+    )
     return struct.pack("<BHB", 0, len(body), 0) + body
 
 

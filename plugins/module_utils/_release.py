@@ -30,7 +30,9 @@ if not callable(found):
 """
 
 
-def files(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]) -> dict[str, str]:
+def files(
+    app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]
+) -> dict[str, str]:
     """The text of every file of a release, by name. Pure.
 
     :param host: ``processors`` and ``backlog``, see ``_uwsgi.ini``
@@ -98,10 +100,13 @@ def read(layout: _layout.Layout, number: int) -> dict[str, Any]:
         return json.load(stream)
 
 
-def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], host: dict[str, int], check: bool) -> dict[str, Any]:
+def make(
+    app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], host: dict[str, int], check: bool
+) -> dict[str, Any]:
     """Make sure that the newest release is the one that the app, its environment and its build ask for.
 
-    :param build: ``digest``, ``path``, ``python`` and ``revision`` of the build; without ``digest`` in check mode, where it is not made yet
+    :param build: ``digest``, ``path``, ``python`` and ``revision`` of the build; in check mode, where it may not be known yet,
+        the digest can be None
     :returns: ``number``, ``changed`` and, for the diff, ``before`` and ``after``
     :raises AppFailure: the entry point cannot be imported; nothing is left behind
     """
@@ -151,8 +156,8 @@ def _import_check(app: dict[str, Any], runner: str) -> None:
     if done.code:
         raise AppFailure(
             "import",
-            f"entry_point {app['entry_point']} cannot be imported: {done.last_line}; mend the code, its requirements or its environment."
-            " What runs was not touched.",
+            f"entry_point {app['entry_point']} cannot be imported: {done.last_line};"
+            " mend the code, its requirements or its environment. What runs was not touched.",
             done.output,
         )
 

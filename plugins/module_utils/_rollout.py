@@ -7,6 +7,7 @@ from which ``plan`` finds its way, so that a rollout killed anywhere is complete
 
 from __future__ import annotations
 
+import grp
 import inspect
 import json
 import os
@@ -39,7 +40,11 @@ class Slot:
 
 @dataclass(frozen=True)
 class State:
-    """What a host shows of one app. ``live``: the slot that the live socket leads to; ``boot``: the slot it will lead to after a boot."""
+    """What a host shows of one app.
+
+    ``live``: the slot that the live socket leads to; ``boot``: the slot it will lead to after a boot; ``current``: the release
+    whose static files nginx serves.
+    """
 
     live: str | None = None
     boot: str | None = None
@@ -184,7 +189,10 @@ class Rollout:
     def _record(self, slot: str, release: int) -> None:
         _replace_link(os.path.join("releases", str(release)), self.layout.current)
         draft = f"{self.layout.boot_link}.new"
+        # The directory too, which an app that was dropped from the inventory has nobody else to make.
+        gate = os.stat(self.layout.runtime_directory)
         with open(draft, "w", encoding="utf-8") as stream:
+            stream.write(f"d {self.layout.runtime_directory} 0750 {self.app['user']} {grp.getgrgid(gate.st_gid).gr_name} -\n")
             stream.write(f"L {self.layout.live_socket} - - - - {os.path.basename(self.layout.socket(slot))}\n")
         os.replace(draft, self.layout.boot_link)
         _systemd.enable(self.layout.unit(slot), True)

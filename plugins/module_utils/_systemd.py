@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Iterable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 
@@ -15,11 +15,10 @@ PROPERTIES = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts")
 class Unit:
     """A unit's state, in systemd's own words.
 
-    ``active``: it runs or is starting; ``started``: it has told systemd that it is ready; ``failing``: it ended by itself since it was started.
+    ``active``: it runs or is starting; ``failing``: it ended by itself since it was started; ``enabled``: it is started at boot.
     """
 
     active: bool = False
-    started: bool = False
     failing: bool = False
     enabled: bool = False
 
@@ -30,7 +29,11 @@ def show(names: Iterable[str]) -> dict[str, Unit]:
     if not names:
         return {}
     done = run(["systemctl", "show", "--property", ",".join(PROPERTIES), "--", *names])
-    return {name: found for name, found in parse(done.output).items() if name in names} if done.code == 0 else {name: Unit() for name in names}
+    return (
+        {name: found for name, found in parse(done.output).items() if name in names}
+        if done.code == 0
+        else {name: Unit() for name in names}
+    )
 
 
 def parse(output: str) -> dict[str, Unit]:
@@ -41,8 +44,8 @@ def parse(output: str) -> dict[str, Unit]:
         if "Id" in properties:
             units[properties["Id"]] = Unit(
                 active=properties.get("ActiveState") in ("active", "activating", "reloading", "deactivating"),
-                started=properties.get("ActiveState") == "active",
-                failing=properties.get("SubState") in ("auto-restart", "failed") or properties.get("NRestarts", "0") not in ("0", ""),
+                failing=properties.get("SubState") in ("auto-restart", "failed")
+                or properties.get("NRestarts", "0") not in ("0", ""),
                 enabled=properties.get("UnitFileState") == "enabled",
             )
     return units
@@ -68,9 +71,10 @@ def enable(name: str, enabled: bool) -> None:
 
 
 def log(name: str, since: float, lines: int = 60) -> str:
-    """What a unit's processes wrote since a moment.
+    """What a unit's processes wrote since a moment, without systemd's own words about them.
 
     :param since: seconds since the epoch
     """
     run(["journalctl", "--sync"])
-    return run(["journalctl", "--unit", name, "--since", f"@{int(since)}", "--lines", str(lines), "--output", "cat", "--no-pager"]).output
+    wanted = [f"_SYSTEMD_UNIT={name}", "--since", f"@{int(since)}", "--lines", str(lines)]
+    return run(["journalctl", "--quiet", "--output", "cat", "--no-pager", *wanted]).output

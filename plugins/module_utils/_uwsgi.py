@@ -9,8 +9,8 @@ PROGRAM = "/usr/bin/uwsgi"
 
 OWN_OPTIONS = frozenset(
     "chdir chmod-socket chown-socket daemonize daemonize2 die-on-term gid home hook-master-start http http-socket https ini"
-    " manage-script-name master master-fifo module mount need-app need-plugin plugin plugins processes protocol pyhome socket strict"
-    " threads uid uwsgi-socket vacuum venv virtualenv workers wsgi wsgi-file".split()
+    " manage-script-name master master-fifo module mount need-app need-plugin plugin plugins processes protocol pyhome socket"
+    " strict threads uid uwsgi-socket vacuum venv virtualenv workers wsgi wsgi-file".split()
 )
 """The options that this collection sets, and that the rollout relies on."""
 
@@ -27,7 +27,8 @@ def ini(app: dict[str, Any], build: dict[str, Any], processors: int, backlog: in
     :param app: a resolved app
     :param build: ``path`` and ``python`` of its build
     :param processors: how many the host has
-    :param backlog: the longest listen queue that the host's kernel allows (net.core.somaxconn); uWSGI does not start with a longer one
+    :param backlog: the longest listen queue that the host's kernel allows (net.core.somaxconn); with a longer one uWSGI does not
+        start
     """
     options: dict[str, Any] = {
         "strict": True,

@@ -9,9 +9,10 @@ module: packages
 short_description: Install Debian packages, also on a host on which apt knows none yet
 version_added: 0.1.0
 description:
-  - Runs M(ansible.builtin.apt), without recommended packages, and fetches new package lists only if the installation fails with the old ones.
-    A run that installs nothing therefore asks no mirror.
-  - In check mode on a host without package lists, as a new one is, M(ansible.builtin.apt) fails. This says what would be installed.
+  - Runs M(ansible.builtin.apt), without recommended packages, and fetches new package lists only if the installation fails
+    with the old ones. A run that installs nothing therefore asks no mirror.
+  - In check mode on a host without package lists, as a new one is, M(ansible.builtin.apt) fails.
+    This says what would be installed.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 options:

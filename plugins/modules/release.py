@@ -10,16 +10,19 @@ module: release
 short_description: Make numbered releases of WSGI apps from their builds
 version_added: 0.1.0
 description:
-  - A release is a build, the variables of its environment and the configuration of its app server. It is numbered and never changed.
+  - A release is a build, the variables of its environment and the configuration of its app server.
+    It is numbered and never changed.
   - A new one is made when any of the three differs from the newest release.
   - Ends with importing the entry point as the app's user, through the new release's own C(run), in its directory, with its
     virtual environment and its variables. A release whose entry point cannot be imported does not come into being.
-  - Touches nothing that runs. Removes releases and builds that are older than the last C(keep_releases) releases and that no slot names.
+  - Touches nothing that runs. Removes releases and builds that are older than the last C(keep_releases) releases and that no
+    slot names.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 options:
   apps:
-    description: Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them. Those without an entry in O(builds) are left alone.
+    description:
+      - Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them. Those without an entry in O(builds) are left alone.
     type: list
     elements: dict
     required: true
@@ -98,7 +101,12 @@ def main() -> None:
         releases={name: release["number"] for name, release in made.items()},
         failures=failures,
         diff=[
-            {"before_header": name, "after_header": f"{name}, release {release['number']}", "before": release["before"], "after": release["after"]}
+            {
+                "before_header": name,
+                "after_header": f"{name}, release {release['number']}",
+                "before": release["before"],
+                "after": release["after"],
+            }
             for name, release in made.items()
             if release["changed"]
         ],

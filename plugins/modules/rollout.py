@@ -10,8 +10,8 @@ module: rollout
 short_description: Make releases of WSGI apps live without a failed request
 version_added: 0.1.0
 description:
-  - Starts the release in the app's idle slot and waits until it answers a real request over its own socket, asked as nginx's user.
-    Then renames the live link onto that socket, which nginx follows without a reload, lets the old slot drain and stops it.
+  - Starts the release in the app's idle slot and waits until it answers a real request over its own socket, asked as nginx's
+    user. Then renames the live link onto that socket, which nginx follows without a reload, lets the old slot drain and stops it.
   - A release that does not get well is stopped again. What was live stays live and never notices.
   - Compares what runs with what is wanted, so a rollout that was interrupted is completed by the next one, and a live slot that
     does not answer is replaced.
@@ -19,7 +19,8 @@ author:
   - The wsgi.stack founders (@wsgi-stack)
 options:
   apps:
-    description: Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them. Those without an entry in O(releases) are left alone.
+    description:
+      - Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them. Those without an entry in O(releases) are left alone.
     type: list
     elements: dict
     required: true
@@ -98,7 +99,10 @@ def main() -> None:
         steps={name: [list(step) for step in steps] for name, steps in plans.items() if steps},
         failures=failures,
         diff=[
-            {"before": f"{name}: {_rollout.describe(states[name])}\n", "after": f"{name}: {_rollout.describe_plan(steps, releases[name])}\n"}
+            {
+                "before": f"{name}: {_rollout.describe(states[name])}\n",
+                "after": f"{name}: {_rollout.describe_plan(steps, releases[name])}\n",
+            }
             for name, steps in plans.items()
             if steps
         ],

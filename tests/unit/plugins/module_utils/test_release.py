@@ -26,7 +26,21 @@ def options(**keys):
 
 @pytest.mark.parametrize(
     "value",
-    ["it's", 'say "hi"', "$(reboot) `id` $HOME", "50%", "%(socket)", "@(/etc/passwd)", "two\nlines\n", "ünï ☃", "  blanks  ", "", "\\n\\", "a;b#c !", "\t"],
+    [
+        "it's",
+        'say "hi"',
+        "$(reboot) `id` $HOME",
+        "50%",
+        "%(socket)",
+        "@(/etc/passwd)",
+        "two\nlines\n",
+        "ünï ☃",
+        "  blanks  ",
+        "",
+        "\\n\\",
+        "a;b#c !",
+        "\t",
+    ],
 )
 def test_a_variable_arrives_byte_for_byte(tmp_path, value):
     build = {**BUILD, "path": str(tmp_path)}
@@ -41,7 +55,9 @@ def test_a_command_runs_in_the_release(tmp_path):
     (tmp_path / "source" / "web").mkdir(parents=True)
     runner = tmp_path / "run"
     runner.write_text(_release.files(resolved(working_directory="web"), {}, {**BUILD, "path": str(tmp_path)}, 7, HOST)["run"])
-    done = subprocess.run(["sh", runner, "sh", "-c", 'echo "$PWD" "$WSGI_RELEASE" "$VIRTUAL_ENV"'], capture_output=True, check=True, text=True)
+    done = subprocess.run(
+        ["sh", runner, "sh", "-c", 'echo "$PWD" "$WSGI_RELEASE" "$VIRTUAL_ENV"'], capture_output=True, check=True, text=True
+    )
     assert done.stdout.split() == [os.path.realpath(tmp_path / "source" / "web"), "7", f"{tmp_path}/venv"]
 
 
@@ -63,7 +79,9 @@ def test_the_number_does_not_make_a_difference_but_all_else_does():
 
 
 def test_a_change_of_the_site_alone_makes_no_release():
-    assert _release.digest(resolved(), {}, BUILD, HOST) == _release.digest(resolved(domains=["a.test"], keep_releases=9), {}, BUILD, HOST)
+    assert _release.digest(resolved(), {}, BUILD, HOST) == _release.digest(
+        resolved(domains=["a.test"], keep_releases=9), {}, BUILD, HOST
+    )
 
 
 def test_values_of_variables_are_not_described():

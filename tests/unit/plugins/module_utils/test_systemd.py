@@ -30,7 +30,7 @@ InvocationID=
 
 def test_states_are_read_by_unit():
     assert parse(SHOWN) == {
-        "wsgi-blue@shop.service": Unit(active=True, started=True, enabled=True),
+        "wsgi-blue@shop.service": Unit(active=True, enabled=True),
         "wsgi-green@shop.service": Unit(active=True, failing=True),
         "wsgi-green@blog.service": Unit(),
     }

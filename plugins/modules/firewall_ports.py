@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The module that opens ports in an active ufw."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: firewall_ports
+short_description: Open TCP ports where ufw is active
+version_added: 0.1.0
+description:
+  - Where ufw is installed and active, makes sure that it lets anybody connect to the given TCP ports, and closes those that
+    it opened earlier under the same O(comment) and that are no longer wanted.
+  - Rules of others are left alone. A port that one of them denies, or allows for some sources only, stays as it is, and is
+    one of RV(blocked).
+  - Does nothing where ufw is not active; it neither installs nor activates it.
+options:
+  ports:
+    description: The TCP ports.
+    type: list
+    elements: int
+    required: true
+  comment:
+    description: The comment that marks the rules of this module in ufw.
+    type: str
+    default: wsgi.stack
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+author:
+  - The wsgi.stack founders (@wsgi-stack)
+"""
+
+EXAMPLES = r"""
+- name: Let visitors in
+  wsgi.stack.firewall_ports:
+    ports: [80, 443]
+"""
+
+RETURN = r"""
+opened:
+  description: The ports that were opened.
+  returned: always
+  type: list
+  elements: int
+closed:
+  description: The ports that were closed.
+  returned: always
+  type: list
+  elements: int
+blocked:
+  description: The wanted ports that are not open to everybody, since a rule of somebody else denies or restricts them.
+  returned: always
+  type: list
+  elements: int
+reason:
+  description: Why there was nothing to do.
+  returned: where ufw is not active
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _ufw
+
+OPTIONS = {
+    "ports": {"type": "list", "elements": "int", "required": True},
+    "comment": {"type": "str", "default": "wsgi.stack"},
+}
+
+
+def main():
+    module = AnsibleModule(OPTIONS, supports_check_mode=True)
+    comment = module.params["comment"]
+    try:
+        reason = _ufw.inactive()
+        if reason:
+            module.exit_json(changed=False, opened=[], closed=[], blocked=[], reason=reason)
+        plan = _ufw.plan(_ufw.rules(), module.params["ports"], comment)
+        if not module.check_mode:
+            _ufw.carry_out(plan, comment)
+    except _ufw.FirewallError as error:
+        module.fail_json(msg=str(error))
+    for port in plan.blocked:
+        module.warn(f"Port {port} stays as it is: a rule of ufw that is not ours denies it or restricts it to some sources.")
+    module.exit_json(
+        changed=bool(plan.open or plan.close),
+        opened=list(plan.open),
+        closed=list(plan.close),
+        blocked=list(plan.blocked),
+        diff={
+            "before": "".join(f"allow {port}/tcp\n" for port in plan.close),
+            "after": "".join(f"allow {port}/tcp\n" for port in plan.open),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

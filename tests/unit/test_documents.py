@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands twice says the same: code, argument specifications, defaults, documentation, README.md and docs/."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _values
+from ansible_collections.wsgi.stack.tests import documents
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PLUGINS = sorted([*ROOT.glob("plugins/modules/*.py"), *ROOT.glob("plugins/filter/*.py")])
+
+# The argument specification's word for what each kind of check in _values takes.
+TYPES = {
+    "dictionary": "dict",
+    "integer": "int",
+    "lines": "list",
+    "list_of": "list",
+    "one_of": "str",
+    "options": "dict",
+    "path_inside": "str",
+    "private_key": "str",
+    "text": "str",
+    "variables": "dict",
+}
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+def constants(path):
+    """The texts that a plugin assigns to names, without importing it."""
+    tree = ast.parse(path.read_text())
+    assignments = [node for node in tree.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)]
+    return {node.targets[0].id: node.value.value for node in assignments}
+
+
+def examples(path):
+    """The YAML in a document or a plugin, parsed. What is templated becomes a text that passes for a key, too."""
+    if path.suffix == ".py":
+        found = [constants(path)["EXAMPLES"]]
+    else:
+        found = re.findall(r"^```yaml\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+    return [yaml.safe_load(re.sub(r"\{\{.*?\}\}", "-----BEGIN OPENSSH PRIVATE KEY-----", example)) for example in found]
+
+
+def dictionaries(node):
+    """A dictionary and all that are in it, or in a list."""
+    if isinstance(node, dict):
+        yield node
+    for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from dictionaries(item)
+
+
+def lists_of_apps(path):
+    for found in dictionaries(examples(path)):
+        yield from (value for key, value in found.items() if key.endswith("_apps") and isinstance(value, list))
+
+
+def keys(node, above=""):
+    """The keys of an app, as the table of README.md names them: ``source.git``, ``static[].url``."""
+    for key, value in node.items():
+        yield f"{above}{key}"
+        if isinstance(value, dict) and key in ("source", "health_check"):
+            yield from keys(value, f"{above}{key}.")
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            yield from keys(value[0], f"{above}{key}[].")
+
+
+def described_as(check):
+    """The type, elements and choices of what a check takes, and the keys of the dictionaries among that."""
+    kind = check.__qualname__.partition(".")[0]
+    inside = inspect.getclosurevars(check).nonlocals
+    found = {"type": TYPES[kind]}
+    schema = inside.get("schema")
+    if kind == "lines":
+        found["elements"] = "str"
+    if kind == "list_of":
+        element, schema = described_as(inside["element"])
+        found["elements"] = element["type"]
+    if kind == "one_of":
+        found["choices"] = list(inside["choices"])
+    return found, schema
+
+
+def compare(schema, options, where):
+    """An entry of _apps with its description in an argument specification, key by key, all the way down."""
+    assert set(options) == set(schema), where
+    for key, (check, default) in schema.items():
+        option, place = options[key], f"{where}.{key}"
+        expected, below = described_as(check)
+        assert {part: option[part] for part in ("type", "elements", "choices") if part in option} == expected, place
+        assert option.get("required", False) == (default is _values.REQUIRED), place
+        assert option.get("default") == (None if default is _values.REQUIRED else default), place
+        assert option["description"], place
+        compare(below or {}, option.get("options", {}), place)
+
+
+def test_the_keys_of_an_app_are_described_as_they_are_checked():
+    compare(_apps.APP, documents.options("app")["app_apps"]["options"], "app_apps")
+
+
+@pytest.mark.parametrize("role", documents.ROLES)
+def test_a_roles_defaults_agree_with_its_argument_specification(role):
+    options, defaults = documents.options(role), documents.defaults(role)
+    assert set(options) == set(defaults)
+    for option, default in defaults.items():
+        assert option.startswith(f"{role}_")
+        assert options[option]["description"]
+        if not (isinstance(default, str) and "{{" in default):
+            assert options[option]["default"] == default, option
+        elif "default(" in default:
+            assert f"default('{options[option]['default']}')" in default, option
+
+
+def test_the_tables_of_the_readme_are_up_to_date():
+    text = README.read_text()
+    assert set(documents.tables()) == set(re.findall(r"<!-- table: (\w+) -->", text))
+    assert documents.rewritten(text) == text, "run 'python3 tests/documents.py'"
+
+
+def test_the_readme_lists_the_shared_variables_with_their_defaults():
+    used = {("wsgi_apps", "")}
+    for path in [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/*/*.*")]:
+        used.update(re.findall(r"\b(wsgi_\w+) \| default\('?([^)]*?)'?\)", path.read_text()))
+    listed = re.findall(r"^\| `(wsgi_\w+)` \| (?:`(.*?)`)? ?\|", README.read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(used)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_the_apps_of_an_example_can_be_resolved(path, tmp_path):
+    base = tmp_path / "inventory/group_vars"
+    for apps in lists_of_apps(path):
+        for app in apps:
+            (base / app["source"].get("directory", "")).mkdir(parents=True, exist_ok=True)
+        _apps.resolve(apps, base_directory=str(base))
+
+
+def test_the_examples_of_the_readme_show_every_key():
+    shown = {key for apps in lists_of_apps(README) for app in apps for key in keys(app)}
+    rows = documents.tables()["apps"].splitlines()[2:]
+    assert shown == {row.split("`")[1] for row in rows}
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *PLUGINS], ids=name)
+def test_an_example_uses_what_there_is(path):
+    for found in dictionaries(examples(path)):
+        for key, value in found.items():
+            if key.startswith("wsgi.stack."):
+                module = ROOT / f"plugins/modules/{key.removeprefix('wsgi.stack.')}.py"
+                assert set(value) <= set(yaml.safe_load(constants(module)["DOCUMENTATION"])["options"]), key
+            if key.endswith("include_role"):
+                assert value["name"].removeprefix("wsgi.stack.") in documents.ROLES
+        for variable in found.get("vars") or ():
+            role, _underscore, rest = variable.partition("_")
+            assert not rest or role not in documents.ROLES or variable in documents.options(role)
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=name)
+def test_a_plugin_is_documented(path):
+    found = constants(path)
+    documentation = yaml.safe_load(found["DOCUMENTATION"])
+    assert documentation["module" if path.parent.name == "modules" else "name"] == path.stem
+    assert yaml.safe_load(found["EXAMPLES"])
+    assert yaml.safe_load(found["RETURN"])
+    assert f"`{path.stem}`" in (ROOT / "docs/inclusion.md").read_text()
+
+
+def test_an_action_has_a_module_that_documents_it():
+    modules = {path.stem for path in ROOT.glob("plugins/modules/*.py")}
+    assert modules >= {path.stem for path in ROOT.glob("plugins/action/*.py")}
+
+
+def test_every_step_that_can_fail_is_explained():
+    modules = ROOT.glob("plugins/module_utils/*.py")
+    steps = {step for path in modules for step in re.findall(r'AppFailure\(\s*"(\w+)"', path.read_text())}
+    explained = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
+    assert set(explained) == steps | {"nginx"}  # the name of its tree
+
+
+def anchors(path):
+    """The anchors that GitHub makes of a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_a_link_leads_somewhere(path):
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if "://" in link:
+            continue
+        target, _hash, anchor = link.partition("#")
+        there = path.parent / target if target else path
+        assert there.exists(), link
+        assert not anchor or anchor in anchors(there), link
