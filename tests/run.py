@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run stages of checks and tests, and count them: ``.venv/bin/python tests/run.py lint sanity ...`` (``make test`` does).
+
+A check counts as one; where pytest runs, each of its tests does. A failed check does not keep the later ones from running.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+COPY = BUILD / "ansible_collections/wsgi/stack"
+INSTALLED = BUILD / "installed"
+REPORTS = BUILD / "reports"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "NO_COLOR": "1",
+    "ANSIBLE_NOCOLOR": "1",
+    "MOLECULE_GLOB": "molecule/*/molecule.yml",  # said aloud, or it warns that a collection's scenarios belong elsewhere
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+@dataclass
+class Check:
+    """A command that has to end with 0.
+
+    :ivar reports: a pattern, under the project's directory, of JUnit files that the command writes
+    """
+
+    name: str
+    command: list[str | Path]
+    cwd: Path = ROOT
+    environment: dict[str, str] | None = None
+    reports: str = ""
+
+    def run(self) -> tuple[int, int]:
+        """How many tests passed, and how many failed."""
+        for report in self._reports():
+            report.unlink()
+        code = subprocess.run(self.command, cwd=self.cwd, env={**ENVIRONMENT, **(self.environment or {})}, check=False).returncode
+        suites = [suite for report in self._reports() for suite in ElementTree.parse(report).iter("testsuite")]
+        total, failed, skipped = (
+            sum(int(suite.get(key, 0)) for suite in suites for key in keys)
+            for keys in (["tests"], ["failures", "errors"], ["skipped"])
+        )
+        if code or not suites:
+            failed = max(failed, int(code != 0))
+            total = max(total, failed, 1)
+        return total - failed - skipped, failed
+
+    def _reports(self) -> list[Path]:
+        return list(ROOT.glob(self.reports)) if self.reports else []
+
+
+def project_files() -> list[Path]:
+    """The files of the project as they are now, committed or not, relative to its directory."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return sorted(Path(name) for name in set(listed.split("\0")) if name and os.path.lexists(ROOT / name))
+
+
+def lint() -> Iterator[Check]:
+    """What reads the files alone."""
+    scripts = [path for path in project_files() if _is_shell_script(ROOT / path)]
+    yield Check("ruff check", ["ruff", "check"])
+    yield Check("ruff format", ["ruff", "format", "--check"])
+    yield Check("yamllint", ["yamllint", "--strict", "."])
+    yield Check("shellcheck", ["shellcheck", *scripts])
+    yield Check("ansible-lint", ["ansible-lint", "--profile", "production", "--strict", "--nocolor"])
+    yield Check("antsibull-changelog", ["antsibull-changelog", "lint"])
+
+
+def _is_shell_script(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.readline().strip() in (b"#!/usr/bin/env bash", b"#!/bin/bash", b"#!/bin/sh")
+
+
+def copy_collection() -> None:
+    """Copy the project to where ansible-test wants a collection to lie: a directory whose real path names it, under git."""
+    shutil.rmtree(COPY, ignore_errors=True)
+    for path in project_files():
+        if path.parts[0] != ".collections":  # the way from a checkout to itself
+            (COPY / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, COPY / path, follow_symlinks=False)
+    for command in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", *command], cwd=COPY, check=True)
+
+
+def ansible_test_home() -> Path:
+    """A home directory for ansible-test, whose virtual environments get pip from the interpreter, not from Ansible's host."""
+    from ansible_test._internal.host_configs import NativePythonConfig
+    from ansible_test._internal.python_requirements import get_venv_packages
+
+    home = BUILD / "home"
+    pip = get_venv_packages(NativePythonConfig(version=PYTHON, path=sys.executable))["pip"]
+    bootstrap = home / ".ansible/test/cache" / f"get_pip_{pip.replace('.', '_')}.py"
+    bootstrap.parent.mkdir(parents=True, exist_ok=True)
+    bootstrap.write_text("import ensurepip\n\nensurepip.bootstrap(upgrade=True, default_pip=True)\n")
+    return home
+
+
+def sanity() -> Iterator[Check]:
+    """What Ansible asks of a collection."""
+    copy_collection()
+    home = {"HOME": str(ansible_test_home())}
+    yield Check("ansible-test sanity", ["ansible-test", "sanity", "--python", PYTHON, "--color", "no"], COPY, home)
+
+
+def unit() -> Iterator[Check]:
+    """tests/unit."""
+    copy_collection()
+    home = {"HOME": str(ansible_test_home())}
+    reports = f"{COPY.relative_to(ROOT)}/tests/output/junit/*.xml"
+    yield Check(
+        "ansible-test units", ["ansible-test", "units", "--venv", "--python", PYTHON, "--color", "no"], COPY, home, reports
+    )
+
+
+def package() -> Iterator[Check]:
+    """The collection as its users get it: built, installed without a network, documented, and its playbooks read."""
+    copy_collection()
+    installed = {"ANSIBLE_COLLECTIONS_PATH": str(INSTALLED)}
+    archives = BUILD / "package"
+    shutil.rmtree(archives, ignore_errors=True)
+    shutil.rmtree(INSTALLED, ignore_errors=True)
+    yield Check("ansible-galaxy collection build", ["ansible-galaxy", "collection", "build", "--output-path", archives])
+    yield Check(
+        "ansible-galaxy collection install",
+        ["ansible-galaxy", "collection", "install", "--offline", "-p", INSTALLED, *archives.glob("wsgi-stack-*.tar.gz")],
+        BUILD,
+        installed,
+    )
+    for kind, names in documented().items():
+        yield Check(f"ansible-doc, {kind}", [sys.executable, __file__, "ansible-doc", kind, *names], BUILD, installed)
+    for playbook in sorted((ROOT / "playbooks").glob("*.yml")):
+        name = f"wsgi.stack.{playbook.stem}"
+        yield Check(f"{name}", ["ansible-playbook", "--syntax-check", "-i", "localhost,", name], BUILD, installed)
+    yield Check(
+        "antsibull-docs",
+        ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "."],
+        COPY,
+    )
+
+
+def documented() -> dict[str, list[str]]:
+    """All that has documentation, by kind, with full names."""
+    kinds = {"module": "plugins/modules/*.py", "role": "roles/*"}
+    kinds |= {kind: f"plugins/{kind}/*.py" for kind in ("callback", "filter", "lookup", "test")}
+    found = {kind: sorted(path.stem for path in ROOT.glob(pattern) if path.stem != "__init__") for kind, pattern in kinds.items()}
+    return {kind: [f"wsgi.stack.{name}" for name in names] for kind, names in found.items() if names}
+
+
+def read_documentation(kind: str, *names: str) -> int:
+    """Ask ansible-doc, which ends with 0 and a warning about what it does not find."""
+    done = subprocess.run(["ansible-doc", "--type", kind, "--json", *names], check=True, capture_output=True, text=True)
+    missing = set(names) - {name for name, content in json.loads(done.stdout).items() if content}
+    print(f"{len(names) - len(missing)} documented", done.stderr, *sorted(missing), sep="\n")
+    return int(bool(missing or done.stderr))
+
+
+def molecule() -> Iterator[Check]:
+    """The playbook that ships, on hosts: a scenario after the other."""
+    for scenario in sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")):
+        report = REPORTS / f"molecule-{scenario}.xml"
+        yield Check(
+            f"molecule {scenario}",
+            ["molecule", "test", "--scenario-name", scenario],
+            environment={"PYTEST_ADDOPTS": f"--junit-xml={report}"},
+            reports=str(report.relative_to(ROOT)),
+        )
+
+
+def system() -> Iterator[Check]:
+    """tests/system: what molecule's one way through a playbook can not show."""
+    report = REPORTS / "system.xml"
+    yield Check("tests/system", ["pytest", f"--junit-xml={report}", "tests/system"], reports=str(report.relative_to(ROOT)))
+
+
+STAGES: dict[str, Callable[[], Iterator[Check]]] = {
+    stage.__name__: stage for stage in (lint, sanity, unit, package, molecule, system)
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the stages named."""
+    passed = 0
+    failures: list[str] = []
+    failed = 0
+    for name in names:
+        for check in STAGES[name]():
+            print(f"\n=== {check.name}", flush=True)
+            begun = time.monotonic()
+            good, bad = check.run()
+            passed, failed = passed + good, failed + bad
+            print(f"=== {check.name}: {good} passed, {bad} failed, {time.monotonic() - begun:.0f} s", flush=True)
+            if bad:
+                failures.append(check.name)
+    if failures:
+        print(f"\nFailed: {', '.join(failures)}")
+    print(f"\n{passed} passed, {failed} failed")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "ansible-doc":
+        sys.exit(read_documentation(*sys.argv[2:]))
+    sys.exit(main(sys.argv[1:]))
