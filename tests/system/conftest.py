@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts in Docker, plays against them, and requests from inside them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = ROOT / "tests/images/host"
+
+
+@dataclass(frozen=True)
+class Play:
+    """A run that has ended: its exit code, all that it printed, and every task result."""
+
+    code: int
+    output: str
+    results: list[dict]
+
+    @property
+    def changed(self) -> list[str]:
+        return [result["task"] for result in self.results if result["changed"]]
+
+    @property
+    def message(self) -> str:
+        """What the last failed task said."""
+        failed = [result["message"] for result in self.results if result["outcome"] == "failed"]
+        return str(failed[-1]) if failed else ""
+
+    @property
+    def round_trips(self) -> int:
+        """How often something was run on the host; the connection's own start-up is in it."""
+        return len(re.findall(r"SSH: EXEC", self.output))
+
+
+class Server:
+    """A throwaway host."""
+
+    def __init__(self, name: str, debian: int, scratch: Path):
+        self.name = name
+        self.debian = str(debian)
+        self.scratch = scratch
+        self.inventory = self._host("up", name, "--debian", self.debian).strip()
+
+    @staticmethod
+    def _host(*arguments: str) -> str:
+        return subprocess.run([HOST, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def down(self) -> None:
+        self._host("down", self.name)
+
+    def sh(self, script: str, check: bool = True) -> str:
+        """Run a shell script on the host, as root."""
+        done = subprocess.run(
+            ["docker", "exec", "-i", self.name, "sh", "-euc", script], capture_output=True, text=True, check=False
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{script!r} on {self.name} ended with {done.returncode}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def need(self, *packages: str) -> None:
+        """Install what a test uses on the host, and the collection does not bring."""
+        wanted = " ".join(packages)
+        install = f"apt-get update -qq; apt-get install -qq -y --no-install-recommends {wanted}"
+        self.sh(f"dpkg -s {wanted} >/dev/null 2>&1 || {{ {install}; }} >/dev/null 2>&1")
+
+    def reboot(self) -> None:
+        """Shut the host down in good order and boot it again."""
+        subprocess.run(["docker", "restart", "--time", "60", self.name], check=True, stdout=subprocess.DEVNULL)
+        self._host("up", self.name, "--debian", self.debian)
+
+    def get(self, path: str, domain: str = "localhost") -> str:
+        """A page as a visitor on the host gets it: the status, a blank, and the body."""
+        options = f"--silent --max-time 20 --write-out '\\n%{{http_code}}' --header 'Host: {domain}'"
+        answer = self.sh(f"curl {options} 'http://127.0.0.1{path}' || true")
+        body, _newline, status = answer.rpartition("\n")
+        return f"{status} {body}"
+
+    @contextlib.contextmanager
+    def load(self, path: str, clients: int, per_second: int = 25):
+        """Requests to a page for as long as the block lasts, five minutes at the most.
+
+        :returns: how many had which status, when the block has ended
+        """
+        counts: dict[str, int] = {}
+        options = f"-disable-keepalive -z 300s -t 30 -c {clients} -q {per_second}"
+        command = f"exec timeout --signal INT 300 hey {options} 'http://127.0.0.1{path}'"
+        generator = subprocess.Popen(
+            ["docker", "exec", self.name, "sh", "-c", f"echo $$; {command}"], stdout=subprocess.PIPE, text=True
+        )
+        process = generator.stdout.readline().strip()
+        try:
+            yield counts
+        finally:
+            self.sh(f"kill -INT {process}")
+            report = generator.communicate(timeout=60)[0]
+            counts.update({found[1]: int(found[2]) for found in re.finditer(r"\[(\d{3})\]\s+(\d+) responses", report)})
+            counts.update({found[2]: int(found[1]) for found in re.finditer(r"\[(\d+)\]\s+(Get .*)", report)})
+
+    def play(
+        self,
+        apps: list[dict] | None,
+        playbook: str = "playbooks/site.yml",
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        **variables,
+    ):
+        """Run a playbook against the host, with these apps."""
+        witness = self.scratch / "witness.jsonl"
+        witness.unlink(missing_ok=True)
+        extra = self.scratch / "variables.yml"
+        extra.write_text(yaml.safe_dump({**variables, **({} if apps is None else {"wsgi_apps": apps})}))
+        done = subprocess.run(
+            [Path(sys.executable).parent / "ansible-playbook", "-i", self.inventory, playbook, "-e", f"@{extra}", *arguments],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/system/callback_plugins"),
+                "ANSIBLE_CALLBACKS_ENABLED": "witness",
+                "ANSIBLE_NOCOLOR": "1",
+                "WITNESS_FILE": str(witness),
+                **(environment or {}),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            start_new_session=True,
+        )
+        results = [json.loads(line) for line in witness.read_text().splitlines()] if witness.exists() else []
+        return Play(done.returncode, done.stdout, results)
+
+    def converge(self, apps: list[dict], *arguments: str, **variables) -> Play:
+        """Run the site's playbook, which has to succeed."""
+        play = self.play(apps, "playbooks/site.yml", *arguments, **variables)
+        assert play.code == 0, play.output + self.sh("journalctl --no-pager --lines 100 --unit 'wsgi-*' --unit nginx")
+        return play
+
+
+@pytest.fixture(scope="session", params=[12, 13], ids=["debian12", "debian13"])
+def server(request, tmp_path_factory):
+    """A host that the tests of a session share; each of them has apps of its own."""
+    host = Server(f"wsgi-stack-system{request.param}", request.param, tmp_path_factory.mktemp("system"))
+    yield host
+    host.down()
+
+
+@pytest.fixture
+def code(tmp_path):
+    """Writes a WSGI application to the controller, as a source of the kind ``directory``."""
+
+    def write(text: str, name: str = "code") -> dict[str, str]:
+        directory = tmp_path / name
+        directory.mkdir(exist_ok=True)
+        (directory / "app.py").write_text(text)
+        return {"directory": str(directory)}
+
+    return write
+
+
+HELLO = """
+import os, time
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/slow":
+        time.sleep(1.5)
+    start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+    called = [environ.get("SCRIPT_NAME", ""), environ["PATH_INFO"]]
+    words = [os.environ.get("GREETING", "hello"), os.environ["WSGI_RELEASE"], *called]
+    return ["|".join(words).encode("utf-8", "surrogateescape")]
+"""
+
+
+@pytest.fixture
+def hello(code):
+    """An application that tells its greeting, its release and what it was asked for."""
+    return {"name": "hello", "source": code(HELLO), "entry_point": "app:application"}

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Releases go live without a failed request; one that is no good does not go live at all."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import HELLO
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hey(server):
+    server.need("hey", "curl")
+
+
+def assert_all_served(*loads):
+    for load in loads:
+        assert set(load) == {"200"}, load
+        assert load["200"] > 3, load
+
+
+def test_every_kind_of_change_is_a_rollout_without_a_failed_request(server, hello, code):
+    server.converge([hello])
+    changes = [
+        ({**hello, "environment": {"GREETING": "it's 100% $(HOME) ünï"}}, "it's 100% $(HOME) ünï"),
+        ({**hello, "environment": {"GREETING": "more"}, "processes": 3}, "more"),
+        ({**hello, "environment": {"GREETING": "packages"}, "packages": ["tinydb==4.8.2"]}, "packages"),
+    ]
+    with server.load("/", 4) as fast, server.load("/slow", 4) as slow:
+        for app, greeting in changes:
+            server.converge([app])
+            assert server.get("/").startswith(f"200 {greeting}|")
+        code(HELLO.replace('"hello"', '"new code"'))
+        server.converge([hello])
+        assert server.get("/").startswith("200 new code|")
+    assert_all_served(fast, slow)
+
+
+# What is wrong with a release: its code, its keys, and what is said about it.
+BROKEN = {
+    "import": (
+        "import flask_that_is_not_there\n",
+        {},
+        "import: entry_point app:application cannot be imported: ModuleNotFoundError: No module named",
+    ),
+    "callable": (
+        "x = 1\n",
+        {},
+        "import: entry_point app:application cannot be imported: AttributeError: module 'app' has no attribute 'application'",
+    ),
+    "variable": (
+        "import os\nos.environ['TOKEN_X']\n" + HELLO,
+        {},
+        "import: entry_point app:application cannot be imported: KeyError: 'TOKEN_X'",
+    ),
+    "requirement": (HELLO, {"packages": ["tinydb==999"]}, "install: "),
+    "status": (
+        "def application(environ, start_response):\n    raise RuntimeError('no such table')\n",
+        {"health_check": {"timeout": 3}},
+        "did not get well: GET /status/ answered 500, wanted 200 (after 3 s); its log says: RuntimeError: no such table",
+    ),
+    "hang": (
+        "import sys, time\nif 'uwsgi' in sys.modules:\n    time.sleep(600)\n" + HELLO,
+        {"health_check": {"timeout": 3}},
+        "did not get well: no answer over /run/wsgi/hang/",
+    ),
+    "end": (
+        "import sys\nif 'uwsgi' in sys.modules:\n    raise RuntimeError('no database')\n" + HELLO,
+        {},
+        "did not get well: its server ended at the start; its log says: RuntimeError: no database",
+    ),
+    "option": (
+        HELLO,
+        {"server_options": {"proceses": 3}},
+        "its server ended at the start; its log says: [strict-mode] unknown config directive: proceses",
+    ),
+    "python": (HELLO, {"python": "/bin/false"}, "python: "),
+    "nginx": (
+        HELLO,
+        {"nginx_directives": ["proxy_pas nowhere;"]},
+        'nginx: unknown directive "proxy_pas" in /etc/nginx/wsgi/nginx-app.conf:',
+    ),
+}
+
+
+def test_bad_releases_harm_nobody_and_the_next_good_ones_go_out(server, hello, code):
+    """Every kind of bad release at once, each of an app of its own, beside an app with a change that is good."""
+    names = {kind: "nginx-app" if kind == "nginx" else kind for kind in BROKEN}
+    good = {
+        name: {**hello, "name": name, "mount": f"/{name}", "source": code(HELLO, name), "processes": 1} for name in names.values()
+    }
+    neighbour = {**hello, "name": "neighbour", "source": code(HELLO, "neighbour"), "mount": "/neighbour"}
+    server.converge([*good.values(), neighbour])
+    before = {name: server.get(f"/{name}/") for name in good}
+    assert all(page.startswith("200 hello|1|") for page in before.values()), before
+
+    with server.load("/end/", 2) as load:
+        bad = []
+        for kind, (text, keys, _told) in BROKEN.items():
+            code(text, names[kind])
+            bad.append({**good[names[kind]], **keys})
+        play = server.play([*bad, {**neighbour, "environment": {"GREETING": "changed"}}])
+
+    assert play.code, play.output
+    told = play.message.splitlines()
+    assert len(told) == len(BROKEN), play.message
+    for kind, (_text, _keys, sentence) in BROKEN.items():
+        (line,) = [line for line in told if line.startswith(f"app {names[kind]}: ")]
+        assert sentence in line, line
+    assert_all_served(load)
+    # The app that only broke nginx went out; its old site, and all else, serve as before.
+    after = {name: server.get(f"/{name}/") for name in good if name != "nginx-app"}
+    assert after == {name: before[name] for name in after}
+    assert server.get("/nginx-app/").startswith("200 hello|")
+    assert server.get("/neighbour/").startswith("200 changed|")
+
+    for name in good:
+        code(HELLO.replace('"hello"', '"good again"'), name)
+    server.converge([*good.values(), neighbour])
+    assert all(server.get(f"/{name}/").startswith("200 good again|") for name in good)
+
+
+# What can happen to a host between two runs, each to an app of its own.
+DAMAGE = {
+    "link": "rm /run/wsgi/link/app.sock",
+    "mode": "chmod 0600 /run/wsgi/mode/*.sock",
+    "gate": "chmod 0700 /run/wsgi/gate",
+    "stopped": "systemctl stop 'wsgi-*@stopped.service'",
+    "record": "rm /etc/tmpfiles.d/wsgi-live-record.conf /srv/wsgi/record/current",
+    "disabled": "systemctl disable --quiet wsgi-blue@disabled wsgi-green@disabled",
+    "site": "rm /etc/nginx/sites-enabled/site.conf",
+}
+
+
+def test_what_was_damaged_comes_back(server, hello):
+    apps = [{**hello, "name": name, "domains": [f"{name}.test"], "processes": 1} for name in DAMAGE]
+    server.converge(apps)
+    for damage in DAMAGE.values():
+        server.sh(damage)
+    server.sh("systemctl stop nginx")
+    server.converge(apps)
+    assert {name: server.get("/", f"{name}.test")[:10] for name in DAMAGE} == dict.fromkeys(DAMAGE, "200 hello|")
+    assert server.converge(apps).changed == []
+
+
+def test_what_is_live_is_live_after_a_reboot(server, hello):
+    app = {**hello, "environment": {"GREETING": "before the reboot"}}
+    server.converge([app])
+    before = server.get("/")
+    server.reboot()
+    assert server.get("/") == before
+    assert server.converge([app]).changed == []
+
+
+def test_an_app_is_back_after_its_processes_were_killed(server, hello):
+    server.converge([hello])
+    for victim in ["$(pgrep -u hello -n)", "$(systemctl show -P MainPID wsgi-blue@hello wsgi-green@hello | grep -vxE '0?')"]:
+        server.sh(f"kill -9 {victim}")
+        server.sh("for _ in $(seq 100); do curl -sf -o /dev/null http://127.0.0.1/ && exit; sleep 0.1; done; exit 1")
