@@ -158,8 +158,9 @@ def cause(completed: Completed) -> str:
         line.strip() for line in completed.output.splitlines() if line.strip() and not line.startswith(("Warning:", "hint:"))
     ]
     fatal = next((line for line in reversed(lines) if line.startswith(("fatal:", "error:"))), completed.last_line)
-    if "Could not read from remote repository" in fatal:  # ssh has said why, the line before
-        fatal = next((line for line in lines[: lines.index(fatal)][::-1]), fatal)
+    if "Could not read from remote repository" in fatal:  # why, the other side or ssh has said before
+        before = lines[: lines.index(fatal)]
+        fatal = next((line for line in before if line.startswith("fatal:")), before[-1] if before else fatal)
     reason = fatal.partition("fatal: ")[2] or fatal
     cure = next((cure for sign, cure in CURES if sign in reason.lower()), "correct source.git or the host's access to it")
     return f"{reason.rstrip('.')}; {cure}."

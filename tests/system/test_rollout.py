@@ -54,9 +54,14 @@ BROKEN = {
     ),
     "requirement": (HELLO, {"packages": ["tinydb==999"]}, "install: "),
     "status": (
+        "def application(environ, start_response):\n    start_response('500 Oops', [])\n    return [b'Oops']\n",
+        {"health_check": {"timeout": 3}},
+        "did not get well: GET /status/ answered 500, wanted 200 (after 3 s)",
+    ),
+    "raise": (
         "def application(environ, start_response):\n    raise RuntimeError('no such table')\n",
         {"health_check": {"timeout": 3}},
-        "did not get well: GET /status/ answered 500, wanted 200 (after 3 s); its log says: RuntimeError: no such table",
+        "was closed without an answer (after 3 s); its log says: RuntimeError: no such table",
     ),
     "hang": (
         "import sys, time\nif 'uwsgi' in sys.modules:\n    time.sleep(600)\n" + HELLO,

@@ -49,6 +49,11 @@ def test_branches_come_before_tags_and_tags_are_peeled(listing, version, commit)
             "Host key verification failed.\nfatal: " + UNREADABLE,
             "Host key verification failed; add the host's lines of ssh-keyscan to source.known_hosts.",
         ),
+        (
+            128,
+            f"fatal: detected dubious ownership in repository at '/x'\nTo add an exception, call:\n\tgit\nfatal: {UNREADABLE}",
+            "detected dubious ownership in repository at '/x'; let root trust it with git config --system",
+        ),
         (128, "fatal: could not read Username for 'https://x': terminal prompts disabled\n", "a git credential"),
         (128, "fatal: remote error: upload-pack: not our ref aaaa\n", "correct source.version"),
         (124, "\ngit did not end within 60 s", "git did not end within 60 s; correct"),
