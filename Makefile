@@ -1,16 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 .DEFAULT_GOAL := help
 export PYTHON ?= python3
+
 STAGES := lint sanity unit package molecule system
+HOSTS := ssh curl docker
+NEEDS_venv := python
 NEEDS_lint := python git shellcheck
 NEEDS_sanity := python git shellcheck
 NEEDS_unit := python git
 NEEDS_package := python git
-NEEDS_molecule := python git ssh curl docker
-NEEDS_system := python git ssh curl docker
-NEEDS_demo := python git ssh curl docker
-NEEDS_test := python git shellcheck ssh curl docker
-NEEDS_venv := python
+NEEDS_molecule := python git $(HOSTS)
+NEEDS_system := python git $(HOSTS)
+NEEDS_demo := python git $(HOSTS)
+NEEDS_test := python git shellcheck $(HOSTS)
+
+# Whatever may be missing shows before anything is begun: packages, Docker, the images of the hosts, the tools.
+define prepare
+@tests/images/prerequisites $@ $(NEEDS_$@)
+@$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo,$@),13,12 13))
+@$(MAKE) --silent .venv/complete
+endef
 
 .PHONY: help
 help:
@@ -22,9 +31,7 @@ help:
 
 .PHONY: demo
 demo:
-	@tests/images/prerequisites $@ $(NEEDS_$@)
-	@tests/images/host image 13
-	@$(MAKE) --silent .venv/complete
+	$(prepare)
 	@tests/images/demo
 
 .PHONY: demo-clean
@@ -33,14 +40,12 @@ demo-clean:
 
 .PHONY: test $(STAGES)
 test $(STAGES):
-	@tests/images/prerequisites $@ $(NEEDS_$@)
-	@$(MAKE) --silent .venv/complete
+	$(prepare)
 	@.venv/bin/python tests/run.py $(if $(filter test,$@),$(STAGES),$@)
 
 .PHONY: venv
 venv:
-	@tests/images/prerequisites $@ $(NEEDS_$@)
-	@$(MAKE) --silent .venv/complete
+	$(prepare)
 
 .venv/complete: requirements-dev.txt
 	@echo "Making .venv from requirements-dev.txt"

@@ -86,4 +86,4 @@ def _http_request(uri: str, host: str) -> bytes:
 
 
 if __name__ == "__main__":
-    print(json.dumps(ask(**json.loads(sys.argv[1]))))
+    json.dump(ask(**json.loads(sys.argv[1])), sys.stdout)

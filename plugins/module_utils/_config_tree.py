@@ -268,6 +268,8 @@ class Transaction:
                 if not fatal:
                     break
                 blamed = self._tried_one_by_one(fatal[0])
+                if not blamed:  # it came and went, as a name server's silence does
+                    break
             for objection, apps in blamed:
                 self._blame(objection, apps, tree)
         self.validated = True
@@ -297,9 +299,8 @@ class Transaction:
             if app in self.put_back:
                 self.left_out.add(app)
             self.put_back.add(app)
-        after = self._tree()
         for app in apps:
-            stays = any(app in entry.apps for entry in after.values())
+            stays = app not in self.left_out and any(app in entry.apps for entry in self.earlier.values())
             outcome = "so what it had before stays in force" if stays else "so it is left out"
             self.failures[app] = self._failure(objection, tree, outcome, app)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import hashlib
 import os
@@ -47,8 +48,7 @@ def read(path: str) -> Item | None:
 def write(path: str, item: Item) -> None:
     """Put an item at a path, in one rename.
 
-    :raises KeyError: no such user or group
-    :raises OSError: whatever the disk has to say
+    :raises OSError: whatever the disk has to say, or that there is no such user or group
     """
     temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}{TEMPORARY}")
     with contextlib.suppress(FileNotFoundError):
@@ -60,6 +60,9 @@ def write(path: str, item: Item) -> None:
         with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
             stream.write(item.content)
             if os.geteuid() == 0:
+                missing = account_missing(item)
+                if missing:
+                    raise FileNotFoundError(errno.ENOENT, f"{missing} is not there")
                 os.fchown(descriptor, _uid(item.owner), _gid(item.group))
             os.fchmod(descriptor, item.mode)
     os.rename(temporary, path)
@@ -105,7 +108,7 @@ def unchanged_package_file(path: str) -> bool:
     if owner.code != 0 or not os.path.isfile(real):
         return False
     with open(real, "rb") as stream:
-        md5 = hashlib.md5(stream.read()).hexdigest()
+        md5 = hashlib.md5(stream.read(), usedforsecurity=False).hexdigest()
     package = owner.output.splitlines()[-1].rpartition(": ")[0].split(",")[0]
     return shipped_unchanged(run(["dpkg-query", "--show", "--showformat=${Conffiles}\n", package]).output, real, md5)
 

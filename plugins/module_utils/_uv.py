@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 
 VERSION = "0.13.8"
 DIRECTORY = "/usr/local/lib/wsgi"
+SCRATCH = ".uv-"
 TIMEOUT = 600  # seconds
 
 
@@ -39,7 +41,9 @@ def ensure(version: str, directory: str = DIRECTORY) -> str:
 
 def _install(version: str, target: str) -> None:
     # The wheel brings one program that needs nothing beside it. It appears under its name when it is complete and runs.
-    with tempfile.TemporaryDirectory(prefix=".uv-", dir=os.path.dirname(target)) as scratch:
+    for leftover in glob.glob(os.path.join(glob.escape(os.path.dirname(target)), f"{SCRATCH}*")):
+        shutil.rmtree(leftover)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=os.path.dirname(target)) as scratch:
         venv = os.path.join(scratch, "venv")
         made = run(leashed(["python3", "-m", "venv", venv]), timeout=TIMEOUT)
         if made.code:

@@ -163,6 +163,14 @@ def test_an_error_in_one_apps_file_puts_only_that_app_back(host):
     assert host.texts()["b.conf"] == "b3"
 
 
+def test_a_new_app_in_a_file_that_it_shares_is_left_out_alone(host):
+    host.run({"b.conf": ("b", "b"), "site.conf": ("for b", "b")})
+    result = host.run({"a.conf": ("bad", "a"), "b.conf": ("b", "b"), "site.conf": ("for a and b", "a", "b")})
+    (failure,) = result["failures"]
+    assert "so it is left out" in failure["message"]
+    assert host.texts() == {"b.conf": "b", "site.conf": "for a and b"}
+
+
 @pytest.mark.parametrize("text", ["x $nope;", "lost"])
 def test_an_error_without_a_place_is_traced_to_its_app(host, text):
     result = host.run({"a.conf": ("a", "a"), "b.conf": (text, "b"), "c.conf": ("c", "c"), "d.conf": (text, "d")})

@@ -36,6 +36,7 @@ def host(monkeypatch):
 
 def test_uv_is_installed_once(host, tmp_path):
     calls = host()
+    (tmp_path / ".uv-of-a-killed-run/venv").mkdir(parents=True)
     path = _uv.ensure("0.13.8", str(tmp_path))
     assert path == str(tmp_path / "uv-0.13.8/uv")
     assert os.access(path, os.X_OK)
