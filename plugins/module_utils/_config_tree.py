@@ -63,6 +63,7 @@ class Transaction:
     :param check: the argument vector of a program that checks the tree where it lies
     :param service: the systemd unit that loads the tree
     :param load: argument vectors that load the tree, where there is no service
+    :param held: apps for which nothing is changed: they keep what was last loaded, and what is new for them is left out
     :param dry: check mode: say what would be done
     """
 
@@ -75,6 +76,7 @@ class Transaction:
         check: list[str],
         service: str | None,
         load: list[list[str]],
+        held: frozenset[str] = frozenset(),
         dry: bool = False,
         memory_directory: str = MEMORY,
     ):
@@ -93,7 +95,8 @@ class Transaction:
         self.current: dict[str, Item] = {}
         self.ours: set[str] = set()
         self.earlier: dict[str, Entry] = {}
-        self.put_back: set[str] = set()
+        self.held = held
+        self.put_back: set[str] = set(held)
         self.left_out: set[str] = set()
         self.failures: dict[str, AppFailure] = {}
         self.loaded = False
@@ -187,6 +190,8 @@ class Transaction:
             apps = {**self.initial, **self.wanted}[path].apps
             if not apps:
                 raise TreeError(f"{self.name}: {sentence}.")
+            if set(apps) <= self.held:
+                continue
             self._fail(apps, AppFailure(self.name, f"{sentence}."))
         self.ours |= {path for path in self.wanted if path not in problems}
 

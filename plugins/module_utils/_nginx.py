@@ -15,6 +15,10 @@ PORT_SUFFIX = "$wsgi_port_suffix"
 # A response header (cookies, a redirect's Location) may not be larger than one buffer, and nginx's 4 KiB are soon full.
 BUFFERS = [("uwsgi_buffer_size", "16k"), ("uwsgi_buffers", "16 16k"), ("uwsgi_busy_buffers_size", "32k")]
 
+# All names that no other server has, and none. Not a default server: there can be only one of those, so an app that is put
+# back to being one would be in the way of the server that refuses unknown names.
+ANY_NAME = ['""', '"~^"']
+
 # Directives of which a location takes any number: a user's are added to ours, not put in their place.
 REPEATABLE = {"include", "uwsgi_param"}
 
@@ -45,19 +49,18 @@ def tree(
     :param apps: resolved apps, see ``_apps.resolve``
     :param http_ports: the ports that every server listens on
     :param ipv6: listen on IPv6, too
-    :param default_server: refuse names that no app has; an app without domains takes them in any case
+    :param default_server: refuse names that no app has
     :param http_directives: lines for the http context
     :param user: the user of nginx's workers
     """
     listens = [address for port in http_ports for address in ([f"{port}", f"[::]:{port}"] if ipv6 else [f"{port}"])]
-    catch_all = any(not app["domains"] for app in apps)
     files = [
         {
             "src": "base.conf.j2",
             "dest": f"{DIRECTORY}/conf.d/wsgi.conf",
             "vars": {
                 "listens": listens,
-                "refuse_unknown": default_server and not catch_all,
+                "refuse_unknown": default_server,
                 "directives": [*_name_space(apps, http_directives), *http_directives],
             },
         }
@@ -76,7 +79,7 @@ def tree(
             {"path": f"{DIRECTORY}/sites-enabled/{owner}.conf", "target": f"../sites-available/{owner}.conf", "apps": members}
         )
     # Debian's site for a fresh installation is a default server, and there can only be one.
-    displace = [f"{DIRECTORY}/sites-enabled/default"] if default_server or catch_all else []
+    displace = [f"{DIRECTORY}/sites-enabled/default"] if default_server else []
     return {"files": files, "links": links, "displace": displace}
 
 
@@ -89,8 +92,8 @@ def _log(app: dict[str, Any], kind: str, user: str) -> dict[str, Any]:
 def servers(apps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The server blocks: the domains that have the same apps and the same canonical domain are one server.
 
-    :returns: ``apps``: the names of its apps, the first of which owns it; ``names``: its domains, none for the server of all
-        names that no other has; ``redirect``: the canonical domain, where it only redirects; ``includes``: what it includes
+    :returns: ``apps``: the names of its apps, the first of which owns it; ``names``: its domains; ``redirect``: the canonical
+        domain, where it only redirects; ``includes``: what it includes
     """
     members: dict[str, list[dict[str, Any]]] = {}
     for app in apps:
@@ -105,7 +108,7 @@ def servers(apps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             (tuple(names), redirect),
             {"apps": names, "names": [], "redirect": redirect, "includes": [_include(app) for app in found]},
         )
-        server["names"] += [domain] if domain else []
+        server["names"] += [domain] if domain else ANY_NAME
     return list(grouped.values())
 
 

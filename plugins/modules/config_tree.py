@@ -116,6 +116,13 @@ options:
     description: Argument vectors of the programs that load the files, run in this order, where no service does.
     type: list
     elements: list
+  hold:
+    description:
+      - The names of apps for which nothing is changed, because they failed earlier in the run.
+      - They keep what was last loaded, and what is new for them is left out.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -236,6 +243,7 @@ OPTIONS = {
     "validate": {"type": "list", "elements": "str", "default": []},
     "service": {"type": "str"},
     "reload": {"type": "list", "elements": "list"},
+    "hold": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -252,6 +260,7 @@ def main():
             options["validate"],
             options["service"],
             options["reload"] or [],
+            held=frozenset(options["hold"]),
             dry=module.check_mode,
         )
         transaction.converge()

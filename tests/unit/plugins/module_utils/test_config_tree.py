@@ -163,6 +163,16 @@ def test_an_error_in_one_apps_file_puts_only_that_app_back(host):
     assert host.texts()["b.conf"] == "b3"
 
 
+def test_an_app_that_is_held_keeps_what_it_had(host):
+    host.run({"a.conf": ("one", "a"), "b.conf": ("one", "b")})
+    result = host.run({"a.conf": ("two", "a"), "b.conf": ("two", "b"), "c.conf": ("new", "c")}, held=frozenset({"a", "c"}))
+    assert host.texts() == {"a.conf": "one", "b.conf": "two"}
+    assert result["failures"] == []
+    assert summary(host.run({"a.conf": ("two", "a"), "b.conf": ("two", "b")}, held=frozenset({"a"}))) == NOTHING
+    host.run({"a.conf": ("two", "a"), "b.conf": ("two", "b"), "c.conf": ("new", "c")})
+    assert host.texts() == {"a.conf": "two", "b.conf": "two", "c.conf": "new"}
+
+
 def test_a_new_app_in_a_file_that_it_shares_is_left_out_alone(host):
     host.run({"b.conf": ("b", "b"), "site.conf": ("for b", "b")})
     result = host.run({"a.conf": ("bad", "a"), "b.conf": ("b", "b"), "site.conf": ("for a and b", "a", "b")})

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._nginx import locations, servers, tree
+from ansible_collections.wsgi.stack.plugins.module_utils._nginx import ANY_NAME, locations, servers, tree
 
 
 def app(name, domains=(), **rest):
@@ -27,7 +27,7 @@ def app(name, domains=(), **rest):
     ("apps", "expected"),
     [
         pytest.param([], [], id="no app"),
-        pytest.param([app("a")], [(["a"], [], None)], id="every name"),
+        pytest.param([app("a")], [(["a"], ANY_NAME, None)], id="every name"),
         pytest.param([app("a", ["a.test", "b.test"])], [(["a"], ["a.test", "b.test"], None)], id="two names"),
         pytest.param(
             [app("a", ["a.test"]), app("b", ["b.test"])],
@@ -59,7 +59,7 @@ def app(name, domains=(), **rest):
         ),
         pytest.param(
             [app("a"), app("b", mount="/b"), app("c", ["c.test"])],
-            [(["a", "b"], [], None), (["c"], ["c.test"], None)],
+            [(["a", "b"], ANY_NAME, None), (["c"], ["c.test"], None)],
             id="two apps of every name, one of one",
         ),
     ],
@@ -163,8 +163,7 @@ DEFAULT = ["/etc/nginx/sites-enabled/default"]
     [
         pytest.param([app("a", ["a.test"])], True, True, DEFAULT, id="unknown names are refused"),
         pytest.param([app("a", ["a.test"])], False, False, [], id="unknown names are somebody else's"),
-        pytest.param([app("a")], True, False, DEFAULT, id="unknown names are an app's"),
-        pytest.param([app("a")], False, False, DEFAULT, id="unknown names are an app's in any case"),
+        pytest.param([app("a")], True, True, DEFAULT, id="there are none, and it makes no difference"),
     ],
 )
 def test_who_answers_unknown_names(apps, default_server, refuse_unknown, displace):
