@@ -151,6 +151,7 @@ class Server:
 def server(request, tmp_path_factory):
     """A host that the tests of a session share; each of them has apps of its own."""
     host = Server(f"wsgi-stack-system{request.param}", request.param, tmp_path_factory.mktemp("system"))
+    host.need("curl")
     yield host
     host.down()
 

@@ -9,7 +9,7 @@ from conftest import HELLO
 
 @pytest.fixture(scope="module", autouse=True)
 def hey(server):
-    server.need("hey", "curl")
+    server.need("hey")
 
 
 def assert_all_served(*loads):

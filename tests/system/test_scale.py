@@ -10,12 +10,13 @@ ROUND_TRIPS = 25
 
 @pytest.mark.parametrize("server", [13], ids=["debian13"], indirect=True)
 def test_thirty_apps_cost_the_tasks_of_one(server, hello):
-    server.need("curl")
     one = [{**hello, "name": "app-1", "mount": "/app-1", "processes": 1}]
     thirty = [{**hello, "name": f"app-{number}", "mount": f"/app-{number}", "processes": 1} for number in range(1, 31)]
 
-    first = {len(apps): server.converge(apps) for apps in (one, thirty)}
-    again = {len(apps): server.converge(apps, "-vvv") for apps in (one, thirty)}
+    first, again = {}, {}
+    for apps in (one, thirty):
+        first[len(apps)] = server.converge(apps)
+        again[len(apps)] = server.converge(apps, "-vvv")
 
     assert len(first[1].results) == len(first[30].results) > 0
     assert len(again[1].results) == len(again[30].results) == len(first[1].results)

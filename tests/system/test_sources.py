@@ -34,44 +34,7 @@ GREETER = "import greeter\n" + HELLO.replace('"hello"', "greeter.TEXT")
 
 @pytest.fixture
 def private_index(server):
-    server.need("curl")
     server.sh(PRIVATE_INDEX)
-
-
-@pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_a_private_index_is_passed_through_to_the_installer(server, hello, code, private_index, installer):
-    variable = {"uv": "UV_DEFAULT_INDEX", "pip": "PIP_INDEX_URL"}[installer]
-    app = {
-        **hello,
-        "source": code(GREETER),
-        "packages": ["greeter"],
-        "build_environment": {variable: "http://user:s3cret@127.0.0.1:8901/simple/"},
-    }
-    play = server.converge([app], "-vvv", app_installer=installer)
-    assert server.get("/").startswith("200 from the private index|")
-    assert "s3cret" not in play.output
-    assert "s3cret" not in server.sh("journalctl --no-pager"), "a secret was logged on the host"
-
-
-def test_pip_and_uv_install_the_same(server, hello, code):
-    app = {**hello, "source": code(HELLO), "packages": ["tinydb==4.8.2"]}
-    frozen = {}
-    for installer in ("pip", "uv"):
-        server.converge([app], app_installer=installer)
-        frozen[installer] = server.sh("/srv/wsgi/hello/current/run python -c 'import tinydb; print(tinydb.__version__)'")
-    assert frozen == {"pip": "4.8.2\n", "uv": "4.8.2\n"}
-
-
-def test_a_project_is_installed_with_what_it_depends_on(server, hello, code, tmp_path):
-    source = code("raise SystemExit('the installed package is what should be imported')\n")
-    (tmp_path / "code/pyproject.toml").write_text(
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "shop"\nversion = "1.0"\ndependencies = ["tinydb==4.8.2"]\n[tool.setuptools]\npackages = ["shop"]\n'
-    )
-    (tmp_path / "code/shop").mkdir()
-    (tmp_path / "code/shop/__init__.py").write_text("import tinydb\n" + HELLO)
-    server.converge([{**hello, "source": source, "entry_point": "shop:application"}])
-    assert server.get("/").startswith("200 hello|")
 
 
 # A user with an empty repository that PUBLIC_KEY opens, and a place to commit to it from.
@@ -91,7 +54,7 @@ su keeper -c '
 @pytest.fixture
 def private_repository(server, tmp_path):
     """A repository on the host that one key opens, over SSH; gives its URL, the key, the host's keys, and a way to commit."""
-    server.need("git", "curl")
+    server.need("git")
     key = tmp_path / "deploy_key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     server.sh(KEEPER.replace("PUBLIC_KEY", key.with_suffix(".pub").read_text().strip()))
@@ -110,32 +73,78 @@ def private_repository(server, tmp_path):
     }, commit
 
 
-def test_a_private_repository_by_branch_tag_and_commit(server, hello, private_repository):
-    source, commit = private_repository
+PROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "shop"
+version = "1.0"
+dependencies = ["tinydb==4.8.2"]
+[tool.setuptools]
+packages = ["shop"]
+"""
+
+
+def test_every_source_with_both_installers(server, hello, code, tmp_path, private_index, private_repository):
+    """Each kind of source is an app, so that a play with each installer has them all."""
+    repository, commit = private_repository
     first = commit(HELLO.replace('"hello"', '"first"'), "v1")
-    server.converge([{**hello, "source": {**source, "version": "main"}}])
-    assert server.get("/").startswith("200 first|")
     commit(HELLO.replace('"hello"', '"second"'))
-    for version, greeting in [("main", "second"), ("v1", "first"), ("HEAD", "second"), (first, "first")]:
-        server.converge([{**hello, "source": {**source, "version": version}}])
-        assert server.get("/").startswith(f"200 {greeting}|"), version
-    assert "OPENSSH PRIVATE KEY" not in server.sh("grep -rls 'OPENSSH PRIVATE KEY' /srv /run /tmp /opt /usr/local || true")
+    index = "http://user:s3cret@127.0.0.1:8901/simple/"
+    project = code("raise SystemExit('the installed package is what should be imported')\n", "project")
+    (tmp_path / "project/pyproject.toml").write_text(PROJECT)
+    (tmp_path / "project/shop").mkdir()
+    (tmp_path / "project/shop/__init__.py").write_text("import tinydb\n" + HELLO)
+    requirements = code("import tinydb\n" + HELLO, "requirements")
+    (tmp_path / "requirements/requirements.txt").write_text("tinydb==4.8.2\n")
+    kinds = {
+        "branch": ({"source": {**repository, "version": "main"}}, "second"),
+        "tag": ({"source": {**repository, "version": "v1"}}, "first"),
+        "commit": ({"source": {**repository, "version": first}}, "first"),
+        "head": ({"source": repository}, "second"),
+        "project": ({"source": project, "entry_point": "shop:application"}, "hello"),
+        "requirements": ({"source": requirements}, "hello"),
+        "index": (
+            {
+                "source": code(GREETER, "index"),
+                "packages": ["greeter"],
+                "build_environment": {"UV_DEFAULT_INDEX": index, "PIP_INDEX_URL": index},
+            },
+            "from the private index",
+        ),
+    }
+    apps = [{**hello, "name": kind, "mount": f"/{kind}", "processes": 1, **keys} for kind, (keys, _greeting) in kinds.items()]
+    for installer in ("uv", "pip"):
+        play = server.converge(apps, "-vvv", app_installer=installer)
+        for kind, (_keys, greeting) in kinds.items():
+            assert server.get(f"/{kind}/").startswith(f"200 {greeting}|"), (installer, kind)
+        stamps = server.sh("cat /srv/wsgi/*/current/build/build.json")
+        assert stamps.count(f'"installer": "{installer}"') == len(kinds)
+        assert "s3cret" not in play.output
+    assert "s3cret" not in server.sh("journalctl --no-pager"), "a secret was logged on the host"
+    assert not server.sh("grep -rls 'OPENSSH PRIVATE KEY' /srv /run /tmp /opt /usr/local || true"), "a deploy key stayed"
 
 
-@pytest.mark.parametrize(
-    ("wrong", "why"),
-    [
-        ({"version": "no-such-branch"}, "no-such-branch"),
-        ({"known_hosts": ["127.0.0.1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAA"]}, "verification failed"),
-    ],
-    ids=["unknown version", "unknown host key"],
-)
-def test_a_repository_that_does_not_give_the_code_is_told_and_harms_nothing(server, hello, private_repository, wrong, why):
-    source, commit = private_repository
+def test_a_repository_that_does_not_give_the_code_is_told_and_harms_nothing(server, hello, private_repository):
+    repository, commit = private_repository
     commit(HELLO)
-    server.converge([{**hello, "source": source}])
-    play = server.play([{**hello, "source": {**source, **wrong}}])
+    wrong = {
+        "version": ({"version": "no-such-branch"}, "has no branch or tag no-such-branch"),
+        "host-key": ({"known_hosts": ["127.0.0.1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAA"]}, "verification failed"),
+        "deploy-key": (
+            {"deploy_key": "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----"},
+            "ermission denied",
+        ),
+    }
+    apps = [{**hello, "name": name, "mount": f"/{name}", "source": repository} for name in wrong]
+    server.converge(apps)
+    commit(HELLO.replace('"hello"', '"new"'))
+    play = server.play([{**app, "source": {**repository, **wrong[app["name"]][0]}} for app in apps])
     assert play.code
-    assert play.message.startswith("app hello: source:"), play.message
-    assert why in play.message
-    assert server.get("/").startswith("200 hello|")
+    told = play.message.splitlines()
+    assert len(told) == len(wrong), told
+    for name, (_keys, why) in wrong.items():
+        (line,) = [line for line in told if line.startswith(f"app {name}: source:")]
+        assert why in line
+        assert server.get(f"/{name}/").startswith("200 hello|")

@@ -203,3 +203,20 @@ def test_a_link_leads_somewhere(path):
         there = path.parent / target if target else path
         assert there.exists(), link
         assert not anchor or anchor in anchors(there), link
+
+
+SOURCES = [
+    "plugins/**/*.py",
+    "roles/**/*.yml",
+    "roles/**/*.j2",
+    "playbooks/*.yml",
+    "meta/*.yml",
+    "tests/**/*.py",
+    "molecule/**/*.yml",
+]
+
+
+@pytest.mark.parametrize("path", sorted(path for pattern in SOURCES for path in ROOT.glob(pattern)), ids=name)
+def test_a_source_file_names_its_licence(path):
+    if "output" not in path.parts and path.read_text():
+        assert "SPDX-License-Identifier: GPL-3.0-or-later" in "".join(path.read_text().splitlines()[:4])
