@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One request to an app server over its unix socket, in the protocol that nginx would use.
+"""Requests to app servers over their unix sockets, in the protocol that nginx would use.
 
 The file stands alone, so that its text can be run as a program of its own under another user's identity.
 """
@@ -11,11 +11,21 @@ import socket
 import struct
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 ANSWER_BYTES = 65536
+AT_ONCE = 64
+"""How many servers are asked at the same time: that is waiting, not computing."""
 
 
-def ask(path: str, protocol: str, uri: str, host: str, timeout: float) -> dict[str, object]:
+def ask_all(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Ask many servers at once, each as ``ask`` does, and return their answers in the same order."""
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        return list(pool.map(lambda question: ask(**question), questions))
+
+
+def ask(path: str, protocol: str, uri: str, host: str, timeout: float) -> dict[str, Any]:
     """Send ``GET uri`` and read the status of the answer.
 
     :param path: the socket
@@ -86,4 +96,4 @@ def _http_request(uri: str, host: str) -> bytes:
 
 
 if __name__ == "__main__":
-    json.dump(ask(**json.loads(sys.argv[1])), sys.stdout)
+    json.dump(ask_all(json.load(sys.stdin)), sys.stdout)

@@ -11,6 +11,7 @@ import grp
 import inspect
 import json
 import os
+import pwd
 import re
 import sys
 import time
@@ -84,31 +85,50 @@ def _idle(state: State) -> str:
 
 
 def observe(apps: list[dict[str, Any]], nginx_user: str) -> dict[str, State]:
-    """What the host shows of each app, by name; one call of systemctl for all of them."""
+    """What the host shows of each app, by name; one call of systemctl and one round of questions for all of them."""
     units = _systemd.show(_layout.of(app).unit(slot) for app in apps for slot in _layout.SLOTS)
-    return {app["name"]: _observe(app, units, nginx_user) for app in apps}
+    live = {app["name"]: _slot_of(_read_link(_layout.of(app).live_socket)) for app in apps}
+    running = [app for app in apps if live[app["name"]] and units[_layout.of(app).unit(live[app["name"]])].active]
+    asked = _asked([(app, _layout.of(app).live_socket) for app in running], nginx_user, LIVE_CHECK_TIMEOUT)
+    healthy = {app["name"] for app, (well, _words) in zip(running, asked) if well}
+    return {app["name"]: _state(app, units, live[app["name"]], app["name"] in healthy) for app in apps}
 
 
-def _observe(app: dict[str, Any], units: dict[str, _systemd.Unit], nginx_user: str) -> State:
+def _state(app: dict[str, Any], units: dict[str, _systemd.Unit], live: str | None, healthy: bool) -> State:
     layout = _layout.of(app)
-    live = _slot_of(_read_link(layout.live_socket))
     slots = {}
     for slot in _layout.SLOTS:
         unit = units[layout.unit(slot)]
-        answers = slot == live and unit.active and _asked(app, layout.live_socket, nginx_user, LIVE_CHECK_TIMEOUT)[0]
-        slots[slot] = Slot(active=unit.active, enabled=unit.enabled, release=_read_number(layout.running(slot)), answers=answers)
+        release = _read_number(layout.running(slot))
+        slots[slot] = Slot(active=unit.active, enabled=unit.enabled, release=release, answers=slot == live and healthy)
     return State(live=live, boot=_slot_of(_read(layout.boot_link).strip()), current=_release.linked(layout.current), slots=slots)
 
 
-def _asked(app: dict[str, Any], socket: str, nginx_user: str, timeout: float) -> tuple[bool, str]:
-    """Whether the server behind a socket is healthy, asked as nginx's user, and what it answered in words."""
-    check = app["health_check"]
-    host = app["canonical_domain"] or next((domain for domain in app["domains"] if not domain.startswith("*")), "localhost")
-    question = {"path": socket, "protocol": app["protocol"], "uri": check["path"], "host": host, "timeout": timeout}
-    done = run([sys.executable, "-I", "-c", inspect.getsource(_ask), json.dumps(question)], user=nginx_user, timeout=timeout + 10)
+def _asked(targets: list[tuple[dict[str, Any], str]], nginx_user: str, timeout: float) -> list[tuple[bool, str]]:
+    """Ask the servers of some apps, each by its socket, as nginx's user.
+
+    :returns: of each, whether it is healthy, and what it answered in words
+    """
+    if not targets:
+        return []
+    try:
+        pwd.getpwnam(nginx_user)
+    except KeyError:
+        return [(False, f"there is no user {nginx_user} to ask as, so correct nginx_user")] * len(targets)
+    questions = [_question(app, socket, timeout) for app, socket in targets]
+    program = [sys.executable, "-I", "-c", inspect.getsource(_ask)]
+    done = run(program, user=nginx_user, timeout=timeout + 10, stdin=json.dumps(questions).encode())
     if done.code:
-        return False, done.last_line
-    answer = json.loads(done.output)
+        return [(False, done.last_line)] * len(targets)
+    return [_judged(app["health_check"], answer) for (app, _socket), answer in zip(targets, json.loads(done.output))]
+
+
+def _question(app: dict[str, Any], socket: str, timeout: float) -> dict[str, Any]:
+    host = app["canonical_domain"] or next((domain for domain in app["domains"] if not domain.startswith("*")), "localhost")
+    return {"path": socket, "protocol": app["protocol"], "uri": app["health_check"]["path"], "host": host, "timeout": timeout}
+
+
+def _judged(check: dict[str, Any], answer: dict[str, Any]) -> tuple[bool, str]:
     if "error" in answer:
         return False, answer["error"]
     wanted = " or ".join(map(str, check["status"]))
@@ -175,7 +195,8 @@ class Rollout:
             if _systemd.show([unit])[unit].failing:
                 return "its server ended at the start"
             if os.path.exists(self.layout.socket(slot)):
-                well, answer = _asked(self.app, self.layout.socket(slot), self.nginx_user, max(1.0, deadline - time.monotonic()))
+                target = (self.app, self.layout.socket(slot))
+                ((well, answer),) = _asked([target], self.nginx_user, max(1.0, deadline - time.monotonic()))
                 if well:
                     return None
             time.sleep(0.2)
