@@ -56,6 +56,14 @@ class Server:
     def _host(*arguments: str) -> str:
         return subprocess.run([HOST, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
+    @property
+    def address(self) -> str:
+        """The host's address in Docker's network."""
+        wanted = "{{.NetworkSettings.Networks.bridge.IPAddress}}"
+        return subprocess.run(
+            ["docker", "inspect", "-f", wanted, self.name], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
     def down(self) -> None:
         self._host("down", self.name)
 
