@@ -189,7 +189,11 @@ def molecule() -> Iterator[Check]:
 def system() -> Iterator[Check]:
     """tests/system: what molecule's one way through a playbook can not show."""
     report = REPORTS / "system.xml"
-    yield Check("tests/system", ["pytest", f"--junit-xml={report}", "tests/system"], reports=str(report.relative_to(ROOT)))
+    yield Check(
+        "tests/system",
+        ["pytest", "--durations=12", f"--junit-xml={report}", "tests/system"],
+        reports=str(report.relative_to(ROOT)),
+    )
 
 
 STAGES: dict[str, Callable[[], Iterator[Check]]] = {

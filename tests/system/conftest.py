@@ -155,6 +155,11 @@ class Server:
         return play
 
 
+def on(debian: int):
+    """A mark for tests of which one Debian has nothing to show that the other does not."""
+    return pytest.mark.parametrize("server", [debian], ids=[f"debian{debian}"], indirect=True)
+
+
 @pytest.fixture(scope="session", params=[12, 13], ids=["debian12", "debian13"])
 def server(request, tmp_path_factory):
     """A host that the tests of a session share; each of them has apps of its own."""

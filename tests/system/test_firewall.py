@@ -6,6 +6,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+from conftest import on
 
 
 @pytest.fixture
@@ -25,6 +26,7 @@ def reachable(server, port):
     return True
 
 
+@on(13)
 @pytest.mark.usefixtures("ufw")
 def test_ports_are_opened_and_closed(server, hello):
     assert not reachable(server, 80)

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import pytest
+from conftest import on
 
 
-@pytest.mark.parametrize("server", [13], ids=["debian13"], indirect=True)
+@on(13)
 def test_a_play_killed_at_any_task_heals_on_the_next_run(server, hello):
     def app(greeting):
         return [{**hello, "environment": {"GREETING": greeting}, "nginx_directives": [f"add_header X-Greeting {greeting};"]}]

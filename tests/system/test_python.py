@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 
-import pytest
+from conftest import on
 
 
-@pytest.mark.parametrize("server", [12], ids=["debian12"], indirect=True)
+@on(12)
 def test_an_interpreter_without_a_plugin_is_refused_and_what_runs_runs_on(server, hello):
     server.converge([hello])
     before = server.get("/")

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, on
+
+pytestmark = on(13)
 
 
 def playbook(tmp_path, tasks):

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import pytest
+from conftest import on
 
 ROUND_TRIPS = 25
 
 
-@pytest.mark.parametrize("server", [13], ids=["debian13"], indirect=True)
+@on(13)
 def test_thirty_apps_cost_the_tasks_of_one(server, hello):
     one = [{**hello, "name": "app-1", "mount": "/app-1", "processes": 1}]
     thirty = [{**hello, "name": f"app-{number}", "mount": f"/app-{number}", "processes": 1} for number in range(1, 31)]
