@@ -48,7 +48,7 @@ echo 'PUBLIC_KEY' >/home/keeper/.ssh/authorized_keys
 chown keeper /home/keeper/.ssh/authorized_keys
 su keeper -c '
     git config --global user.name Keeper && git config --global user.email keeper@example.com
-    git init -q --bare -b main ~/shop.git && git clone -q ~/shop.git ~/work 2>/dev/null
+    git init -q --bare -b main ~/shop.git && git clone -q ~/shop.git ~/clone 2>/dev/null
 '
 """
 
@@ -62,9 +62,9 @@ def private_repository(server, tmp_path):
     server.sh(KEEPER.replace("PUBLIC_KEY", key.with_suffix(".pub").read_text().strip()))
 
     def commit(text: str, tag: str = "") -> str:
-        server.sh(f"cat >/home/keeper/work/app.py <<'END'\n{text}\nEND\n")
+        server.sh(f"cat >/home/keeper/clone/app.py <<'END'\n{text}\nEND\n")
         tagging = f"git tag -m {tag} {tag} &&" if tag else ""
-        script = f"cd ~/work && git add . && git commit -qm change && {tagging} git push -q --follow-tags origin HEAD:main"
+        script = f"cd ~/clone && git add . && git commit -qm change && {tagging} git push -q --follow-tags origin HEAD:main"
         return server.sh(f"su keeper -c '{script} && git rev-parse HEAD'").strip()
 
     known_hosts = [f"127.0.0.1 {line}" for line in server.sh("cat /etc/ssh/ssh_host_ed25519_key.pub").splitlines()]
