@@ -6,15 +6,19 @@ A check counts as one; where pytest runs, each of its tests does. A failed check
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,11 +51,17 @@ class Check:
     environment: dict[str, str] | None = None
     reports: str = ""
 
-    def run(self) -> tuple[int, int]:
-        """How many tests passed, and how many failed."""
+    def run(self, output: IO[bytes] | None = None) -> tuple[int, int]:
+        """How many tests passed, and how many failed.
+
+        :param output: where what the command prints goes; to the terminal if not given
+        """
         for report in self._reports():
             report.unlink()
-        code = subprocess.run(self.command, cwd=self.cwd, env={**ENVIRONMENT, **(self.environment or {})}, check=False).returncode
+        environment = {**ENVIRONMENT, **(self.environment or {})}
+        errors = subprocess.STDOUT if output else None
+        done = subprocess.run(self.command, cwd=self.cwd, env=environment, stdout=output, stderr=errors, check=False)
+        code = done.returncode
         suites = [suite for report in self._reports() for suite in ElementTree.parse(report).iter("testsuite")]
         total, failed, skipped = (
             sum(int(suite.get(key, 0)) for suite in suites for key in keys)
@@ -186,35 +196,59 @@ def molecule() -> Iterator[Check]:
         )
 
 
-def system() -> Iterator[Check]:
-    """tests/system: what molecule's one way through a playbook can not show."""
-    report = REPORTS / "system.xml"
-    yield Check(
-        "tests/system",
-        ["pytest", "--durations=12", f"--junit-xml={report}", "tests/system"],
-        reports=str(report.relative_to(ROOT)),
-    )
+def system() -> Iterator[list[Check]]:
+    """tests/system: what molecule's one way through a playbook can not show; each Debian's host at the same time."""
+
+    def on(debian: str, selection: str) -> Check:
+        report = REPORTS / f"system-{debian}.xml"
+        command = ["pytest", "--durations=12", f"--junit-xml={report}", "-k", selection, "tests/system"]
+        return Check(f"tests/system, {debian}", command, reports=str(report.relative_to(ROOT)))
+
+    yield [on("debian12", "not debian13"), on("debian13", "debian13")]
 
 
-STAGES: dict[str, Callable[[], Iterator[Check]]] = {
+STAGES: dict[str, Callable[[], Iterator[Check | list[Check]]]] = {
     stage.__name__: stage for stage in (lint, sanity, unit, package, molecule, system)
 }
+
+
+def run_one(check: Check) -> tuple[int, int]:
+    """Run a check, with its output as it comes."""
+    print(f"\n=== {check.name}", flush=True)
+    begun = time.monotonic()
+    good, bad = check.run()
+    print(f"=== {check.name}: {good} passed, {bad} failed, {time.monotonic() - begun:.0f} s", flush=True)
+    return good, bad
+
+
+def run_together(checks: list[Check]) -> list[tuple[int, int]]:
+    """Run checks side by side, and show the output of each when all have ended."""
+    print(f"\n=== {' | '.join(check.name for check in checks)}", flush=True)
+    begun = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        outputs = [stack.enter_context(tempfile.TemporaryFile()) for _check in checks]
+        pool = stack.enter_context(ThreadPoolExecutor(len(checks)))
+        results = list(pool.map(Check.run, checks, outputs))
+        for check, output, (good, bad) in zip(checks, outputs, results):
+            output.seek(0)
+            print(f"\n=== {check.name}", output.read().decode(errors="replace"), sep="\n")
+            print(f"=== {check.name}: {good} passed, {bad} failed, {time.monotonic() - begun:.0f} s together", flush=True)
+    return results
 
 
 def main(names: list[str]) -> int:
     """Run the stages named."""
     passed = 0
-    failures: list[str] = []
     failed = 0
+    failures: list[str] = []
     for name in names:
-        for check in STAGES[name]():
-            print(f"\n=== {check.name}", flush=True)
-            begun = time.monotonic()
-            good, bad = check.run()
-            passed, failed = passed + good, failed + bad
-            print(f"=== {check.name}: {good} passed, {bad} failed, {time.monotonic() - begun:.0f} s", flush=True)
-            if bad:
-                failures.append(check.name)
+        for found in STAGES[name]():
+            checks = found if isinstance(found, list) else [found]
+            results = run_together(checks) if isinstance(found, list) else [run_one(found)]
+            for check, (good, bad) in zip(checks, results):
+                passed, failed = passed + good, failed + bad
+                if bad:
+                    failures.append(check.name)
     if failures:
         print(f"\nFailed: {', '.join(failures)}")
     print(f"\n{passed} passed, {failed} failed")
