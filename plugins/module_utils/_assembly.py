@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import glob
 import json
 import os
@@ -12,13 +11,14 @@ import pwd
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _directory, _git, _layout, _seal
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._installers import Installer, choose
+from ansible_collections.wsgi.stack.plugins.module_utils._locks import locked
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 
 STAMP = "build.json"
@@ -70,7 +70,7 @@ def make(order: Order) -> bool:
     if not os.path.isdir(builds) or not os.path.isdir(cache):
         raise AppFailure("user", f"there is no {builds} or no {cache}; the role wsgi.stack.app makes them.")
     path = order.layout.build(order.digest)
-    with _locked(builds):
+    with locked(builds):
         stamp = read_stamp(path)
         if stamp is not None:
             unfinished = bool(unpublished(order.app, stamp))
@@ -171,17 +171,6 @@ def _finish(app: Mapping[str, Any], path: str, stamp: Mapping[str, Any]) -> None
     os.chown(new, 0, os.stat(path).st_gid)
     os.chmod(new, 0o640)
     os.rename(new, os.path.join(path, STAMP))
-
-
-@contextlib.contextmanager
-def _locked(directory: str) -> Iterator[None]:
-    """Alone with an app's builds: two runs may be under way."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: str) -> None:

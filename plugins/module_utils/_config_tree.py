@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._disk import (
     write,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._locks import locked
 from ansible_collections.wsgi.stack.plugins.module_utils._objections import (
     Objection,
     cure,
@@ -146,17 +146,13 @@ class Transaction:
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        directory = os.path.dirname(self.memory_path)
         if self.dry:
             yield
             return
+        directory = os.path.dirname(self.memory_path)
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(directory):
             yield
-        finally:
-            os.close(descriptor)
 
     def _look(self) -> None:
         memory = read(self.memory_path)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import os
 import shutil
@@ -11,6 +10,7 @@ import tempfile
 
 from ansible_collections.wsgi.stack.plugins.module_utils._environment import leashed, pip_environment
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._locks import locked
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 
 VERSION = "0.13.8"
@@ -29,13 +29,9 @@ def ensure(version: str, directory: str = DIRECTORY) -> str:
         return path
     os.makedirs(directory, exist_ok=True)
     os.chmod(directory, 0o755)
-    lock = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(directory):
         if not os.path.exists(path):
             _install(version, os.path.dirname(path))
-    finally:
-        os.close(lock)
     return path
 
 
