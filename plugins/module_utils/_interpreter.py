@@ -16,13 +16,22 @@ from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 OLDEST = (3, 8)
 TIMEOUT = 60  # seconds
 
-# Any Python can run it, so that one which is too old is named with its version. LIBDIR is where the interpreter was once
-# installed to; one that has moved since (python-build-standalone: /install/lib) has its library below its present prefix.
+# Any Python can run it, so that one which is too old is named with its version. What sysconfig says of places is where the
+# interpreter was once installed to; one that has moved since (python-build-standalone: /install/lib) has its library and its
+# headers below its present prefix, and where it was, there may be a namesake of its library.
 PROBE = """
 import json, os, platform, sys, sysconfig
 get = sysconfig.get_config_var
 prefix = getattr(sys, "base_prefix", sys.prefix)
-libdir = get("LIBDIR") or ""
+name = "python%d.%d%s" % (sys.version_info[0], sys.version_info[1], getattr(sys, "abiflags", ""))
+soname = get("INSTSONAME") or ""
+libraries = []
+with open("/proc/self/maps") as stream:
+    libraries += [line.split(None, 5)[5].strip() for line in stream if "/lib" + name + ".so" in line]
+if ".so" in soname:
+    places = [os.path.join(prefix, "lib")] + [path for path in [get("LIBDIR") or ""] if path.startswith(prefix + "/")]
+    libraries += [os.path.join(place, below, soname) for place in places for below in ("", get("MULTIARCH") or "")]
+headers = [os.path.join(prefix, "include", name)] + [sysconfig.get_paths().get(key, "") for key in ("include", "platinclude")]
 print(json.dumps({
     "executable": os.path.realpath(sys.executable),
     "version": platform.python_version(),
@@ -30,9 +39,8 @@ print(json.dumps({
     "soabi": get("SOABI") or "",
     "cache_tag": getattr(getattr(sys, "implementation", None), "cache_tag", None) or "",
     "prefix": prefix,
-    "shared": bool(get("Py_ENABLE_SHARED")),
-    "libdir": libdir if os.path.isdir(libdir) else os.path.join(prefix, "lib"),
-    "instsoname": get("INSTSONAME") or "",
+    "library": ([os.path.realpath(path) for path in libraries if os.path.exists(path)] + [""])[0],
+    "include": ([path for path in headers if os.path.exists(os.path.join(path, "Python.h"))] + headers)[0],
     "gil": not get("Py_GIL_DISABLED"),
     "debug": bool(get("Py_DEBUG")),
 }))
@@ -47,7 +55,8 @@ def probe(python: str, user: str) -> dict[str, Any]:
 
     :param python: a name, looked up in the usual directories, or an absolute path
     :returns: ``executable`` (its real path), ``version`` ("3.11.2"), ``implementation``, ``soabi``, ``cache_tag``, ``prefix``,
-        ``shared`` (has a libpython), ``libdir``, ``instsoname``, ``gil``, ``debug``
+        ``library`` (the real path of its own libpython, "" without one), ``include`` (the directory of its Python.h, or where
+        that would be), ``gil``, ``debug``
     :raises AppFailure: there is none, it does not run, or it is too old
     """
     try:
@@ -86,13 +95,14 @@ class Prober:
         with self._lock:
             if python not in self._answers:
                 answer = probe(python, _existing(user))
-                if not _open_to_all(answer["executable"]):
+                if not open_to_all(answer["executable"]):
                     return answer
                 self._answers[python] = answer
             return self._answers[python]
 
 
-def _open_to_all(path: str) -> bool:
+def open_to_all(path: str) -> bool:
+    """Whether every user can get to a program and run it."""
     while path != "/":
         if not os.stat(path).st_mode & stat.S_IXOTH:
             return False

@@ -3,9 +3,20 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Mapping
 from typing import Any
 
 PROGRAM = "/usr/bin/uwsgi"
+"""The distribution's uWSGI; Python support comes to it as a plugin."""
+
+ORIGINS = ("distribution", "venv")
+"""Where an app's uWSGI can come from: a package of the distribution, or a requirement in the app's own build."""
+
+# What uWSGI's own build takes notice of if it is there, and what it cannot do without.
+HEADERS = ("libcap-dev", "libpcre2-dev", "libssl-dev", "uuid-dev", "zlib1g-dev")
+COMPILER = ("gcc", "libc6-dev")
 
 OWN_OPTIONS = frozenset(
     "chdir chmod-socket chown-socket daemonize daemonize2 die-on-term gid home hook-master-start http http-socket https ini"
@@ -15,10 +26,59 @@ OWN_OPTIONS = frozenset(
 """The options that this collection sets, and that the rollout relies on."""
 
 
+def of_venv(app: Mapping[str, Any]) -> bool:
+    """Whether the app's server is a uWSGI of its own build."""
+    return app["uwsgi_install_from"] == "venv"
+
+
+def program(app: Mapping[str, Any], build: Mapping[str, Any]) -> str:
+    """The uWSGI that serves a build."""
+    return f"{build['path']}/venv/bin/uwsgi" if of_venv(app) else PROGRAM
+
+
+def requirements(app: Mapping[str, Any]) -> list[str]:
+    """What the app's build has to contain for its server. A version can be set in the app's own requirements."""
+    return ["uwsgi"] if of_venv(app) else []
+
+
+def build_packages(app: Mapping[str, Any]) -> list[str]:
+    """The Debian packages that installing ``requirements`` takes where no index has a wheel, which is the rule.
+
+    The headers of a Python that is not the distribution's are where its installation put them.
+    """
+    if not of_venv(app):
+        return []
+    python = re.fullmatch(r"(?:/usr/bin/)?(python3(?:\.\d+)?)", app["python"])
+    return [*COMPILER, *HEADERS, *([f"lib{python[1]}-dev"] if python else [])]
+
+
+def linker_flags(python: Mapping[str, Any]) -> str:
+    """What makes a program or plugin that is linked with an interpreter's libpython find that one, and no other of its name.
+
+    An interpreter that was moved does not know itself where its library lies, and Debian's sources of plugins set no RUNPATH.
+
+    :returns: nothing for a library in the system's own directories, where the loader looks anyway, or without one
+    """
+    directory = os.path.dirname(python["library"])
+    system = not directory or directory.startswith(("/usr/lib", "/lib"))
+    return "" if system else f"-L{directory} -Wl,-rpath,{directory}"
+
+
 def plugin_name(python: dict[str, Any]) -> str:
-    """The name of the uWSGI plugin for an interpreter, as Debian names its own: ``python311`` for CPython 3.11."""
+    """The name of the uWSGI plugin for an interpreter, as Debian names its own: ``python311`` for /usr/bin/python3.11.
+
+    An interpreter that another plugin would not do for has another name: ``python313t`` without the GIL, ``python311d`` with
+    debugging, ``pypy39``; and one that lies elsewhere has its place in it, ``python312_opt_python`` for
+    ``/opt/python/bin/python3.12``, because a host can have several of one version, each with a libpython of its own. uWSGI looks
+    for a symbol of that name, so it is one word in C.
+
+    :param python: see ``_interpreter.probe``
+    """
     major, minor = python["version"].split(".")[:2]
-    return f"python{major}{minor}"
+    implementation = "python" if python["implementation"] == "CPython" else python["implementation"].lower()
+    flags = ("" if python["gil"] else "t") + ("d" if python["debug"] else "")
+    place = "" if python["prefix"] == "/usr" else "_" + re.sub(r"\W+", "_", python["prefix"].strip("/"), flags=re.ASCII)
+    return f"{implementation}{major}{minor}{flags}{place}"
 
 
 def ini(app: dict[str, Any], build: dict[str, Any], processors: int, backlog: int) -> str:
@@ -32,7 +92,7 @@ def ini(app: dict[str, Any], build: dict[str, Any], processors: int, backlog: in
     """
     options: dict[str, Any] = {
         "strict": True,
-        "need-plugin": plugin_name(build["python"]),
+        "need-plugin": False if of_venv(app) else plugin_name(build["python"]),
         "virtualenv": f"{build['path']}/venv",
         "chdir": working_directory(app, build),
         **_application(app),

@@ -143,17 +143,14 @@ builds:
           description: The directory below which it is installed.
           type: str
           sample: /usr
-        shared:
-          description: Whether it has a shared library.
-          type: bool
-        libdir:
-          description: The directory of that library.
+        library:
+          description: The real path of its libpython, empty if it has none.
           type: str
-          sample: /usr/lib
-        instsoname:
-          description: The file name of that library.
+          sample: /usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0
+        include:
+          description: The directory of its header files, or where they would be.
           type: str
-          sample: libpython3.11.so.1.0
+          sample: /usr/include/python3.11
         gil:
           description: Whether it was built with a global interpreter lock.
           type: bool
