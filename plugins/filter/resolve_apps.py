@@ -22,6 +22,11 @@ options:
     description: The stack of the apps that name none.
     type: str
     default: uwsgi
+  uwsgi_install_from:
+    description: Where the uWSGI of the apps comes from that do not say it.
+    type: str
+    choices: [distribution, venv]
+    default: distribution
   directory:
     description: The root of builds and releases on the hosts.
     type: str

@@ -41,9 +41,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils._values import (
     variables,
 )
 
-OWN_OPTIONS = {"uwsgi": _uwsgi.OWN_OPTIONS}
+OWN_OPTIONS = {"uwsgi": _uwsgi.OWN_OPTIONS, "uwsgi_emperor": _uwsgi.OWN_OPTIONS}
 
-PROTOCOLS = {"uwsgi": "uwsgi"}
+PROTOCOLS = {"uwsgi": "uwsgi", "uwsgi_emperor": "uwsgi"}
 """The stacks, and what nginx speaks to each: ``uwsgi`` or ``http``."""
 
 # Users and groups of Debian's base system (base-passwd's and systemd's), and those of the servers this collection stands on.
@@ -89,6 +89,7 @@ APP: Schema = {
     "source": (dictionary(SOURCE), REQUIRED),
     "entry_point": (text(ENTRY_POINT, "module:callable, such as shop.wsgi:application"), REQUIRED),
     "python": (text(), "python3"),
+    "uwsgi_install_from": (one_of(*_uwsgi.ORIGINS), None),
     "working_directory": (path_inside, "."),
     "requirements": (list_of(path_inside), None),
     "packages": (list_of(text()), []),
@@ -110,15 +111,19 @@ APP: Schema = {
     "keep_releases": (integer(1, 1000), 5),
 }
 
+DEFAULTS = {"stack": "uwsgi", "uwsgi_install_from": "distribution"}
+"""What an app that says nothing of it gets, unless the inventory says something for all of them."""
+
 SOURCE_EXCLUDE = [".git", ".hg", ".svn", "__pycache__", "*.pyc", ".venv", "venv", ".tox", ".nox", ".*_cache", "node_modules"]
 
 
 def resolve(
     apps: Any,
-    stack: str = "uwsgi",
+    stack: str = DEFAULTS["stack"],
     directory: str = DIRECTORY,
     runtime_directory: str = RUNTIME_DIRECTORY,
     base_directory: str | None = None,
+    uwsgi_install_from: str = DEFAULTS["uwsgi_install_from"],
 ) -> list[dict[str, Any]]:
     """Check a list of apps as users write it, and complete it.
 
@@ -127,6 +132,7 @@ def resolve(
     :param directory: the root of builds and releases on the hosts, an absolute path
     :param runtime_directory: the root of the sockets on the hosts, an absolute path
     :param base_directory: where a relative ``source.directory`` begins; the current directory if not given
+    :param uwsgi_install_from: where the uWSGI of the apps comes from that say nothing of it
     :returns: one dictionary an app, every key there, without what may be secret (see ``secrets``), and with
         ``user``, ``group``, ``directory``, ``runtime_directory``, ``current``, ``live_socket`` and ``protocol`` in addition;
         ``source.kind`` names the kind of source, ``static`` has absolute URLs and paths, ``health_check.path`` the mount in it
@@ -136,7 +142,7 @@ def resolve(
         if not isinstance(path, str) or not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", path):
             raise AppError(f"{variable}: found {path!r}, wanted an absolute path of letters, digits, '.', '_' and '-'.")
     resolved = []
-    for app in _complete(apps, stack):
+    for app in _complete(apps, {"stack": stack, "uwsgi_install_from": uwsgi_install_from}):
         layout = Layout(app["name"], directory, runtime_directory)
         _check_socket_path(layout)
         _place(app, layout, base_directory)
@@ -159,7 +165,7 @@ def secrets(apps: Any) -> str:
             "build_environment": app["build_environment"],
             "deploy_key": app["source"]["deploy_key"],
         }
-        for app in _complete(apps, "uwsgi")
+        for app in _complete(apps, {})
     }
     return base64.b64encode(json.dumps(content).encode()).decode()
 
@@ -169,7 +175,7 @@ def read_secrets(text: str) -> dict[str, dict[str, Any]]:
     return json.loads(base64.b64decode(text))
 
 
-def _complete(apps: Any, stack: Any) -> list[dict[str, Any]]:
+def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(apps, (list, tuple)):
         raise AppError(f"wsgi_apps: found {shown(apps)}, wanted a list of apps; begin each with '- name:'.")
     completed: list[dict[str, Any]] = []
@@ -180,7 +186,8 @@ def _complete(apps: Any, stack: Any) -> list[dict[str, Any]]:
             raise AppError(f"{who}: found {shown(found)}, wanted a dictionary with name, source and entry_point.")
         try:
             app = fill(found, APP)
-            app["stack"] = app["stack"] or checked_key("stack", one_of(*PROTOCOLS), stack)
+            for key, value in {**DEFAULTS, **defaults}.items():
+                app[key] = app[key] or checked_key(key, APP[key][0], value)
             _check_source(app["source"])
             _check_domains(app)
             _check_server_options(app)
@@ -261,6 +268,7 @@ def _place(app: dict[str, Any], layout: Layout, base_directory: str | None) -> N
         current=layout.current,
         live_socket=layout.live_socket,
         protocol=PROTOCOLS[app["stack"]],
+        system_packages=[*app["system_packages"], *_uwsgi.build_packages(app)],
         static=[
             {
                 **static,

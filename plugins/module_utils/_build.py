@@ -17,6 +17,7 @@ from typing import Any, Callable
 from ansible_collections.wsgi.stack.plugins.module_utils import _git, _interpreter, _layout, _uv
 from ansible_collections.wsgi.stack.plugins.module_utils._assembly import Order, make, read_stamp, unpublished
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure, each
+from ansible_collections.wsgi.stack.plugins.module_utils._installers import additions
 from ansible_collections.wsgi.stack.plugins.module_utils._redact import redactor
 
 FORMAT = 1
@@ -148,7 +149,7 @@ def digest(app: Mapping[str, Any], revision: str, python: Mapping[str, Any], ins
         [python["executable"], python["version"], python["soabi"]],
         installer,
         app["requirements"],
-        [redactor()(package) for package in app["packages"]],
+        [redactor()(package) for package in additions(app)],
         app["working_directory"],
     ]
     return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()[:16]

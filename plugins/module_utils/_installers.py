@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils._environment import leashed, pip_environment, uv_environment
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import of
@@ -64,11 +65,11 @@ def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
                 "source",
                 f"requirements: found {app['requirements'][0]} beside source.package, which has no files of its own; {cure}.",
             )
-        return Choice(requirements=(app["source"]["package"], *app["packages"]))
+        return Choice(requirements=(app["source"]["package"], *additions(app)))
     directory = os.path.join(source, app["working_directory"])
     if not os.path.isdir(directory):
         raise AppFailure("source", f"working_directory: the source has no directory {app['working_directory']}; correct it.")
-    packages = tuple(app["packages"])
+    packages = additions(app)
     if app["requirements"] is None:
         if installer == "uv" and os.path.isfile(os.path.join(directory, "uv.lock")):
             return Choice(lock=True, requirements=packages)
@@ -88,6 +89,11 @@ def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
     files = tuple(path for path in paths if path not in directories)
     project = "" if os.path.normpath(directory) in directories else project_kind(directory)
     return Choice(files=files, directories=directories, project=project, requirements=packages)
+
+
+def additions(app: Mapping[str, Any]) -> tuple[str, ...]:
+    """Requirements beside those of the source: ``packages``, and what the app's server needs in the build."""
+    return (*app["packages"], *_uwsgi.requirements(app))
 
 
 def project_kind(directory: str) -> str:
@@ -136,6 +142,7 @@ class Installer:
         self.venv = os.path.join(build, "venv")
         self.uv = uv
         cache = of(dict(app)).cache
+        overrides = {**_server_environment(app, python, cache), **overrides}
         self.environment = uv_environment(cache, overrides) if uv else pip_environment(cache, overrides)
         is_package = app["source"]["kind"] == "package"
         self.directory = build if is_package else os.path.normpath(os.path.join(build, "source", app["working_directory"]))
@@ -208,6 +215,18 @@ class Installer:
         if completed.code:
             raise AppFailure("install", cause(completed, self.python["version"]), completed.output)
         return completed.output
+
+
+def _server_environment(app: Mapping[str, Any], python: Mapping[str, Any], cache: str) -> dict[str, str]:
+    """What a uWSGI needs that is compiled in the build: it is linked with this very interpreter's libpython.
+
+    Installers keep what they compiled, and do not tell two interpreters of one version apart.
+    """
+    if not _uwsgi.of_venv(app):
+        return {}
+    own = os.path.join(cache, _uwsgi.plugin_name(python))
+    flags = _uwsgi.linker_flags(python)
+    return {"UV_CACHE_DIR": f"{own}/uv", "PIP_CACHE_DIR": f"{own}/pip", **({"LDFLAGS": flags} if flags else {})}
 
 
 def _arguments(files: Sequence[str], targets: Sequence[str]) -> list[str]:

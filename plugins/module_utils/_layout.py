@@ -9,6 +9,11 @@ SLOTS = ("blue", "green")
 DIRECTORY = "/srv/wsgi"
 RUNTIME_DIRECTORY = "/run/wsgi"
 
+EMPEROR = "wsgi-emperor.service"
+EMPEROR_STATS = "/run/wsgi-emperor/stats.sock"
+VASSALS_AVAILABLE = "/etc/uwsgi/apps-available"
+VASSALS_ENABLED = "/etc/uwsgi/apps-enabled"
+
 SOCKET_PATH_BYTES = 107
 """The longest path of a unix socket: sockaddr_un.sun_path holds 108 bytes, the last one is NUL (unix(7))."""
 
@@ -60,9 +65,21 @@ class Layout:
         """The file in which a starting slot notes the release that it starts."""
         return os.path.join(self.runtime_directory, f"{slot}.release")
 
+    def instance(self, slot: str) -> str:
+        """What a slot is called by whatever runs it, and in the journal."""
+        return f"wsgi-{slot}@{self.name}"
+
     def unit(self, slot: str) -> str:
         """The systemd unit of a slot on the ``uwsgi`` stack."""
-        return f"wsgi-{slot}@{self.name}.service"
+        return f"{self.instance(slot)}.service"
+
+    def vassal(self, slot: str) -> str:
+        """The file of a slot on the ``uwsgi_emperor`` stack."""
+        return os.path.join(VASSALS_AVAILABLE, f"{self.instance(slot)}.ini")
+
+    def vassal_link(self, slot: str) -> str:
+        """The link that has the Emperor run a slot."""
+        return os.path.join(VASSALS_ENABLED, f"{self.instance(slot)}.ini")
 
 
 def of(app: dict) -> Layout:

@@ -37,7 +37,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils._plugin_plan import (
     lacking,
     name_of,
     order_for,
-    path_of,
     plan,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils._uwsgi_core import Core
@@ -329,7 +328,7 @@ def _names(wish: Wish, request: Request, core: Core) -> list[Mapping[str, Any]]:
 def _removal(wish: Wish, plugin: str, python: Mapping[str, Any], core: Core) -> Item:
     name = name_of(plugin, python["name"])
     sources = _plugin_sources.distribution(core.release)
-    order = _plugin_build.Order(plugin, name, path_of(core, name), python, {}, sources, core, None)
+    order = _plugin_build.Order(plugin, name, _plugin_file.path_of(core, name), python, {}, sources, core, None)
     item = Item(plugin, [wish.label], python, wish.python, order, ABSENT, "it is not there")
     found = _plugin_file.read(order.path)
     if found is not None and found.stamp is not None:

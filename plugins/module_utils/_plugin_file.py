@@ -22,6 +22,11 @@ MODE = 0o644
 VERSION = re.compile(rb"\x00(2\.\d+(?:\.\d+)+(?:-[\w.+~]+)?)\x00")
 
 
+def path_of(core: Core, name: str) -> str:
+    """Where the plugin of a name lies."""
+    return os.path.join(core.directory, f"{name}{SUFFIX}")
+
+
 def read(path: str) -> _plugin_stamp.Stamped | None:
     """A plugin's file, nothing if there is none."""
     try:

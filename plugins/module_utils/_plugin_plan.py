@@ -87,11 +87,6 @@ def name_of(plugin: str, base: str) -> str:
     return f"{plugin}_{base}" if plugin in _plugin_sources.FOR_PYTHON else plugin
 
 
-def path_of(core: Core, name: str) -> str:
-    """Where a plugin's file is."""
-    return os.path.join(core.directory, f"{name}{_plugin_file.SUFFIX}")
-
-
 def order_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Core) -> _plugin_build.Order:
     """What to build for an interpreter, and how.
 
@@ -107,8 +102,8 @@ def order_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Co
         "source": {"version": sources.release, "sha256": sources.digest(plugin)},
         "build": _plugin_build.variables(python if for_python else None),
     }
-    stands_on = path_of(core, base) if plugin in _plugin_sources.LOOPS else None
-    return _plugin_build.Order(plugin, name, path_of(core, name), python, wanted, sources, core, stands_on)
+    stands_on = _plugin_file.path_of(core, base) if plugin in _plugin_sources.LOOPS else None
+    return _plugin_build.Order(plugin, name, _plugin_file.path_of(core, name), python, wanted, sources, core, stands_on)
 
 
 def plan(item: Item, core: Core) -> None:

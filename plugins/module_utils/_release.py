@@ -49,6 +49,7 @@ def files(
         "WSGI_SHARED": layout.shared,
         **environment,
     }
+    server = f"{_uwsgi.program(app, build)} --ini {release}/uwsgi.ini"
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     return {
         "run": "\n".join(
@@ -66,7 +67,7 @@ def files(
                 "#!/bin/sh",
                 "# Serves this release in a slot: serve blue|green",
                 f'echo {number} >"{layout.runtime_directory}/$1.release"',
-                f'exec {release}/run {_uwsgi.PROGRAM} --ini {release}/uwsgi.ini --socket "{layout.runtime_directory}/$1.sock"',
+                f'exec {release}/run {server} --socket "{layout.runtime_directory}/$1.sock"',
                 "",
             ]
         ),
@@ -121,7 +122,14 @@ def make(
     if newest["digest"] == wanted:
         return {"number": existing[-1], "changed": False, "before": description, "after": description}
     if not check:
-        note = {"number": number, "digest": wanted, "description": description, "build": build, "revision": build.get("revision")}
+        note = {
+            "number": number,
+            "digest": wanted,
+            "description": description,
+            "build": build,
+            "revision": build.get("revision"),
+            "program": _uwsgi.program(app, build),
+        }
         _write(app, layout, files(app, environment, build, number, host), note)
         prune(app, keep_build=build["digest"])
     return {"number": number, "changed": True, "before": newest["description"], "after": description}

@@ -18,9 +18,15 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _ask, _layout, _release, _sockets, _systemd, _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils import _ask, _fit, _layout, _processes, _release, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils._emperor import Vassals
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
+from ansible_collections.wsgi.stack.plugins.module_utils._server import Instance, Server
+from ansible_collections.wsgi.stack.plugins.module_utils._systemd import Units
+
+SERVERS: dict[str, type[Server]] = {"uwsgi": Units, "uwsgi_emperor": Vassals}
+"""What runs the slots, by stack. All of them are looked at for every app, which may have had another stack before."""
 
 SETTLE = 0.5
 """Seconds between the flip and the stop of the old slot, at least."""
@@ -31,12 +37,18 @@ LIVE_CHECK_TIMEOUT = 10
 
 @dataclass(frozen=True)
 class Slot:
-    """What a slot does. ``release``: the number it runs, or ran last; ``answers``: it gave a healthy answer just now."""
+    """What a slot does.
 
-    active: bool = False
-    enabled: bool = False
+    ``stacks``: those whose servers run it, and ``enabled``: those that start it at boot, which are one at the most unless
+    something came between; ``release``: the number it runs, or ran last; ``answers``: it gave a healthy answer just now;
+    ``outdated``: what its server has loaded and was replaced on the disk since, as by an upgrade.
+    """
+
+    stacks: tuple[str, ...] = ()
+    enabled: tuple[str, ...] = ()
     release: int | None = None
     answers: bool = False
+    outdated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,51 +68,66 @@ class State:
 Step = tuple[str, str]
 
 
-def plan(state: State, wanted: int) -> list[Step]:
-    """The steps, each an action and a slot, that make ``wanted`` the live release.
+def plan(state: State, wanted: int, stack: str) -> list[Step]:
+    """The steps, each an action and a slot, that make ``wanted`` the live release, under the server of ``stack``.
 
     ``start``: the release, in a slot that is stopped first if it runs; ``flip``: the live socket to the slot; ``record``: what
-    a boot needs to bring the slot back; ``stop``: a slot that serves no more.
+    a boot needs to bring the slot back; ``stop``: a slot that serves no more, under whatever runs it.
     """
     live = state.live
-    if live is not None and state.slots[live].active and state.slots[live].release == wanted and state.slots[live].answers:
+    if live is not None and _good(state.slots[live], wanted, stack):
         steps: list[Step] = []
         slot = live
     else:
         slot = _idle(state)
         steps = [("start", slot), ("flip", slot)]
-    old = _layout.other(slot)
-    if steps or state.boot != slot or state.current != wanted or not state.slots[slot].enabled or state.slots[old].enabled:
+    new, old = state.slots[slot], state.slots[_layout.other(slot)]
+    if steps or state.boot != slot or state.current != wanted or new.enabled != (stack,) or old.enabled:
         steps.append(("record", slot))
-    if state.slots[old].active:
-        steps.append(("stop", old))
+    if old.stacks or old.enabled:
+        steps.append(("stop", _layout.other(slot)))
     return steps
+
+
+def _good(slot: Slot, wanted: int, stack: str) -> bool:
+    return slot.stacks == (stack,) and slot.release == wanted and slot.answers and not slot.outdated
 
 
 def _idle(state: State) -> str:
     if state.live is not None:
         return _layout.other(state.live)
     # No live link, as after a first deploy that failed: a slot that runs may still have somebody's request in it.
-    return next((slot for slot in _layout.SLOTS if not state.slots[slot].active), _layout.SLOTS[0])
+    return next((slot for slot in _layout.SLOTS if not state.slots[slot].stacks), _layout.SLOTS[0])
 
 
 def observe(apps: list[dict[str, Any]], nginx_user: str) -> dict[str, State]:
-    """What the host shows of each app, by name; one call of systemctl and one round of questions for all of them."""
-    units = _systemd.show(_layout.of(app).unit(slot) for app in apps for slot in _layout.SLOTS)
+    """What the host shows of each app, by name; one look at each server and one round of questions for all of them."""
+    names = [_layout.of(app).instance(slot) for app in apps for slot in _layout.SLOTS]
+    seen = {stack: server().states(names) for stack, server in SERVERS.items()}
     live = {app["name"]: _slot_of(_read_link(_layout.of(app).live_socket)) for app in apps}
-    running = [app for app in apps if live[app["name"]] and units[_layout.of(app).unit(live[app["name"]])].active]
+    running = [app for app in apps if _runs(_layout.of(app), live[app["name"]], seen)]
     asked = _asked([(app, _layout.of(app).live_socket) for app in running], nginx_user, LIVE_CHECK_TIMEOUT)
     healthy = {app["name"] for app, (well, _words) in zip(running, asked) if well}
-    return {app["name"]: _state(app, units, live[app["name"]], app["name"] in healthy) for app in apps}
+    return {app["name"]: _state(app, seen, live[app["name"]], app["name"] in healthy) for app in apps}
 
 
-def _state(app: dict[str, Any], units: dict[str, _systemd.Unit], live: str | None, healthy: bool) -> State:
+def _runs(layout: _layout.Layout, slot: str | None, seen: dict[str, dict[str, Instance]]) -> bool:
+    return slot is not None and any(states[layout.instance(slot)].active for states in seen.values())
+
+
+def _state(app: dict[str, Any], seen: dict[str, dict[str, Instance]], live: str | None, healthy: bool) -> State:
     layout = _layout.of(app)
     slots = {}
     for slot in _layout.SLOTS:
-        unit = units[layout.unit(slot)]
-        release = _read_number(layout.running(slot))
-        slots[slot] = Slot(active=unit.active, enabled=unit.enabled, release=release, answers=slot == live and healthy)
+        found = {stack: states[layout.instance(slot)] for stack, states in seen.items()}
+        running = {stack: instance for stack, instance in found.items() if instance.active}
+        slots[slot] = Slot(
+            stacks=tuple(running),
+            enabled=tuple(stack for stack, instance in found.items() if instance.enabled),
+            release=_read_number(layout.running(slot)),
+            answers=slot == live and healthy and all(instance.ready for instance in running.values()),
+            outdated=tuple(path for instance in running.values() if slot == live for path in _processes.replaced(instance.pid)),
+        )
     return State(live=live, boot=_slot_of(_read(layout.boot_link).strip()), current=_release.linked(layout.current), slots=slots)
 
 
@@ -146,6 +173,8 @@ class Rollout:
         self.app = app
         self.layout = _layout.of(app)
         self.nginx_user = nginx_user
+        self.servers = {stack: server() for stack, server in SERVERS.items()}
+        self.server = self.servers[app["stack"]]
 
     def run(self, steps: list[Step], release: int) -> None:
         """Carry out a plan.
@@ -153,51 +182,43 @@ class Rollout:
         :raises AppFailure: the release did not get well; it is stopped again, and what was live before is live still
         """
         if ("start", _layout.SLOTS[0]) in steps or ("start", _layout.SLOTS[1]) in steps:
-            self._check_plugin(release)
+            _fit.check(self.app, release)
+            self.server.check()
         for action, slot in steps:
             getattr(self, f"_{action}")(slot, release)
 
-    def _check_plugin(self, release: int) -> None:
-        """Refuse an interpreter that uWSGI has no plugin for: it would start all the same, and not find a single module."""
-        python = _release.read(self.layout, release)["build"]["python"]
-        plugin = _uwsgi.plugin_name(python)
-        done = run([_uwsgi.PROGRAM, "--need-plugin", plugin, "--python-version"])
-        found = done.last_line if done.code == 0 else None
-        if found != python["version"]:
-            raise AppFailure(
-                "plugin",
-                f"python {self.app['python']} is {python['version']}, but uWSGI's plugin {plugin} "
-                + (f"is for {found}" if found else "is not installed")
-                + "; choose the distribution's own interpreter (python3).",
-                done.output,
-            )
-
     def _start(self, slot: str, release: int) -> None:
-        unit = self.layout.unit(slot)
-        _systemd.stop(unit, self.app["drain_timeout"])
+        self._stop_everywhere(slot, self.app["drain_timeout"])
         _replace_link(os.path.join("..", "releases", str(release)), self.layout.slot(slot))
         began = time.time()
-        _systemd.start(unit)
+        self.server.start(self.app, slot)
         problem = self._wait(slot)
         if problem:
-            log = _systemd.log(unit, began)
-            _systemd.stop(unit, self.app["drain_timeout"])
+            log = self.server.log(self.app, slot, began)
+            self.server.stop(self.app, slot, self.app["drain_timeout"])
             cause = f"release {release} did not get well: {problem}"
             told = decisive_line(log)
             raise AppFailure("health", f"{cause}; its log says: {told}" if told else cause, log)
 
+    def _stop_everywhere(self, slot: str, timeout: float) -> None:
+        name = self.layout.instance(slot)
+        for server in self.servers.values():
+            state = server.states([name])[name]
+            if state.active or state.enabled:
+                server.stop(self.app, slot, timeout)
+
     def _wait(self, slot: str) -> str | None:
         """Wait until the slot answers as it should; otherwise say why not."""
         deadline = time.monotonic() + self.app["health_check"]["timeout"]
-        unit = self.layout.unit(slot)
+        name = self.layout.instance(slot)
         answer = "it opened no socket"
         while time.monotonic() < deadline:
-            if _systemd.show([unit])[unit].failing:
+            if self.server.states([name])[name].failing:
                 return "its server ended at the start"
             if os.path.exists(self.layout.socket(slot)):
                 target = (self.app, self.layout.socket(slot))
                 ((well, answer),) = _asked([target], self.nginx_user, max(1.0, deadline - time.monotonic()))
-                if well:
+                if well and self.server.states([name])[name].ready:
                     return None
             time.sleep(0.2)
         return f"{answer} (after {self.app['health_check']['timeout']} s)"
@@ -216,8 +237,9 @@ class Rollout:
             stream.write(f"d {self.layout.runtime_directory} 0750 {self.app['user']} {grp.getgrgid(gate.st_gid).gr_name} -\n")
             stream.write(f"L {self.layout.live_socket} - - - - {os.path.basename(self.layout.socket(slot))}\n")
         os.replace(draft, self.layout.boot_link)
-        _systemd.enable(self.layout.unit(slot), True)
-        _systemd.enable(self.layout.unit(_layout.other(slot)), False)
+        for stack, server in self.servers.items():
+            server.enable(self.app, slot, stack == self.app["stack"])
+            server.enable(self.app, _layout.other(slot), False)
 
     def _stop(self, slot: str, release: int) -> None:
         # A graceful stop ends what was accepted; what a busy server has not accepted yet would be lost.
@@ -225,7 +247,7 @@ class Rollout:
         time.sleep(SETTLE)
         while _sockets.waiting(self.layout.socket(slot)) and time.monotonic() < deadline:
             time.sleep(0.1)
-        _systemd.stop(self.layout.unit(slot), self.app["drain_timeout"] + 5)
+        self._stop_everywhere(slot, self.app["drain_timeout"] + 5)
 
 
 def decisive_line(log: str) -> str:
@@ -273,10 +295,12 @@ def describe(state: State) -> str:
     if state.live is None:
         return "nothing is live"
     slot = state.slots[state.live]
+    under = f" under {' and '.join(slot.stacks)}" if slot.stacks else ""
     health = "answers" if slot.answers else "does not answer"
-    return f"release {slot.release} is live in {state.live} and {health}"
+    outdated = f", but was started before {' and '.join(slot.outdated)} was replaced" if slot.outdated else ""
+    return f"release {slot.release} is live in {state.live}{under} and {health}{outdated}"
 
 
-def describe_plan(steps: list[Step], release: int) -> str:
+def describe_plan(steps: list[Step], release: int, stack: str) -> str:
     """A plan in words, for the diff."""
-    return ", ".join(f"{action} {slot}" for action, slot in steps) + f" for release {release}"
+    return ", ".join(f"{action} {slot}" for action, slot in steps) + f" for release {release} under {stack}"

@@ -4,77 +4,78 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
+from ansible_collections.wsgi.stack.plugins.module_utils._server import Instance, Server
 
-PROPERTIES = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts")
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A unit's state, in systemd's own words.
-
-    ``active``: it runs or is starting; ``failing``: it ended by itself since it was started; ``enabled``: it is started at boot.
-    """
-
-    active: bool = False
-    failing: bool = False
-    enabled: bool = False
+PROPERTIES = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts", "MainPID")
 
 
-def show(names: Iterable[str]) -> dict[str, Unit]:
+class Units(Server):
+    """The slots of the stack ``uwsgi``."""
+
+    def states(self, names: Iterable[str]) -> dict[str, Instance]:
+        units = {name: f"{name}.service" for name in names}
+        found = show(units.values())
+        return {name: found[unit] for name, unit in units.items()}
+
+    def check(self) -> None:
+        pass  # systemd is there
+
+    def start(self, app: dict[str, Any], slot: str) -> None:
+        unit = _layout.of(app).unit(slot)
+        run(["systemctl", "reset-failed", unit])  # its counter of restarts begins at zero
+        run(["systemctl", "start", "--no-block", unit])
+
+    def stop(self, app: dict[str, Any], slot: str, timeout: float) -> None:
+        unit = _layout.of(app).unit(slot)
+        if run(["systemctl", "stop", unit], timeout=timeout).code == 124:
+            run(["systemctl", "kill", "--signal", "KILL", unit])
+            run(["systemctl", "stop", unit], timeout=10)
+        run(["systemctl", "reset-failed", unit])
+
+    def enable(self, app: dict[str, Any], slot: str, enabled: bool) -> None:
+        run(["systemctl", "enable" if enabled else "disable", "--quiet", _layout.of(app).unit(slot)])
+
+    def log(self, app: dict[str, Any], slot: str, since: float) -> str:
+        return journal([f"_SYSTEMD_UNIT={_layout.of(app).unit(slot)}"], since)
+
+
+def show(units: Iterable[str]) -> dict[str, Instance]:
     """The states of many units by one call of systemctl. A unit that does not exist is there, and inactive."""
-    names = list(names)
-    if not names:
+    units = list(units)
+    if not units:
         return {}
-    done = run(["systemctl", "show", "--property", ",".join(PROPERTIES), "--", *names])
-    return (
-        {name: found for name, found in parse(done.output).items() if name in names}
-        if done.code == 0
-        else {name: Unit() for name in names}
-    )
+    done = run(["systemctl", "show", "--property", ",".join(PROPERTIES), "--", *units])
+    found = parse(done.output) if done.code == 0 else {}
+    return {unit: found.get(unit, Instance()) for unit in units}
 
 
-def parse(output: str) -> dict[str, Unit]:
+def parse(output: str) -> dict[str, Instance]:
     """What ``systemctl show`` prints: a block of NAME=VALUE lines a unit, blank lines between."""
     units = {}
     for block in output.split("\n\n"):
         properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         if "Id" in properties:
-            units[properties["Id"]] = Unit(
+            units[properties["Id"]] = Instance(
                 active=properties.get("ActiveState") in ("active", "activating", "reloading", "deactivating"),
+                ready=properties.get("ActiveState") in ("active", "reloading"),
                 failing=properties.get("SubState") in ("auto-restart", "failed")
                 or properties.get("NRestarts", "0") not in ("0", ""),
                 enabled=properties.get("UnitFileState") == "enabled",
+                pid=int(properties.get("MainPID") or 0),
             )
     return units
 
 
-def start(name: str) -> None:
-    """Begin to start a unit, without waiting for it, its counter of restarts at zero."""
-    run(["systemctl", "reset-failed", name])
-    run(["systemctl", "start", "--no-block", name])
+def journal(fields: list[str], since: float, lines: int = 60) -> str:
+    """The last messages in the journal with some fields, without systemd's own words about a unit.
 
-
-def stop(name: str, timeout: float) -> None:
-    """Stop a unit and wait until it has ended; after ``timeout`` seconds what is left of it is killed."""
-    if run(["systemctl", "stop", name], timeout=timeout).code == 124:
-        run(["systemctl", "kill", "--signal", "KILL", name])
-        run(["systemctl", "stop", name], timeout=10)
-    run(["systemctl", "reset-failed", name])
-
-
-def enable(name: str, enabled: bool) -> None:
-    """Have a unit started at boot, or not."""
-    run(["systemctl", "enable" if enabled else "disable", "--quiet", name])
-
-
-def log(name: str, since: float, lines: int = 60) -> str:
-    """What a unit's processes wrote since a moment, without systemd's own words about them.
-
+    :param fields: as FIELD=VALUE, see systemd.journal-fields(7)
     :param since: seconds since the epoch
     """
     run(["journalctl", "--sync"])
-    wanted = [f"_SYSTEMD_UNIT={name}", "--since", f"@{int(since)}", "--lines", str(lines)]
+    wanted = [*fields, "--since", f"@{int(since)}", "--lines", str(lines)]
     return run(["journalctl", "--quiet", "--output", "cat", "--no-pager", *wanted]).output

@@ -13,8 +13,9 @@ description:
   - Starts the release in the app's idle slot and waits until it answers a real request over its own socket, asked as nginx's
     user. Then renames the live link onto that socket, which nginx follows without a reload, lets the old slot drain and stops it.
   - A release that does not get well is stopped again. What was live stays live and never notices.
-  - Compares what runs with what is wanted, so a rollout that was interrupted is completed by the next one, and a live slot that
-    does not answer is replaced.
+  - Compares what runs with what is wanted, so a rollout that was interrupted is completed by the next one. A live slot is
+    replaced that does not answer, that another stack's server runs, or whose server has loaded a program, a plugin or a
+    libpython that was replaced since, as by an upgrade.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 options:
@@ -86,7 +87,8 @@ def main() -> None:
     nginx_user = module.params["nginx_user"]
 
     states = _rollout.observe(apps, nginx_user)
-    plans = {name: _rollout.plan(state, releases[name]) for name, state in states.items()}
+    stacks = {app["name"]: app["stack"] for app in apps}
+    plans = {name: _rollout.plan(state, releases[name], stacks[name]) for name, state in states.items()}
     failures: list[dict[str, object]] = []
     if not module.check_mode:
         _done, failures = _failures.each(
@@ -101,7 +103,7 @@ def main() -> None:
         diff=[
             {
                 "before": f"{name}: {_rollout.describe(states[name])}\n",
-                "after": f"{name}: {_rollout.describe_plan(steps, releases[name])}\n",
+                "after": f"{name}: {_rollout.describe_plan(steps, releases[name], stacks[name])}\n",
             }
             for name, steps in plans.items()
             if steps

@@ -85,7 +85,7 @@ def test_secrets_travel_apart():
             {"entry_point": "shop.wsgi"},
             "app shop: entry_point: found 'shop.wsgi', wanted module:callable, such as shop.wsgi:application.",
         ),
-        ({"stack": "mod_wsgi"}, "app shop: stack: found 'mod_wsgi', wanted uwsgi."),
+        ({"stack": "mod_wsgi"}, "app shop: stack: found 'mod_wsgi', wanted one of uwsgi, uwsgi_emperor."),
         ({"source": {}}, "app shop: source: found none, wanted exactly one of git, directory and package."),
         (
             {"source": {"git": "a", "package": "b"}},

@@ -109,10 +109,18 @@ class Recorder:
 def install(monkeypatch):
     """The commands by which a choice is installed."""
 
-    def install(choice, uv, version="3.11.2", overrides=None, **keys):
+    def install(choice, uv, version="3.11.2", overrides=None, prefix="/usr", **keys):
         recorder = Recorder(lacking=["/usr/bin/python3.9"])
         monkeypatch.setattr(_installers, "run", recorder)
-        python = {"executable": f"/usr/bin/python{version[:-2]}", "version": version}
+        python = {
+            "executable": f"{prefix}/bin/python{version[:-2]}",
+            "version": version,
+            "implementation": "CPython",
+            "prefix": prefix,
+            "library": f"{prefix}/lib/libpython.so",
+            "gil": True,
+            "debug": False,
+        }
         _installers.Installer(resolved(**keys), python, "/b", overrides or {}, uv).install(choice)
         return recorder
 
@@ -280,3 +288,25 @@ def test_the_decisive_line_becomes_the_cause(output, wanted):
     cause = _installers.cause(Completed(("uv",), 1, output), "3.11.2")
     assert wanted in cause
     assert "\n" not in cause
+
+
+def test_a_uwsgi_of_the_build_is_linked_with_the_builds_interpreter(install):
+    keys = {"uwsgi_install_from": "venv", "version": "3.14.0"}
+    system = install(Choice(), "/uv", **keys).environments[0][1]
+    assert system["UV_CACHE_DIR"] == "/srv/wsgi/shop/cache/python314/uv"
+    assert "LDFLAGS" not in system
+    elsewhere = install(Choice(), "/uv", prefix="/opt/python", **keys).environments[0][1]
+    assert elsewhere["UV_CACHE_DIR"] == "/srv/wsgi/shop/cache/python314_opt_python/uv"
+    assert elsewhere["LDFLAGS"] == "-L/opt/python/lib -Wl,-rpath,/opt/python/lib"
+    assert (
+        install(Choice(), "/uv", overrides={"LDFLAGS": "-s"}, prefix="/opt/python", **keys).environments[0][1]["LDFLAGS"] == "-s"
+    )
+
+
+def test_a_uwsgi_of_the_build_is_a_requirement_like_others(lay):
+    assert _installers.choose(resolved(packages=["six"], uwsgi_install_from="venv"), lay({}), "uv").requirements == (
+        "six",
+        "uwsgi",
+    )
+    package = resolved(source={"package": "httpbin"}, uwsgi_install_from="venv")
+    assert _installers.choose(package, "/nowhere", "pip").requirements == ("httpbin", "uwsgi")

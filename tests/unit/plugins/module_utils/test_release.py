@@ -11,7 +11,8 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _release
 
 HOST = {"processors": 2, "backlog": 4096}
-BUILD = {"digest": "abc", "path": "/srv/wsgi/shop/builds/abc", "python": {"version": "3.11.2"}}
+PYTHON = {"version": "3.11.2", "implementation": "CPython", "prefix": "/usr", "gil": True, "debug": False}
+BUILD = {"digest": "abc", "path": "/srv/wsgi/shop/builds/abc", "python": PYTHON}
 SHOP = {"name": "shop", "source": {"git": "https://git.example.com/shop.git"}, "entry_point": "shop.wsgi:application"}
 
 
@@ -93,6 +94,12 @@ def test_uwsgi_finds_the_application():
     assert ("mount", "/shop=shop.wsgi:application") in options(mount="/shop")
     assert ("manage-script-name", "true") in options(mount="/shop")
     assert ("need-plugin", "python311") in options()
+
+
+def test_a_uwsgi_of_the_build_itself_needs_no_plugin():
+    assert "need-plugin" not in dict(options(uwsgi_install_from="venv"))
+    serve = _release.files(resolved(uwsgi_install_from="venv"), {}, BUILD, 1, HOST)["serve"]
+    assert "/run /srv/wsgi/shop/builds/abc/venv/bin/uwsgi --ini " in serve
 
 
 def test_server_options_are_written_as_uwsgi_reads_them():

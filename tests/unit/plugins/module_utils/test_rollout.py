@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._rollout import Slot, State, decisive_line, plan
+from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _rollout
+from ansible_collections.wsgi.stack.plugins.module_utils._rollout import Slot, State, decisive_line, describe, plan
+from ansible_collections.wsgi.stack.plugins.module_utils._server import Instance
 
-WELL = Slot(active=True, enabled=True, release=1, answers=True)
+RUNS = ("uwsgi",)
+REIGNS = ("uwsgi_emperor",)
+WELL = Slot(stacks=RUNS, enabled=RUNS, release=1, answers=True)
+CROWNED = Slot(stacks=REIGNS, enabled=REIGNS, release=1, answers=True)
 GONE = Slot()
 
 
@@ -31,34 +36,41 @@ ROLLOUT_TO_GREEN = [("start", "green"), ("flip", "green"), ("record", "green")]
             id="new release, the other way",
         ),
         pytest.param(
-            state("blue", Slot(active=True, enabled=True, release=1)),
+            state("blue", Slot(stacks=RUNS, enabled=RUNS, release=1)),
             1,
             [*ROLLOUT_TO_GREEN, ("stop", "blue")],
             id="live slot is sick",
         ),
-        pytest.param(state("blue", Slot(enabled=True, release=1)), 1, ROLLOUT_TO_GREEN, id="live slot is down"),
         pytest.param(
-            state("green", WELL, Slot(active=True, release=2, answers=True), boot="blue"),
+            state("blue", Slot(enabled=RUNS, release=1)), 1, [*ROLLOUT_TO_GREEN, ("stop", "blue")], id="live slot is down"
+        ),
+        pytest.param(
+            state("green", WELL, Slot(stacks=RUNS, release=2, answers=True), boot="blue"),
             2,
             [("record", "green"), ("stop", "blue")],
             id="killed after the flip",
         ),
         pytest.param(
-            state("green", Slot(active=True), Slot(True, True, 2, True), current=2),
+            state("green", Slot(stacks=RUNS), Slot(RUNS, RUNS, 2, True), current=2),
             2,
             [("stop", "blue")],
             id="killed before the stop",
         ),
         pytest.param(
-            state("blue", WELL, Slot(active=True, release=2)),
+            state("blue", WELL, Slot(stacks=RUNS, release=2)),
             2,
             [*ROLLOUT_TO_GREEN, ("stop", "blue")],
             id="killed before the flip: started anew",
         ),
         pytest.param(
-            state("blue", WELL, Slot(active=True, release=2)), 1, [("stop", "green")], id="killed before the flip, and taken back"
+            state("blue", WELL, Slot(stacks=RUNS, release=2)), 1, [("stop", "green")], id="killed before the flip, and taken back"
         ),
-        pytest.param(state("blue", WELL, Slot(enabled=True)), 1, [("record", "blue")], id="both slots would be started at boot"),
+        pytest.param(
+            state("blue", WELL, Slot(enabled=RUNS)),
+            1,
+            [("record", "blue"), ("stop", "green")],
+            id="both slots would be started at boot",
+        ),
         pytest.param(state("blue", WELL, boot=None), 1, [("record", "blue")], id="nothing noted for the boot"),
         pytest.param(
             state(None, WELL, boot="blue"),
@@ -69,14 +81,117 @@ ROLLOUT_TO_GREEN = [("start", "green"), ("flip", "green"), ("record", "green")]
     ],
 )
 def test_plan(before, wanted, steps):
-    assert plan(before, wanted) == steps
+    assert plan(before, wanted, "uwsgi") == steps
+
+
+@pytest.mark.parametrize(
+    ("before", "stack", "steps"),
+    [
+        pytest.param(state("blue", CROWNED), "uwsgi_emperor", [], id="already live"),
+        pytest.param(state("blue", WELL), "uwsgi_emperor", [*ROLLOUT_TO_GREEN, ("stop", "blue")], id="to the Emperor"),
+        pytest.param(state("blue", CROWNED), "uwsgi", [*ROLLOUT_TO_GREEN, ("stop", "blue")], id="from the Emperor"),
+        pytest.param(
+            state("green", WELL, CROWNED), "uwsgi_emperor", [("record", "green"), ("stop", "blue")], id="killed after the flip"
+        ),
+        pytest.param(
+            state("green", Slot(stacks=RUNS, release=1), CROWNED),
+            "uwsgi_emperor",
+            [("stop", "blue")],
+            id="killed before the stop",
+        ),
+        pytest.param(
+            state("blue", WELL, CROWNED),
+            "uwsgi",
+            [("record", "blue"), ("stop", "green")],
+            id="killed before the flip, and taken back",
+        ),
+        pytest.param(
+            state("blue", Slot(RUNS, (*RUNS, *REIGNS), 1, True)), "uwsgi", [("record", "blue")], id="both would start it at boot"
+        ),
+        pytest.param(
+            state("blue", Slot((*RUNS, *REIGNS), RUNS, 1, True)), "uwsgi", [*ROLLOUT_TO_GREEN, ("stop", "blue")], id="both run it"
+        ),
+        pytest.param(
+            state("blue", WELL, Slot(enabled=REIGNS)),
+            "uwsgi",
+            [("record", "blue"), ("stop", "green")],
+            id="the other one is left in the realm of an Emperor that does not run",
+        ),
+    ],
+)
+def test_the_stack_is_part_of_what_is_wanted(before, stack, steps):
+    assert plan(before, 1, stack) == steps
+
+
+def test_a_server_that_has_loaded_what_was_replaced_is_replaced():
+    before = state("blue", Slot(RUNS, RUNS, 1, True, outdated=("/usr/bin/uwsgi-core",)))
+    assert plan(before, 1, "uwsgi") == [*ROLLOUT_TO_GREEN, ("stop", "blue")]
+    assert describe(before) == (
+        "release 1 is live in blue under uwsgi and answers, but was started before /usr/bin/uwsgi-core was replaced"
+    )
+
+
+class FakeServer:
+    """A server with one slot, of which it says what it is told to say."""
+
+    def __init__(self, **instances):
+        self.instances = instances
+
+    def states(self, names):
+        return {name: self.instances.get(name.partition("@")[0][5:], Instance()) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("units", "vassals", "answers", "slot"),
+    [
+        pytest.param({}, {}, False, Slot(), id="nothing runs"),
+        pytest.param(
+            {"blue": Instance(True, True, enabled=True, pid=7)}, {}, True, Slot(RUNS, RUNS, None, True, ("of 7",)), id="a unit"
+        ),
+        pytest.param(
+            {},
+            {"blue": Instance(True, True, enabled=True, pid=8)},
+            True,
+            Slot(REIGNS, REIGNS, None, True, ("of 8",)),
+            id="a vassal",
+        ),
+        pytest.param(
+            {},
+            {"blue": Instance(True, False, enabled=True)},
+            True,
+            Slot(REIGNS, REIGNS, None, False),
+            id="a vassal that is not ready",
+        ),
+        pytest.param(
+            {"blue": Instance(True, True)},
+            {"blue": Instance(True, True)},
+            True,
+            Slot(RUNS + REIGNS, (), None, True),
+            id="under both",
+        ),
+        pytest.param({"blue": Instance(True, True)}, {}, False, Slot(RUNS, (), None, False), id="no answer"),
+    ],
+)
+def test_a_slot_is_looked_for_under_every_server(monkeypatch, tmp_path, units, vassals, answers, slot):
+    source = {"git": "https://git.example.com/shop.git"}
+    (app,) = _apps.resolve(
+        [{"name": "shop", "source": source, "entry_point": "shop:app"}], runtime_directory=str(tmp_path), directory=str(tmp_path)
+    )
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/app.sock").symlink_to("blue.sock")
+    servers = {"uwsgi": lambda: FakeServer(**units), "uwsgi_emperor": lambda: FakeServer(**vassals)}
+    monkeypatch.setattr(_rollout, "SERVERS", servers)
+    monkeypatch.setattr(_rollout, "_asked", lambda targets, _user, _timeout: [(answers, "")] * len(targets))
+    monkeypatch.setattr(_rollout._processes, "replaced", lambda pid: [f"of {pid}"] if pid else [])
+    assert _rollout.observe([app], "www-data")["shop"].slots == {"blue": slot, "green": Slot()}
 
 
 @pytest.mark.parametrize("live", [None, "blue", "green"])
-@pytest.mark.parametrize("blue", [GONE, WELL, Slot(active=True, release=2)])
-@pytest.mark.parametrize("green", [GONE, WELL, Slot(active=True, release=2, answers=True)])
-def test_what_is_live_is_never_started_or_stopped_before_the_flip(live, blue, green):
-    steps = plan(state(live, blue, green), 2)
+@pytest.mark.parametrize("stack", [*RUNS, *REIGNS])
+@pytest.mark.parametrize("blue", [GONE, WELL, CROWNED, Slot(stacks=RUNS, release=2)])
+@pytest.mark.parametrize("green", [GONE, WELL, Slot(stacks=RUNS, release=2, answers=True)])
+def test_what_is_live_is_never_started_or_stopped_before_the_flip(live, stack, blue, green):
+    steps = plan(state(live, blue, green), 2, stack)
     before_flip = (
         steps[: steps.index(next((step for step in steps if step[0] == "flip"), None))]
         if any(s[0] == "flip" for s in steps)

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from ansible_collections.wsgi.stack.plugins.module_utils._systemd import Unit, parse
+from ansible_collections.wsgi.stack.plugins.module_utils._server import Instance
+from ansible_collections.wsgi.stack.plugins.module_utils._systemd import parse
 
 SHOWN = """Id=wsgi-blue@shop.service
 ActiveState=active
 SubState=running
 UnitFileState=enabled
 NRestarts=0
+MainPID=4711
 InvocationID=cafe
 
 Id=wsgi-green@shop.service
@@ -30,7 +32,7 @@ InvocationID=
 
 def test_states_are_read_by_unit():
     assert parse(SHOWN) == {
-        "wsgi-blue@shop.service": Unit(active=True, enabled=True),
-        "wsgi-green@shop.service": Unit(active=True, failing=True),
-        "wsgi-green@blog.service": Unit(),
+        "wsgi-blue@shop.service": Instance(active=True, ready=True, enabled=True, pid=4711),
+        "wsgi-green@shop.service": Instance(active=True, failing=True),
+        "wsgi-green@blog.service": Instance(),
     }
