@@ -20,7 +20,7 @@ WANTED = {
 ELF = b"\x7fELF\n\n" + _plugin_stamp.MARK + b"{}\n\0"
 
 
-def stamped(stamp=WANTED):
+def stamped(stamp):
     return _plugin_stamp.split(_plugin_stamp.add(ELF, stamp))
 
 
@@ -81,9 +81,9 @@ def test_all_changes_are_told():
 def test_sources_that_are_not_there_are_not_compared():
     wanted = copy.deepcopy(WANTED)
     wanted["source"]["sha256"] = None
-    assert _plugin_stamp.differences(stamped(), wanted) == []
+    assert _plugin_stamp.differences(stamped(WANTED), wanted) == []
     wanted["source"]["version"] = "2.0.31"
-    assert len(_plugin_stamp.differences(stamped(), wanted)) == 1
+    assert len(_plugin_stamp.differences(stamped(WANTED), wanted)) == 1
 
 
 def test_a_stamp_of_another_format_is_not_compared_further():
