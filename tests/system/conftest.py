@@ -17,6 +17,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = ROOT / "tests/images/host"
+PYTHONS = ROOT / "tests/images/pythons"
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,13 @@ class Server:
     def down(self) -> None:
         self._host("down", self.name)
 
-    def sh(self, script: str, check: bool = True) -> str:
+    def sh(self, script: str, *arguments: str, check: bool = True) -> str:
         """Run a shell script on the host, as root."""
         done = subprocess.run(
-            ["docker", "exec", "-i", self.name, "sh", "-euc", script], capture_output=True, text=True, check=False
+            ["docker", "exec", "-i", self.name, "sh", "-euc", script, "sh", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if check and done.returncode:
             raise AssertionError(f"{script!r} on {self.name} ended with {done.returncode}: {done.stdout}{done.stderr}")
@@ -81,6 +85,10 @@ class Server:
         wanted = " ".join(packages)
         install = f"apt-get update -qq; apt-get install -qq -y --no-install-recommends {wanted}"
         self.sh(f"dpkg -s {wanted} >/dev/null 2>&1 || {{ {install}; }} >/dev/null 2>&1")
+
+    def python(self, *how: str) -> None:
+        """Make an interpreter on the host, see tests/images/pythons."""
+        self.sh(PYTHONS.read_text(), *how)
 
     def reboot(self) -> None:
         """Shut the host down in good order and boot it again."""
@@ -147,6 +155,26 @@ class Server:
         )
         results = [json.loads(line) for line in witness.read_text().splitlines()] if witness.exists() else []
         return Play(done.returncode, done.stdout, results)
+
+    def module(self, name: str, *arguments: str, **options) -> dict:
+        """Call a module of the collection on the host.
+
+        :param arguments: for ``ansible``
+        :returns: the module's result, whether it ``failed``, and what was ``shown`` besides, such as a diff or a warning
+        """
+        command = [Path(sys.executable).parent / "ansible", self.name, "-i", self.inventory, "--become", *arguments]
+        done = subprocess.run(
+            [*command, "-m", f"wsgi.stack.{name}", "-a", json.dumps(options)],
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found = re.search(rf"^{self.name} \| (\w+!?) => ", done.stdout, re.MULTILINE)
+        assert found, done.stdout + done.stderr
+        result = json.JSONDecoder().raw_decode(done.stdout, found.end())[0]
+        return {**result, "failed": found[1] == "FAILED!", "shown": done.stderr + done.stdout[: found.start()]}
 
     def converge(self, apps: list[dict], *arguments: str, **variables) -> Play:
         """Run the site's playbook, which has to succeed."""
