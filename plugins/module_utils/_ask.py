@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to app servers over their unix sockets, in the protocol that nginx would use.
+"""Requests to app servers over their sockets, in the protocol that nginx would use.
 
 The file stands alone, so that its text can be run as a program of its own under another user's identity.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -33,44 +35,115 @@ def ask(path: str, protocol: str, uri: str, host: str, timeout: float) -> dict[s
     :param timeout: seconds for the whole exchange
     :returns: {"status": 200} or {"error": sentence}; never raises for what the other side does
     """
-    deadline = time.monotonic() + timeout
-    stage = f"cannot connect to {path}"
+    found = attempt(f"unix:{path}", protocol, uri, host, timeout)
+    if found["stage"] == "done" and "error" not in found:
+        return {"status": found["status"]}
+    stage = f"cannot connect to {path}" if found["stage"] == "connect" else f"no answer over {path}"
+    if found["error"] == "ETIMEDOUT":
+        return {"error": f"{stage} within {timeout:.0f} s"}
+    if found["error"] == "EOF":
+        return {"error": f"the connection to {path} was closed without an answer"}
+    if found["error"] == "EPROTO":
+        return {"error": f"no HTTP answer over {path}: {found['words']!r}"}
+    return {"error": f"{stage}: {found['words']}"}
+
+
+def attempt(
+    address: str,
+    protocol: str,
+    uri: str,
+    host: str,
+    timeout: float,
+    method: str = "GET",
+    patience: float | None = None,
+    impatient: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Connect, send a request, and read the status of the answer.
+
+    :param address: ``unix:/path``, ``unix:@name`` of the abstract namespace, or ``host:port``
+    :param protocol: ``uwsgi`` or ``http``; "" only connects
+    :param timeout: seconds for the whole exchange
+    :param patience: seconds after which ``impatient`` is called and the server is told that nothing more will come
+    :returns: ``stage``: how far it came, ``connect``, ``answer`` or ``done``, which an answer is from its first line on;
+        ``status`` of the answer; ``error``, if there was one, also while the rest of an answer came: the name of an errno,
+        EOF if the connection was closed, EPROTO if the answer is not HTTP, GAI if a name does not resolve; ``words``: the
+        same in words, or the beginning of the answer; ``peer``: see there
+    """
+    began = time.monotonic()
+    found: dict[str, Any] = {"stage": "connect"}
+    answer = b""
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(max(0.1, timeout))
-            connection.connect(path)
-            stage = f"no answer over {path}"
-            connection.sendall(_uwsgi_packet(uri, host) if protocol == "uwsgi" else _http_request(uri, host))
-            answer = b""
+        with _connected(address, timeout) as connection:
+            found.update(stage="answer", peer=peer(connection))
+            if not protocol:
+                return {**found, "stage": "done", "status": None}
+            connection.sendall(_uwsgi_packet(uri, host, method) if protocol == "uwsgi" else _http_request(uri, host, method))
             # To the end, though the first line is enough: an app whose answer is cut off complains in its log.
             while len(answer) < ANSWER_BYTES:
-                connection.settimeout(max(0.1, deadline - time.monotonic()))
-                part = connection.recv(4096)
+                waited = time.monotonic() - began
+                hasty = patience is not None and waited < patience
+                connection.settimeout(max(0.1, (patience if hasty else timeout) - waited))
+                try:
+                    part = connection.recv(4096)
+                except socket.timeout:
+                    if not hasty:
+                        raise
+                    connection.shutdown(socket.SHUT_WR)
+                    impatient()
+                    continue
                 if not part:
                     break
                 answer += part
     except socket.timeout:
-        return {"error": f"{stage} within {timeout:.0f} s"}
+        begun = {"stage": "done", "status": _status(answer)} if _status(answer) else {}
+        return {**found, **begun, "error": "ETIMEDOUT", "words": "timed out"}
+    except socket.gaierror as error:
+        return {**found, "error": "GAI", "words": error.strerror}
     except OSError as error:
-        return {"error": f"{stage}: {error.strerror or error}"}
+        begun = {"stage": "done", "status": _status(answer)} if _status(answer) else {}
+        return {**found, **begun, "error": errno.errorcode.get(error.errno or 0, ""), "words": str(error.strerror or error)}
+    if _status(answer):
+        return {**found, "stage": "done", "status": _status(answer)}
+    words = answer[:60].decode(errors="replace")
+    return {**found, "error": "EPROTO" if answer else "EOF", "words": words}
+
+
+def _connected(address: str, timeout: float) -> socket.socket:
+    if not address.startswith("unix:"):
+        host, _colon, port = address.rpartition(":")
+        return socket.create_connection((host.strip("[]"), int(port)), max(0.1, timeout))
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(max(0.1, timeout))
+        path = address[len("unix:") :]
+        connection.connect("\0" + path[1:] if path.startswith("@") else path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def peer(connection: socket.socket) -> list[int]:
+    """The process id and the user id of who listens, as SO_PEERCRED of unix(7) gives them; nothing of TCP."""
+    if connection.family != socket.AF_UNIX:
+        return []
+    return list(struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)))[:2]
+
+
+def _status(answer: bytes) -> int:
+    """The status of an HTTP answer, 0 if it is none."""
     words = answer.split(b"\r\n", 1)[0].split()
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
-        return {
-            "error": f"no HTTP answer over {path}: {answer[:60]!r}"
-            if answer
-            else f"the connection to {path} was closed without an answer"
-        }
-    return {"status": int(words[1])}
+    return int(words[1]) if len(words) > 1 and words[0].startswith(b"HTTP/") and words[1].isdigit() else 0
 
 
-def _uwsgi_packet(uri: str, host: str) -> bytes:
+def _uwsgi_packet(uri: str, host: str, method: str = "GET") -> bytes:
     """A request in the uwsgi protocol: modifier1, size, modifier2, then each variable with its length.
 
     Source: https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html
     """
     path, _separator, query = uri.partition("?")
     variables = {
-        "REQUEST_METHOD": "GET",
+        "REQUEST_METHOD": method,
         "REQUEST_URI": uri,
         "PATH_INFO": path,
         "QUERY_STRING": query,
@@ -91,8 +164,8 @@ def _uwsgi_packet(uri: str, host: str) -> bytes:
     return struct.pack("<BHB", 0, len(body), 0) + body
 
 
-def _http_request(uri: str, host: str) -> bytes:
-    return f"GET {uri} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: wsgi.stack\r\nConnection: close\r\n\r\n".encode()
+def _http_request(uri: str, host: str, method: str = "GET") -> bytes:
+    return f"{method} {uri} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: wsgi.stack\r\nConnection: close\r\n\r\n".encode()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 
 
@@ -18,3 +21,35 @@ def parse(output: str) -> dict[str, int]:
     """
     rows = (line.split() for line in output.splitlines())
     return {row[4]: int(row[2]) for row in rows if len(row) > 4 and row[1] == "LISTEN" and row[2].isdigit()}
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listening socket.
+
+    :ivar address: ``unix:/path``, ``unix:@name`` of the abstract namespace, or ``host:port``
+    :ivar waiting: connections in its backlog, of ``limit``
+    :ivar pids: the processes that have it open, as far as one may see them
+    """
+
+    address: str
+    waiting: int
+    limit: int
+    pids: tuple[int, ...] = ()
+
+
+def listeners() -> list[Listener]:
+    """All listening sockets of this network namespace, unix and TCP; those of all mount namespaces."""
+    command = ["ss", "--unix", "--tcp", "--listening", "--numeric", "--processes", "--no-header"]
+    return parse_listeners(run(command, timeout=20).output)
+
+
+def parse_listeners(output: str) -> list[Listener]:
+    """The same from what ss(8) prints: for a listening socket Recv-Q is its backlog and Send-Q the limit of that."""
+    found = []
+    for row in (line.split() for line in output.splitlines()):
+        if len(row) > 4 and row[1] == "LISTEN" and row[2].isdigit() and row[3].isdigit():
+            pids = tuple(sorted({int(pid) for pid in re.findall(r"\bpid=(\d+)", " ".join(row[5:]))}))
+            address = f"unix:{row[4]}" if row[0].startswith("u_") else row[4]
+            found.append(Listener(address, int(row[2]), int(row[3]), pids))
+    return found
