@@ -18,7 +18,16 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _ask, _fit, _layout, _processes, _release, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils import (
+    _access,
+    _access_identity,
+    _ask,
+    _fit,
+    _layout,
+    _processes,
+    _release,
+    _sockets,
+)
 from ansible_collections.wsgi.stack.plugins.module_utils._emperor import Vassals
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
@@ -219,9 +228,28 @@ class Rollout:
                 target = (self.app, self.layout.socket(slot))
                 ((well, answer),) = _asked([target], self.nginx_user, max(1.0, deadline - time.monotonic()))
                 if well and self.server.states([name])[name].ready:
-                    return None
+                    answer = self._refusal(slot)
+                    if not answer:
+                        return None
             time.sleep(0.2)
         return f"{answer} (after {self.app['health_check']['timeout']} s)"
+
+    def _refusal(self, slot: str) -> str:
+        """What keeps the nginx that runs now from talking to a slot, and what mends it; "" if nothing does.
+
+        Its workers need not have the groups that the user database says, nor see the same file system.
+        """
+        workers = _access_identity.of_workers()
+        if workers is None:  # as in a first deployment; those to come will be what was asked as
+            return ""
+        question = _question(self.app, self.layout.socket(slot), LIVE_CHECK_TIMEOUT)
+        statuses = tuple(self.app["health_check"]["status"])
+        address = f"unix:{question['path']}"
+        target = _access.Target(address, question["protocol"], question["uri"], question["host"], statuses)
+        (access,) = _access.examine([target], workers, LIVE_CHECK_TIMEOUT)
+        if access.ok or access.code == "not_checked":
+            return ""
+        return access.sentence.rstrip(".") + (f" (mend it with: {access.remedy})" if access.remedy else "")
 
     def _flip(self, slot: str, release: int) -> None:
         # nginx resolves the link at each connect: no reload, and no moment without a live socket.
