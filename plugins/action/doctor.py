@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of the module ``doctor``: it prints the report as it is, which no callback does."""
+
+from __future__ import annotations
+
+from ansible import constants
+from ansible.plugins.action import ActionBase
+
+# Others than these write something for programs, which a report in its midst would spoil.
+FOR_PEOPLE = ("default", "ansible.builtin.default")
+
+
+class ActionModule(ActionBase):
+    """See the module's documentation."""
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        result = self._execute_module(module_name="wsgi.stack.doctor", module_args=self._task.args, task_vars=task_vars)
+        if "report" in result and constants.DEFAULT_STDOUT_CALLBACK in FOR_PEOPLE:
+            host = task_vars["inventory_hostname"]
+            self._display.display("\n".join([f"{host}:", "", *result["report"], ""]))
+        return result

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The certificates of a site: whom they are for, how long, whether nginx serves them, and whether somebody renews them."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import glob
+import os
+import re
+import shlex
+import socket
+import ssl
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _doctor_options
+from ansible_collections.wsgi.stack.plugins.module_utils._doctor_findings import BROKEN, NOTE, WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils._nginx_dump import Server
+from ansible_collections.wsgi.stack.plugins.module_utils._process import run
+
+DAY = 86400.0  # seconds
+SOON = 14
+"""Days before its end at which a certificate should long have been renewed: certbot does it 30 days before that of one of 90."""
+
+TIMEOUT = 5.0  # seconds
+LETSENCRYPT = "/etc/letsencrypt"
+TIMERS = ("certbot.timer", "snap.certbot.renew.timer")
+CRON = ("/etc/crontab", "/etc/cron.d/*", "/etc/cron.daily/*", "/etc/cron.weekly/*", "/var/spool/cron/crontabs/*")
+
+NAME = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+", re.IGNORECASE)
+"""A name that a certificate can be for."""
+
+
+MISMATCHES = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+"""What OpenSSL says of the key of another certificate; the last one, of a key of another kind, which nginx does not refuse."""
+
+SUBSECTION = re.compile(r"^\s*\[\[.*$", re.MULTILINE)
+"""A heading such as certbot's ``[[webroot_map]]``, which configparser does not know."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate on the disk.
+
+    :ivar names: those of its subjectAltName
+    :ivar begins: seconds since the epoch, ``ends`` likewise
+    :ivar self_signed: nobody vouches for it, so that browsers warn of it in any case
+    :ivar fingerprint: its bytes, to compare with those that are served
+    :ivar trouble: why it cannot be read or used, "" if it can
+    :ivar wrong_key: whether the key belongs to another one
+    """
+
+    path: str
+    key: str = ""
+    names: tuple[str, ...] = ()
+    begins: float = 0.0
+    ends: float = 0.0
+    self_signed: bool = False
+    fingerprint: bytes = b""
+    trouble: str = ""
+    wrong_key: bool = False
+
+    @property
+    def lineage(self) -> str:
+        """What certbot calls it, "" if it is none of certbot's."""
+        match = re.match(rf"{LETSENCRYPT}/live/([^/]+)/", self.path)
+        return match[1] if match else ""
+
+    def days(self, now: float) -> int:
+        """Whole days that are left."""
+        return int((self.ends - now) // DAY)
+
+    def result(self, now: float) -> dict[str, Any]:
+        """The certificate as modules return it."""
+        ends = time.strftime("%Y-%m-%d", time.gmtime(self.ends)) if self.ends else ""
+        found = {"path": self.path, "names": list(self.names), "ends": ends, "days_left": self.days(now) if self.ends else None}
+        return {**found, "self_signed": self.self_signed, "trouble": self.trouble}
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """How certificates of certbot are renewed.
+
+    :ivar timer: what starts certbot, "" if nothing does
+    :ivar timer_state: of the timer that is there and does not run
+    :ivar configured: the certificates that certbot knows
+    :ivar hooked: those after whose renewal something is run
+    """
+
+    timer: str = ""
+    timer_state: str = ""
+    configured: frozenset[str] = frozenset()
+    hooked: frozenset[str] = frozenset()
+
+
+def read(path: str, key: str) -> Certificate:
+    """A certificate and whether its key belongs to it. Of a chain it is the first one."""
+    try:
+        found: Mapping[str, Any] = ssl._ssl._test_decode_cert(path)  # type: ignore[attr-defined]
+        with open(path, encoding="ascii", errors="replace") as stream:
+            blocks = re.findall("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", stream.read(), re.DOTALL)
+        fingerprint = ssl.PEM_cert_to_DER_cert(blocks[0])
+    except (OSError, ValueError, IndexError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        return Certificate(path, key, trouble=f"{path} cannot be read: {reason}")
+    names = [str(value) for kind, value in found.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]
+    trouble, wrong = _pair(path, key)
+    return Certificate(
+        path=path,
+        key=key,
+        names=tuple(names),
+        begins=ssl.cert_time_to_seconds(found["notBefore"]),
+        ends=ssl.cert_time_to_seconds(found["notAfter"]),
+        self_signed=found["issuer"] == found["subject"],
+        fingerprint=fingerprint,
+        trouble=trouble,
+        wrong_key=wrong,
+    )
+
+
+def _pair(path: str, key: str) -> tuple[str, bool]:
+    """Why a key does not do for a certificate, and whether that is because it belongs to another one."""
+    if not key.startswith("/"):
+        return "", False  # a key of a hardware module, or a variable
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, key, password=lambda: "")
+    except ssl.SSLError as error:
+        return "", error.reason in MISMATCHES
+    except OSError as error:
+        return (f"{key} cannot be read: {error.strerror}", False) if not os.path.exists(key) else ("", False)
+    return "", False
+
+
+def served(port: int, name: str, address: str = "127.0.0.1") -> bytes:
+    """The certificate that is served for a name, nothing if none is.
+
+    :param port: where nginx listens on ``address``
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with contextlib.suppress(OSError, ValueError):
+        with socket.create_connection((address, port), timeout=TIMEOUT) as plain:
+            with context.wrap_socket(plain, server_hostname=name) as connection:
+                return connection.getpeercert(binary_form=True) or b""
+    return b""
+
+
+def covered(name: str, names: Iterable[str]) -> bool:
+    """Whether a name of a server is among those of a certificate; a star stands for one label (RFC 6125, 6.4.3). Pure."""
+    name = name.lower().rstrip(".")
+    for candidate in (found.lower() for found in names):
+        if name == candidate:
+            return True
+        if candidate.startswith("*.") and not name.startswith("*.") and name.partition(".")[2] == candidate[2:]:
+            return True
+    return False
+
+
+def wanted(names: Iterable[str]) -> list[str]:
+    """The names of a server that a certificate can be for: not ``_``, no pattern, no address. Pure."""
+    plain = [name[1:] if name.startswith(".") else name for name in names]
+    return [name for name in plain if NAME.fullmatch(name) and not re.fullmatch(r"[\d.]+", name)]
+
+
+def judge(
+    server: Server, certificates: Sequence[Certificate], shown: Mapping[str, bytes], loaded: bool, now: float
+) -> list[Finding]:
+    """What is wrong with the certificates of a server. Pure.
+
+    :param shown: the certificate that nginx serves, by the name that was asked for; empty if it serves none
+    :param loaded: whether nginx runs, and with it the certificates that it loaded when they were right
+    :param now: seconds since the epoch
+    """
+    found: list[Finding] = []
+    refused = bool(shown) and not any(shown.values())
+    for certificate in certificates:
+        found += _judge_file(certificate, loaded and not refused, now)
+    usable = [certificate for certificate in certificates if certificate.names and not certificate.trouble]
+    if not usable:
+        return found
+    found += _judge_names(server, usable)
+    stale = [name for name, content in shown.items() if content and content not in {each.fingerprint for each in usable}]
+    if stale and not any(certificate.wrong_key for certificate in usable):
+        paths = ", ".join(certificate.path for certificate in usable)
+        summary = f"nginx serves another certificate for {stale[0]} than is in {paths}: it was replaced and not loaded."
+        found.append(Finding(WARNING, "certificate_not_loaded", summary, tuple(stale), "nginx -t && systemctl reload nginx"))
+    return found
+
+
+def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Finding]:
+    found = []
+    severity = WARNING if loaded else BROKEN
+    path = certificate.path
+    anew = _anew(certificate)
+    if certificate.trouble:
+        mend = f"put the file there, or name another one in the configuration; or: {anew}"
+        found.append(Finding(severity, "certificate_missing", f"{certificate.trouble}.", (path, certificate.key), mend))
+    if certificate.wrong_key:
+        summary = f"The key {certificate.key} does not belong to the certificate {path}: nothing is served with them."
+        found.append(
+            Finding(
+                severity,
+                "certificate_key",
+                summary,
+                (path, certificate.key),
+                f"put the key that it was made with in its place, or: {anew}",
+            )
+        )
+    if not certificate.ends:
+        return found
+    end = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(certificate.ends))
+    begin = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(certificate.begins))
+    evidence = (f"{path}: {begin} to {end}, {', '.join(certificate.names)}",)
+    left = certificate.days(now)
+    if certificate.ends <= now:
+        summary = f"The certificate {path} has expired on {end}; browsers refuse it."
+        found.append(Finding(BROKEN, "certificate_expired", summary, evidence, anew))
+    elif certificate.ends - now < min(SOON * DAY, (certificate.ends - certificate.begins) / 4):
+        summary = f"The certificate {path} expires on {end}, in {left} days."
+        found.append(Finding(WARNING, "certificate_expires", summary, evidence, anew))
+    if certificate.begins > now:
+        summary = f"The certificate {path} is valid from {begin} on only; browsers refuse it, or the host's clock is wrong."
+        found.append(
+            Finding(BROKEN, "certificate_not_yet_valid", summary, evidence, "timedatectl status; then set the clock, or wait")
+        )
+    return found
+
+
+def _anew(certificate: Certificate) -> str:
+    if certificate.lineage:
+        return f"certbot renew --cert-name {shlex.quote(certificate.lineage)} && systemctl reload nginx"
+    return f"get a new certificate, put it into {certificate.path}, then: systemctl reload nginx"
+
+
+def _judge_names(server: Server, certificates: Sequence[Certificate]) -> list[Finding]:
+    names = wanted(server.names)
+    has = [name for certificate in certificates for name in certificate.names]
+    bare = [name for name in names if not covered(name, has)]
+    if not bare:
+        return []
+    self_signed = all(certificate.self_signed for certificate in certificates)
+    severity = NOTE if self_signed else WARNING if len(bare) < len(names) else BROKEN
+    paths = " and ".join(dict.fromkeys(certificate.path for certificate in certificates))
+    summary = f"No certificate of the site is for {', '.join(bare)}: {paths} has {', '.join(dict.fromkeys(has))}."
+    lineage = next((certificate.lineage for certificate in certificates if certificate.lineage), "")
+    mend = f"get a certificate for {' '.join(names)}, or remove the name from {server.file}:{server.line}"
+    if lineage:
+        domains = " ".join(f"-d {name}" for name in dict.fromkeys([*has, *bare]))
+        mend = (
+            f"certbot certonly --cert-name {lineage} {domains} && systemctl reload nginx, or remove the name from {server.file}"
+        )
+    return [Finding(severity, "certificate_names", summary, (f"{server.file}:{server.line}: {' '.join(names)}",), mend)]
+
+
+def renewal(directory: str = LETSENCRYPT) -> Renewal:
+    """How certbot is started here, and what is run when it has renewed something."""
+    states = _timers()
+    timer = next((f"{name}" for name, state in states.items() if state == "active"), "")
+    tasks = _cron()
+    if not timer and tasks:
+        timer = f"cron ({tasks[0][0]})"
+    state = ", ".join(f"{name} is {state}" for name, state in states.items() if state != "active") or "there is no certbot.timer"
+    hooks = [path for path in glob.glob(f"{directory}/renewal-hooks/*/*") if os.access(path, os.X_OK) and "/pre/" not in path]
+    hooked_all = bool(hooks) or bool(
+        re.search(r"^\s*(deploy-hook|renew-hook|post-hook)\s*=", _text(f"{directory}/cli.ini"), re.MULTILINE)
+    )
+    hooked_all = hooked_all or any(re.search(r"--(?:deploy|renew|post)-hook|nginx", text) for _path, text in tasks)
+    hooked_all = hooked_all or bool(re.search(r"^ExecStart.*(?:hook|nginx)", _service(), re.MULTILINE)) if states else hooked_all
+    configured, hooked = set(), set()
+    for path in glob.glob(f"{directory}/renewal/*.conf"):
+        name = os.path.basename(path)[: -len(".conf")]
+        configured.add(name)
+        if hooked_all or reloads(_text(path)):
+            hooked.add(name)
+    return Renewal(timer, "" if timer else state, frozenset(configured), frozenset(hooked))
+
+
+def reloads(text: str) -> bool:
+    """Whether something is run after a renewal, by certbot's configuration of a certificate: a hook, or nginx's plugin. Pure."""
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(SUBSECTION.sub("", f"[top]\n{text}"))
+        options = dict(parser.items("renewalparams")) if parser.has_section("renewalparams") else {}
+    except configparser.Error:
+        return True  # what cannot be read is not complained of
+    hook = options.get("renew_hook") or options.get("post_hook") or ""
+    return options.get("installer") == "nginx" or hook.strip() not in ("", "None")
+
+
+def judge_renewal(certificates: Iterable[Certificate], found: Renewal) -> list[Finding]:
+    """What keeps certbot's certificates from being renewed, or their renewal from reaching nginx. Pure."""
+    findings = []
+    for certificate in certificates:
+        name = certificate.lineage
+        if not name:
+            continue
+        if not found.timer:
+            summary = f"Nothing renews the certificate {name}: {found.timer_state}, and no cron job starts certbot."
+            mend = "systemctl enable --now certbot.timer"
+            findings.append(Finding(WARNING, "renewal_timer", summary, (certificate.path,), mend))
+        if name not in found.configured:
+            missing = f"{LETSENCRYPT}/renewal/{name}.conf"
+            summary = f"Certbot does not know the certificate {name} and does not renew it: there is no {missing}."
+            mend = f"get it anew: certbot certonly --cert-name {name} {' '.join(f'-d {each}' for each in certificate.names)}"
+            findings.append(Finding(WARNING, "renewal_configuration", summary, (certificate.path,), mend))
+        elif name not in found.hooked:
+            summary = (
+                f"Nothing reloads nginx when the certificate {name} was renewed: it goes on with the old one until that expires."
+            )
+            hook = f"{LETSENCRYPT}/renewal-hooks/deploy/nginx"
+            script = "#!/bin/sh\\nnginx -t -q && systemctl reload nginx\\n"
+            mend = f"mkdir -p {os.path.dirname(hook)} && printf '{script}' > {hook} && chmod 755 {hook}"
+            findings.append(Finding(WARNING, "renewal_hook", summary, (f"{LETSENCRYPT}/renewal/{name}.conf",), mend))
+    return findings
+
+
+def _timers() -> dict[str, str]:
+    shown = run(["systemctl", "show", "--property=Id,LoadState,ActiveState", *TIMERS], timeout=15).output
+    found = {}
+    for block in shown.split("\n\n"):
+        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if properties.get("LoadState") == "loaded":
+            found[properties.get("Id", "")] = properties.get("ActiveState", "")
+    return found
+
+
+def _service() -> str:
+    return run(["systemctl", "cat", "certbot.service"], timeout=15).output
+
+
+def _cron() -> list[tuple[str, str]]:
+    """The cron jobs that start certbot, each with its lines; not Debian's own, which does nothing under systemd."""
+    found = []
+    for path in sorted(path for pattern in CRON for path in glob.glob(pattern)):
+        lines = [
+            line
+            for line in _text(path).splitlines()
+            if re.search(r"certbot|letsencrypt", line) and not line.lstrip().startswith("#")
+        ]
+        lines = [line for line in lines if "/run/systemd/system" not in line]
+        if lines:
+            found.append((path, "\n".join(lines)))
+    return found
+
+
+def _text(path: str) -> str:
+    return _doctor_options.text_of(path)
