@@ -178,7 +178,6 @@ def _denied(seen: Evidence) -> Verdict | None:
         return Verdict("acl_denied", _sentence(cause), first.path, refusals=tuple(found))
     if first.code == "no_write_permission" and stale_setting(seen, first):
         setting = seen.setting
-        assert setting is not None
         cause = (
             f"{_shown(step)} does not let {who} {right}, though {setting.file} says so since it was changed: "
             f"{_server(seen)} was started before that"

@@ -119,7 +119,7 @@ def test_the_emperors_apps_come_back_after_whatever_happens(server, hello, code)
     assert server.converge([app]).changed == []
 
 
-@on(13)
+@on(12)
 def test_an_emperor_is_refused_beside_the_distributions_own(server, hello):
     app = {**hello, **REIGNS}
     server.converge([app])

@@ -26,7 +26,7 @@ def reachable(server, port):
     return True
 
 
-@on(13)
+@on(12)
 @pytest.mark.usefixtures("ufw")
 def test_ports_are_opened_and_closed(server, hello):
     assert not reachable(server, 80)

@@ -49,7 +49,7 @@ def refuse(tmp_path, apps, **variables):
             [{**SHOP, "static": [{"url": "/st/", "directory": "s"}]}, {**SHOP, "name": "blog", "mount": "/st/b"}],
             "app blog: mount: found /st/b, which is inside the static URL /st/ of app shop on any domain; change one of the two.",
         ),
-        ([{**SHOP, "stack": "mod_wsgi"}], "app shop: stack: found 'mod_wsgi', wanted uwsgi."),
+        ([{**SHOP, "stack": "mod_wsgi"}], "app shop: stack: found 'mod_wsgi', wanted one of uwsgi, uwsgi_emperor."),
         (
             [{**SHOP, "source": {"directory": "/nowhere"}}],
             "app shop: source.directory: /nowhere is not a directory that can be read here, on the controller; correct the path.",

@@ -8,7 +8,7 @@ from conftest import on
 ROUND_TRIPS = 25
 
 
-@on(13)
+@on(12)
 def test_thirty_apps_cost_the_tasks_of_one(server, hello):
     one = [{**hello, "name": "app-1", "mount": "/app-1", "processes": 1}]
     thirty = [{**hello, "name": f"app-{number}", "mount": f"/app-{number}", "processes": 1} for number in range(1, 31)]

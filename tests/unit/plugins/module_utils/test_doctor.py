@@ -77,8 +77,8 @@ def test_an_address_is_asked_once_for_the_shortest_path_that_leads_there():
     ],
 )
 def test_only_an_app_of_this_host_is_asked_a_question(options, protocol):
-    ((target, _named),) = _doctor.targets([upstream(**options)], {"10.0.0.5"}).values()
-    assert target.protocol == protocol
+    found = _doctor.targets([upstream(**options)], {"10.0.0.5"})
+    assert [target.protocol for target, _named in found.values()] == [protocol]
 
 
 def backend(code, group="", address=SHOP):
