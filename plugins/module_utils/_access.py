@@ -41,6 +41,9 @@ MARGIN = 3.0
 ALIKE = 0.8
 """How like each other two paths are of which one may be a slip of the pen; 1 is the same, see difflib."""
 
+SHARED = ("/run", "/var/run", "/tmp", "/var/tmp")
+"""Directories in which sockets of all sorts lie."""
+
 PROTOCOLS = {"uwsgi": ["uwsgi", "http"], "http": ["http", "uwsgi"]}
 
 HIDING = {"PrivateTmp": ("/tmp/", "/var/tmp/"), "ProtectHome": ("/home/", "/root/", "/run/user/")}
@@ -239,6 +242,7 @@ def _closing(seen: Evidence) -> list[tuple[str, str, str]]:
 def _alike(path: str, listeners: list[Listener], named: set[str]) -> str:
     """The address of a listening socket that is not named yet and that a path may be a misspelling of."""
     best, address = ALIKE, ""
+    beside = []
     for listener in listeners:
         found = listener.address
         if path and found.startswith("unix:") and not found.startswith(("unix:/", "unix:@")):
@@ -246,10 +250,13 @@ def _alike(path: str, listeners: list[Listener], named: set[str]) -> str:
             found = f"unix:{os.path.join(os.path.dirname(path), found[len('unix:') :])}"
         if not path or not found.startswith("unix:/") or found in named or not os.path.exists(found[len("unix:") :]):
             continue
+        if os.path.dirname(found) == f"unix:{os.path.dirname(path)}":
+            beside.append(found)
         ratio = difflib.SequenceMatcher(None, f"unix:{path}", found).ratio()
         if ratio > best:
             best, address = ratio, found
-    return address
+    # However it is called: what else would the only one in a directory of its own be for?
+    return address or (beside[0] if len(beside) == 1 and os.path.dirname(path) not in SHARED else "")
 
 
 def _protocols(target: Target, listeners: list[Listener]) -> list[str]:

@@ -34,6 +34,24 @@ DROP_IN = "socket-access.conf"
 OPENED = {"PrivateTmp": "no", "ProtectHome": "read-only"}
 """What of systemd.exec(5) lets a service see a socket that its own file system hides: a connection writes to no file."""
 
+LISTENED = "name the socket that the server does listen on (ss -xl lists them)"
+BY_HAND = {
+    "missing": f"Start the server that is to listen there, or {LISTENED}.",
+    "refused": f"Start the server that is to listen there, or {LISTENED}.",
+    "dangling_link": f"Start the server that is to listen at the link's end, or have the link {LISTENED}.",
+    "link_loop": f"Have the link {LISTENED}.",
+    "not_a_socket": "Move that away, and start the server that is to listen there.",
+    "wrong_socket_type": f"Have the server listen on a stream socket, or {LISTENED}.",
+    "wrong_protocol": "Have nginx speak what the server speaks: proxy_pass for HTTP, uwsgi_pass for the uwsgi protocol.",
+    "no_http": "Have nginx speak what the server speaks, or name a server that speaks HTTP or the uwsgi protocol.",
+    "unresolvable": "Correct the host name, or what this host resolves it with.",
+    "no_route": "Correct the address, or the route to it.",
+    "connect_timeout": "Start the server that is to listen there, and open the firewall between.",
+    "denied_by_policy": "Find the refusal in the kernel's log (journalctl -k) and correct the policy of AppArmor or SELinux.",
+    "failed": "Mend what the error names.",
+}
+"""What is left to do where no command is known that does it."""
+
 PERMISSIONS = ("no_search_permission", "no_write_permission", "acl_denied", "group_not_effective", "protected_symlink")
 RESTART = ("refused", "backlog_full", "no_answer", "closed", "mode_not_effective")
 
@@ -237,7 +255,7 @@ def lasting(seen: Evidence, found: Verdict) -> str:
         return f"The app's own log says why: journalctl -u {short(unit)} -n 50." if unit else "The app's own log says why."
     if found.code == "name_too_long":
         return "Have the server listen under a short path, such as one in a directory of its own under /run."
-    return ""
+    return "" if remedy(seen, found) else BY_HAND.get(found.code, "")
 
 
 def _setting_sentence(seen: Evidence) -> str:

@@ -310,9 +310,10 @@ def _judged(backend: Backend, limit: int) -> list[Finding]:
         severity = NOTE if access.code == "not_checked" else BROKEN
         named = f"{access.named_in}: {backend.protocol} to {backend.address}"
         evidence = (named, *(backend.log[-3:] if severity == BROKEN else ()))
-        findings.append(Finding(severity, access.code, access.sentence, evidence, access.remedy))
+        findings.append(Finding(severity, access.code, access.sentence, evidence, access.remedy or access.lasting))
     for warning in access.warnings:
-        findings.append(Finding(WARNING, warning["code"], warning["sentence"], (access.named_in,), warning["remedy"]))
+        mend = warning["remedy"] or "give each app a user and a group of its own, and none of them nginx's group"
+        findings.append(Finding(WARNING, warning["code"], warning["sentence"], (access.named_in,), mend))
     if backend.unit and not backend.program and backend.unit_name.endswith(".service"):
         age = time.time() - backend.process.started if backend.process and backend.process.started else 0.0
         findings += _doctor_units.judge(backend.unit, backend.address, listened, age, backend.log[-3:])

@@ -161,3 +161,11 @@ def test_a_server_may_know_its_socket_by_any_name_on_the_way():
 )
 def test_the_likelier_protocol_is_tried_first(protocol, tried):
     assert _access._protocols(Target("unix:/run/a.sock", protocol), []) == tried
+
+
+def test_the_only_socket_in_a_directory_of_its_own_is_the_one_that_is_meant(serve, directory, monkeypatch):
+    serve(b"", "server-of-the-app-in-this-directory")
+    listening = [Listener(f"unix:{directory}/server-of-the-app-in-this-directory", 0, 1)]
+    assert _access._alike(f"{directory}/path.sock", listening, set()) == f"unix:{directory}/server-of-the-app-in-this-directory"
+    monkeypatch.setattr(_access, "SHARED", (str(directory),))
+    assert _access._alike(f"{directory}/path.sock", listening, set()) == ""
