@@ -1,0 +1,535 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why is it a 502? Asked of servers that were set up by hand, and broken in every way that the field knows."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pytest
+from conftest import HELLO, ROOT, Server
+
+HANDMADE = ROOT / "tests/images/handmade"
+# One site of each kind.
+KINDS = {"shop": "uwsgi", "blog": "gunicorn", "wiki": "runtime", "chat": "activated", "news": "supervisor", "maps": "vassal"}
+
+TIMEOUT = 4
+"""Seconds that an app has for its answer."""
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """A way to break a site that somebody set up by hand.
+
+    :ivar kind: of the server, see tests/images/handmade
+    :ivar broken: a shell script that breaks it, run as root in the app's directory; NAME is that of the site
+    :ivar page: what a visitor then gets; 000 is no answer
+    :ivar codes: what is found, at least
+    :ivar by_hand: a shell script that mends what no command can mend; else the commands that come with the findings are enough
+    :ivar user: whose app it is
+    :ivar tls: whether nginx serves it on port 443 too
+    :ivar before: a shell script that makes the healthy site another than that of the tutorials
+    """
+
+    kind: str
+    broken: str
+    page: str
+    codes: set[str]
+    by_hand: str = ""
+    user: str = "sammy"
+    tls: bool = False
+    before: str = ""
+
+
+SITE = "/etc/nginx/sites-available/NAME"
+UNIT = "/etc/systemd/system/NAME.service"
+RAISE = "sed -i 's,/error,/,' wsgi.py; restart NAME"
+NO_RAISE = 'sed -i \'s,"/","/error",\' wsgi.py; restart NAME'
+
+SOCKET_IN_HOME = (
+    f"sed -i s,/run/NAME.sock,$PWD/NAME.sock, /etc/systemd/system/NAME.socket {SITE};"
+    "systemctl stop NAME.socket NAME; restart NAME.socket"
+)
+
+BREAKAGES = {
+    "mode600": Breakage("uwsgi", "chmod 0600 NAME.sock", "502", {"no_write_permission"}),
+    "mode640": Breakage("gunicorn", "chmod 0640 NAME.sock", "502", {"no_write_permission"}),
+    "parent700": Breakage("uwsgi", "chmod 0700 .", "502", {"no_search_permission"}),
+    "home750": Breakage(
+        "activated", "chgrp homer ..; chmod 0750 ..", "502", {"no_search_permission"}, user="homer", before=SOCKET_IN_HOME
+    ),
+    "group": Breakage("uwsgi", f"sed -i s/^Group=.*/Group=sammy/ {UNIT}; restart NAME", "502", {"no_write_permission"}),
+    "newgroup": Breakage(
+        "uwsgi",
+        f"groupadd orders; usermod -aG orders www-data; sed -i s/^Group=.*/Group=orders/ {UNIT}; restart NAME",
+        "502",
+        {"group_not_effective"},
+    ),
+    "acl": Breakage("uwsgi", "setfacl -m u:www-data:--- NAME.sock", "502", {"acl_denied"}),
+    "dangling": Breakage(
+        "uwsgi",
+        "ln -sfn $PWD/old.sock /run/NAME.sock",
+        "502",
+        {"dangling_link"},
+        by_hand="ln -sfn $PWD/NAME.sock /run/NAME.sock",
+        before=f"ln -s $PWD/NAME.sock /run/NAME.sock; sed -i s,unix:.*sock,unix:/run/NAME.sock, {SITE}",
+    ),
+    "stale": Breakage("gunicorn", "systemctl kill --signal KILL NAME", "502", {"refused", "unit_failed"}),
+    "tmp": Breakage(
+        "uwsgi",
+        f"sed -i s/^User=/PrivateTmp=yes\\\\n\\&/ {UNIT}; restart NAME",
+        "502",
+        {"private_tmp"},
+        before=f"sed -i s,^socket.*,socket=/tmp/NAME.sock, NAME.ini; sed -i s,unix:.*sock,unix:/tmp/NAME.sock, {SITE}; "
+        "restart NAME",
+    ),
+    "edited": Breakage(
+        "uwsgi",
+        "sed -i 's/^chmod-socket.*/chmod-socket = 600/' NAME.ini; systemctl restart NAME; sleep 1; "
+        "sed -i 's/^chmod-socket.*/chmod-socket = 660/' NAME.ini",
+        "502",
+        {"mode_not_effective"},
+    ),
+    "httptouwsgi": Breakage("uwsgi", f"sed -i '/include/d; s,uwsgi_pass ,proxy_pass http://,' {SITE}", "502", {"wrong_protocol"}),
+    "uwsgitohttp": Breakage(
+        "gunicorn",
+        f"sed -i 's,proxy_params,uwsgi_params,; s,proxy_pass http://,uwsgi_pass ,' {SITE}",
+        "000",
+        {"wrong_protocol"},
+    ),
+    "backlog": Breakage(
+        "uwsgi",
+        "for _ in 1 2 3 4 5 6 7 8; do visit NAME /hang; done",
+        "502",
+        {"backlog_full"},
+        before="echo listen = 2 >>NAME.ini; restart NAME",
+    ),
+    "hang": Breakage("uwsgi", "visit NAME /hang", "000", {"no_answer"}),
+    "error": Breakage("gunicorn", RAISE, "500", {"bad_status"}, by_hand=NO_RAISE),
+    "raise": Breakage("uwsgi", RAISE, "502", {"closed"}, by_hand=NO_RAISE),
+    "path": Breakage("runtime", f"sed -i 's,gunicorn.sock,NAME.sock,' {SITE}", "502", {"missing"}),
+    "down": Breakage("uwsgi", "systemctl stop NAME", "502", {"missing", "unit_stopped"}),
+    "downtcp": Breakage("supervisor", "supervisorctl stop NAME >/dev/null", "502", {"refused", "program_stopped"}),
+    "file": Breakage("uwsgi", "rm NAME.sock; touch NAME.sock", "502", {"not_a_socket"}),
+    "colon": Breakage("uwsgi", f"sed -i 's,sock;,sock:;,' {SITE}", "502", {"missing"}),
+    "venv": Breakage(
+        "uwsgi",
+        "mv env/lib/python3* env/lib/python3.9; sed -i 's/^version.*/version = 3.9.2/' env/pyvenv.cfg; restart NAME",
+        "500",
+        {"bad_status", "python_mismatch"},
+        by_hand="mv env/lib/python3.9 env/lib/$(basename $(readlink -f /usr/bin/python3)); "
+        "sed -i \"s/^version.*/version = $(python3 -V | cut -d ' ' -f 2)/\" env/pyvenv.cfg; restart NAME",
+    ),
+    "plugin": Breakage(
+        "uwsgi",
+        "sed -i 's/^plugin.*/plugin = python39/' NAME.ini; restart NAME",
+        "502",
+        {"closed", "plugin_missing"},
+        by_hand="sed -i 's/^plugin.*/plugin = python3/' NAME.ini; restart NAME",
+    ),
+    "expired": Breakage(
+        "gunicorn",
+        "certificate NAME NAME.test -1",
+        "200",
+        {"certificate_expired"},
+        by_hand="certificate NAME NAME.test 365",
+        tls=True,
+    ),
+    "othername": Breakage(
+        "gunicorn",
+        "certificate NAME other.test 365",
+        "200",
+        {"certificate_names"},
+        by_hand="certificate NAME NAME.test 365",
+        tls=True,
+    ),
+    "code": Breakage("uwsgi", "sleep 1; echo >>wsgi.py", "200", {"older_than_code"}),
+    "ini": Breakage("uwsgi", "sleep 1; echo >>NAME.ini", "200", {"older_than_configuration"}),
+    "disabled": Breakage("gunicorn", "systemctl disable --quiet NAME", "200", {"unit_not_enabled"}),
+    "somaxconn": Breakage(
+        "gunicorn",
+        f"sed -i 's/--workers/--backlog 8192 &/' {UNIT}; restart NAME",
+        "200",
+        {"backlog_over_somaxconn"},
+        by_hand=f"sed -i 's/--backlog 8192//' {UNIT}; restart NAME",
+    ),
+    "full": Breakage("supervisor", "dd if=/dev/zero of=full 2>/dev/null || true", "200", {"disk_full"}, "rm full", "fuller"),
+    "opened": Breakage("activated", "chmod 0755 ..", "200", {"home_open"}, user="opener", before=SOCKET_IN_HOME),
+    "secret": Breakage("runtime", "echo SECRET_KEY=x >/run/NAME/.env; chmod 0644 /run/NAME/.env", "200", {"secret_readable"}),
+    "writable": Breakage("runtime", "chmod 0777 /run/NAME/gunicorn.sock", "200", {"world_writable"}),
+}
+
+# What the scripts above call. A unit is started again when all have ended, with the others. A visitor goes on waiting then.
+HELPERS = """
+later=
+certificate() { handmade certificate "$@"; }
+restart() { later="$later $1"; }
+drop_in() {
+    mkdir -p "/etc/systemd/system/$1.service.d"
+    unit=$1
+    shift
+    printf '%s\\n' '[Service]' "$@" >"/etc/systemd/system/$unit.service.d/test.conf"
+    systemctl daemon-reload
+    systemctl restart "$unit" || true
+}
+visit() { systemd-run --quiet curl --silent --header "Host: $1.test" "http://127.0.0.1$2"; }
+"""
+
+
+# What changes with each login.
+LOGIN = (
+    "/home/admin",
+    "/run/log",
+    "/run/motd.dynamic",
+    "/run/sshd*",
+    "/run/sudo",
+    "/run/systemd",
+    "/run/user",
+    "/run/utmp",
+    "/var/lib/sudo",
+    "/var/lib/systemd",
+)
+
+
+class Handmade:
+    """A host with sites that were set up by hand."""
+
+    def __init__(self, server: Server):
+        self.server = server
+        server.sh("cat >/usr/local/bin/handmade <<'END'\n" + HANDMADE.read_text() + "END\nchmod 0755 /usr/local/bin/handmade")
+        server.sh("handmade packages")
+
+    def each(self, scripts: dict[str, tuple[str, str]]) -> None:
+        """Run a script in the directory of each app, given its user and the script; first those that nginx has to read."""
+        rounds = {True: [], False: []}
+        for name, (user, script) in scripts.items():
+            read_by_nginx = "/nginx/" in script or "certificate" in script
+            rounds[read_by_nginx].append(f"cd /home/{user}/{name}; {script.replace('NAME', name)}")
+        reload = "nginx -t -q; systemctl reload nginx; sleep 1"
+        restart = 'systemctl daemon-reload; [ -z "$later" ] || systemctl restart $later'
+        self.server.sh("\n".join([HELPERS, *rounds[True], reload, *rounds[False], restart]))
+
+    def pages(self, wanted: dict[str, str]) -> dict[str, str]:
+        """What a visitor gets of each site, within ten seconds as it is wanted: the status; 000 if none comes within two.
+
+        Before it has read its configuration, nginx answers with a page of its own.
+        """
+        ask = 'curl --silent --max-time 2 --write-out " %{http_code}" --header "Host: $name.test" http://127.0.0.1/'
+        own = 'case $answer in *" 200") [ "$answer" = "hello from $name 200" ] || answer=default ;; esac'
+        loop = (
+            f'for name in {" ".join(wanted)}; do {{ answer=$({ask} || true); {own}; echo "$name ${{answer##* }}"; }} & done; wait'
+        )
+        end = time.monotonic() + 10
+        while True:
+            found = dict(line.split() for line in self.server.sh(loop).splitlines())
+            if found == wanted or time.monotonic() > end:
+                return found
+
+    def findings(self, *arguments: str) -> dict[str, list[dict]]:
+        """What the doctor finds, by the first name of the site without its .test; "" is the host."""
+        result = self.server.module("doctor", *arguments, timeout=TIMEOUT)
+        assert not result["failed"], result
+        found: dict[str, list[dict]] = {}
+        for finding in result["findings"]:
+            found.setdefault(finding["site"].removesuffix(".test"), []).append(finding)
+        return found
+
+    def state(self) -> set[str]:
+        """All that looking must not change: files, sockets, units and processes."""
+        skipped = " -o ".join(f"-path '{path}'" for path in LOGIN)
+        formats = "-type d -printf '%p %m %u %g\\n' -o -printf '%p %m %u %g %i %C@\\n'"
+        shown = self.server.sh(
+            f"find /etc /run /home /srv /var/lib /var/log/nginx -xdev \\( {skipped} \\) -prune -o {formats} | sort;"
+            "systemctl list-units --state active,failed --no-legend 'nginx*' 'uwsgi*' 'supervisor*' | sort;"
+            "pgrep -a 'nginx|uwsgi|gunicorn'"
+        ).splitlines()
+        return set(shown)
+
+
+@pytest.fixture(scope="module")
+def handmade(request, tmp_path_factory):
+    """A host of this module's own: the doctor sees all of a host."""
+    host = Server(f"wsgi-stack-doctor{request.param}", request.param, tmp_path_factory.mktemp("doctor"))
+    yield Handmade(host)
+    host.down()
+
+
+def on(*debians: int):
+    """A mark like that of the other tests, for the hosts of this module."""
+    return pytest.mark.parametrize("handmade", debians, ids=[f"debian{debian}" for debian in debians], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def healthy(handmade):
+    """A site of each kind, nothing of which is broken."""
+    sites = [f"sammy:{kind}:{name}{'+tls' * (name == 'shop')}" for name, kind in KINDS.items()]
+    handmade.server.sh(f"handmade sites {' '.join(sites)}")
+    well = dict.fromkeys(KINDS, "200")
+    assert handmade.pages(well) == well
+    return handmade
+
+
+@on(12, 13)
+def test_healthy_servers_of_every_kind_have_no_finding(healthy, tmp_path):
+    server = healthy.server
+    before = healthy.state()
+    report = tmp_path / "report.html"
+    play = server.play(None, "playbooks/doctor.yml", doctor_report=str(report))
+    assert (play.code, play.changed) == (0, []), play.output
+    assert_well(healthy, KINDS)
+    assert healthy.state() ^ before == set()
+
+    page = report.read_text()
+    assert [name for name in KINDS if f"{name}.test" not in page or f"{name}.test" not in play.output] == []
+    assert re.findall(r"""<link\b|\bsrc\s*=|href\s*=\s*["']?[^"'#\s]|@import|url\(|<script\b""", page) == []
+
+
+def assert_well(host: Handmade, names: Iterable[str]) -> None:
+    """See whether there is nothing to say about any of the sites."""
+    assert host.findings() == {}
+    sockets = host.server.module("socket_access", timeout=TIMEOUT)["sockets"]
+    assert [(socket["code"], socket["warnings"]) for socket in sockets] == [("ok", []) for _name in names], sockets
+
+
+@on(13)
+def test_apps_of_the_collection_have_no_finding_beside_others(healthy, code):
+    server = healthy.server
+    # The apps of these are in the group of nginx, and get at what only nginx is to get at.
+    server.sh("systemctl disable --quiet --now shop blog wiki; cd /etc/nginx/sites-enabled; rm shop blog wiki")
+    stacks = {"one-unit": "uwsgi", "an-emperor": "uwsgi_emperor"}
+    app = {"source": code(HELLO), "entry_point": "app:application", "processes": 1}
+    server.converge([{**app, "name": name, "stack": stack, "domains": [f"{name}.test"]} for name, stack in stacks.items()])
+    assert_well(healthy, [*stacks, *(name for name in KINDS if name not in ("shop", "blog", "wiki"))])
+
+
+@on(12)
+def test_the_play_fails_for_what_is_broken_unless_it_is_told_not_to(healthy, tmp_path):
+    server = healthy.server
+    server.sh("chmod 0600 /home/sammy/shop/shop.sock; systemctl disable --quiet blog")
+    report = tmp_path / "report.html"
+    try:
+        failed = server.play(None, "playbooks/doctor.yml", doctor_report=str(report), doctor_timeout=TIMEOUT)
+        told = server.play(None, "playbooks/doctor.yml", "--check", doctor_fail=False, doctor_timeout=TIMEOUT)
+    finally:
+        server.sh("chmod 0660 /home/sammy/shop/shop.sock")
+    warned = server.play(None, "playbooks/doctor.yml", doctor_timeout=TIMEOUT)
+    server.sh("systemctl enable --quiet blog")
+    assert (failed.code, told.code, warned.code) == (2, 0, 0), failed.output + told.output + warned.output
+    mend = "chmod g+w /home/sammy/shop/shop.sock"
+    assert "shop.sock (sammy:www-data 0600) does not let nginx" in failed.message
+    assert [play.output.count("systemctl enable blog") > 0 for play in (failed, told, warned)] == [True] * 3
+    assert [mend in text for text in (failed.output, told.output, report.read_text(), warned.output)] == [True, True, True, False]
+
+
+@on(12)
+def test_socket_access_answers_for_whoever_asks(healthy):
+    server = healthy.server
+    asked = {
+        "/run/wiki/gunicorn.sock": "no_write_permission",
+        "/home/sammy/shop/shop.sock": "no_search_permission",
+        "127.0.0.1:8001": "ok",
+        "127.0.0.1:9": "refused",
+        "/nowhere/at.all": "missing",
+    }
+    sockets = [{"address": address} for address in asked]
+    for arguments in ((), ("--check",)):
+        result = server.module("socket_access", *arguments, sockets=sockets, user="games", timeout=TIMEOUT)
+        assert result["identity"]["user"] == "games"
+        assert [socket["code"] for socket in result["sockets"]] == list(asked.values()), result
+    # As a user who is not root, of whom nothing is asked that only root can tell.
+    own = server.module("socket_access", "--become-user", "games", sockets=sockets, user="games", timeout=TIMEOUT)
+    assert [socket["code"] for socket in own["sockets"]] == list(asked.values()), own
+    workers = server.module("socket_access", "--become-user", "games", sockets=sockets, timeout=TIMEOUT)
+    assert workers["identity"]["source"] == "process"
+    assert [socket["code"] for socket in workers["sockets"]] == ["not_checked"] * 4 + ["missing"], workers
+    assert all(socket["unseen"] for socket in workers["sockets"]), workers
+    assert healthy.findings("--become-user", "games") is not None
+
+
+@on(12)
+def test_an_app_in_the_group_of_nginx_reaches_its_neighbours(healthy):
+    server = healthy.server
+    server.sh("handmade sites betty:gunicorn:betty")
+    assert healthy.pages({"betty": "200"}) == {"betty": "200"}
+    found = healthy.findings()
+    reached = {name for name, findings in found.items() for finding in findings if finding["code"] == "other_app"}
+    assert reached == {"betty", "blog", "shop", "wiki"}
+    server.sh("\n".join(finding["mend"] for findings in found.values() for finding in findings))
+    well = dict.fromkeys(reached, "200")
+    assert healthy.pages(well) == well
+    assert healthy.findings() == {}
+    server.sh("systemctl disable --quiet --now betty; rm /etc/nginx/sites-enabled/betty; systemctl reload nginx")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was seen of broken sites, by their names.
+
+    :ivar pages: what visitors got of the broken sites
+    :ivar findings: what the doctor said
+    :ivar verdicts: what ``socket_access`` said
+    :ivar after: what visitors got when all had been mended
+    :ivar left: what the doctor said then
+    """
+
+    pages: dict[str, str]
+    findings: dict[str, list[dict]]
+    verdicts: dict[str, str]
+    after: dict[str, str]
+    left: dict[str, list[dict]]
+
+
+@dataclass(frozen=True)
+class Ailment:
+    """What is wrong with a whole host, or with what several sites need.
+
+    :ivar broken: a shell script that breaks it
+    :ivar site: the one that suffers; "" is the host itself
+    :ivar page: what a visitor of it gets, or of the site of news
+    :ivar codes: what is found there, at least
+    :ivar by_hand: a shell script that mends what no command can mend; else that of the worst finding does
+    """
+
+    broken: str
+    site: str
+    page: str
+    codes: set[str]
+    by_hand: str = ""
+
+    @property
+    def visited(self) -> str:
+        """The site that a visitor asks for."""
+        return self.site or "news"
+
+
+NGINX_SITE = "/etc/nginx/sites-available"
+DEEP = "/home/sammy/blog" + "/releases" * 12
+
+# Those of one dictionary are there at the same time.
+AILMENTS: list[dict[str, Ailment]] = [
+    {
+        "nginx has a /tmp of its own": Ailment(
+            "sed -i s,^socket.*,socket=/tmp/shop.sock, /home/sammy/shop/shop.ini; systemctl restart shop;"
+            f"sed -i s,unix:.*sock,unix:/tmp/shop.sock, {NGINX_SITE}/shop; drop_in nginx PrivateTmp=yes ProtectHome=yes",
+            "shop",
+            "502",
+            {"private_tmp"},
+        ),
+        "nginx sees no homes": Ailment("", "blog", "502", {"hidden_by_namespace"}),
+        "a runtime directory is gone": Ailment("rm -r /run/wiki", "wiki", "502", {"missing"}),
+        "a socket unit is stopped": Ailment("systemctl stop chat.socket chat", "chat", "502", {"refused"}),
+        "the Emperor is stopped": Ailment("systemctl stop uwsgi-emperor", "maps", "502", {"missing", "unit_stopped"}),
+        "nginx has not read a file": Ailment(f"sleep 1; touch {NGINX_SITE}/news", "", "200", {"nginx_not_reloaded"}),
+    },
+    {
+        "nginx is stopped": Ailment("systemctl stop nginx", "", "000", {"nginx_stopped"}),
+        "a service cannot be started": Ailment(
+            "drop_in wiki User=nobody_there", "wiki", "000", {"missing", "unit_failed"}, "drop_in wiki User=sammy"
+        ),
+        "a service crashes again and again": Ailment(
+            "sed -i 1iimport_nothing /home/sammy/blog/wsgi.py; drop_in blog Restart=always RestartSec=2; sleep 5",
+            "blog",
+            "000",
+            {"unit_restarting"},
+            "sed -i 1d /home/sammy/blog/wsgi.py; systemctl reset-failed blog; systemctl restart blog",
+        ),
+        "systemd has not read a unit": Ailment("echo >>/etc/systemd/system/shop.service", "shop", "000", {"unit_changed"}),
+    },
+    {
+        "nginx would not start": Ailment(
+            f"echo 'nonsense on;' >>{NGINX_SITE}/news",
+            "",
+            "200",
+            {"nginx_configuration"},
+            f"sed -i /nonsense/d {NGINX_SITE}/*",
+        ),
+        "a key is another's": Ailment(
+            "cp /etc/ssl/private/shop.key /root/; handmade certificate other shop.test 9;"
+            "cp /etc/ssl/private/other.key /etc/ssl/private/shop.key",
+            "shop",
+            "200",
+            {"certificate_key"},
+            "cp /root/shop.key /etc/ssl/private/",
+        ),
+        # As deep as that, the server can listen by a name in its own directory, and nginx has to name all of it.
+        "a path is too long": Ailment(
+            f"install -d -o sammy {DEEP}; cp /home/sammy/blog/wsgi.py {DEEP}; drop_in blog WorkingDirectory={DEEP}; sleep 1;"
+            f"sed -i s,unix:.*sock,unix:{DEEP}/blog.sock, {NGINX_SITE}/blog",
+            "blog",
+            "502",
+            {"name_too_long"},
+        ),
+    },
+]
+
+
+def fall_ill_and_recover(healthy: Handmade, ailments: dict[str, Ailment]) -> Diagnosis:
+    """Break a host in some ways at once, and do as the doctor says."""
+    server = healthy.server
+    server.sh("\n".join([HELPERS, *(ailment.broken for ailment in ailments.values())]))
+    pages = healthy.pages({ailment.visited: ailment.page for ailment in ailments.values()})
+    findings = healthy.findings()
+    mends = [ailment.by_hand or findings.get(ailment.site, [{"mend": ""}])[0]["mend"] for ailment in ailments.values()]
+    server.sh("\n".join([HELPERS, *mends]))
+    return Diagnosis(pages, findings, {}, healthy.pages(dict.fromkeys(KINDS, "200")), healthy.findings())
+
+
+@pytest.fixture(scope="module")
+def recoveries(healthy):
+    """What was seen of each of the ailments, by its name."""
+    diagnoses = [(ailments, fall_ill_and_recover(healthy, ailments)) for ailments in AILMENTS]
+    return {name: diagnosis for ailments, diagnosis in diagnoses for name in ailments}
+
+
+@on(12)
+@pytest.mark.parametrize("name", [name for ailments in AILMENTS for name in ailments])
+def test_an_ailment_of_the_host_is_named_and_mended(recoveries, name):
+    ailment = next(ailments[name] for ailments in AILMENTS if name in ailments)
+    diagnosis = recoveries[name]
+    found = diagnosis.findings.get(ailment.site, [])
+    assert diagnosis.pages[ailment.visited] == ailment.page
+    assert ailment.codes <= {finding["code"] for finding in found}, found
+    assert all(finding["mend"] for finding in found), found
+    assert diagnosis.after[ailment.visited] == "200", found
+    assert diagnosis.left.get(ailment.site, []) == [], found
+
+
+@pytest.fixture(scope="module")
+def diagnosis(handmade):
+    """Break all sites, each in a way of its own, and do as the doctor says."""
+    server = handmade.server
+    # A file system of its own, that can be full.
+    server.sh("handmade person fuller; install -d -o fuller /home/fuller/full; mount -t tmpfs -o size=1m none /home/fuller/full")
+    sites = [f"{way.user}:{way.kind}:{name}{'+tls' * way.tls}" for name, way in BREAKAGES.items()]
+    server.sh(f"handmade sites {' '.join(sites)}")
+    handmade.each({name: (way.user, way.before) for name, way in BREAKAGES.items() if way.before})
+    well = dict.fromkeys(BREAKAGES, "200")
+    assert handmade.pages(well) == well
+
+    handmade.each({name: (way.user, way.broken) for name, way in BREAKAGES.items()})
+    pages = handmade.pages({name: way.page for name, way in BREAKAGES.items()})
+    findings = handmade.findings()
+    sockets = server.module("socket_access", timeout=TIMEOUT)["sockets"]
+    verdicts = {re.search(r"sites-\w+/(\w+)", str(socket["named_in"]))[1]: socket["code"] for socket in sockets}
+    server.sh("\n".join(findings[name][0]["mend"] for name, way in BREAKAGES.items() if name in findings and not way.by_hand))
+    handmade.each({name: (way.user, way.by_hand) for name, way in BREAKAGES.items() if way.by_hand})
+    return Diagnosis(pages, findings, verdicts, handmade.pages(well), handmade.findings())
+
+
+@on(12)
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_a_breakage_is_named_and_mended(diagnosis, name):
+    way = BREAKAGES[name]
+    found = diagnosis.findings.get(name, [])
+    # A file system is the host's.
+    found += [finding for finding in diagnosis.findings.get("", []) if f"/{name} " in finding["summary"]]
+    codes = {finding["code"] for finding in found}
+    assert diagnosis.pages[name] == way.page
+    assert way.codes <= codes, found
+    assert found[0]["code"] in way.codes, found
+    assert diagnosis.verdicts[name] in way.codes | {"ok"}
+    assert all(finding["mend"] for finding in found), found
+    assert diagnosis.after[name] == "200", found
+    assert diagnosis.left.get(name, []) == [], found
