@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import HELLO
+from conftest import HELLO, on
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -174,3 +174,21 @@ def test_an_app_is_back_after_its_processes_were_killed(server, hello):
     for victim in ["$(pgrep -u hello -n)", "$(systemctl show -P MainPID wsgi-blue@hello wsgi-green@hello | grep -vxE '0?')"]:
         server.sh(f"kill -9 {victim}")
         server.sh("for _ in $(seq 100); do curl -sf -o /dev/null http://127.0.0.1/ && exit; sleep 0.1; done; exit 1")
+
+
+@on(13)
+def test_a_release_that_the_running_nginx_cannot_reach_does_not_go_live(server, hello):
+    """The user that nginx runs as could, but its workers have another view of the file system."""
+    server.converge([hello])
+    before = server.sh("readlink /srv/wsgi/hello/current")
+    drop_in = "/etc/systemd/system/nginx.service.d"
+    server.sh(f"mkdir {drop_in}; printf '[Service]\\nInaccessiblePaths=/run/wsgi/hello\\n' >{drop_in}/hidden.conf")
+    server.sh("systemctl daemon-reload; systemctl restart nginx")
+    play = server.play([{**hello, "environment": {"GREETING": "changed"}, "health_check": {"timeout": 4}}])
+    server.sh(f"rm -r {drop_in}; systemctl daemon-reload; systemctl restart nginx")
+    assert play.code
+    assert "/run/wsgi/hello is another one for nginx, running as www-data" in play.message
+    assert server.sh("readlink /srv/wsgi/hello/current") == before
+    assert server.get("/").startswith("200 hello|")
+    server.converge([{**hello, "environment": {"GREETING": "changed"}}])
+    assert server.get("/").startswith("200 changed|")
