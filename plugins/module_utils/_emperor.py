@@ -205,21 +205,40 @@ def _rise() -> None:
 
 
 def _rival() -> str | int | None:
-    """The service that runs the files in our Emperor's directory too, or will at the next boot; or a process of none."""
-    units = _systemd.show(["uwsgi.service", "uwsgi-emperor.service"])
-    if units["uwsgi.service"].active or glob.glob("/etc/rc[2-5].d/S[0-9][0-9]uwsgi"):
+    """The service that runs the files in our Emperor's directory too, or will at the next boot; or a process of none.
+
+    A service called uwsgi need not be Debian's: many a server has one that somebody made, for one app.
+    """
+    source = run(["systemctl", "show", "--property", "SourcePath", "--value", "uwsgi.service"]).output.strip()
+    active = _systemd.show(["uwsgi.service"])["uwsgi.service"].active
+    if (active and source == "/etc/init.d/uwsgi") or glob.glob("/etc/rc[2-5].d/S[0-9][0-9]uwsgi"):
         return "uwsgi"
-    if units["uwsgi-emperor.service"].active:
-        # Its own directory is another one, unless somebody has changed that.
-        with contextlib.suppress(OSError), open("/etc/uwsgi-emperor/emperor.ini", encoding="utf-8") as stream:
-            if any(_layout.VASSALS_ENABLED in line and not line.startswith(("#", ";")) for line in stream):
-                return "uwsgi-emperor"
     # What Debian's init script has started goes on when its service counts as failed. Our vassals are called by bare names.
     for pid, words in _processes.command_lines().items():
-        if "uwsgi" in os.path.basename(words[0]) and any(word.startswith(_layout.VASSALS_ENABLED) for word in words):
+        if "uwsgi" in os.path.basename(words[0]) and any(_leads_here(word) for word in words[1:]):
             unit = _processes.unit(pid)
-            return unit.removesuffix(".service") if unit else pid
+            if unit != _layout.EMPEROR:
+                return unit.removesuffix(".service") if unit else pid
     return None
+
+
+def _leads_here(word: str) -> bool:
+    """Whether an argument of uWSGI's names our Emperor's directory, or a configuration below /etc that does."""
+    if word.startswith(_layout.VASSALS_ENABLED):
+        return True
+    if not word.startswith("/etc/"):
+        return False
+    try:
+        with open(word, encoding="utf-8", errors="replace") as stream:
+            return watches(stream.read())
+    except OSError:
+        return False
+
+
+def watches(configuration: str) -> bool:
+    """Whether the text of a configuration of uWSGI's names the directory of our vassals, other than in a comment."""
+    lines = (line.strip() for line in configuration.splitlines())
+    return any(_layout.VASSALS_ENABLED in line and not line.startswith(("#", ";")) for line in lines)
 
 
 def _rivalry(rival: str | int) -> str:

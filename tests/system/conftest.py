@@ -164,7 +164,7 @@ class Server:
         """
         command = [Path(sys.executable).parent / "ansible", self.name, "-i", self.inventory, "--become", *arguments]
         done = subprocess.run(
-            [*command, "-m", f"wsgi.stack.{name}", "-a", json.dumps(options)],
+            [*command, "-m", f"wsgi.stack.{name}", *(["-a", json.dumps(options)] if options else [])],
             cwd=ROOT,
             env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
             capture_output=True,

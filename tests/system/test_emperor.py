@@ -135,8 +135,11 @@ def test_an_emperor_is_refused_beside_the_distributions_own(server, hello):
     assert f"app hello: emperor: {sentence}; end it ({cure})" in play.message
     assert server.get("/") == before
     server.sh(f"({cure}) 2>/dev/null; apt-get purge -qq -y uwsgi >/dev/null 2>&1")
+    # One that only has its name, as a service that somebody made for an app of theirs, is in nobody's way.
+    server.sh("systemctl reset-failed uwsgi 2>/dev/null || true; systemd-run --quiet --unit uwsgi sleep 600")
     server.converge([{**app, "environment": {"GREETING": "changed"}}])
     assert server.get("/").startswith("200 changed|")
+    server.sh("systemctl stop uwsgi")
     # The last one that goes takes the Emperor with it.
     server.sh(f"find {LINKS} -name '*.ini' ! -name '*@hello.ini' -delete")
     server.converge([hello])

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils import _emperor, _layout, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils._emperor import Realm, Vassal, Vassals, instance, parse
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._process import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils._server import Instance
 
 TEMPLATES = Path(__file__).resolve().parents[4] / "roles/uwsgi/templates"
@@ -81,23 +82,26 @@ def test_without_an_emperor_there_is_no_realm(monkeypatch, tmp_path):
     assert Vassals().states(["wsgi-blue@shop"]) == {"wsgi-blue@shop": Instance()}
 
 
+INIT_SCRIPT = "/etc/init.d/uwsgi"
+
+
 @pytest.mark.parametrize(
-    ("active", "links", "processes", "told"),
+    ("source", "links", "processes", "told"),
     [
         pytest.param(
-            "uwsgi.service", [], {}, "uwsgi.service runs .*systemctl disable uwsgi; systemctl stop uwsgi; ", id="it runs"
+            INIT_SCRIPT, [], {}, "uwsgi.service runs .*systemctl disable uwsgi; systemctl stop uwsgi; ", id="Debian's runs"
         ),
-        pytest.param(None, ["/etc/rc2.d/S01uwsgi"], {}, "uwsgi.service runs ", id="it will after a boot"),
+        pytest.param("", ["/etc/rc2.d/S01uwsgi"], {}, "uwsgi.service runs ", id="Debian's will after a boot"),
         pytest.param(
-            None,
+            "",
             [],
             {4: ["/usr/bin/uwsgi", "--ini", "/etc/uwsgi/apps-enabled/x.ini"]},
             r"the process 4 .*\(kill -9 4\)",
             id="by hand",
         ),
-        pytest.param("uwsgi-emperor.service", [], {}, None, id="another Emperor over a directory of its own"),
+        pytest.param("", [], {}, None, id="somebody's service of that name"),
         pytest.param(
-            None,
+            "",
             [],
             {4: ["/usr/bin/uwsgi", "--ini", "x.ini"], 5: ["ls", "/etc/uwsgi/apps-enabled"], 6: [""]},
             None,
@@ -105,8 +109,9 @@ def test_without_an_emperor_there_is_no_realm(monkeypatch, tmp_path):
         ),
     ],
 )
-def test_there_can_be_only_one(monkeypatch, active, links, processes, told):
-    monkeypatch.setattr(_systemd, "show", lambda units: {unit: Instance(active=unit == active) for unit in units})
+def test_there_can_be_only_one(monkeypatch, source, links, processes, told):
+    monkeypatch.setattr(_systemd, "show", lambda units: {unit: Instance(active=True) for unit in units})
+    monkeypatch.setattr(_emperor, "run", lambda argv: Completed(tuple(argv), 0, f"{source}\n"))
     monkeypatch.setattr(_emperor.glob, "glob", lambda pattern: links)
     monkeypatch.setattr(_emperor._processes, "command_lines", lambda: processes)
     monkeypatch.setattr(_emperor._processes, "unit", lambda pid: None)
@@ -115,6 +120,11 @@ def test_there_can_be_only_one(monkeypatch, active, links, processes, told):
         return
     with pytest.raises(AppFailure, match=told):
         Vassals().check()
+
+
+def test_another_emperor_may_watch_another_directory():
+    assert _emperor.watches("[uwsgi]\nemperor = /etc/uwsgi/apps-enabled\n")
+    assert not _emperor.watches("[uwsgi]\n# emperor = /etc/uwsgi/apps-enabled\nemperor = /etc/uwsgi-emperor/vassals\n")
 
 
 def test_the_emperors_files_name_what_the_code_names():
