@@ -39,7 +39,7 @@ def rows(site: Mapping[str, Any]) -> list[Row]:
     """What is known of a site, each with what it is."""
     found: list[Row] = [("listens", ", ".join(site["listens"])), ("defined in", site["defined_in"])]
     if len(site["names"]) > 1:
-        found.append(("also", ", ".join(name for name in site["names"] if name != site["name"])))
+        found.append(("also", ", ".join(name or '""' for name in site["names"] if name != site["name"])))
     for upstream in site["upstreams"]:
         found += _upstream(upstream)
     found += [("upstream", f"{address} (depends on the request)") for address in site["variable_upstreams"]]
