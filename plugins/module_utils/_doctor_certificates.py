@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _doctor_options
@@ -26,6 +26,7 @@ SOON = 14
 """Days before its end at which a certificate should long have been renewed: certbot does it 30 days before that of one of 90."""
 
 TIMEOUT = 5.0  # seconds
+SHOWN = ("-startdate", "-enddate", "-subject", "-issuer", "-ext", "subjectAltName")
 LETSENCRYPT = "/etc/letsencrypt"
 TIMERS = ("certbot.timer", "snap.certbot.renew.timer")
 CRON = ("/etc/crontab", "/etc/cron.d/*", "/etc/cron.daily/*", "/etc/cron.weekly/*", "/var/spool/cron/crontabs/*")
@@ -99,25 +100,29 @@ class Renewal:
 def read(path: str, key: str) -> Certificate:
     """A certificate and whether its key belongs to it. Of a chain it is the first one."""
     try:
-        found: Mapping[str, Any] = ssl._ssl._test_decode_cert(path)  # type: ignore[attr-defined]
         with open(path, encoding="ascii", errors="replace") as stream:
-            blocks = re.findall("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", stream.read(), re.DOTALL)
-        fingerprint = ssl.PEM_cert_to_DER_cert(blocks[0])
-    except (OSError, ValueError, IndexError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        return Certificate(path, key, trouble=f"{path} cannot be read: {reason}")
-    names = [str(value) for kind, value in found.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]
+            block = re.search("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", stream.read(), re.DOTALL)
+        fingerprint = ssl.PEM_cert_to_DER_cert(block[0] if block else "")
+    except (OSError, ValueError) as error:
+        return Certificate(path, key, trouble=f"{path} cannot be read: {getattr(error, 'strerror', None) or error}")
+    shown = run(["openssl", "x509", "-in", path, "-noout", *SHOWN], timeout=TIMEOUT)
+    if shown.code == 127:  # it is on every host that has the usual certificates; without it, nothing is said of this one
+        return Certificate(path, key, fingerprint=fingerprint)
+    if shown.code:
+        return Certificate(path, key, trouble=f"{path} cannot be read: {shown.last_line}")
     trouble, wrong = _pair(path, key)
+    return replace(parse(path, shown.output), key=key, fingerprint=fingerprint, trouble=trouble, wrong_key=wrong)
+
+
+def parse(path: str, shown: str) -> Certificate:
+    """A certificate from what ``openssl x509`` shows of it. Pure."""
+    values = dict(line.split("=", 1) for line in shown.splitlines() if re.match(r"\w+=", line))
     return Certificate(
         path=path,
-        key=key,
-        names=tuple(names),
-        begins=ssl.cert_time_to_seconds(found["notBefore"]),
-        ends=ssl.cert_time_to_seconds(found["notAfter"]),
-        self_signed=found["issuer"] == found["subject"],
-        fingerprint=fingerprint,
-        trouble=trouble,
-        wrong_key=wrong,
+        names=tuple(re.findall(r"(?:DNS|IP Address):([^\s,]+)", shown)),
+        begins=ssl.cert_time_to_seconds(values["notBefore"]),
+        ends=ssl.cert_time_to_seconds(values["notAfter"]),
+        self_signed=values["issuer"] == values["subject"],
     )
 
 
@@ -269,7 +274,8 @@ def renewal(directory: str = LETSENCRYPT) -> Renewal:
         re.search(r"^\s*(deploy-hook|renew-hook|post-hook)\s*=", _text(f"{directory}/cli.ini"), re.MULTILINE)
     )
     hooked_all = hooked_all or any(re.search(r"--(?:deploy|renew|post)-hook|nginx", text) for _path, text in tasks)
-    hooked_all = hooked_all or bool(re.search(r"^ExecStart.*(?:hook|nginx)", _service(), re.MULTILINE)) if states else hooked_all
+    if states and not hooked_all:
+        hooked_all = bool(re.search(r"^ExecStart.*(?:hook|nginx)", _service(), re.MULTILINE))
     configured, hooked = set(), set()
     for path in glob.glob(f"{directory}/renewal/*.conf"):
         name = os.path.basename(path)[: -len(".conf")]

@@ -21,12 +21,12 @@ options:
     description: Seconds that an app has for an answer. All apps are asked at the same time.
     type: int
     default: 10
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
   platform:
     description: Debian, and distributions made from it.

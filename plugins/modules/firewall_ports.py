@@ -25,12 +25,12 @@ options:
     description: The comment that marks the rules of this module in ufw.
     type: str
     default: wsgi.stack
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
 author:
   - The wsgi.stack founders (@wsgi-stack)

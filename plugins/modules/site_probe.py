@@ -33,13 +33,13 @@ options:
     description: Seconds that an app has until it answers as wanted.
     type: int
     default: 10
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
     support: full
     details: It asks once. What is wrong now may be right after a real run, so there are no RV(failures); RV(msg) names the apps.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 author:
   - The wsgi.stack founders (@wsgi-stack)

@@ -65,12 +65,12 @@ options:
     description: Seconds that a socket has to answer. All of them are asked at the same time.
     type: float
     default: 5
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 notes:
   - Without root it tries the sockets only for its own user, and says in RV(unseen) what it could not look at.

@@ -155,3 +155,27 @@ def test_a_file_that_is_none_is_told(tmp_path, files):
         assert "cannot be read" in _doctor_certificates.read(str(tmp_path / path), "/nowhere").trouble
     path, key = files("shop.example.com")
     assert "cannot be read" in _doctor_certificates.read(path, f"{key}.gone").trouble
+
+
+def test_what_openssl_shows_is_read():
+    shown = """notBefore=Nov 20 10:00:00 2026 GMT
+notAfter=Feb 18 10:00:00 2027 GMT
+subject=CN = shop.example.com
+issuer=C = US, O = Let's Encrypt, CN = R10
+X509v3 Subject Alternative Name:
+    DNS:shop.example.com, DNS:*.shop.example.com, IP Address:192.0.2.7
+"""
+    found = _doctor_certificates.parse(PATH, shown)
+    assert found.names == ("shop.example.com", "*.shop.example.com", "192.0.2.7")
+    assert (found.begins, found.ends - found.begins, found.self_signed) == (1795168800.0, 90 * DAY, False)
+
+
+def test_a_certificate_without_names_is_for_none():
+    shown = """notBefore=Nov 20 10:00:00 2026 GMT
+notAfter=Feb 18 10:00:00 2027 GMT
+subject=CN=shop
+issuer=CN=shop
+No extensions in certificate
+"""
+    found = _doctor_certificates.parse(PATH, shown)
+    assert (found.names, found.self_signed) == ((), True)
