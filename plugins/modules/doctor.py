@@ -29,7 +29,6 @@ attributes:
   diff_mode:
     support: none
   platform:
-    description: Debian, and distributions made from it.
     support: full
     platforms: debian
 seealso:

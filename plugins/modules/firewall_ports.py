@@ -32,6 +32,9 @@ attributes:
     support: full
   diff_mode:
     support: full
+  platform:
+    support: full
+    platforms: debian
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """

@@ -41,6 +41,9 @@ attributes:
     details: It asks once. What is wrong now may be right after a real run, so there are no RV(failures); RV(msg) names the apps.
   diff_mode:
     support: none
+  platform:
+    support: full
+    platforms: debian
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """

@@ -72,6 +72,9 @@ attributes:
     support: full
   diff_mode:
     support: none
+  platform:
+    support: full
+    platforms: debian
 notes:
   - Without root it tries the sockets only for its own user, and says in RV(unseen) what it could not look at.
 author:
