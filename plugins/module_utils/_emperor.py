@@ -3,6 +3,9 @@
 
 A link in the directory that the Emperor watches starts a vassal, and its removal stops it. The file that the link leads to only
 says, by its name, which slot to run, and by its owner, as whom: the Emperor's wrapper runs the slot's release.
+
+Beside the link of an app that sleeps lies a file with the path of the slot's socket. The Emperor itself listens there, starts the
+vassal at the first connection, and waits again when it has ended for want of requests.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _disk, _layout, _processes, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils import _disk, _layout, _processes, _systemd, _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 from ansible_collections.wsgi.stack.plugins.module_utils._server import Instance, Server
@@ -28,6 +31,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils._tree import File, Link
 
 STATS_TIMEOUT = 5
 """Seconds that the Emperor has to tell its state."""
+
+HEED_TIMEOUT = 5
+"""Seconds that the Emperor has to hold the socket of a vassal that sleeps: it tries again every 1 to 2 s."""
 
 KILL_TIMEOUT = 10
 """Seconds that the Emperor has to notice that a vassal was killed."""
@@ -43,11 +49,16 @@ _coming_or_going = threading.Lock()
 
 @dataclass(frozen=True)
 class Vassal:
-    """A vassal in the Emperor's words. ``accepting``: a worker of it takes requests; ``cursed``: it is being stopped."""
+    """A vassal in the Emperor's words.
+
+    ``accepting``: a worker of it takes requests; ``cursed``: it is being stopped, or put to sleep; ``on_demand``: the Emperor
+    holds its socket. ``pid`` is -1 while it has no process.
+    """
 
     pid: int
     accepting: bool
     cursed: bool
+    on_demand: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,12 @@ def parse(stats: dict[str, Any]) -> Realm:
     until it has answered a request, also after it was removed.
     """
     vassals = {
-        vassal["id"]: Vassal(pid=vassal["pid"], accepting=vassal["accepting"] == 1, cursed=vassal["cursed"] != 0)
+        vassal["id"]: Vassal(
+            pid=vassal["pid"],
+            accepting=vassal["accepting"] == 1,
+            cursed=vassal["cursed"] != 0,
+            on_demand=vassal["on_demand"] != "",
+        )
         for vassal in stats["vassals"]
     }
     return Realm(vassals, {fallen["id"]: fallen["attempt"] + 1 for fallen in stats["blacklist"]})
@@ -117,17 +133,46 @@ class Vassals(Server):
                 os.makedirs(directory, 0o755, exist_ok=True)
             _rise()
             self.falls[file] = (realm() or Realm()).falls.get(file, 0)
+            sleeps = _sleeps(layout, slot)
+            # Before the link, for the Emperor looks at it once, when it finds the link.
+            if sleeps:
+                _disk.write(layout.vassal_socket(slot), File(f"{layout.socket(slot)}\n", 0o644, "root", "root"))
+            else:
+                _remove(layout.vassal_socket(slot))
             # Files are written elsewhere and linked: whatever lies in the directory that is watched would be a vassal at once.
             if _disk.read(layout.vassal(slot)) != vassal:
                 _disk.write(layout.vassal(slot), vassal)
             _disk.write(layout.vassal_link(slot), Link(os.path.relpath(layout.vassal(slot), _layout.VASSALS_ENABLED)))
+        if sleeps:
+            self._await_heed(app, slot)
+
+    def _await_heed(self, app: dict[str, Any], slot: str) -> None:
+        """Wait until the Emperor holds the socket of a vassal that sleeps.
+
+        :raises AppFailure: it does not, as one that was started with an older configuration; the vassal is gone again
+        """
+        file = _file(_layout.of(app).instance(slot))
+        deadline = time.monotonic() + HEED_TIMEOUT
+        while time.monotonic() < deadline:
+            seen = realm() or Realm()
+            if file in seen.vassals:
+                if seen.vassals[file].on_demand:
+                    return
+                break
+            time.sleep(0.1)
+        self.stop(app, slot, KILL_TIMEOUT)
+        raise AppFailure(
+            "emperor",
+            f"idle: {_layout.EMPEROR} does not hold the socket of an app that sleeps, as it runs with an older configuration;"
+            f" restart it once, which is an outage of its apps for some seconds (systemctl restart {SERVICE}), or remove idle.",
+            _systemd.journal([f"_SYSTEMD_UNIT={_layout.EMPEROR}"], time.time() - HEED_TIMEOUT - 1),
+        )
 
     def stop(self, app: dict[str, Any], slot: str, timeout: float) -> None:
         layout = _layout.of(app)
-        for path in (layout.vassal_link(slot), layout.vassal(slot)):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+        _remove(layout.vassal_link(slot), layout.vassal(slot), layout.vassal_socket(slot))
         _await_end(_file(layout.instance(slot)), timeout)
+        _remove(layout.socket(slot))  # which a vassal does not remove that was given it
         with _coming_or_going:
             seen = realm()
             if seen and not seen.vassals and not _files():
@@ -138,6 +183,9 @@ class Vassals(Server):
         if enabled:
             with _coming_or_going:
                 _rise()
+        elif realm() is None:
+            layout = _layout.of(app)
+            _remove(layout.vassal_link(slot), layout.vassal(slot), layout.vassal_socket(slot))
 
     def log(self, app: dict[str, Any], slot: str, since: float) -> str:
         user = f"_UID={pwd.getpwnam(app['user']).pw_uid}"
@@ -153,13 +201,46 @@ def instance(file: str, links: set[str], seen: Realm | None, boots: bool, falls:
     :param falls: how often the vassal had fallen before it was started
     """
     vassal = seen.vassals.get(file) if seen else None
+    linked = file in links
+    held = vassal is not None and vassal.on_demand and linked
+    failing = seen is not None and seen.falls.get(file, 0) > falls
     return Instance(
-        active=vassal is not None or (seen is not None and file in links),
-        ready=vassal is not None and vassal.accepting and not vassal.cursed,
-        failing=seen is not None and seen.falls.get(file, 0) > falls,
-        enabled=file in links and boots,
+        active=vassal is not None or (seen is not None and linked),
+        # Whoever connects to a socket that the Emperor holds is served, be it a moment later.
+        ready=held or (vassal is not None and vassal.accepting and not vassal.cursed),
+        failing=failing,
+        # Where no Emperor runs or is to run, it is whoever starts one by hand that would start the vassal.
+        enabled=linked and (boots or seen is None),
         pid=max(0, vassal.pid) if vassal else 0,
+        # One that fell when it was woken would fall again.
+        asleep=held and vassal is not None and vassal.pid <= 0 and not failing,
     )
+
+
+def asleep(apps: Iterable[dict[str, Any]]) -> list[str]:
+    """The names of those apps whose live slot sleeps; there is nothing to be learned of them without waking them."""
+    live = {}
+    for app in apps:
+        with contextlib.suppress(OSError):
+            slot = os.path.basename(os.readlink(_layout.of(app).live_socket)).removesuffix(".sock")
+            live[app["name"]] = _layout.of(app).instance(slot)
+    states = Vassals().states(live.values())
+    return [name for name, instance in live.items() if states[instance].asleep]
+
+
+def _sleeps(layout: _layout.Layout, slot: str) -> bool:
+    """Whether the release that a slot is to run wants to be started by its first request.
+
+    The release says so, not the app: the way back to an earlier one is the way back to its configuration too.
+    """
+    with open(os.path.join(layout.slot(slot), _uwsgi.CONFIGURATION), encoding="utf-8") as stream:
+        return _uwsgi.sleeps(stream.read())
+
+
+def _remove(*paths: str) -> None:
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def _await_end(file: str, timeout: float) -> None:

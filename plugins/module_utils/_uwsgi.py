@@ -8,6 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+
+CONFIGURATION = "uwsgi.ini"
+
 PROGRAM = "/usr/bin/uwsgi"
 """The distribution's uWSGI; Python support comes to it as a plugin."""
 
@@ -19,9 +23,9 @@ HEADERS = ("libcap-dev", "libpcre2-dev", "libssl-dev", "uuid-dev", "zlib1g-dev")
 COMPILER = ("gcc", "libc6-dev")
 
 OWN_OPTIONS = frozenset(
-    "chdir chmod-socket chown-socket daemonize daemonize2 die-on-term gid home hook-master-start http http-socket https ini"
-    " manage-script-name master master-fifo module mount need-app need-plugin plugin plugins processes protocol pyhome socket"
-    " strict threads uid uwsgi-socket vacuum venv virtualenv workers wsgi wsgi-file".split()
+    "chdir chmod-socket chown-socket daemonize daemonize2 die-on-idle die-on-term gid home hook-master-start http http-socket"
+    " https ini manage-script-name master master-fifo module mount need-app need-plugin plugin plugins processes protocol pyhome"
+    " socket strict threads uid uwsgi-socket vacuum venv virtualenv workers wsgi wsgi-file".split()
 )
 """The options that this collection sets, and that the rollout relies on."""
 
@@ -81,31 +85,38 @@ def plugin_name(python: dict[str, Any]) -> str:
     return f"{implementation}{major}{minor}{flags}{place}"
 
 
-def ini(app: dict[str, Any], build: dict[str, Any], processors: int, backlog: int) -> str:
+def start(app: dict[str, Any], build: Mapping[str, Any], release: str) -> list[str]:
+    """The lines of a release's ``serve`` that end in its server; ``$1`` is the slot.
+
+    :param release: the release's directory
+    """
+    server = f"exec {release}/run {program(app, build)} --ini {release}/{CONFIGURATION}"
+    # The Emperor holds the socket of an app that sleeps, and gives it to the server as standard input.
+    return [server if app["idle"] else f'{server} --socket "{_layout.of(app).runtime_directory}/$1.sock"']
+
+
+def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str, int]) -> str:
     """The configuration of one release, without the socket, which belongs to the slot.
 
     :param app: a resolved app
     :param build: ``path`` and ``python`` of its build
-    :param processors: how many the host has
-    :param backlog: the longest listen queue that the host's kernel allows (net.core.somaxconn); with a longer one uWSGI does not
-        start
+    :param host: ``processors``, how many it has; ``backlog``, the longest listen queue that its kernel allows
+        (net.core.somaxconn): with a longer one uWSGI does not start
     """
     options: dict[str, Any] = {
         "strict": True,
         "need-plugin": False if of_venv(app) else plugin_name(build["python"]),
         "virtualenv": f"{build['path']}/venv",
-        "chdir": working_directory(app, build),
+        "chdir": _layout.working_directory(app, build),
         **_application(app),
         "need-app": True,
         "single-interpreter": True,
         "master": True,
-        "processes": app["processes"] or max(2, processors),
+        "processes": app["processes"] or max(2, host["processors"]),
         "threads": app["threads"],
-        "listen": min(1024, backlog),
+        "listen": min(1024, host["backlog"]),
         "buffer-size": 32768,
-        "vacuum": True,
-        # The directory of the socket is the gate: nobody but the app and nginx's group gets into it.
-        "chmod-socket": "666",
+        **_socket(app),
         # SIGTERM ends the requests in flight first; die-on-term would swap the signals' meaning.
         "hook-master-start": "unix_signal:15 gracefully_kill_them_all",
         "worker-reload-mercy": app["drain_timeout"],
@@ -117,10 +128,16 @@ def ini(app: dict[str, Any], build: dict[str, Any], processors: int, backlog: in
     return "\n".join(["# Managed by wsgi.stack: a release is never changed, a new one is made.", "[uwsgi]", *lines, ""])
 
 
-def working_directory(app: dict[str, Any], build: dict[str, Any]) -> str:
-    """The directory that a release of the app runs in."""
-    source = f"{build['path']}/source"
-    return source if app["working_directory"] == "." else f"{source}/{app['working_directory']}"
+def sleeps(configuration: str) -> bool:
+    """Whether the configuration of a release is that of an app whose processes go when nobody asks for them."""
+    return "die-on-idle = true" in configuration.splitlines()
+
+
+def _socket(app: dict[str, Any]) -> dict[str, Any]:
+    if app["idle"]:
+        return {"idle": app["idle"], "die-on-idle": True}
+    # The directory of the socket is the gate: nobody but the app and nginx's group gets into it.
+    return {"vacuum": True, "chmod-socket": "666"}
 
 
 def _application(app: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apps under the Emperor whose processes go when nobody asks for them, and come with the next request."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import HELLO, on
+
+IDLE = {"stack": "uwsgi_emperor", "idle": 2}
+LINKS = "/etc/uwsgi/apps-enabled"
+OPENED = "/run/wsgi/hello/*.sock"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hey(server):
+    server.need("hey")
+
+
+def await_sleep(server):
+    """Wait until the app has no process, the Emperor's word for it included."""
+    server.sh("for _ in $(seq 150); do pgrep -u hello >/dev/null || break; sleep 0.1; done; sleep 1.5; ! pgrep -u hello")
+
+
+def await_page(server, start):
+    server.sh(f"for _ in $(seq 150); do curl -s http://127.0.0.1/ | grep -q '^{start}' && exit; sleep 0.1; done; exit 1")
+
+
+def master(server):
+    return server.sh("pgrep -o -u hello").strip()
+
+
+def left(server):
+    """What there is of the app's slots: their sockets, their vassals, their units."""
+    kinds = {
+        "sockets": f"ls {OPENED} 2>/dev/null | grep -v app.sock || true",
+        "vassals": "find /etc/uwsgi -name '*@hello*' | sort",
+        "units": "systemctl list-units --state active --no-legend --plain 'wsgi-*@hello.service' | cut -d ' ' -f 1",
+    }
+    return {kind: server.sh(command).split() for kind, command in kinds.items()}
+
+
+def slept(slot):
+    """The same of an app that sleeps, or slept until a moment ago."""
+    vassal = f"wsgi-{slot}@hello.ini"
+    files = [f"/etc/uwsgi/apps-available/{vassal}", f"{LINKS}/{vassal}", f"{LINKS}/{vassal}.socket"]
+    return {"sockets": [f"/run/wsgi/hello/{slot}.sock"], "vassals": files, "units": []}
+
+
+@on(13)
+def test_an_app_sleeps_until_somebody_asks_for_it(server, hello, code):
+    app = {**hello, **IDLE}
+    server.converge([], wsgi_prune=True, wsgi_remove_shared=True)  # what tests before this one have left
+    server.converge([app])
+    await_sleep(server)
+    assert left(server) == slept("blue")
+    assert server.get("/").startswith("200 hello|")
+    status = server.sh(f"grep -hE '^(CapPrm|CapEff|CapAmb)' /proc/{master(server)}/status").split()
+    assert [value.strip("0") for value in status[1::2]] == ["", "", ""]
+    assert server.sh("stat -c %a:%U:%G /run/wsgi/hello").strip() == "750:hello:www-data"
+
+    # What it runs is known in its sleep too, and a release that is no good leaves it asleep and nothing of itself.
+    await_sleep(server)
+    play = server.converge([app])
+    assert (play.changed, server.sh("pgrep -u hello || true")) == ([], "")
+    code(HELLO.replace("200 OK", "500 No"))
+    play = server.play([app])
+    assert play.code, play.output
+    assert "app hello: health: release 2 did not get well: GET / answered 500, wanted 200" in play.message
+    assert left(server) == slept("blue")
+    assert server.get("/").startswith("200 hello|")
+    await_sleep(server)
+    code(HELLO)
+    server.converge([{**app, "environment": {"GREETING": "more"}}])
+    assert left(server) == slept("green")
+    assert server.get("/").startswith("200 more|")
+
+    # Whatever is killed, awake or asleep, the next request finds it.
+    server.sh(f"kill -9 {master(server)}")
+    await_page(server, "more")
+    for prepare in (lambda server: None, await_sleep):
+        prepare(server)
+        server.sh("kill -9 $(systemctl show -P MainPID wsgi-emperor)")
+        await_page(server, "more")
+    await_sleep(server)
+    server.reboot()
+    assert server.sh("systemctl is-active wsgi-emperor; pgrep -u hello || true").split() == ["active"]
+    assert server.converge([{**app, "environment": {"GREETING": "more"}}]).changed == []
+    assert server.get("/").startswith("200 more|")
+
+
+@on(13)
+def test_no_request_fails_while_an_app_that_sleeps_changes(server, hello):
+    app = {**hello, **IDLE}
+    server.converge([app])
+    changes = [
+        {**app, "environment": {"GREETING": "more"}},
+        {**app, "idle": None},
+        app,
+        {**hello, "stack": "uwsgi"},
+        app,
+    ]
+    with server.load("/", 4) as fast, server.load("/slow", 4) as slow:
+        for change in changes:
+            server.converge([change])
+    for load in (fast, slow):
+        assert set(load) == {"200"}, load
+        assert load["200"] > 3, load
+
+    # It falls asleep and wakes again and again, with requests at all moments of it.
+    answers = server.sh(
+        "for round in $(seq 12); do sleep 2.$round; for _ in $(seq 30); do"
+        " curl -s -o /dev/null -w '%{http_code}\\n' http://127.0.0.1/ & sleep 0.05; done; wait; done"
+    ).split()
+    assert set(answers) == {"200"}
+    assert len(answers) == 360
+    assert int(server.sh("journalctl -o cat -u wsgi-emperor | grep -c 'back to \"on demand\" mode'")) > 3
+
+    server.converge([{**hello, "stack": "uwsgi"}])
+    (unit,) = left(server)["units"]
+    slot = unit.split("@")[0][5:]
+    assert left(server) == {"sockets": [f"/run/wsgi/hello/{slot}.sock"], "vassals": [], "units": [unit]}
+
+
+@on(13)
+def test_an_emperor_that_cannot_do_it_yet_is_told_of(server, hello):
+    app = {**hello, "stack": "uwsgi_emperor"}
+    server.converge([app])
+    server.sh("sed -i /on-demand/d /etc/uwsgi/wsgi-emperor.ini; systemctl restart wsgi-emperor")
+    await_page(server, "hello")
+    play = server.play([{**app, **IDLE}])
+    assert play.code, play.output
+    assert "app hello: emperor: idle: wsgi-emperor.service does not hold the socket of an app that sleeps" in play.message
+    assert "systemctl restart wsgi-emperor" in play.message
+    assert server.get("/").startswith("200 hello|")
+    server.sh("systemctl restart wsgi-emperor")
+    server.converge([{**app, **IDLE}])
+    await_sleep(server)
+
+    # One that somebody put away by hand leaves nothing that would start the app beside its unit.
+    server.sh("systemctl disable --now --quiet wsgi-emperor")
+    server.converge([{**hello, "stack": "uwsgi"}])
+    assert left(server)["vassals"] == []
+    assert server.converge([{**hello, "stack": "uwsgi"}]).changed == []
