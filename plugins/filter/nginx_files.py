@@ -39,6 +39,16 @@ options:
     description: The user of nginx's workers, who gets the logs.
     type: str
     default: www-data
+  versions:
+    description: The versions of nginx and its OpenSSL on the host, as M(wsgi.stack.site_certificates) returns them; of apps with
+      TLS, HTTP/2 and the curves depend on it.
+    type: dict
+    default: {}
+  stapled:
+    description: The sites with a certificate that names an OCSP responder, as M(wsgi.stack.site_certificates) returns them.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -55,7 +65,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(files) and C(links), as M(wsgi.stack.config_tree) takes them.
+  description: >-
+    C(files), C(links) and C(displace), as M(wsgi.stack.config_tree) takes them; C(ports), that visitors come to;
+    C(certificates), the paths of those that nginx names.
   type: dict
 """
 

@@ -8,11 +8,37 @@ import time
 
 from ansible_collections.wsgi.stack.plugins.module_utils._nginx import LOG_DIRECTORY
 from ansible_collections.wsgi.stack.plugins.module_utils._objections import last_error
+from ansible_collections.wsgi.stack.plugins.module_utils._process import run
+
+SERVICE = "nginx.service"
 
 TIMEOUT = 15.0
 """Seconds. nginx tries for 2.5 s to get a port, and starts its workers within some 0.1 s otherwise."""
 
 ERROR_LOG = f"{LOG_DIRECTORY}/error.log"
+
+
+class ReloadError(Exception):
+    """nginx goes on with what it has loaded; the message is one sentence."""
+
+
+def reload(service: str = SERVICE) -> None:
+    """Have the running nginx load what its files say, and see that it did.
+
+    :raises ReloadError: it did not
+    """
+    checked = run(["nginx", "-t"], timeout=120)
+    if checked.code != 0:
+        raise ReloadError(
+            f"nginx does not take its configuration and was not reloaded: {last_error(checked.output) or checked.last_line};"
+            " mend that and run again."
+        )
+    shown = run(["systemctl", "show", "--property=MainPID", "--value", service])
+    reloading = Reload(int(shown.output.strip() or 0))
+    ended = run(["systemctl", "reload", service], timeout=300)
+    complaint = ended.last_line if ended.code != 0 else reloading.complaint()
+    if complaint:
+        raise ReloadError(f"{service} was not reloaded: {complaint}; mend that and run again.")
 
 
 class Reload:

@@ -14,6 +14,9 @@ description:
     nothing.
   - An app has to answer with one of the status codes of its health check. A domain that is not the canonical one has to
     redirect to it.
+  - An app with TLS is asked by HTTPS, where the certificate has to be for the domain and may be signed by anybody, and by HTTP,
+    where a redirect to HTTPS is wanted, unless the app has none.
+  - An app that sleeps for want of requests is not asked, which would wake it, and with it all others of the host that do.
   - Tries again until O(timeout), since nginx takes up a new configuration in its own time.
 options:
   apps:
@@ -26,7 +29,7 @@ options:
     type: str
     default: 127.0.0.1
   port:
-    description: The port that nginx is asked at.
+    description: The port that nginx is asked at by HTTP.
     type: int
     default: 80
   timeout:
@@ -62,6 +65,11 @@ sites:
   returned: always
   type: dict
   sample: {shop: [{url: 'http://shop.example.com/', status: 200, seconds: 0.012}]}
+asleep:
+  description: The apps that sleep, and were not asked.
+  returned: always
+  type: list
+  elements: str
 failures:
   description: The apps that did not. The module succeeds with failures; whoever uses it fails in the end.
   returned: always
@@ -89,7 +97,7 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _probe
+from ansible_collections.wsgi.stack.plugins.module_utils import _emperor, _probe
 
 OPTIONS = {
     "apps": {"type": "list", "elements": "dict", "required": True},
@@ -104,9 +112,11 @@ def main():
     apps, address, port = module.params["apps"], module.params["address"], module.params["port"]
     if module.check_mode and not _probe.listening(address, port):
         where = f"Nothing listens on {address}:{port}, so in check mode there is nothing to ask."
-        module.exit_json(changed=False, skipped=True, sites={}, failures=[], msg=where)
+        module.exit_json(changed=False, skipped=True, sites={}, asleep=[], failures=[], msg=where)
+    asleep = _emperor.asleep(apps)
+    apps = [app for app in apps if app["name"] not in asleep]
     sites, failures = _probe.probe(apps, address, port, 0 if module.check_mode else module.params["timeout"])
-    result = {"changed": False, "sites": sites, "failures": failures}
+    result = {"changed": False, "sites": sites, "asleep": asleep, "failures": failures}
     if module.check_mode and failures:
         names = ", ".join(failure["app"] for failure in failures)
         result.update(failures=[], msg=f"Before the run these apps do not answer as wanted: {names}.")

@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._nginx import ANY_NAME, locations, servers, tree
+from ansible_collections.wsgi.stack.plugins.module_utils._tls import TLS
+from ansible_collections.wsgi.stack.plugins.module_utils._values import fill
 
 
 def app(name, domains=(), **rest):
@@ -18,8 +20,14 @@ def app(name, domains=(), **rest):
         "client_max_body_size": "10m",
         "request_timeout": 60,
         "nginx_directives": [],
-        "live_socket": f"/run/wsgi/{name}/app.sock",
+        "protocol": "uwsgi",
+        "upstream": f"/run/wsgi/{name}/app.sock",
+        "current": f"/srv/wsgi/{name}/current",
+        "preview": f"/srv/wsgi/{name}/preview",
+        "preview_socket": f"/run/wsgi/{name}/preview.sock",
+        "preview_port": None,
         **rest,
+        "tls": {**fill({}, TLS), **rest.get("tls", {})},
     }
 
 
@@ -129,6 +137,52 @@ def test_a_users_lines_are_added_or_take_the_place_of_ours(raw, gone, added):
     assert location["lines"] == [line for line in PROXY if line not in gone] + added
 
 
+HTTP = [
+    *LOGS,
+    "client_max_body_size 10m;",
+    "proxy_read_timeout 60s;",
+    "proxy_send_timeout 60s;",
+    "proxy_buffer_size 16k;",
+    "proxy_buffers 16 16k;",
+    "proxy_busy_buffers_size 32k;",
+    "proxy_http_version 1.1;",
+    "proxy_redirect off;",
+    "proxy_set_header Host $host$wsgi_port_suffix;",
+    "proxy_set_header X-Real-IP $remote_addr;",
+    "proxy_set_header X-Forwarded-For $remote_addr;",
+    "proxy_set_header X-Forwarded-Proto $scheme;",
+    "proxy_set_header X-Forwarded-Host $host$wsgi_port_suffix;",
+    'proxy_set_header X-Forwarded-Port "";',
+    'proxy_set_header X-Forwarded-Prefix "";',
+    'proxy_set_header X-Forwarded-Protocol "";',
+    'proxy_set_header X-Forwarded-Ssl "";',
+    'proxy_set_header X-Script-Name "";',
+    'proxy_set_header SCRIPT_NAME "";',
+    'proxy_set_header PATH_INFO "";',
+    'proxy_set_header Forwarded "";',
+    'proxy_set_header Proxy "";',
+    "proxy_pass http://unix:/run/wsgi/a/app.http.sock;",
+]
+
+
+@pytest.mark.parametrize(
+    ("raw", "gone"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param(["proxy_read_timeout 5s;"], ["proxy_read_timeout 60s;"], id="in place of ours"),
+        pytest.param(["proxy_set_header X-Mine 1;"], [], id="a header more"),
+        pytest.param(
+            ["proxy_set_header x-forwarded-for $proxy_add_x_forwarded_for;"],
+            ["proxy_set_header X-Forwarded-For $remote_addr;"],
+            id="a header in place of ours",
+        ),
+    ],
+)
+def test_an_app_that_speaks_http(raw, gone):
+    (location,) = locations(app("a", protocol="http", upstream="/run/wsgi/a/app.http.sock", nginx_directives=raw))
+    assert location["lines"] == [line for line in HTTP if line not in gone] + raw
+
+
 def test_the_tree_of_two_apps():
     found = tree([app("a", ["x.test"]), app("b", ["x.test", "b.test"], mount="/b")], user="nginx")
     assert [(file["dest"], file.get("apps")) for file in found["files"] if not file.get("initial")] == [
@@ -150,6 +204,12 @@ def test_the_tree_of_two_apps():
     ]
 
 
+def blocks(apps, **settings):
+    """The server blocks of the first app's site."""
+    files = tree(apps, **settings)["files"]
+    return next(file for file in files if file["dest"] == f"/etc/nginx/sites-available/{apps[0]['name']}.conf")["vars"]["servers"]
+
+
 def base(*arguments, **settings):
     found = tree(*arguments, **settings)
     return found["files"][0]["vars"], found["displace"]
@@ -159,16 +219,17 @@ DEFAULT = ["/etc/nginx/sites-enabled/default"]
 
 
 @pytest.mark.parametrize(
-    ("apps", "default_server", "refuse_unknown", "displace"),
+    ("apps", "default_server", "ports", "displace"),
     [
-        pytest.param([app("a", ["a.test"])], True, True, DEFAULT, id="unknown names are refused"),
-        pytest.param([app("a", ["a.test"])], False, False, [], id="unknown names are somebody else's"),
-        pytest.param([app("a")], True, True, DEFAULT, id="there are none, and it makes no difference"),
+        pytest.param([app("a", ["a.test"])], True, ["80 default_server"], DEFAULT, id="unknown names are refused"),
+        pytest.param([app("a", ["a.test"])], False, None, [], id="unknown names are somebody else's"),
+        pytest.param([app("a")], True, ["80 default_server"], DEFAULT, id="there are none, and it makes no difference"),
     ],
 )
-def test_who_answers_unknown_names(apps, default_server, refuse_unknown, displace):
-    variables, found = base(apps, default_server=default_server)
-    assert (variables["refuse_unknown"], found) == (refuse_unknown, displace)
+def test_who_answers_unknown_names(apps, default_server, ports, displace):
+    variables, found = base(apps, default_server=default_server, ipv6=False)
+    assert found == displace
+    assert [server["listens"] for server in variables["servers"]] == ([ports] if ports else [])
 
 
 @pytest.mark.parametrize(
@@ -176,7 +237,8 @@ def test_who_answers_unknown_names(apps, default_server, refuse_unknown, displac
     [([80], True, ["80", "[::]:80"]), ([80], False, ["80"]), ([80, 8080], True, ["80", "[::]:80", "8080", "[::]:8080"])],
 )
 def test_listens(ports, ipv6, expected):
-    assert base([], http_ports=ports, ipv6=ipv6)[0]["listens"] == expected
+    (server,) = blocks([app("a")], http_ports=ports, ipv6=ipv6)
+    assert server["listens"] == expected
 
 
 @pytest.mark.parametrize(
@@ -190,3 +252,139 @@ def test_listens(ports, ipv6, expected):
 )
 def test_long_names_get_room(length, directives, expected):
     assert base([app("a", ["x" * length])], http_directives=directives)[0]["directives"] == expected
+
+
+def answers(server):
+    """What a server does: where it redirects everything to, or what it includes."""
+    (everything,) = [location["lines"][0] for location in server["locations"] if location["match"] == "/"] or [None]
+    return everything or server["includes"]
+
+
+ALL, WWW = ["/etc/nginx/wsgi/a[.]conf"], {"canonical_domain": "a.test"}
+
+
+@pytest.mark.parametrize(
+    ("tls", "rest", "expected"),
+    [
+        pytest.param({}, {}, [(["80"], ["a.test", "www.a.test"], ALL)], id="none"),
+        pytest.param(
+            {"mode": "self_signed"},
+            {},
+            [
+                (["80"], ["a.test", "www.a.test"], "return 308 https://$host$request_uri;"),
+                (["443 ssl"], ["a.test", "www.a.test"], ALL),
+            ],
+            id="HTTP is redirected",
+        ),
+        pytest.param(
+            {"mode": "self_signed", "port": 5000},
+            {},
+            [
+                (["80"], ["a.test", "www.a.test"], "return 308 https://$host:5000$request_uri;"),
+                (["5000 ssl"], ["a.test", "www.a.test"], ALL),
+            ],
+            id="another port",
+        ),
+        pytest.param(
+            {"mode": "certbot", "redirect": False}, {}, [(["80", "443 ssl"], ["a.test", "www.a.test"], ALL)], id="both ways"
+        ),
+        pytest.param(
+            {"mode": "files"},
+            WWW,
+            [
+                (["80"], ["a.test"], "return 308 https://$host$request_uri;"),
+                (["443 ssl"], ["a.test"], ALL),
+                (["80"], ["www.a.test"], "return 308 https://a.test$request_uri;"),
+                (["443 ssl"], ["www.a.test"], "return 308 $scheme://a.test$wsgi_port_suffix$request_uri;"),
+            ],
+            id="a canonical name in one step",
+        ),
+    ],
+)
+def test_the_ways_to_a_site(tls, rest, expected):
+    found = blocks([app("a", ["a.test", "www.a.test"], tls=tls, **rest)], ipv6=False)
+    assert [(server["listens"], server["names"], answers(server)) for server in found] == expected
+
+
+SECURE = {"mode": "self_signed"}
+
+
+@pytest.mark.parametrize("apps", [[app("a")], [app("a", ["a.test"], tls=SECURE)], [app("a", tls={**SECURE, "redirect": False})]])
+def test_challenges_are_answered_by_http_whatever_the_name(apps):
+    for server in [*blocks(apps, ipv6=False), *base(apps, ipv6=False)[0]["servers"]]:
+        answered = [location["match"] for location in server["locations"]][:1] == ["^~ /.well-known/acme-challenge/"]
+        assert answered == any(listen.startswith("80") for listen in server["listens"])
+
+
+@pytest.mark.parametrize(
+    ("versions", "listen", "lines", "curve"),
+    [
+        pytest.param({"nginx": "1.22.1", "openssl": "3.0.17"}, "443 ssl http2", [], "X25519:", id="Debian 12"),
+        pytest.param({"nginx": "1.26.3", "openssl": "3.5.1"}, "443 ssl", ["http2 on;"], "X25519MLKEM768:", id="Debian 13"),
+        pytest.param({"nginx": "1.25.1"}, "443 ssl", ["http2 on;"], "X25519:", id="OpenSSL unknown"),
+        pytest.param({}, "443 ssl", ["http2 on;"], "X25519:", id="nothing known"),
+    ],
+)
+def test_what_the_installed_nginx_understands(versions, listen, lines, curve):
+    server = blocks([app("a", ["a.test"], tls=SECURE)], ipv6=False, versions=versions)[1]
+    assert server["listens"] == [listen]
+    assert [line for line in server["lines"] if line.startswith("http2")] == lines
+    assert any(line.startswith(f"ssl_ecdh_curve {curve}") for line in server["lines"])
+
+
+NAMED, NAMELESS = app("a", ["a.test"], tls=SECURE), app("b", tls=SECURE)
+
+
+@pytest.mark.parametrize(
+    ("apps", "nginx", "expected"),
+    [
+        pytest.param([NAMED], "1.22.1", "ssl_reject_handshake on;", id="refused"),
+        pytest.param([NAMED], "1.18.0", "ssl_certificate /etc/ssl/wsgi/a/live/fullchain.pem;", id="nginx cannot refuse"),
+        pytest.param(
+            [NAMED, NAMELESS], "1.22.1", "ssl_certificate /etc/ssl/wsgi/b/live/fullchain.pem;", id="an app of every name"
+        ),
+    ],
+)
+def test_the_certificate_for_unknown_names(apps, nginx, expected):
+    _http, https = base(apps, versions={"nginx": nginx})[0]["servers"]
+    assert https["lines"][0] == expected
+    assert answers(https) == "return 421;"
+
+
+STRICT = 'add_header Strict-Transport-Security "max-age=60" always;'
+
+
+@pytest.mark.parametrize(("raw", "expected"), [([], 0), (["add_header X y;"], 1)])
+def test_a_location_with_headers_of_its_own_keeps_that_of_its_server(raw, expected):
+    strict = app("a", ["a.test"], tls={**SECURE, "hsts": 60}, nginx_directives=raw)
+    assert STRICT in blocks([strict])[1]["lines"]
+    assert STRICT not in blocks([strict])[0]["lines"]
+    assert locations(strict)[0]["lines"].count(STRICT) == expected
+
+
+def test_stapling_where_the_certificate_has_somebody_who_answers_for_it():
+    apps = [app("a", ["a.test"], tls=SECURE), app("b", ["b.test"], tls=SECURE)]
+    assert "ssl_stapling on;" in blocks(apps, stapled=["a"])[1]["lines"]
+    assert "ssl_stapling on;" not in blocks(apps, stapled=["b"])[1]["lines"]
+
+
+def test_a_preview_is_a_site_of_its_own_with_what_is_held():
+    shown = app("a", preview_port=5000, static=[{"url": "/static/", "path": "/srv/wsgi/a/current/build/source/static"}])
+    found = tree([shown])
+    (file,) = [file for file in found["files"] if file["dest"] == "/etc/nginx/sites-available/a.preview.conf"]
+    (server,) = file["vars"]["servers"]
+    assert file["apps"] == ["a.preview"]
+    assert server["listens"] == ["127.0.0.1:5000", "[::1]:5000"]
+    assert server["lines"][0] == "if (!-e /srv/wsgi/a/preview) {"
+    static, everything = server["locations"]
+    assert "alias /srv/wsgi/a/preview/build/source/static/;" in static["lines"]
+    assert "uwsgi_pass unix:/run/wsgi/a/preview.sock;" in everything["lines"]
+    assert "access_log off;" in static["lines"]
+    assert {"path": "/etc/nginx/sites-enabled/a.preview.conf", "apps": ["a.preview"]}.items() <= found["links"][1].items()
+
+
+def test_the_ports_and_the_certificates():
+    apps = [app("a", ["a.test"], tls={**SECURE, "port": 5000}), app("b", ["b.test"])]
+    found = tree(apps, http_ports=[80, 8080])
+    assert found["ports"] == [80, 5000, 8080]
+    assert found["certificates"] == ["/etc/ssl/wsgi/a/live/fullchain.pem", "/etc/ssl/wsgi/a/live/privkey.pem"]

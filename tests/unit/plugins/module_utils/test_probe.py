@@ -3,22 +3,26 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _probe
+from ansible_collections.wsgi.stack.plugins.module_utils import _probe, _site_certificates
 from ansible_collections.wsgi.stack.plugins.module_utils._probe import Answer, Question, complaint, logged, questions
+from ansible_collections.wsgi.stack.plugins.module_utils._tls import TLS
+from ansible_collections.wsgi.stack.plugins.module_utils._values import fill
 
 
-def app(domains=(), canonical=None, path="/", status=(200,), name="shop"):
+def app(domains=(), canonical=None, path="/", status=(200,), name="shop", **tls):
     return {
         "name": name,
         "domains": list(domains),
         "canonical_domain": canonical,
         "health_check": {"path": path, "status": list(status)},
+        "tls": {**fill({}, TLS), **tls},
     }
 
 
@@ -33,6 +37,31 @@ def app(domains=(), canonical=None, path="/", status=(200,), name="shop"):
             [Question("a.test", "/", (308,), "b.test"), Question("b.test", "/", (200,))],
             id="a canonical one",
         ),
+        pytest.param(
+            app(["a.test", "b.test"], "b.test", mode="certbot"),
+            [
+                Question("a.test", "/", (308,), "https://b.test"),
+                Question("a.test", "/", (308,), "b.test", 443, True),
+                Question("b.test", "/", (308,), "https://b.test"),
+                Question("b.test", "/", (200,), None, 443, True),
+            ],
+            id="a canonical one with TLS",
+        ),
+        pytest.param(
+            app(["a.test"], mode="files", port=5000, redirect=False),
+            [Question("a.test", "/", (200,)), Question("a.test", "/", (200,), None, 5000, True)],
+            id="both ways",
+        ),
+        pytest.param(
+            app(mode="self_signed", port=5000),
+            [Question("localhost", "/", (308,), "https://localhost:5000"), Question("localhost", "/", (200,), None, 5000, True)],
+            id="signed for whatever name",
+        ),
+        pytest.param(
+            app(mode="files"),
+            [Question("localhost", "/", (308,), "https://localhost"), Question("localhost", "/", (200,), None, 443, False)],
+            id="given for whatever name",
+        ),
     ],
 )
 def test_questions(asked, expected):
@@ -40,6 +69,7 @@ def test_questions(asked, expected):
 
 
 PLAIN, REDIRECT = Question("a.test", "/", (200, 204)), Question("a.test", "/", (308,), "b.test")
+ACROSS = Question("a.test", "/", (308,), "https://a.test:5000")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +83,9 @@ PLAIN, REDIRECT = Question("a.test", "/", (200, 204)), Question("a.test", "/", (
         (REDIRECT, Answer(308, "http://c.test/"), "got 308 to http://c.test/, wanted 308 to b.test"),
         (REDIRECT, Answer(308, "/x"), "got 308 to /x, wanted 308 to b.test"),
         (REDIRECT, Answer(200), "got 200, wanted 308 to b.test"),
+        (ACROSS, Answer(308, "https://a.test:5000/x"), None),
+        (ACROSS, Answer(308, "https://a.test/x"), "got 308 to https://a.test/x, wanted 308 to https://a.test:5000"),
+        (ACROSS, Answer(308, "http://a.test:5000/"), "got 308 to http://a.test:5000/, wanted 308 to https://a.test:5000"),
     ],
 )
 def test_complaint(question, answer, expected):
@@ -145,3 +178,39 @@ def test_what_a_log_has_gained(tmp_path):
 def test_whether_anything_listens(port):
     assert _probe.listening("127.0.0.1", port)
     assert not _probe.listening("127.0.0.1", 1)
+
+
+@pytest.fixture
+def secure_port(tmp_path):
+    """A site that signs itself for good.test."""
+    _site_certificates.present({"name": "shop", "mode": "self_signed", "domains": ["good.test"]}, root=str(tmp_path))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "shop/live/fullchain.pem", tmp_path / "shop/live/privkey.pem")
+    server = HTTPServer(("127.0.0.1", 0), Site)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("host", "named", "expected"),
+    [
+        ("good.test", True, Answer(502)),
+        ("other.test", False, Answer(502)),
+        ("other.test", True, "Hostname mismatch, certificate is not valid for 'other.test'"),
+    ],
+)
+def test_a_certificate_has_to_be_for_the_name_whoever_signed_it(secure_port, host, named, expected):
+    Site.asked = []
+    answer = _probe._ask(Question(host, "/", (200,), None, secure_port, named), "127.0.0.1", 80, 5)
+    if isinstance(expected, Answer):
+        assert (answer.status, answer.error) == (expected.status, "")
+    else:
+        assert answer.error == f"the certificate does not do: {expected}"
+
+
+def test_who_speaks_no_tls(port):
+    answer = _probe._ask(Question("a.test", "/", (200,), None, port, True), "127.0.0.1", 80, 5)
+    assert answer.error.startswith("no TLS: ")

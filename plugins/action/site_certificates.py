@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of ``site_certificates``: it reads the certificates and keys that lie on the controller."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _tls
+
+
+class ActionModule(ActionBase):
+    """See the module's documentation."""
+
+    def run(self, tmp=None, task_vars=None):
+        """Ship the files of all sites as one text that no log shows."""
+        super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        apps = arguments.get("apps")
+        given = {}
+        for site in _tls.sites(apps) if isinstance(apps, list) else []:  # anything else is the module's to refuse
+            if site["mode"] == "files" and not site["on_host"]:
+                given[site["name"]] = {"chain": self._read(site, "certificate"), "key": self._read(site, "key")}
+        arguments["given"] = base64.b64encode(json.dumps(given).encode()).decode()
+        return self._execute_module(module_name="wsgi.stack.site_certificates", module_args=arguments, task_vars=task_vars)
+
+    def _read(self, site, key):
+        try:
+            return str(self._loader.get_text_file_contents(site[key]))
+        except AnsibleError as error:
+            raise AnsibleActionFail(f"app {site['name']}: tls.{key}: {site[key]} cannot be read: {error}") from error

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Certificates and keys on the controller, looked at before a host is touched."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils._tls import TLS
+from ansible_collections.wsgi.stack.plugins.module_utils._values import AppError, fill
+from ansible_collections.wsgi.stack.plugins.plugin_utils._given_certificates import check
+from ansible_collections.wsgi.stack.tests.certificates import Pair, pair
+
+NOW = datetime.datetime.now(datetime.timezone.utc)
+GOOD, OTHER = pair(["a.test", "*.a.test"]), pair(["b.test"])
+SEALED = "$ANSIBLE_VAULT;1.1;AES256\n3061\n"
+
+
+def app(paths, domains=("a.test", "www.a.test"), **rest):
+    return {"name": "shop", "domains": list(domains), "tls": fill({"mode": "files", **paths, **rest}, TLS)}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(GOOD, id="the two"),
+        pytest.param(Pair(GOOD.chain + OTHER.chain, GOOD.key), id="with the CA's"),
+        pytest.param(Pair(f"subject=a.test\n{GOOD.chain}", GOOD.key), id="with words before it"),
+        pytest.param(Pair(GOOD.chain, SEALED), id="a sealed key"),
+        pytest.param(Pair(SEALED, SEALED), id="both sealed"),
+    ],
+)
+def test_what_does(tmp_path, files):
+    check(app(files.write(tmp_path)), NOW)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (pair(["a.test", "*.a.test"], -1), "app shop: tls.certificate: {0} ended on 20"),
+        (OTHER, "app shop: tls.certificate: {0} is for b.test, and not for a.test; give one for all domains."),
+        (pair(["a.test"]), "app shop: tls.certificate: {0} is for a.test, and not for www.a.test; give"),
+        (pair([]), "app shop: tls.certificate: {0} is for no name, and not for a.test; give"),
+        (Pair(GOOD.chain, OTHER.key), "app shop: tls.key: {1} belongs to another certificate than {0}; give the two that"),
+        (Pair(GOOD.key, GOOD.chain), "app shop: tls.certificate: {0} is no certificate in PEM form; give"),
+        (Pair(GOOD.chain, GOOD.chain), "app shop: tls.key: {1} is no private key in PEM form; give"),
+        (pair(["a.test", "*.a.test"], passphrase="secret"), "app shop: tls.key: {1} is encrypted; give a key without"),
+    ],
+)
+def test_what_does_not(tmp_path, files, expected):
+    paths = files.write(tmp_path)
+    with pytest.raises(AppError) as error:
+        check(app(paths), NOW)
+    assert str(error.value).startswith(expected.format(paths["certificate"], paths["key"]))
+
+
+def test_a_file_that_is_not_there():
+    with pytest.raises(AppError, match=r"^app shop: tls\.certificate: /nowhere\.pem cannot be read here, on the controller"):
+        check(app({"certificate": "/nowhere.pem", "key": "/nowhere.key"}), NOW)
+
+
+def test_what_is_not_on_the_controller_is_not_looked_for():
+    check(app({"certificate": "/nowhere.pem", "key": "/nowhere.key"}, on_host=True), NOW)
+    check({"tls": fill({}, TLS)}, NOW)
