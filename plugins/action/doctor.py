@@ -13,9 +13,11 @@ FOR_PEOPLE = ("default", "ansible.builtin.default")
 class ActionModule(ActionBase):
     """See the module's documentation."""
 
+    module = "wsgi.stack.doctor"
+
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
-        result = self._execute_module(module_name="wsgi.stack.doctor", module_args=self._task.args, task_vars=task_vars)
+        result = self._execute_module(module_name=self.module, module_args=self._task.args, task_vars=task_vars)
         if "report" in result and constants.DEFAULT_STDOUT_CALLBACK in FOR_PEOPLE:
             host = task_vars["inventory_hostname"]
             self._display.display("\n".join([f"{host}:", "", *result["report"], ""]))

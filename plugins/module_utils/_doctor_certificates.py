@@ -23,7 +23,10 @@ from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 
 DAY = 86400.0  # seconds
 SOON = 14
-"""Days before its end at which a certificate should long have been renewed: certbot does it 30 days before that of one of 90."""
+"""Days before its end at which somebody should see to a certificate."""
+
+OVERDUE = 20
+"""The same for one of certbot's, which should have been renewed by then: that is done 30 days before the end of one of 90."""
 
 TIMEOUT = 5.0  # seconds
 SHOWN = ("-startdate", "-enddate", "-subject", "-issuer", "-ext", "subjectAltName")
@@ -52,6 +55,7 @@ class Certificate:
     :ivar fingerprint: its bytes, to compare with those that are served
     :ivar trouble: why it cannot be read or used, "" if it can
     :ivar wrong_key: whether the key belongs to another one
+    :ivar origin: where it lies, if the path leads there by links
     """
 
     path: str
@@ -63,12 +67,18 @@ class Certificate:
     fingerprint: bytes = b""
     trouble: str = ""
     wrong_key: bool = False
+    origin: str = ""
 
     @property
     def lineage(self) -> str:
         """What certbot calls it, "" if it is none of certbot's."""
-        match = re.match(rf"{LETSENCRYPT}/live/([^/]+)/", self.path)
-        return match[1] if match else ""
+        found = (re.match(rf"{LETSENCRYPT}/(?:live|archive)/([^/]+)/", path) for path in (self.path, self.origin))
+        return next((match[1] for match in found if match), "")
+
+    @property
+    def margin(self) -> float:
+        """Seconds before its end at which it is late."""
+        return min((OVERDUE if self.lineage else SOON) * DAY, (self.ends - self.begins) / 4)
 
     def days(self, now: float) -> int:
         """Whole days that are left."""
@@ -111,7 +121,8 @@ def read(path: str, key: str) -> Certificate:
     if shown.code:
         return Certificate(path, key, trouble=f"{path} cannot be read: {shown.last_line}")
     trouble, wrong = _pair(path, key)
-    return replace(parse(path, shown.output), key=key, fingerprint=fingerprint, trouble=trouble, wrong_key=wrong)
+    found = replace(parse(path, shown.output), key=key, fingerprint=fingerprint, trouble=trouble, wrong_key=wrong)
+    return replace(found, origin=os.path.realpath(path))
 
 
 def parse(path: str, shown: str) -> Certificate:
@@ -224,8 +235,11 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
     if certificate.ends <= now:
         summary = f"The certificate {path} has expired on {end}; browsers refuse it."
         found.append(Finding(BROKEN, "certificate_expired", summary, evidence, anew))
-    elif certificate.ends - now < min(SOON * DAY, (certificate.ends - certificate.begins) / 4):
+    elif certificate.ends - now < certificate.margin:
         summary = f"The certificate {path} expires on {end}, in {left} days."
+        if certificate.lineage:
+            summary = f"The certificate {path} expires on {end}, in {left} days, and certbot has not renewed it."
+            anew = f"journalctl -u certbot says why; then: {anew}"
         found.append(Finding(WARNING, "certificate_expires", summary, evidence, anew))
     if certificate.begins > now:
         summary = f"The certificate {path} is valid from {begin} on only; browsers refuse it, or the host's clock is wrong."

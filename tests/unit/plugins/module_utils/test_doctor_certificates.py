@@ -54,6 +54,25 @@ def test_a_certificate_is_judged(options, expected):
     assert judged(certificate(**options)) == expected
 
 
+@pytest.mark.parametrize(
+    ("days", "path", "origin", "expected"),
+    [
+        (15, PATH, "", []),
+        (15, LINEAGE, "", ["certificate_expires"]),
+        (15, "/etc/ssl/wsgi/shop/live/fullchain.pem", "/etc/letsencrypt/archive/shop/fullchain2.pem", ["certificate_expires"]),
+        (25, LINEAGE, "", []),
+    ],
+)
+def test_one_of_certbots_should_have_been_renewed_earlier(days, path, origin, expected):
+    found = certificate(path=path, origin=origin, ends=NOW + days * DAY, begins=NOW - (90 - days) * DAY)
+    assert [code for _severity, code in judged(found)] == expected
+
+
+def test_a_link_leads_to_one_of_certbots():
+    assert certificate(path="/etc/ssl/wsgi/shop/live/fullchain.pem").lineage == ""
+    assert certificate(path="/etc/nginx/shop.pem", origin="/etc/letsencrypt/archive/shop/fullchain2.pem").lineage == "shop"
+
+
 def test_a_name_too_many_is_not_the_end_of_the_site():
     assert judged(certificate(), ("shop.example.com", "www.shop.example.com")) == [("warning", "certificate_names")]
 
