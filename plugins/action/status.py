@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of the module ``status``: it prints the table as it is, like that of the doctor."""
+
+from __future__ import annotations
+
+from ansible_collections.wsgi.stack.plugins.action import doctor
+
+
+class ActionModule(doctor.ActionModule):
+    """See the module's documentation."""
+
+    module = "wsgi.stack.status"
