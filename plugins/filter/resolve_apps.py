@@ -10,6 +10,7 @@ version_added: 0.1.0
 description:
   - Checks every key of every app and every pair of apps that could be in each other's way.
   - Merges the defaults, and fixes every name and path. Roles and modules of this collection take the result.
+  - Looks at the certificates and keys that lie on the controller, whether they can be what an app presents.
   - Leaves out what may be secret, see P(wsgi.stack.app_secrets#filter).
 positional: _input
 options:
@@ -36,8 +37,18 @@ options:
     type: str
     default: /run/wsgi
   base_directory:
-    description: Where on the controller a relative C(source.directory) begins. The current directory if not given.
+    description: Where on the controller a relative C(source.directory) begins, and where relative paths in C(tls) do.
+      The current directory if not given.
     type: str
+  http_ports:
+    description: nginx's ports for HTTP, which no app can have for anything else.
+    type: list
+    elements: int
+    default: []
+  certbot_options:
+    description: certbot's further options. If they are given, a name that needs one that is not there is refused.
+    type: list
+    elements: str
 """
 
 EXAMPLES = r"""
@@ -54,14 +65,20 @@ _value:
   elements: dict
 """
 
+import datetime
+
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _apps
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _given_certificates
 
 
 def resolve_apps(apps, **settings):
     try:
-        return _apps.resolve(apps, **settings)
+        resolved = _apps.resolve(apps, **settings)
+        for app in resolved:
+            _given_certificates.check(app, datetime.datetime.now(datetime.timezone.utc))
+        return resolved
     except _apps.AppError as error:
         raise AnsibleFilterError(str(error)) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _nginx_service
@@ -65,6 +65,8 @@ class Transaction:
     :param load: argument vectors that load the tree, where there is no service
     :param held: apps for which nothing is changed: they keep what was last loaded, and what is new for them is left out
     :param dry: check mode: say what would be done
+    :param stale: load the tree even if nothing of it differs
+    :param needs: paths that the check opens and that are not of the tree; what is not there yet in check mode will be later
     """
 
     def __init__(
@@ -79,6 +81,8 @@ class Transaction:
         held: frozenset[str] = frozenset(),
         dry: bool = False,
         memory_directory: str = MEMORY,
+        stale: bool = False,
+        needs: Iterable[str] = (),
     ):
         self.name = name
         self.wanted = wanted
@@ -89,6 +93,8 @@ class Transaction:
         self.load = load
         self.dry = dry
         self.disk = Disk()
+        self.stale = stale
+        self.needs = list(needs)
         self.memory_path = os.path.join(memory_directory, f"{name}.json")
         self.memory = Memory()
         self.before: dict[str, Item] = {}
@@ -194,7 +200,8 @@ class Transaction:
     def _rehearsal(self) -> Rehearsal:
         # nginx that is not running leaves an empty file for its process id behind when it checks.
         idle = self.service and not self._unit()["active"]
-        return Rehearsal(({*self.current} | {*self.wanted}) - {*self.initial}, [] if idle else self.check)
+        early = any(not os.path.exists(path) for path in self.needs)
+        return Rehearsal(({*self.current} | {*self.wanted}) - {*self.initial}, [] if idle or early else self.check)
 
     def _fail(self, apps: tuple[str, ...] | list[str], failure: AppFailure) -> None:
         for app in apps:
@@ -349,7 +356,7 @@ class Transaction:
         }
 
     def _to_be_loaded(self) -> bool:
-        if self.memory.stale:
+        if self.memory.stale or self.stale:
             return True
         paths = {*self.wanted, *self.memory.owned, *self.memory.loaded}
         now = {path: item for path, item in self.current.items() if path in paths and path in self.ours}

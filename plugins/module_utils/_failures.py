@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+import traceback
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, TypeVar
@@ -34,6 +36,18 @@ class AppFailure(Exception):
         }
 
 
+def decisive_line(log: str) -> str:
+    """The line of a log that names the cause: the last exception's, else the last one that is no request's; "" without any."""
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith("[pid: ")]
+    exceptions = [line for line in lines if re.match(r"([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit|Interrupt)\b", line)]
+    return (exceptions or lines or [""])[-1]
+
+
+def _told(error: OSError) -> str:
+    """An error of the system in words; one that Python itself made has neither a text nor a file."""
+    return f"{error.strerror}: {error.filename}" if error.filename else str(error) or type(error).__name__
+
+
 def each(
     apps: Iterable[dict[str, Any]], work: Callable[[dict[str, Any]], T], jobs: int
 ) -> tuple[dict[str, T], list[dict[str, Any]]]:
@@ -51,5 +65,7 @@ def each(
             except AppFailure as failure:
                 failures.append(failure.result(name))
             except OSError as error:
-                failures.append(AppFailure("host", f"{error.strerror}: {error.filename}; mend that and run again.").result(name))
+                failures.append(
+                    AppFailure("host", f"{_told(error)}; mend that and run again.", traceback.format_exc()).result(name)
+                )
     return results, failures

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a release's interpreter, its virtual environment and its uWSGI belong together.
+"""Whether a release's interpreter, its virtual environment and its server belong together.
 
 uWSGI asks none of this. With another Python than the virtual environment's it starts, and finds no module in it; with another
 libpython than the interpreter's it may work, until an extension module is loaded that was made for the other; a plugin of an
@@ -34,12 +34,16 @@ def check(app: dict[str, Any], number: int) -> None:
     """
     release = _release.read(_layout.of(app), number)
     interpreter = _check_environment(os.path.join(release["build"]["path"], "venv"), app["user"])
-    if release.get("program", _uwsgi.PROGRAM) == _uwsgi.PROGRAM:
+    program = release.get("program", _uwsgi.PROGRAM)
+    if app["protocol"] == "http":
+        if not os.path.exists(program):
+            raise AppFailure("plugin", f"the release has no {program}; {ANEW}.")
+    elif program == _uwsgi.PROGRAM:
         _check_plugin(_uwsgi.plugin_name(release["build"]["python"]), interpreter)
     else:
-        unfit = _embedding.of_program(release["program"], interpreter, app["user"])
+        unfit = _embedding.of_program(program, interpreter, app["user"])
         if unfit:
-            raise AppFailure("plugin", f"{release['program']} does not fit: {unfit[0]}; {ANEW}.", unfit[1])
+            raise AppFailure("plugin", f"{program} does not fit: {unfit[0]}; {ANEW}.", unfit[1])
 
 
 def environment_version(configuration: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils import _stacks, _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils._environment import leashed, pip_environment, uv_environment
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import of
@@ -93,7 +93,7 @@ def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
 
 def additions(app: Mapping[str, Any]) -> tuple[str, ...]:
     """Requirements beside those of the source: ``packages``, and what the app's server needs in the build."""
-    return (*app["packages"], *_uwsgi.requirements(app))
+    return (*app["packages"], *_stacks.server(app).requirements(app))
 
 
 def project_kind(directory: str) -> str:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 SLOTS = ("blue", "green")
 DIRECTORY = "/srv/wsgi"
@@ -14,8 +16,13 @@ EMPEROR_STATS = "/run/wsgi-emperor/stats.sock"
 VASSALS_AVAILABLE = "/etc/uwsgi/apps-available"
 VASSALS_ENABLED = "/etc/uwsgi/apps-enabled"
 
-SOCKET_PATH_BYTES = 107
-"""The longest path of a unix socket: sockaddr_un.sun_path holds 108 bytes, the last one is NUL (unix(7))."""
+SUPERVISOR = "supervisor.service"
+PROGRAMS = "/etc/supervisor/conf.d"
+PROGRAM_LOGS = "/var/log/supervisor/wsgi"
+
+SOCKET_PATH_BYTES = 99
+"""The longest path of a slot's socket. sockaddr_un.sun_path would hold 107 bytes and a NUL (unix(7)), but uWSGI refuses more than
+102 (bind_to_unix() in core/socket.c), and a gunicorn of ours has a process id in the name, of 7 digits and a dot."""
 
 
 def other(slot: str) -> str:
@@ -43,6 +50,9 @@ class Layout:
         self.slots = os.path.join(self.directory, "slots")
         self.current = os.path.join(self.directory, "current")
         self.live_socket = os.path.join(self.runtime_directory, "app.sock")
+        self.preview_socket = os.path.join(self.runtime_directory, "preview.sock")
+        self.preview = os.path.join(self.directory, "preview")
+        self.history = os.path.join(self.directory, "history")
         self.boot_link = f"/etc/tmpfiles.d/wsgi-live-{name}.conf"
 
     def build(self, digest: str) -> str:
@@ -69,6 +79,13 @@ class Layout:
         """What a slot is called by whatever runs it, and in the journal."""
         return f"wsgi-{slot}@{self.name}"
 
+    def upstream(self, protocol: str) -> str:
+        """The link to the live slot's socket that nginx knows: the live socket, but over HTTP one of its own.
+
+        When an app changes from one protocol to the other, nginx's old workers and its new ones need one each.
+        """
+        return self.live_socket if protocol == "uwsgi" else os.path.join(self.runtime_directory, f"app.{protocol}.sock")
+
     def unit(self, slot: str) -> str:
         """The systemd unit of a slot on the ``uwsgi`` stack."""
         return f"{self.instance(slot)}.service"
@@ -81,7 +98,28 @@ class Layout:
         """The link that has the Emperor run a slot."""
         return os.path.join(VASSALS_ENABLED, f"{self.instance(slot)}.ini")
 
+    def vassal_socket(self, slot: str) -> str:
+        """The file that has the Emperor hold the socket of a slot, and start it only when somebody asks for it."""
+        return f"{self.vassal_link(slot)}.socket"
 
-def of(app: dict) -> Layout:
+    def program(self, slot: str) -> str:
+        """The file with the program of supervisor's that a slot is on the ``gunicorn_supervisor`` stack."""
+        return os.path.join(PROGRAMS, f"{self.instance(slot)}.conf")
+
+    def program_log(self, slot: str, stream: str) -> str:
+        """The file that supervisor writes a program's ``stdout`` or ``stderr`` to."""
+        return os.path.join(PROGRAM_LOGS, f"{self.instance(slot)}.{stream}.log")
+
+
+def working_directory(app: Mapping[str, Any], build: Mapping[str, Any]) -> str:
+    """The directory that a release of the app runs in.
+
+    :param build: has the ``path``
+    """
+    source = f"{build['path']}/source"
+    return source if app["working_directory"] == "." else f"{source}/{app['working_directory']}"
+
+
+def of(app: Mapping[str, Any]) -> Layout:
     """The layout of a resolved app (see ``_apps.resolve``)."""
     return Layout(app["name"], os.path.dirname(app["directory"]), os.path.dirname(app["runtime_directory"]))

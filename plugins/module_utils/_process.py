@@ -9,6 +9,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+TIMED_OUT = 124
+"""The exit code of a program that was stopped at the time limit, as timeout(1) has it."""
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -80,5 +83,5 @@ def run(
         return Completed(tuple(argv), 126, f"{error.filename or argv[0]}: permission denied")
     except subprocess.TimeoutExpired as error:
         output = (error.stdout or b"").decode(errors="replace")
-        return Completed(tuple(argv), 124, f"{output}\n{argv[0]} did not end within {timeout:g} s")
+        return Completed(tuple(argv), TIMED_OUT, f"{output}\n{argv[0]} did not end within {timeout:g} s")
     return Completed(tuple(argv), completed.returncode, completed.stdout.decode(errors="replace"))

@@ -14,7 +14,8 @@ class Instance:
     """One slot of one app under one server.
 
     ``active``: it runs or is starting; ``ready``: the server says that it takes requests; ``failing``: it ended by itself since
-    it was started; ``enabled``: it is started at boot; ``pid``: its main process, 0 if there is none.
+    it was started; ``enabled``: it is started at boot; ``pid``: its main process, 0 if there is none; ``asleep``: active and
+    ready, but without a process until the next request.
     """
 
     active: bool = False
@@ -22,6 +23,7 @@ class Instance:
     failing: bool = False
     enabled: bool = False
     pid: int = 0
+    asleep: bool = False
 
 
 class Server(ABC):

@@ -19,8 +19,17 @@ def parse(output: str) -> dict[str, int]:
 
     Columns: type, state, Recv-Q, Send-Q, path, inode, peer, peer's inode.
     """
-    rows = (line.split() for line in output.splitlines())
-    return {row[4]: int(row[2]) for row in rows if len(row) > 4 and row[1] == "LISTEN" and row[2].isdigit()}
+    found: dict[str, int] = {}
+    for row in (line.split() for line in output.splitlines()):
+        if len(row) > 4 and row[1] == "LISTEN" and row[2].isdigit():
+            path = _known_as(row[4])
+            found[path] = found.get(path, 0) + int(row[2])
+    return found
+
+
+def _known_as(path: str) -> str:
+    """The name by which a socket is found: the kernel shows what a gunicorn of ours called it first, with its process id."""
+    return re.sub(r"/(blue|green)\.\d+\.sock$", r"/\1.sock", path)
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,6 @@ def parse_listeners(output: str) -> list[Listener]:
     for row in (line.split() for line in output.splitlines()):
         if len(row) > 4 and row[1] == "LISTEN" and row[2].isdigit() and row[3].isdigit():
             pids = tuple(sorted({int(pid) for pid in re.findall(r"\bpid=(\d+)", " ".join(row[5:]))}))
-            address = f"unix:{row[4]}" if row[0].startswith("u_") else row[4]
+            address = f"unix:{_known_as(row[4])}" if row[0].startswith("u_") else row[4]
             found.append(Listener(address, int(row[2]), int(row[3]), pids))
     return found

@@ -47,6 +47,15 @@ def integer(low: int, high: int) -> Callable[[Any], int]:
     return check
 
 
+def boolean(value: Any) -> bool:
+    words = {"true": True, "yes": True, "false": False, "no": False}
+    if isinstance(value, str):
+        value = words.get(value.lower())  # as from the command line (-e)
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
 def list_of(element: Check) -> Callable[[Any], list[Any]]:
     def check(value: Any) -> list[Any]:
         if not isinstance(value, (list, tuple)):
@@ -80,6 +89,21 @@ def path_inside(value: Any) -> str:
     if os.path.isabs(path) or path.split(os.sep)[0] == "..":
         raise ValueError(wanted)
     return path
+
+
+def path_of_either(value: Any) -> str:
+    """A path inside the source, or one on the controller, which is absolute or begins with ``~``."""
+    if isinstance(value, str) and on_controller(value):
+        return text()(value)
+    try:
+        return path_inside(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or an absolute one on the controller") from None
+
+
+def on_controller(path: str) -> bool:
+    """Whether a path is one on the controller, see ``path_of_either``."""
+    return path.startswith(("/", "~"))
 
 
 def variables(value: Any) -> dict[str, str]:

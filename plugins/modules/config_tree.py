@@ -116,6 +116,17 @@ options:
     description: Argument vectors of the programs that load the files, run in this order, where no service does.
     type: list
     elements: list
+  stale:
+    description: Load the files even if none of them differs, because something else that the service has loaded was replaced.
+    type: bool
+    default: false
+  needs:
+    description:
+      - Paths of files that O(validate) opens and that are not of the set, such as certificates.
+      - In check mode one that is not there yet will be there in a real run, so O(validate) is not asked.
+    type: list
+    elements: path
+    default: []
   hold:
     description:
       - The names of apps for which nothing is changed, because they failed earlier in the run.
@@ -128,7 +139,7 @@ attributes:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: full
     details: O(validate) sees copies of the directories in a mount namespace of its own. Where that cannot be, as on a host where
-      its program is not installed or O(service) does not run, RV(msg) says so.
+      its program is not installed, O(service) does not run or O(needs) are not all there, RV(msg) says so.
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
@@ -243,6 +254,8 @@ OPTIONS = {
     "validate": {"type": "list", "elements": "str", "default": []},
     "service": {"type": "str"},
     "reload": {"type": "list", "elements": "list"},
+    "stale": {"type": "bool", "default": False},
+    "needs": {"type": "list", "elements": "path", "default": []},
     "hold": {"type": "list", "elements": "str", "default": []},
 }
 
@@ -262,6 +275,8 @@ def main():
             options["reload"] or [],
             held=frozenset(options["hold"]),
             dry=module.check_mode,
+            stale=options["stale"],
+            needs=options["needs"],
         )
         transaction.converge()
     except (_tree.TreeError, OSError) as error:

@@ -13,10 +13,14 @@ description:
   - A release is a build, the variables of its environment and the configuration of its app server.
     It is numbered and never changed.
   - A new one is made when any of the three differs from the newest release.
-  - Ends with importing the entry point as the app's user, through the new release's own C(run), in its directory, with its
-    virtual environment and its variables. A release whose entry point cannot be imported does not come into being.
-  - Touches nothing that runs. Removes releases and builds that are older than the last C(keep_releases) releases and that no
-    slot names.
+  - Its variables are those of the app's C(environment) and, for names that this has not, of its C(environment_file).
+  - Imports the entry point as the app's user, through the new release's own C(run), in its directory, with its virtual
+    environment and its variables. A release whose entry point cannot be imported does not come into being.
+  - Ends with the app's C(release_commands), in the same way. A release of which a command fails does not come into being. As
+    they are no part of a release, a change of the commands alone makes none, and they are not run again for a release that is
+    there, nor by a rollback.
+  - Touches nothing that runs. Removes releases and builds that are older than the last C(keep_releases) releases that were live,
+    and that no slot names; what never was live is not kept.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 options:
@@ -34,15 +38,26 @@ options:
     description: The builds by app, as the module M(wsgi.stack.build) returns them.
     type: dict
     required: true
+  command_results:
+    description:
+      - What this module returned on the hosts that ran the C(release_commands) of some app, by the name of the host.
+      - With it, no commands are run here. An app that has some gets a new release only if it got one on one of those hosts; if
+        they failed there, the app fails here, too.
+      - Without it, the commands are run here.
+    type: dict
+  host:
+    description: The name of this host among O(command_results).
+    type: str
+    default: ""
   jobs:
     description: How many apps are worked on at once. The number of processors if not given.
     type: int
 attributes:
   check_mode:
-    description: Says what it would do without changing the host.
+    description: Says what it would do without changing the host, and which commands would be run without running them.
     support: full
   diff_mode:
-    description: Shows the configuration that differs, and the names of the variables, never their values.
+    description: Shows the configuration that differs, the names of the variables, never their values, and the commands.
     support: full
 """
 
@@ -53,6 +68,17 @@ EXAMPLES = r"""
     secrets: "{{ wsgi_apps | wsgi.stack.app_secrets }}"
     builds: "{{ app_build.builds }}"
   register: app_release
+
+- name: Release the builds on every host, the release commands of all apps having been run on the first
+  wsgi.stack.release:
+    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    secrets: "{{ wsgi_apps | wsgi.stack.app_secrets }}"
+    builds: "{{ app_build.builds }}"
+    command_results: "{{ {first: hostvars[first].app_release} }}"
+    host: "{{ inventory_hostname }}"
+  vars:
+    first: "{{ ansible_play_hosts | first }}"
+  when: inventory_hostname != first
 """
 
 RETURN = r"""
@@ -61,6 +87,25 @@ releases:
   type: dict
   returned: always
   sample: {shop: 12}
+commands:
+  description: The commands that were run, or in check mode would be, for each app that got a new release here.
+  type: dict
+  returned: always
+  contains:
+    command:
+      description: The command.
+      type: str
+    code:
+      description: Its exit code, which is 0. Not in check mode, like the rest.
+      type: int
+    seconds:
+      description: How long it took.
+      type: float
+    output:
+      description: The last 200 lines that it printed, without the values of the app's variables.
+      type: list
+      elements: str
+  sample: {shop: [{command: flask db upgrade, code: 0, seconds: 1.2, output: [INFO  Running upgrade -> 1a2b3c]}]}
 failures:
   description: The apps that failed, each with C(app), C(step), C(message) and C(log).
   type: list
@@ -81,6 +126,8 @@ def main() -> None:
             "apps": {"type": "list", "elements": "dict", "required": True},
             "secrets": {"type": "str", "required": True, "no_log": True},
             "builds": {"type": "dict", "required": True},
+            "command_results": {"type": "dict"},
+            "host": {"type": "str", "default": ""},
             "jobs": {"type": "int"},
         },
         supports_check_mode=True,
@@ -90,15 +137,17 @@ def main() -> None:
     processors = len(os.sched_getaffinity(0))
     with open("/proc/sys/net/core/somaxconn", encoding="ascii") as stream:
         host = {"processors": processors, "backlog": int(stream.read())}
+    request = _release.Request(host, module.check_mode, module.params["host"], module.params["command_results"])
 
     made, failures = _failures.each(
         [app for app in module.params["apps"] if app["name"] in builds],
-        lambda app: _release.make(app, secrets[app["name"]]["environment"], builds[app["name"]], host, module.check_mode),
+        lambda app: _release.make(app, secrets[app["name"]]["environment"], builds[app["name"]], request),
         module.params["jobs"] or processors,
     )
     module.exit_json(
         changed=any(release["changed"] for release in made.values()),
         releases={name: release["number"] for name, release in made.items()},
+        commands={name: release["commands"] for name, release in made.items() if release["commands"]},
         failures=failures,
         diff=[
             {

@@ -13,6 +13,8 @@ description:
   - Starts the release in the app's idle slot and waits until it answers a real request over its own socket, asked as nginx's
     user. Then renames the live link onto that socket, which nginx follows without a reload, lets the old slot drain and stops it.
   - A release that does not get well is stopped again. What was live stays live and never notices.
+  - If the new slot speaks another protocol than the old one, nginx has to be loaded with the new one before the old slot may go.
+    Such an app is named in RV(moving), and a second call with O(settle) ends what the first one began.
   - Compares what runs with what is wanted, so a rollout that was interrupted is completed by the next one. A live slot is
     replaced that does not answer, that another stack's server runs, or whose server has loaded a program, a plugin or a
     libpython that was replaced since, as by an upgrade.
@@ -29,6 +31,16 @@ options:
     description: The number of the release that is wanted live, by app.
     type: dict
     required: true
+  hold:
+    description:
+      - Stop before a release goes live. It runs in the idle slot, and nginx serves it at the app's C(preview_port) if it has one.
+      - The next call without O(hold) makes it live, unless another release is wanted by then.
+    type: bool
+    default: false
+  settle:
+    description: Whether nginx has been loaded since the first call, so that slots of the other protocol may go.
+    type: bool
+    default: false
   nginx_user:
     description: The user of nginx's workers.
     type: str
@@ -58,6 +70,16 @@ steps:
   type: dict
   returned: always
   sample: {shop: [[start, green], [flip, green], [record, green], [stop, blue]]}
+held:
+  description: The apps of which O(hold) keeps a release from going live.
+  type: list
+  elements: str
+  returned: always
+moving:
+  description: The apps that change their protocol, for which O(settle) is to be called when nginx has been loaded.
+  type: list
+  elements: str
+  returned: always
 failures:
   description: The apps that failed, each with C(app), C(step), C(message) and C(log), the last lines that its server wrote.
   type: list
@@ -77,6 +99,8 @@ def main() -> None:
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},
             "releases": {"type": "dict", "required": True},
+            "hold": {"type": "bool", "default": False},
+            "settle": {"type": "bool", "default": False},
             "nginx_user": {"type": "str", "default": "www-data"},
             "jobs": {"type": "int"},
         },
@@ -88,7 +112,8 @@ def main() -> None:
 
     states = _rollout.observe(apps, nginx_user)
     stacks = {app["name"]: app["stack"] for app in apps}
-    plans = {name: _rollout.plan(state, releases[name], stacks[name]) for name, state in states.items()}
+    hold, settle = module.params["hold"], module.params["settle"]
+    plans = {name: _rollout.plan(state, releases[name], stacks[name], hold, settle) for name, state in states.items()}
     failures: list[dict[str, object]] = []
     if not module.check_mode:
         _done, failures = _failures.each(
@@ -96,9 +121,15 @@ def main() -> None:
             lambda app: _rollout.Rollout(app, nginx_user).run(plans[app["name"]], releases[app["name"]]),
             module.params["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
+    kept = {name for name, state in states.items() if hold and _rollout.held(state, releases[name], stacks[name])}
+    left = kept | {failure["app"] for failure in failures}
     module.exit_json(
         changed=any(plans.values()),
         steps={name: [list(step) for step in steps] for name, steps in plans.items() if steps},
+        held=sorted(kept),
+        moving=[
+            name for name, state in states.items() if _rollout.moving(state, releases[name], stacks[name]) and name not in left
+        ],
         failures=failures,
         diff=[
             {

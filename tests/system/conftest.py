@@ -16,8 +16,13 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / ".collections"))  # what tests share is below its full name
+
 HOST = ROOT / "tests/images/host"
 PYTHONS = ROOT / "tests/images/pythons"
+
+HOSTS = os.environ.get("WSGI_STACK_HOSTS", "wsgi-stack-system")
+"""How the hosts' names begin; another beginning lets two people run tests on one machine."""
 
 
 @dataclass(frozen=True)
@@ -95,22 +100,22 @@ class Server:
         subprocess.run(["docker", "restart", "--time", "60", self.name], check=True, stdout=subprocess.DEVNULL)
         self._host("up", self.name, "--debian", self.debian)
 
-    def get(self, path: str, domain: str = "localhost") -> str:
+    def get(self, path: str, domain: str = "localhost", port: int = 80) -> str:
         """A page as a visitor on the host gets it: the status, a blank, and the body."""
         options = f"--silent --max-time 20 --write-out '\\n%{{http_code}}' --header 'Host: {domain}'"
-        answer = self.sh(f"curl {options} 'http://127.0.0.1{path}' || true")
+        answer = self.sh(f"curl {options} 'http://127.0.0.1:{port}{path}' || true")
         body, _newline, status = answer.rpartition("\n")
         return f"{status} {body}"
 
     @contextlib.contextmanager
-    def load(self, path: str, clients: int, per_second: int = 25):
-        """Requests to a page for as long as the block lasts, five minutes at the most.
+    def load(self, path: str, clients: int, per_second: int = 25, origin: str = "http://127.0.0.1"):
+        """Requests to a page for as long as the block lasts, ten minutes at the most.
 
         :returns: how many had which status, when the block has ended
         """
         counts: dict[str, int] = {}
-        options = f"-disable-keepalive -z 300s -t 30 -c {clients} -q {per_second}"
-        command = f"exec timeout --signal INT 300 hey {options} 'http://127.0.0.1{path}'"
+        options = f"-disable-keepalive -z 600s -t 30 -c {clients} -q {per_second}"
+        command = f"exec timeout --signal INT 600 hey {options} '{origin}{path}'"
         generator = subprocess.Popen(
             ["docker", "exec", self.name, "sh", "-c", f"echo $$; {command}"], stdout=subprocess.PIPE, text=True
         )
@@ -191,7 +196,7 @@ def on(debian: int):
 @pytest.fixture(scope="session", params=[12, 13], ids=["debian12", "debian13"])
 def server(request, tmp_path_factory):
     """A host that the tests of a session share; each of them has apps of its own."""
-    host = Server(f"wsgi-stack-system{request.param}", request.param, tmp_path_factory.mktemp("system"))
+    host = Server(f"{HOSTS}{request.param}", request.param, tmp_path_factory.mktemp("system"))
     host.need("curl")
     yield host
     host.down()

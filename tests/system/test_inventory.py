@@ -49,10 +49,14 @@ def refuse(tmp_path, apps, **variables):
             [{**SHOP, "static": [{"url": "/st/", "directory": "s"}]}, {**SHOP, "name": "blog", "mount": "/st/b"}],
             "app blog: mount: found /st/b, which is inside the static URL /st/ of app shop on any domain; change one of the two.",
         ),
-        ([{**SHOP, "stack": "mod_wsgi"}], "app shop: stack: found 'mod_wsgi', wanted one of uwsgi, uwsgi_emperor."),
+        ([{**SHOP, "stack": "mod_wsgi"}], "app shop: stack: found 'mod_wsgi', wanted one of uwsgi, uwsgi_emperor,"),
         (
             [{**SHOP, "source": {"directory": "/nowhere"}}],
             "app shop: source.directory: /nowhere is not a directory that can be read here, on the controller; correct the path.",
+        ),
+        (
+            [{**SHOP, "environment_file": "/nowhere.env"}],
+            "app shop: environment_file: /nowhere.env is not a file here, on the controller; correct the path.",
         ),
     ],
     ids=[
@@ -62,6 +66,7 @@ def refuse(tmp_path, apps, **variables):
         "prefix inside a static URL",
         "unknown stack",
         "unreachable directory",
+        "missing environment file",
     ],
 )
 def test_a_mistake_is_refused(tmp_path, apps, sentence):
@@ -70,4 +75,4 @@ def test_a_mistake_is_refused(tmp_path, apps, sentence):
 
 def test_a_socket_path_that_is_too_long_is_refused(tmp_path):
     told = refuse(tmp_path, [SHOP], wsgi_runtime_directory="/run/" + "x" * 100)
-    assert "bytes, wanted at most 107; shorten wsgi_runtime_directory or the app's name." in told
+    assert "bytes, wanted at most 99; shorten wsgi_runtime_directory or the app's name." in told

@@ -21,6 +21,7 @@ PLUGINS = sorted([*ROOT.glob("plugins/modules/*.py"), *ROOT.glob("plugins/filter
 
 # The argument specification's word for what each kind of check in _values takes.
 TYPES = {
+    "boolean": "bool",
     "dictionary": "dict",
     "integer": "int",
     "lines": "list",
@@ -28,6 +29,7 @@ TYPES = {
     "one_of": "str",
     "options": "dict",
     "path_inside": "str",
+    "path_of_either": "str",
     "private_key": "str",
     "text": "str",
     "variables": "dict",
@@ -71,7 +73,7 @@ def keys(node, above=""):
     """The keys of an app, as the table of README.md names them: ``source.git``, ``static[].url``."""
     for key, value in node.items():
         yield f"{above}{key}"
-        if isinstance(value, dict) and key in ("source", "health_check"):
+        if isinstance(value, dict) and key in ("source", "health_check", "tls"):
             yield from keys(value, f"{above}{key}.")
         if isinstance(value, list) and value and isinstance(value[0], dict):
             yield from keys(value[0], f"{above}{key}[].")
@@ -142,7 +144,7 @@ def test_the_apps_of_an_example_can_be_resolved(path, tmp_path):
     base = tmp_path / "inventory/group_vars"
     for apps in lists_of_apps(path):
         for app in apps:
-            (base / app["source"].get("directory", "")).mkdir(parents=True, exist_ok=True)
+            (base / app.get("source", {}).get("directory", "")).mkdir(parents=True, exist_ok=True)
         _apps.resolve(apps, base_directory=str(base))
 
 

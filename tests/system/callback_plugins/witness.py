@@ -49,7 +49,7 @@ class CallbackModule(CallbackBase):
                 "outcome": outcome,
                 "changed": bool(found.get("changed")),
                 "message": found.get("msg"),
-                "result": {key: found[key] for key in ("failures", "steps", "releases", "sites") if key in found},
+                "result": {key: found[key] for key in ("failures", "steps", "releases", "commands", "sites") if key in found},
             }
             stream.write(json.dumps(note, default=str) + "\n")
 

@@ -29,7 +29,10 @@ def test_a_minimal_app_has_every_key():
         "runtime_directory",
         "current",
         "live_socket",
+        "preview",
+        "preview_socket",
         "protocol",
+        "upstream",
     }
     assert resolved["source"]["kind"] == "git"
     assert resolved["source"]["version"] == "HEAD"
@@ -56,6 +59,31 @@ def test_a_relative_directory_begins_at_the_base_directory(tmp_path):
     assert resolved["source"]["directory"] == str(tmp_path / "code")
 
 
+def test_files_for_tls_begin_at_the_base_directory():
+    files = {"mode": "files", "certificate": "tls/shop.pem", "key": "/etc/shop.key"}
+    (resolved,) = _apps.resolve([app(tls=files)], base_directory="/inventory")
+    assert (resolved["tls"]["certificate"], resolved["tls"]["key"]) == ("/inventory/tls/shop.pem", "/etc/shop.key")
+
+
+@pytest.mark.parametrize(
+    ("given", "settings", "expected"),
+    [
+        ({"tls": {"mode": "lets_encrypt"}}, {}, "app shop: tls.mode: found 'lets_encrypt', wanted one of none, self_signed,"),
+        ({"tls": {"redirect": "maybe"}}, {}, "app shop: tls.redirect: found 'maybe', wanted true or false."),
+        ({"tls": {"port": 0}}, {}, "app shop: tls.port: found 0, wanted a whole number from 1 to 65535."),
+        ({"tls": {"mode": "files"}}, {}, "app shop: tls.certificate: not given"),
+        (
+            {"tls": {"mode": "certbot"}, "domains": ["*.a.test"]},
+            {"certbot_options": []},
+            "app shop: tls.mode: found certbot with",
+        ),
+        ({"tls": {"mode": "self_signed", "port": 8080}}, {"http_ports": [80, 8080]}, "app shop: tls.port: found port 8080"),
+    ],
+)
+def test_tls_that_cannot_work(given, settings, expected):
+    assert refusal(app(**given), **settings).startswith(expected)
+
+
 def test_secrets_travel_apart():
     key = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----"
     secretive = app(environment={"TOKEN": "s3cret", "DEBUG": 1}, build_environment={"PIP_INDEX_URL": "https://u:s3cret@x"})
@@ -69,6 +97,41 @@ def test_secrets_travel_apart():
             "deploy_key": key + "\n",
         }
     }
+
+
+def test_a_file_on_the_controller_is_read_and_the_inventory_wins(tmp_path, monkeypatch):
+    (tmp_path / "shop.env").write_text("TOKEN='it is $(s3cret)'\nDEBUG=0\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in (str(tmp_path / "shop.env"), "~/shop.env"):
+        found = app(environment_file=path, environment={"DEBUG": 1})
+        assert "s3cret" not in str(_apps.resolve([found]))
+        assert _apps.read_secrets(_apps.secrets([found]))["shop"]["environment"] == {"TOKEN": "it is $(s3cret)", "DEBUG": "1"}
+
+
+def test_a_file_of_the_source_is_not_looked_for_on_the_controller():
+    found = app(environment_file="config//shop.env")
+    assert _apps.resolve([found])[0]["environment_file"] == "config/shop.env"
+    assert _apps.read_secrets(_apps.secrets([found]))["shop"]["environment"] == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "is not a file here, on the controller; correct the path."),
+        (b"A=1\ns3cret", ", line 2: found no '=', wanted NAME=VALUE; correct the file."),
+        (b"$ANSIBLE_VAULT;1.1;AES256\n3061\n", "is encrypted by ansible-vault, wanted a file that can be read as it is;"),
+    ],
+)
+def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sentence):
+    path = tmp_path / "shop.env"
+    if content is not None:
+        path.write_bytes(content)
+    told = refusal(app(environment_file=str(path)))
+    assert told.startswith(f"app shop: environment_file: {path}{'' if sentence.startswith(',') else ' '}{sentence}")
+    assert "s3cret" not in told
+    with pytest.raises(_apps.AppError) as caught:
+        _apps.secrets([app(environment_file=str(path))])
+    assert str(caught.value) == told
 
 
 @pytest.mark.parametrize(
@@ -85,7 +148,7 @@ def test_secrets_travel_apart():
             {"entry_point": "shop.wsgi"},
             "app shop: entry_point: found 'shop.wsgi', wanted module:callable, such as shop.wsgi:application.",
         ),
-        ({"stack": "mod_wsgi"}, "app shop: stack: found 'mod_wsgi', wanted one of uwsgi, uwsgi_emperor."),
+        ({"stack": "mod_wsgi"}, "app shop: stack: found 'mod_wsgi', wanted one of uwsgi, uwsgi_emperor, gunicorn_supervisor."),
         ({"source": {}}, "app shop: source: found none, wanted exactly one of git, directory and package."),
         (
             {"source": {"git": "a", "package": "b"}},
@@ -116,6 +179,22 @@ def test_secrets_travel_apart():
         (
             {"environment": {"A B": "x"}},
             "app shop: environment: found a value that is not shown, wanted a dictionary of variable names",
+        ),
+        (
+            {"environment_file": "../shop.env"},
+            "app shop: environment_file: found '../shop.env', wanted a path inside the source, relative and without '..', or",
+        ),
+        (
+            {"environment_file": "shop.env", "source": {"package": "shop"}},
+            "app shop: environment_file: found 'shop.env' beside source.package, which has no such files, wanted an absolute",
+        ),
+        (
+            {"environment_file": "web/shop.env", "static": [{"url": "/static/", "directory": "web"}]},
+            "app shop: environment_file: found 'web/shop.env', which is inside the static directory web that nginx serves",
+        ),
+        (
+            {"environment_file": "shop.env", "static": [{"url": "/static/", "directory": "."}]},
+            "app shop: environment_file: found 'shop.env', which is inside the static directory . that nginx serves",
         ),
         ({"name": "Shop"}, "app Shop: name: found 'Shop', wanted 1 to 31 lower-case letters"),
         ({"name": "www-data"}, "app www-data: name: www-data is a user or group of the system"),
@@ -168,9 +247,9 @@ def test_apps_share_a_domain_under_different_mounts():
 
 def test_a_socket_path_that_is_too_long_is_refused():
     told = refusal(app(name="a" * 31), runtime_directory="/run/" + "x" * 70)
-    assert "has 118 bytes, wanted at most 107; shorten wsgi_runtime_directory or the app's name." in told
-    fits = "/run/" + "x" * 59
-    assert len(f"{fits}/{'a' * 31}/green.sock") == 107
+    assert "has 118 bytes, wanted at most 99; shorten wsgi_runtime_directory or the app's name." in told
+    fits = "/run/" + "x" * 51
+    assert len(f"{fits}/{'a' * 31}/green.sock") == 99
     assert _apps.resolve([app(name="a" * 31)], runtime_directory=fits)
 
 
@@ -178,3 +257,27 @@ def test_a_socket_path_that_is_too_long_is_refused():
 def test_what_is_no_list_of_apps_is_refused(apps):
     with pytest.raises(_apps.AppError, match="wsgi_apps"):
         _apps.resolve(apps)
+
+
+def test_an_app_that_shall_be_absent_needs_a_name_only_and_is_in_nobodys_way():
+    gone = [{"name": "old", "state": "absent"}, {"name": "former", "state": "absent", "source": {"directory": "/nowhere"}}]
+    apps = [app(domains=["shop.example.com"]), *gone, app(name="blog", state="absent", domains=["shop.example.com"])]
+    assert [resolved["name"] for resolved in _apps.resolve(apps)] == ["shop"]
+    assert list(_apps.read_secrets(_apps.secrets(apps))) == ["shop"]
+    assert _apps.absent(apps) == ["old", "former", "blog"]
+    assert _apps.absent([SHOP]) == []
+
+
+@pytest.mark.parametrize(
+    ("apps", "sentence"),
+    [
+        ([{"name": "shop", "state": "gone"}], "app shop: state: found 'gone', wanted one of present, absent."),
+        ([{"name": "shop", "state": "present"}], "app shop: source: not given, and there is no default; add it."),
+        ([{"name": "shop", "state": "absent", "sorce": {}}], "app shop: sorce: unknown key; did you mean source?"),
+        ([{"state": "absent"}], "the app at place 1 of wsgi_apps: name: not given, and there is no default; add it."),
+        ([SHOP, {"name": "shop", "state": "absent"}], "app shop: name: found twice, wanted once; rename one of the two."),
+        ([{"name": "www-data", "state": "absent"}], "app www-data: name: www-data is a user or group of the system"),
+    ],
+)
+def test_a_wrong_state_is_refused(apps, sentence):
+    assert refusal(*apps).startswith(sentence)

@@ -405,6 +405,24 @@ def test_check_mode_checks_a_copy(host, monkeypatch):
     assert host.texts() == {"a.conf": "a1", "b.conf": "b1"}
 
 
+def test_check_mode_checks_nothing_that_needs_what_is_not_there_yet(host, tmp_path):
+    if _disk.run(["unshare", "--mount", "true"]).code:
+        pytest.skip("no mount namespaces here")
+    certificate = tmp_path / "certificate"
+    for there in (False, True):
+        result = host.run({"a.conf": ("bad", "a")}, dry=True, needs=[str(certificate)])
+        assert [failure["app"] for failure in result["failures"]] == (["a"] if there else [])
+        assert ("cannot be known" in result.get("msg", "")) is not there
+        certificate.touch()
+
+
+def test_what_the_service_has_loaded_besides_was_replaced(host):
+    host.run({"a.conf": "a"})
+    result = host.run({"a.conf": "a"}, stale=True)
+    assert (result["changed"], result["loaded"], result["written"], host.loaded()) == (True, True, [], 2)
+    assert host.run({"a.conf": "a"})["changed"] is False
+
+
 def test_the_memory_is_roots_alone(host):
     host.run({"a.conf": "a"})
     memory = host.root / "memory/demo.json"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _rollout
-from ansible_collections.wsgi.stack.plugins.module_utils._rollout import Slot, State, decisive_line, describe, plan
+from ansible_collections.wsgi.stack.plugins.module_utils._rollout import Slot, State, decisive_line, describe, held, moving, plan
 from ansible_collections.wsgi.stack.plugins.module_utils._server import Instance
 
 RUNS = ("uwsgi",)
@@ -16,8 +16,11 @@ CROWNED = Slot(stacks=REIGNS, enabled=REIGNS, release=1, answers=True)
 GONE = Slot()
 
 
-def state(live, blue=GONE, green=GONE, boot="same", current=1):
-    return State(live=live, boot=live if boot == "same" else boot, current=current, slots={"blue": blue, "green": green})
+def state(live, blue=GONE, green=GONE, boot="same", current=1, upstream="same", **links):
+    """A state in which what is not told is as after a rollout to ``live``."""
+    noted = {"boot": boot, "upstream": upstream}
+    noted = {key: live if slot == "same" else slot for key, slot in noted.items()}
+    return State(live=live, current=current, slots={"blue": blue, "green": green}, **noted, **links)
 
 
 ROLLOUT_TO_GREEN = [("start", "green"), ("flip", "green"), ("record", "green")]
@@ -75,7 +78,7 @@ ROLLOUT_TO_GREEN = [("start", "green"), ("flip", "green"), ("record", "green")]
         pytest.param(
             state(None, WELL, boot="blue"),
             1,
-            [("start", "green"), ("flip", "green"), ("record", "green"), ("stop", "blue")],
+            [("flip", "blue"), ("record", "blue")],
             id="live link is gone",
         ),
     ],
@@ -121,6 +124,123 @@ def test_plan(before, wanted, steps):
 )
 def test_the_stack_is_part_of_what_is_wanted(before, stack, steps):
     assert plan(before, 1, stack) == steps
+
+
+PROGRAM = ("gunicorn_supervisor",)
+HTTP = Slot(stacks=PROGRAM, enabled=PROGRAM, release=1, answers=True)
+HTTP_2 = Slot(stacks=PROGRAM, enabled=PROGRAM, release=2, answers=True)
+WELL_2 = Slot(stacks=RUNS, enabled=RUNS, release=2, answers=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "stack", "steps", "settled"),
+    [
+        pytest.param(
+            state("blue", HTTP), 2, *PROGRAM, [*ROLLOUT_TO_GREEN, ("stop", "blue")], None, id="no other protocol: all at once"
+        ),
+        pytest.param(
+            state("blue", WELL, upstream=None),
+            2,
+            *PROGRAM,
+            [("start", "green"), ("flip", "green")],
+            None,
+            id="from uwsgi to http",
+        ),
+        pytest.param(
+            state("blue", WELL, HTTP_2, upstream="green", current=2),
+            2,
+            *PROGRAM,
+            [],
+            [("record", "green"), ("stop", "blue")],
+            id="nginx has been loaded with http",
+        ),
+        pytest.param(
+            state("blue", HTTP, stale=True),
+            2,
+            *RUNS,
+            [("start", "green"), ("flip", "green")],
+            None,
+            id="from http to uwsgi",
+        ),
+        pytest.param(
+            state("green", HTTP, WELL_2, boot="blue", current=2, stale=True),
+            2,
+            *RUNS,
+            [],
+            [("record", "green"), ("stop", "blue")],
+            id="nginx has been loaded with uwsgi",
+        ),
+        pytest.param(
+            state("blue", HTTP, upstream=None),
+            1,
+            *PROGRAM,
+            [("flip", "blue"), ("record", "blue")],
+            None,
+            id="nginx's link is gone",
+        ),
+        pytest.param(
+            state("green", GONE, WELL_2, current=2, stale=True), 2, *RUNS, [("record", "green")], None, id="a link is left"
+        ),
+    ],
+)
+def test_an_old_slot_of_another_protocol_goes_when_nginx_speaks_the_new_one(before, wanted, stack, steps, settled):
+    assert plan(before, wanted, stack) == steps
+    if settled is not None:
+        assert plan(before, wanted, stack, settle=True) == settled
+    assert moving(before, wanted, stack) == (settled is not None or steps == [("start", "green"), ("flip", "green")])
+
+
+@pytest.mark.parametrize(
+    ("before", "steps", "then"),
+    [
+        pytest.param(
+            state("blue", WELL), [("start", "green"), ("preview", "green")], [*ROLLOUT_TO_GREEN, ("stop", "blue")], id="held"
+        ),
+        pytest.param(
+            state("blue", WELL, WELL_2, preview="green"),
+            [],
+            [("flip", "green"), ("record", "green"), ("stop", "blue")],
+            id="held already",
+        ),
+        pytest.param(
+            state("blue", WELL, WELL_2),
+            [("preview", "green")],
+            [("flip", "green"), ("record", "green"), ("stop", "blue")],
+            id="killed before it was shown",
+        ),
+        pytest.param(
+            state(None, current=None),
+            [("start", "blue"), ("preview", "blue")],
+            [("start", "blue"), ("flip", "blue"), ("record", "blue")],
+            id="a first deployment",
+        ),
+        pytest.param(
+            state(None, WELL_2, preview="blue", current=None), [], [("flip", "blue"), ("record", "blue")], id="a first one, held"
+        ),
+        pytest.param(
+            state("green", WELL, WELL_2, current=2, preview="blue"),
+            [("record", "green"), ("stop", "blue")],
+            [("record", "green"), ("stop", "blue")],
+            id="what is live is wanted: what is held is dropped",
+        ),
+    ],
+)
+def test_what_is_held_goes_live_with_the_next_run(before, steps, then):
+    assert plan(before, 2, "uwsgi", hold=True) == steps
+    assert plan(before, 2, "uwsgi") == then
+    assert held(before, 2, "uwsgi") == ("flip" in {action for action, _slot in then})
+
+
+def test_a_history_has_what_went_live_once_each_time(tmp_path):
+    history = tmp_path / "history"
+    for release, stack in ((1, "uwsgi"), (2, "uwsgi"), (2, "uwsgi"), (2, "uwsgi_emperor"), (1, "uwsgi")):
+        _rollout._note(str(history), release, stack)
+    assert [line.split()[:2] for line in history.read_text().splitlines()] == [
+        ["1", "uwsgi"],
+        ["2", "uwsgi"],
+        ["2", "uwsgi_emperor"],
+        ["1", "uwsgi"],
+    ]
 
 
 def test_a_server_that_has_loaded_what_was_replaced_is_replaced():
@@ -184,6 +304,34 @@ def test_a_slot_is_looked_for_under_every_server(monkeypatch, tmp_path, units, v
     monkeypatch.setattr(_rollout, "_asked", lambda targets, _user, _timeout: [(answers, "")] * len(targets))
     monkeypatch.setattr(_rollout._processes, "replaced", lambda pid: [f"of {pid}"] if pid else [])
     assert _rollout.observe([app], "www-data")["shop"].slots == {"blue": slot, "green": Slot()}
+
+
+@pytest.mark.parametrize(
+    ("socket", "asked", "slot"),
+    [
+        pytest.param(True, [], Slot(REIGNS, REIGNS, 3, True), id="it is not woken"),
+        pytest.param(False, ["blue.sock"], Slot(REIGNS, REIGNS, 2, False), id="its socket is gone"),
+    ],
+)
+def test_a_slot_that_sleeps_is_well_if_its_socket_is_there(monkeypatch, tmp_path, socket, asked, slot):
+    (app,) = _apps.resolve(
+        [{"name": "shop", "source": {"package": "shop"}, "entry_point": "shop:app"}],
+        runtime_directory=str(tmp_path / "run"),
+        directory=str(tmp_path),
+    )
+    (tmp_path / "run/shop").mkdir(parents=True)
+    (tmp_path / "run/shop/blue.release").write_text("2\n")
+    (tmp_path / "shop/slots").mkdir(parents=True)
+    (tmp_path / "shop/slots/blue").symlink_to("../releases/3")
+    if socket:
+        (tmp_path / "run/shop/blue.sock").touch()
+    blue = Instance(True, True, enabled=True, asleep=True)
+    servers = {"uwsgi": FakeServer, "uwsgi_emperor": lambda: FakeServer(blue=blue)}
+    monkeypatch.setattr(_rollout, "SERVERS", servers)
+    targets = []
+    monkeypatch.setattr(_rollout, "_asked", lambda given, _user, _timeout: targets.extend(given) or [(False, "")] * len(given))
+    assert _rollout.observe([app], "www-data")["shop"].slots["blue"] == slot
+    assert [path.rpartition("/")[2] for _app, path, _protocol in targets] == asked
 
 
 @pytest.mark.parametrize("live", [None, "blue", "green"])
