@@ -12,12 +12,13 @@ NEEDS_package := python git
 NEEDS_molecule := python git $(HOSTS)
 NEEDS_system := python git $(HOSTS)
 NEEDS_demo := python git $(HOSTS)
+NEEDS_benchmark := python git $(HOSTS)
 NEEDS_test := python git shellcheck $(HOSTS)
 
 # Whatever may be missing shows before anything is begun: packages, Docker, the images of the hosts, the tools.
 define prepare
 @tests/images/prerequisites $@ $(NEEDS_$@)
-@$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo,$@),13,12 13))
+@$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo benchmark,$@),13,12 13))
 @$(MAKE) --silent .venv/complete
 endef
 
@@ -27,6 +28,7 @@ help:
 	@echo "make demo-clean  remove that host"
 	@echo "make test        every check and test; its stages, one by one:"
 	@echo "                 $(STAGES)"
+	@echo "make benchmark   the memory that an app takes on each stack, as a table; 10 to 20 minutes"
 	@echo "make venv        the tools of requirements-dev.txt, in .venv"
 
 .PHONY: demo
@@ -42,6 +44,11 @@ demo-clean:
 test $(STAGES):
 	$(prepare)
 	@.venv/bin/python tests/run.py $(if $(filter test,$@),$(STAGES),$@)
+
+.PHONY: benchmark
+benchmark:
+	$(prepare)
+	@.venv/bin/python tests/benchmarks/memory.py
 
 .PHONY: venv
 venv:
