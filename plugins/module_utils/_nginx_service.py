@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections.abc import Iterable
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils._nginx import LOG_DIRECTORY
 from ansible_collections.wsgi.stack.plugins.module_utils._objections import last_error
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
@@ -68,7 +71,27 @@ class Reload:
             stream.seek(self.logged)
             cause = last_error(stream.read())
         cause = cause or f"no new worker process within {TIMEOUT:.0f} s"
+        own = own_listener(cause, _sockets.listeners(), self.pid)
+        if own:
+            cause += f", since nginx itself listens at {own} until it has loaded a configuration without that"
+            cause += "; run once without the new address, or restart nginx once"
         return f"nginx did not take up the configuration and goes on with the one before: {cause}"
+
+
+def own_listener(cause: str, listeners: Iterable[_sockets.Listener], pid: int) -> str | None:
+    """Where nginx itself listens already, if that is what keeps it from a port. Pure.
+
+    It begins with its new listeners before it ends the old ones, and nobody can listen at a port of all addresses while somebody
+    does at the port of one.
+
+    :param cause: what it logged
+    :param pid: its main process
+    """
+    refused = re.search(r"bind\(\) to \S+:(\d+) failed \(98:", cause)
+    if refused is None:
+        return None
+    own = (found.address for found in listeners if pid in found.pids and not found.address.startswith("unix:"))
+    return next((address for address in own if address.rpartition(":")[2] == refused[1]), None)
 
 
 def _children(pid: int) -> set[str]:

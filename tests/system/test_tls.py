@@ -67,7 +67,7 @@ def findings(server, scratch):
 def test_sites_that_sign_themselves(server, where, tmp_path):
     shop = {**where, "name": "shop", "domains": ["shop.test", "www.shop.test"], "canonical_domain": "shop.test", "tls": SIGNED}
     blog = {**where, "name": "blog", "stack": "gunicorn_supervisor", "domains": ["blog.test"], "mount": "/blog"}
-    blog["tls"] = {**SIGNED, "port": 5000}
+    blog["tls"] = {**SIGNED, "port": 7443}
     both = {**where, "name": "both", "domains": ["both.test"], "tls": {**SIGNED, "redirect": False}, "preview_port": 5001}
     plain = {**where, "name": "plain", "domains": ["plain.test"]}
     apps = [shop, blog, both, plain]
@@ -88,11 +88,11 @@ def test_sites_that_sign_themselves(server, where, tmp_path):
     for name in ("shop.test", "www.shop.test"):
         assert ask(server, f"http://{name}/x?y=%20")[:3] == (308, "1.1", "https://shop.test/x?y=%20")
 
-    assert ask(server, "https://blog.test:5000/blog/x", *trusting("blog"))[3] == "https https://blog.test:5000/blog/x"
-    assert ask(server, "https://blog.test:5000/blog/back", *trusting("blog"))[2] == "https://blog.test:5000/blog"
-    assert ask(server, "https://blog.test:5000/blog", *trusting("blog"))[2] == "https://blog.test:5000/blog/"
-    for url in ("http://blog.test:5000/blog/x?y=1", "http://blog.test/blog/x?y=1"):
-        assert ask(server, url)[::2] == (308, "https://blog.test:5000/blog/x?y=1")
+    assert ask(server, "https://blog.test:7443/blog/x", *trusting("blog"))[3] == "https https://blog.test:7443/blog/x"
+    assert ask(server, "https://blog.test:7443/blog/back", *trusting("blog"))[2] == "https://blog.test:7443/blog"
+    assert ask(server, "https://blog.test:7443/blog", *trusting("blog"))[2] == "https://blog.test:7443/blog/"
+    for url in ("http://blog.test:7443/blog/x?y=1", "http://blog.test/blog/x?y=1"):
+        assert ask(server, url)[::2] == (308, "https://blog.test:7443/blog/x?y=1")
 
     assert ask(server, "http://both.test/x")[3] == "http http://both.test/x"
     assert ask(server, "https://both.test/x", *trusting("both"))[3] == "https https://both.test/x"
@@ -103,7 +103,7 @@ def test_sites_that_sign_themselves(server, where, tmp_path):
         "https://plain.test/",
         "https://blog.test/",
         "https://127.0.0.1/",
-        "https://shop.test:5000/",
+        "https://shop.test:7443/",
     ):
         status, _version, _location, error = ask(server, url, "--insecure")
         assert status == 0
@@ -121,7 +121,7 @@ def test_sites_that_sign_themselves(server, where, tmp_path):
     server.converge([{**app, "tls": {}} for app in apps])
     assert ask(server, "http://shop.test/x")[3] == "http http://shop.test/x"
     assert server.sh("ls /etc/ssl/wsgi") == ""
-    assert server.sh("ss -Hltn '( sport = 443 or sport = 5000 )'") == ""
+    assert server.sh("ss -Hltn '( sport = 443 or sport = 7443 )'") == ""
     assert server.converge([{**app, "tls": {}} for app in apps]).changed == []
 
 
@@ -152,6 +152,17 @@ def test_what_nginx_has_not_loaded_is_loaded_by_the_next_run(server, where):
     assert presented(server, "shop.test") != former
     assert "wsgi.stack.nginx : Publish the apps" in play.changed
     assert server.converge([app]).changed == []
+
+    # A port of one address becomes one of all: nginx would have to end the old listener first.
+    server.converge([{**app, "preview_port": 5443}])
+    wider = {**app, "tls": {**SIGNED, "port": 5443}}
+    play = server.play([wider])
+    assert play.code != 0
+    assert "since nginx itself listens at 127.0.0.1:5443 until" in play.message, play.message
+    assert ask(server, "https://shop.test/x", *trusting("shop"))[0] == 200
+    server.converge([app])
+    server.converge([wider])
+    assert ask(server, "https://shop.test:5443/x", *trusting("shop"))[0] == 200
 
 
 @on(12)
