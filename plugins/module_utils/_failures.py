@@ -43,9 +43,14 @@ def decisive_line(log: str) -> str:
     return (exceptions or lines or [""])[-1]
 
 
-def _told(error: OSError) -> str:
-    """An error of the system in words; one that Python itself made has neither a text nor a file."""
-    return f"{error.strerror}: {error.filename}" if error.filename else str(error) or type(error).__name__
+def of_host(error: OSError, step: str = "host") -> AppFailure:
+    """An error of the operating system as a failure, with the place in our code as its log.
+
+    One that Python itself made, such as that a connection was silent for too long, has neither a number nor a file.
+    """
+    told = f"{error.strerror}: {error.filename}" if error.filename else str(error) or type(error).__name__
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return AppFailure(step, f"{told}; mend that and run again.", trace)
 
 
 def each(
@@ -65,7 +70,5 @@ def each(
             except AppFailure as failure:
                 failures.append(failure.result(name))
             except OSError as error:
-                failures.append(
-                    AppFailure("host", f"{_told(error)}; mend that and run again.", traceback.format_exc()).result(name)
-                )
+                failures.append(of_host(error).result(name))
     return results, failures

@@ -22,7 +22,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import (
 )
 from ansible_collections.wsgi.stack.plugins.module_utils._disk import File, write
 from ansible_collections.wsgi.stack.plugins.module_utils._doctor_certificates import DAY, OVERDUE
-from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure, of_host
 from ansible_collections.wsgi.stack.plugins.module_utils._lineage import Lineage
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 
@@ -347,7 +347,7 @@ class Certificates:
             except AppFailure as failure:
                 failed[wish] = failure
             except OSError as error:
-                failed[wish] = AppFailure("certificate", f"{error.strerror}: {error.filename}; mend that and run again.")
+                failed[wish] = of_host(error, "certificate")
         return failed
 
     def _checked_names(self, active: Sequence[Wish]) -> dict[Wish, AppFailure]:

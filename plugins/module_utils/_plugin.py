@@ -21,7 +21,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import (
     _uwsgi,
     _uwsgi_core,
 )
-from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure, of_host
 from ansible_collections.wsgi.stack.plugins.module_utils._locks import locked
 from ansible_collections.wsgi.stack.plugins.module_utils._plugin_plan import (
     ABSENT,
@@ -93,7 +93,7 @@ class Failures:
         except AppFailure as failure:
             found = failure
         except OSError as error:
-            found = AppFailure("plugin", f"{error.strerror}: {error.filename}; mend that and run again.")
+            found = of_host(error, "plugin")
         if isinstance(item, Item):
             item.failed = True
         self.add(item.labels if isinstance(item, Item) else [item.label], found)

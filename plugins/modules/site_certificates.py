@@ -103,7 +103,7 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _site_certificates, _tls
+from ansible_collections.wsgi.stack.plugins.module_utils import _failures, _site_certificates, _tls
 
 OPTIONS = {
     "apps": {"type": "list", "elements": "dict", "required": True},
@@ -121,7 +121,7 @@ def main():
         outdated = _site_certificates.outdated(sites)
         removed = _site_certificates.clean(sites, module.check_mode)
     except OSError as error:
-        module.fail_json(msg=f"{error.strerror}: {error.filename}; mend that and run again.")
+        module.fail_json(msg=_failures.of_host(error).cause)
     module.exit_json(
         changed=bool(changed or removed),
         sites={name: after for name, (_before, after) in presented.items()},
