@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _access_identity, _processes
+from ansible_collections.wsgi.stack.plugins.module_utils import _access_identity, _disk, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 from ansible_collections.wsgi.stack.plugins.module_utils._sockets import Listener
@@ -22,9 +22,6 @@ SUPERVISOR_UNIT = "supervisor.service"
 DEBIAN_APPS = "/etc/uwsgi/apps-enabled"
 CONFIGURATION = re.compile(r"[^\s\"'=:;,]+\.(?:ini|xml|ya?ml|json|conf|py|toml)(?![\w.])")
 """What looks like the name of a configuration file in a command line."""
-
-BYTES = 65536
-"""How much of a file is read."""
 
 
 @dataclass(frozen=True)
@@ -217,9 +214,9 @@ def _units(path: str) -> Iterator[Owner]:
             if unit in seen or unit.endswith(("@.service", "@.socket")):
                 continue
             seen.add(unit)
-            text = _read(file)
+            text = _disk.text_of(file)
             for drop_in in sorted(glob.glob(f"{directory}/{unit}.d/*.conf")):
-                text += _read(drop_in)
+                text += _disk.text_of(drop_in)
             match = re.search(r"^WorkingDirectory=-?(/\S*)", text, re.MULTILINE)
             working = match[1] if match else ""
             commands = "\n".join(re.findall(r"^(?:Exec\w+|ListenStream|Environment)=.*(?:\\\n.*)*", text, re.MULTILINE))
@@ -237,17 +234,17 @@ def _units(path: str) -> Iterator[Owner]:
 
 def _vassal(commands: str, working: str, path: str) -> str:
     """The file of the vassal that names a path, of an Emperor that some commands start."""
-    told = commands + "\n".join(_read(file) for file in _configurations(commands.split(), working))
+    told = commands + "\n".join(_disk.text_of(file) for file in _configurations(commands.split(), working))
     for directory in re.findall(r"(?:--emperor[ =]|^\s*emperor\s*=\s*)(/\S+)", told, re.MULTILINE):
         for file in sorted(glob.glob(f"{directory}/*.ini")):
-            if names(_read(file), path, _chdir(_read(file))):
+            if names(_disk.text_of(file), path, _chdir(_disk.text_of(file))):
                 return file
     return ""
 
 
 def _programs(path: str) -> Iterator[Owner]:
     for file in sorted(glob.glob(f"{SUPERVISOR}/*.conf")):
-        sections = re.split(r"^\[program:([^\]]+)\]", _read(file), flags=re.MULTILINE)
+        sections = re.split(r"^\[program:([^\]]+)\]", _disk.text_of(file), flags=re.MULTILINE)
         for name, text in zip(sections[1::2], sections[2::2]):
             match = re.search(r"^\s*directory\s*=\s*(\S+)", text, re.MULTILINE)
             working = match[1] if match else ""
@@ -261,7 +258,7 @@ def _debian_apps(path: str) -> Iterator[Owner]:
     """The applications of Debian's package uwsgi, whose sockets are in /run/uwsgi/app unless they say otherwise."""
     for file in sorted(glob.glob(f"{DEBIAN_APPS}/*.ini")):
         name = os.path.splitext(os.path.basename(file))[0]
-        if path == f"/run/uwsgi/app/{name}/socket" or names(_read(file), path, _chdir(_read(file))):
+        if path == f"/run/uwsgi/app/{name}/socket" or names(_disk.text_of(file), path, _chdir(_disk.text_of(file))):
             yield Owner("uwsgi.service", files=(file,))
 
 
@@ -279,7 +276,7 @@ def _named_files(words: Sequence[str], directory: str, path: str) -> list[str]:
     """The configuration files in a command line that name a path."""
     found = []
     for file in _configurations(words, directory):
-        text = _read(file)
+        text = _disk.text_of(file)
         if names(text, path, _chdir(text) or directory or os.path.dirname(file)):
             found.append(file)
     return found
@@ -288,14 +285,6 @@ def _named_files(words: Sequence[str], directory: str, path: str) -> list[str]:
 def _chdir(text: str) -> str:
     match = re.search(r"^\s*chdir\s*=\s*[\"']?(/[^\s\"']*)", text, re.MULTILINE)
     return match[1] if match else ""
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read(BYTES)
-    except OSError:
-        return ""
 
 
 @dataclass(frozen=True)
@@ -315,7 +304,7 @@ def setting(files: Sequence[str], command: Sequence[str] = ()) -> Setting | None
     :param command: the command line of the server, which may have relative names of further files
     """
     for file in [*files, *(each for each in _configurations(command, "") if each not in files)]:
-        found = parsed_setting(_read(file), file)
+        found = parsed_setting(_disk.text_of(file), file)
         if found.mode >= 0 or found.user or found.group:
             with contextlib.suppress(OSError):
                 found = replace(found, changed=os.stat(file).st_mtime)

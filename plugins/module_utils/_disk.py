@@ -45,6 +45,18 @@ def read(path: str) -> Item | None:
     return File(content, stat.S_IMODE(found.st_mode), _user_name(found.st_uid), _group_name(found.st_gid))
 
 
+def text_of(path: str, size: int = 65536) -> str:
+    """The text of a file, "" if it cannot be read.
+
+    :param size: characters to read at most, -1 for all; who knows what a path leads to that somebody else has named
+    """
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read(size)
+    except OSError:
+        return ""
+
+
 def write(path: str, item: Item) -> None:
     """Put an item at a path, in one rename.
 

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from ansible_collections.wsgi.stack.plugins.module_utils import (
     _access,
     _access_server,
+    _certificates,
+    _disk,
     _doctor_certificates,
     _doctor_host,
     _doctor_links,
@@ -90,7 +92,7 @@ class Site:
     """The servers of nginx that share a name."""
 
     servers: list[Server]
-    certificates: list[_doctor_certificates.Certificate] = field(default_factory=list)
+    certificates: list[_certificates.Certificate] = field(default_factory=list)
     dns: dict[str, Any] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -270,7 +272,7 @@ def _slot_unit(unit: str) -> str:
 def _program_command(files: Iterable[str], name: str) -> tuple[str, list[str]]:
     """The directory and the command of a program of supervisor."""
     for path in files:
-        options = _doctor_options.programs(_doctor_options.text_of(path)).get(name)
+        options = _doctor_options.programs(_disk.text_of(path)).get(name)
         if options:
             return options.get("directory", ""), _doctor_options.words(options.get("command", ""))
     return "", []
@@ -338,15 +340,15 @@ def _judge_groups(backends: Mapping[tuple[str, str], Backend]) -> None:
             ]
 
 
-def _certified(site: Site, running: bool) -> tuple[list[_doctor_certificates.Certificate], list[Finding]]:
+def _certified(site: Site, running: bool) -> tuple[list[_certificates.Certificate], list[Finding]]:
     """The certificates of a site, and what is wrong with them."""
-    certificates: dict[str, _doctor_certificates.Certificate] = {}
+    certificates: dict[str, _certificates.Certificate] = {}
     findings: list[Finding] = []
     for server in site.servers:
         if not server.tls or not server.certificates:
             continue
         pairs = [pair for pair in server.certificates if "$" not in pair[0] and pair[0].startswith("/")]
-        own = [_doctor_certificates.read(*pair) for pair in pairs]
+        own = [_certificates.read(*pair) for pair in pairs]
         if os.geteuid() != 0:  # that it cannot be read does not mean that nginx cannot
             own = [replace(certificate, trouble="") for certificate in own]
         shown = {}
@@ -354,9 +356,7 @@ def _certified(site: Site, running: bool) -> tuple[list[_doctor_certificates.Cer
         for listen in server.listens:
             if running and listen.tls and listen.port and names and names[0] not in shown:
                 host = listen.address.rpartition(":")[0].strip("[]")
-                shown[names[0]] = _doctor_certificates.served(
-                    listen.port, names[0], {"*": "127.0.0.1", "::": "::1"}.get(host, host)
-                )
+                shown[names[0]] = _certificates.served(listen.port, names[0], {"*": "127.0.0.1", "::": "::1"}.get(host, host))
         findings += _doctor_certificates.judge(server, own, shown, running, time.time())
         certificates.update({certificate.path: certificate for certificate in own})
     return list(certificates.values()), findings

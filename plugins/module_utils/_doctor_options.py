@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _disk
+
 SHORT = {
     "-s": "socket",
     "-H": "home",
@@ -91,7 +93,7 @@ def read(words: Sequence[str], directory: str, reader: Callable[[str], str] | No
     :param reader: returns the text of a file, "" if it cannot be read; for tests
     """
     options = Options(kind(words))
-    told = _Told(options, reader or text_of)
+    told = _Told(options, reader or _disk.text_of)
     told.command_line(words, directory)
     return options
 
@@ -187,15 +189,3 @@ def programs(text: str) -> dict[str, dict[str, str]]:
         return {}
     sections = [name for name in parser.sections() if name.startswith(("program:", "fcgi-program:"))]
     return {name.partition(":")[2]: dict(parser.items(name)) for name in sections}
-
-
-def text_of(path: str, size: int = 65536) -> str:
-    """The text of a file, "" if it cannot be read.
-
-    :param size: characters to read at most, -1 for all
-    """
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read(size)
-    except OSError:
-        return ""

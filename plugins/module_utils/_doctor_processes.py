@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import (
     _access_identity,
     _access_server,
+    _disk,
     _doctor_findings,
     _doctor_options,
     _doctor_units,
@@ -360,7 +361,7 @@ def _environment(
 def _made_for(environment: str) -> str:
     if not environment:
         return ""
-    text = _doctor_options.text_of(os.path.join(environment, "pyvenv.cfg"))
+    text = _disk.text_of(os.path.join(environment, "pyvenv.cfg"))
     version = _fit.environment_version(text)
     return "" if version == "unknown" else version
 
@@ -430,4 +431,4 @@ def _user(pid: int) -> str:
 
 
 def _texts(pid: int, name: str) -> str:
-    return _doctor_options.text_of(f"/proc/{pid}/{name}", size=-1)
+    return _disk.text_of(f"/proc/{pid}/{name}", size=-1)

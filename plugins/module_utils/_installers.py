@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _stacks, _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils import _disk, _stacks, _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils._environment import leashed, pip_environment, uv_environment
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import of
@@ -101,7 +101,7 @@ def project_kind(directory: str) -> str:
 
     A ``pyproject.toml`` without a build system is often there for the settings of linters and nothing else.
     """
-    pyproject = _read(os.path.join(directory, "pyproject.toml"))
+    pyproject = _disk.text_of(os.path.join(directory, "pyproject.toml"), size=-1)
     if _has_table(pyproject, "build-system") or os.path.isfile(os.path.join(directory, "setup.py")):
         return "whole"
     return "dependencies" if _has_table(pyproject, "project") else ""
@@ -109,14 +109,6 @@ def project_kind(directory: str) -> str:
 
 def _has_table(text: str, name: str) -> bool:
     return re.search(rf"^\s*\[\s*{name}\s*\]", text, re.MULTILINE) is not None
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
-    except OSError:
-        return ""
 
 
 class Installer:
@@ -201,7 +193,7 @@ class Installer:
         if choice.project == "dependencies":
             targets += json.loads(self._run([pip[0], "-c", DEPENDENCIES]).splitlines()[-1])
         files = list(choice.files)
-        if targets and any("--hash=" in _read(path) for path in files):
+        if targets and any("--hash=" in _disk.text_of(path, size=-1) for path in files):
             # One hash makes pip demand one of everything in the same call, and a directory can have none.
             log += self._run([*pip, *_arguments(files, [])])
             files = []

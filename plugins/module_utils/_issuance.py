@@ -20,8 +20,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils import (
     _site_certificates,
     _tls,
 )
+from ansible_collections.wsgi.stack.plugins.module_utils._certificates import DAY, OVERDUE
 from ansible_collections.wsgi.stack.plugins.module_utils._disk import File, write
-from ansible_collections.wsgi.stack.plugins.module_utils._doctor_certificates import DAY, OVERDUE
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure, of_host
 from ansible_collections.wsgi.stack.plugins.module_utils._lineage import Lineage
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _doctor_certificates
+from ansible_collections.wsgi.stack.plugins.module_utils import _certificates
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 
 DIRECTORY = "/etc/letsencrypt"
@@ -96,7 +96,7 @@ def read_one(name: str, directory: str = DIRECTORY) -> Lineage:
     except OSError as error:
         return replace(lineage, trouble=f"{renewal} cannot be read: {error.strerror}")
     certificate = os.path.join(live(name, directory), "cert.pem")
-    whole = _doctor_certificates.read(certificate, os.path.join(live(name, directory), "privkey.pem"))
+    whole = _certificates.read(certificate, os.path.join(live(name, directory), "privkey.pem"))
     if whole.trouble or whole.wrong_key:
         return replace(lineage, trouble=whole.trouble or f"the key {whole.key} belongs to another certificate")
     return parse(lineage, run(["openssl", "x509", "-in", certificate, "-noout", *SHOWN], timeout=TIMEOUT).output)
@@ -104,7 +104,7 @@ def read_one(name: str, directory: str = DIRECTORY) -> Lineage:
 
 def parse(lineage: Lineage, shown: str) -> Lineage:
     """A lineage with what ``openssl x509`` shows of its certificate. Pure."""
-    certificate = _doctor_certificates.parse(lineage.name, shown)
+    certificate = _certificates.parse(lineage.name, shown)
     algorithm = re.search(r"Public Key Algorithm: (\S+)", shown)
     serial = re.search(r"^serial=([0-9A-F]+)$", shown, re.MULTILINE)
     # OpenSSL 1.1 puts `keyid:` in front, and what else identifies the issuer on the lines after it.

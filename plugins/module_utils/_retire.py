@@ -74,7 +74,7 @@ def found(directory: str, runtime_directory: str) -> set[str]:
     names = {user.pw_name for user in pwd.getpwall() if _owns(user, _layout.Layout(user.pw_name, directory))}
     for path in glob.glob(_layout.Layout("*").boot_link):
         name = path.removeprefix(_layout.Layout("").boot_link.removesuffix(".conf")).removesuffix(".conf")
-        if f"d {_layout.Layout(name, directory, runtime_directory).runtime_directory} " in _text(path):
+        if f"d {_layout.Layout(name, directory, runtime_directory).runtime_directory} " in _disk.text_of(path):
             names.add(name)
     with contextlib.suppress(FileNotFoundError):
         names |= {name for name in os.listdir(directory) if _is_ours(_layout.Layout(name, directory))}
@@ -323,11 +323,3 @@ def _emperor_reigns(going: Iterable[_layout.Layout]) -> bool:
 def _is_there(tree: str) -> bool:
     memory = _disk.read(os.path.join(_config_tree.MEMORY, f"{tree}.json"))
     return isinstance(memory, _tree.File) and bool(_tree.from_json(memory.content).owned)
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
-    except OSError:
-        return ""

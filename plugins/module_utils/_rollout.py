@@ -25,6 +25,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import (
     _access,
     _access_identity,
     _ask,
+    _disk,
     _fit,
     _layout,
     _processes,
@@ -207,7 +208,7 @@ def _state(app: dict[str, Any], seen: dict[str, dict[str, Instance]], healthy: s
             answers=slot in healthy and all(instance.ready for instance in running.values()),
             outdated=tuple(path for instance in running.values() for path in _processes.replaced(instance.pid)),
         )
-    boot = _read(layout.boot_link)
+    boot = _disk.text_of(layout.boot_link)
     others = {_stacks.protocol(stack) for stack in _stacks.STACKS} - {app["protocol"]}
     beside = {layout.upstream(protocol) for protocol in others} - {layout.live_socket}
     return State(
@@ -406,16 +407,8 @@ def _replace_link(target: str, path: str) -> None:
     os.replace(draft, path)
 
 
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
-    except OSError:
-        return ""
-
-
 def _read_number(path: str) -> int | None:
-    text = _read(path).strip()
+    text = _disk.text_of(path).strip()
     return int(text) if text.isdigit() else None
 
 
@@ -430,7 +423,7 @@ def _slot_of(path: str) -> str | None:
 
 def _note(path: str, release: int, stack: str) -> None:
     """Add a release that went live to a history, unless it is the last one there."""
-    lines = _read(path).splitlines()
+    lines = _disk.text_of(path, size=-1).splitlines()
     if lines[-1:] and lines[-1].split()[:2] == [str(release), stack]:
         return
     with open(path, "a", encoding="utf-8") as stream:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _tls
-from ansible_collections.wsgi.stack.plugins.module_utils._doctor_certificates import Certificate, covered, read, served
+from ansible_collections.wsgi.stack.plugins.module_utils._certificates import Certificate, covered, read, served
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 

@@ -13,7 +13,7 @@ try:  # ansible-core depends on it
 except ImportError:
     x509 = None
 
-from ansible_collections.wsgi.stack.plugins.module_utils._doctor_certificates import covered
+from ansible_collections.wsgi.stack.plugins.module_utils._certificates import covered
 from ansible_collections.wsgi.stack.plugins.module_utils._values import AppError
 
 VAULT = b"$ANSIBLE_VAULT;"

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _issuance
-from ansible_collections.wsgi.stack.plugins.module_utils._doctor_certificates import DAY
+from ansible_collections.wsgi.stack.plugins.module_utils._certificates import DAY
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._issuance import CONFIGURE, ISSUE, KEEP, Settings, Step, Wish
 from ansible_collections.wsgi.stack.plugins.module_utils._lineage import Lineage

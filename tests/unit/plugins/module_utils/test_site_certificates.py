@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _site_certificates, _tls
-from ansible_collections.wsgi.stack.plugins.module_utils._doctor_certificates import DAY, Certificate
+from ansible_collections.wsgi.stack.plugins.module_utils._certificates import DAY, Certificate
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._site_certificates import (
     Presented,
