@@ -32,6 +32,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils._access_identity import
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 from ansible_collections.wsgi.stack.plugins.module_utils._sockets import Listener
 
+ASK, INSIDE = inspect.getsource(_ask), inspect.getsource(_access_inside)
+"""The texts of what is run as a program of its own. Read at the import, for the reason that ``_gunicorn.HOOKS`` has."""
+
 TIMEOUT = 5.0
 """Seconds that a socket has for an answer, unless said otherwise."""
 
@@ -274,7 +277,7 @@ def _looked(targets: list[Target], protocols: list[list[str]], identity: Identit
     """Run the program that goes where the process is, becomes its user, and tries the sockets."""
     pids = [pid for pid in (identity.pid, identity.parent) if pid]
     wanted = {
-        "ask": inspect.getsource(_ask),
+        "ask": ASK,
         "enter": pids,
         "identity": {"uid": identity.uid, "gid": identity.gid, "groups": list(identity.groups)},
         "targets": [
@@ -289,7 +292,7 @@ def _looked(targets: list[Target], protocols: list[list[str]], identity: Identit
             for target, tried in zip(targets, protocols)
         ],
     }
-    program = [sys.executable, "-I", "-c", inspect.getsource(_access_inside)]
+    program = [sys.executable, "-I", "-c", INSIDE]
     patience = timeout * math.ceil(len(targets) / _access_inside.AT_ONCE) + MARGIN
     done = run(program, timeout=patience, stdin=json.dumps(wanted).encode())
     seen = _said(done.output)

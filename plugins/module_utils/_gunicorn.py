@@ -11,6 +11,10 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _gunicorn_hooks,
 
 CONFIGURATION = "gunicorn.conf.py"
 
+HOOKS = inspect.getsource(_gunicorn_hooks).rstrip()
+"""The first part of every configuration. Read at the import, for which there is one thread: of several that have inspect read a
+file for the first time, one may be told that there is none."""
+
 OWN_OPTIONS = frozenset(
     "bind certfile chdir check_config config daemon errorlog forwarder_headers graceful_timeout group initgroups keyfile pidfile"
     " post_worker_init print_config proc_name protocol proxy_protocol raw_env reload reuse_port secure_scheme_headers threads"
@@ -91,7 +95,7 @@ def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str,
     }
     lines = [
         "# Managed by wsgi.stack: a release is never changed, a new one is made.",
-        inspect.getsource(_gunicorn_hooks).rstrip(),
+        HOOKS,
         "",
         "",
         *(_ENTRY_POINT.format(*app["entry_point"].split(":")).splitlines() if _dotted(app) else []),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import grp
-import inspect
 import json
 import os
 import pwd
@@ -24,7 +23,6 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import (
     _access,
     _access_identity,
-    _ask,
     _disk,
     _fit,
     _layout,
@@ -247,7 +245,7 @@ def _asked(targets: list[tuple[dict[str, Any], str, str]], nginx_user: str, time
     except KeyError:
         return [(False, f"there is no user {nginx_user} to ask as, so correct nginx_user")] * len(targets)
     questions = [_question(app, socket, protocol, timeout) for app, socket, protocol in targets]
-    program = [sys.executable, "-I", "-c", inspect.getsource(_ask)]
+    program = [sys.executable, "-I", "-c", _access.ASK]
     done = run(program, user=nginx_user, timeout=timeout + 10, stdin=json.dumps(questions).encode())
     if done.code:
         return [(False, done.last_line)] * len(targets)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import socket
 import subprocess
@@ -188,3 +189,10 @@ def test_the_backlog_of_a_slot_is_that_of_its_gunicorns():
     shown = "u_str LISTEN 3 1024 /run/wsgi/shop/blue.12.sock 1 * 0\nu_str LISTEN 2 1024 /run/wsgi/shop/blue.13.sock 2 * 0\n"
     assert _sockets.parse(shown) == {"/run/wsgi/shop/blue.sock": 5}
     assert {listener.address for listener in _sockets.parse_listeners(shown)} == {"unix:/run/wsgi/shop/blue.sock"}
+
+
+def test_a_configuration_needs_no_file_of_ours_to_be_read(monkeypatch):
+    """As for the thread that comes second where two of them have a file read for the first time."""
+    whole = loaded(monkeypatch)
+    monkeypatch.setattr(linecache, "getlines", lambda *_arguments: [])
+    assert set(loaded(monkeypatch)) == set(whole)
