@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._process import Completed, run
 
@@ -89,11 +90,7 @@ def default_server(configuration: str) -> str:
 
 def configured_server() -> str:
     """The ACME server that certbot takes on this host if none is named."""
-    try:
-        with open(CONFIGURATION, encoding="utf-8", errors="replace") as stream:
-            return default_server(stream.read())
-    except OSError:
-        return LETSENCRYPT
+    return default_server(_disk.text_of(CONFIGURATION))
 
 
 def accounts(server: str, directory: str) -> str:
@@ -177,6 +174,16 @@ def logged(since: float) -> str:
             return stream.read()
     except OSError:
         return ""
+
+
+def delete(lineage: str) -> None:
+    """Have certbot forget a certificate, with its key.
+
+    :raises AppFailure: it does not
+    """
+    ended = call(["certbot", "delete", "--non-interactive", "--cert-name", lineage], {})
+    if ended.code:
+        raise failure(ended)
 
 
 def failure(ended: Completed, log: str = "") -> AppFailure:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _certificates
+from ansible_collections.wsgi.stack.plugins.module_utils import _certificates, _disk
 from ansible_collections.wsgi.stack.plugins.module_utils._process import run
 
-DIRECTORY = "/etc/letsencrypt"
+DIRECTORY = _certificates.LETSENCRYPT
 JOBS = 8
 TIMEOUT = 15.0  # seconds
 
@@ -100,6 +100,12 @@ def read_one(name: str, directory: str = DIRECTORY) -> Lineage:
     if whole.trouble or whole.wrong_key:
         return replace(lineage, trouble=whole.trouble or f"the key {whole.key} belongs to another certificate")
     return parse(lineage, run(["openssl", "x509", "-in", certificate, "-noout", *SHOWN], timeout=TIMEOUT).output)
+
+
+def ordered(name: str, webroot: str, directory: str = DIRECTORY) -> bool:
+    """Whether a lineage is renewed as those are that were ordered here: by files in a directory that nobody else has."""
+    found = configured(Lineage(name), options(_disk.text_of(configuration(name, directory))))
+    return found.authenticator == "webroot" and found.webroots == {webroot}
 
 
 def parse(lineage: Lineage, shown: str) -> Lineage:

@@ -20,13 +20,17 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import (
     _apps,
+    _certbot,
     _config_tree,
     _disk,
     _layout,
+    _lineage,
     _processes,
     _release,
     _rollout,
+    _site_certificates,
     _systemd,
+    _tls,
     _tree,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
@@ -53,20 +57,25 @@ class Remains:
     :ivar paths: files and directories that go, in this order
     :ivar kept: what is in the app's directory and stays
     :ivar user: whether the app's user goes, with its group
+    :ivar certificate: whether certbot's certificate for the app's site goes
+    :ivar certified: the files that name that certificate, so that it stays
     """
 
     slots: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     user: bool = False
+    certificate: bool = False
+    certified: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.slots or self.paths or self.user)
+        return bool(self.slots or self.paths or self.user or self.certificate)
 
     def lines(self, layout: _layout.Layout) -> list[str]:
         """What goes, as a diff shows it, a line each."""
         slots = [f"slot {layout.instance(slot)}" for slot in self.slots]
-        return [*slots, *self.paths, *([f"user {layout.name}"] if self.user else [])]
+        certificate = [f"certificate {layout.name} of certbot"] if self.certificate else []
+        return [*slots, *certificate, *self.paths, *([f"user {layout.name}"] if self.user else [])]
 
 
 def found(directory: str, runtime_directory: str) -> set[str]:
@@ -128,12 +137,29 @@ def look(layout: _layout.Layout, seen: Seen, remove_shared: bool) -> Remains:
     files = [*_of_servers(layout), layout.runtime_directory]
     inside, kept = _inside(layout, remove_shared)
     ends = [] if kept else [layout.directory]
+    certificate, certified = _certificate(layout.name)
     return Remains(
         slots=tuple(slot for slot, states in instances.items() if any(state.active or state.enabled for state in states)),
         paths=tuple(path for path in [*files, *inside, *ends, layout.boot_link] if os.path.lexists(path)),
         kept=tuple(kept),
         user=not kept and _has_user(layout),
+        certificate=certificate,
+        certified=tuple(certified),
     )
+
+
+def _certificate(site: str) -> tuple[bool, list[str]]:
+    """Whether certbot has a certificate that was ordered for a site, and which files below /etc name it.
+
+    One that another site has taken over is that one's; another program's files, such as a mail server's, may name it, too.
+    """
+    directory = _lineage.live(site)
+    sites = os.listdir(_tls.DIRECTORY) if os.path.isdir(_tls.DIRECTORY) else []
+    taken_over = any(_site_certificates.published(other) == directory for other in sites if other != site)
+    if taken_over or not _lineage.ordered(site, _tls.WEBROOT) or not shutil.which("certbot"):
+        return False, []
+    named = run(["grep", "-rlsF", "--exclude-dir=letsencrypt", f"{directory}/", "/etc"]).output.splitlines()
+    return not named, named
 
 
 def _of_servers(layout: _layout.Layout) -> list[str]:
@@ -174,9 +200,10 @@ def _has_user(layout: _layout.Layout) -> bool:
         return False
 
 
-def sentence(layout: _layout.Layout, kept: Collection[str]) -> str:
-    """Why something of an app stays, and what to do."""
+def sentence(layout: _layout.Layout, remains: Remains) -> str:
+    """Why something of an app stays, and what to do; "" if nothing does."""
     reasons = []
+    kept = remains.kept
     if layout.shared in kept:
         reasons.append(
             f"{layout.shared} is the app's own data, which stays with the user {layout.name};"
@@ -185,7 +212,12 @@ def sentence(layout: _layout.Layout, kept: Collection[str]) -> str:
     others = sorted(path for path in kept if path != layout.shared)
     if others:
         reasons.append(f"{', '.join(others)}: not made by wsgi.stack, so it stays; move it away and run again")
-    return f"app {layout.name}: {'; '.join(reasons)}."
+    if remains.certified:
+        reasons.append(
+            f"certbot's certificate {layout.name} stays, which is named by {', '.join(remains.certified)};"
+            f" when nobody needs it any more: certbot delete --cert-name {layout.name}"
+        )
+    return f"app {layout.name}: {'; '.join(reasons)}." if reasons else ""
 
 
 class Retirement:
@@ -210,6 +242,8 @@ class Retirement:
         run(["systemctl", "stop", *(f"wsgi-bind-{self.layout.name}.{kind}" for kind in ("socket", "service"))])
         if self.remains.user:
             self._refuse_processes()
+        if self.remains.certificate:
+            _certbot.delete(self.layout.name)
         for path in self.remains.paths:
             remove(path)
         if self.remains.user:

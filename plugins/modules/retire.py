@@ -15,6 +15,8 @@ description:
     and history, and its user and group.
   - What is in C(shared/) of the app is its own data. It stays, and the user with it, unless O(remove_shared) is set. Whatever
     somebody else put into the app's directory stays in any case. A warning says so.
+  - A certificate that certbot has for the app's site goes, too, if it was ordered by M(wsgi.stack.certificate), and neither
+    another site nor a file below C(/etc) has it.
   - A user with another home than the app's directory was there before, and stays. nginx's logs of the app stay, too, since they
     tell who asked what.
   - To be run when nginx has been reloaded without the app's site. The site itself is one of nginx's files, see the role
@@ -148,8 +150,9 @@ def main() -> None:
     gone = set(going) - {failure["app"] for failure in failures}
     staying = [layout for name, layout in layouts.items() if name not in gone]
     kept = {name: list(remains[name].kept) for name in sorted(gone) if remains[name].kept}
-    for name, paths in kept.items():
-        module.warn(_retire.sentence(layouts[name], paths))
+    for name in sorted(gone):
+        if sentence := _retire.sentence(layouts[name], remains[name]):
+            module.warn(sentence)
     unused = _retire.idle_trees(wanted["stacks"], staying, [layouts[name] for name in gone], seen)
     if not module.check_mode:
         _retire.sweep(unused)

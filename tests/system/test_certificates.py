@@ -151,8 +151,8 @@ def test_the_timers_command_renews_what_it_can_and_nginx_presents_it(acme, hello
 
 @on(12)
 def test_a_hook_that_cannot_reload_says_so_in_the_journal(acme, hello):
-    pebble(acme, "resolve", "127.0.0.1", "hook.test")
-    acme.converge([site(hello, "hook", "hook.test")], **ROLE)
+    pebble(acme, "resolve", "127.0.0.1", "hook.test", "post.test")
+    acme.converge([site(hello, "hook", "hook.test"), site(hello, "post", "post.test")], **ROLE)
     acme.sh("echo nonsense >/etc/nginx/conf.d/broken.conf")
     try:
         certbot(acme, "renew --force-renewal --cert-name hook --no-random-sleep-on-renew")
@@ -167,6 +167,13 @@ def test_a_hook_that_cannot_reload_says_so_in_the_journal(acme, hello):
     assert result["reloaded"]
     assert not result["failures"]
     assert not acme.module("certificate", **MODULE, apps=resolved(acme, "hook", "hook.test"))["changed"]
+
+    # With the app its certificate goes, unless another program's configuration has it.
+    acme.sh("echo 'smtpd_tls_cert_file = /etc/letsencrypt/live/post/fullchain.pem' >/etc/mail.cf")
+    play = acme.converge([{"name": name, "state": "absent"} for name in ("hook", "post")], **ROLE)
+    assert acme.sh("find /etc/letsencrypt -path '*hook*' -not -path '*/renewal-hooks*'") == ""
+    assert "certbot's certificate post stays, which is named by /etc/mail.cf; when nobody" in " ".join(play.output.split())
+    assert certbot(acme, f"renew --dry-run --server {FIRST} --no-random-sleep-on-renew --cert-name post")
 
 
 def resolved(server, name, *domains):
@@ -258,6 +265,8 @@ def test_what_certbot_was_told_by_hand_is_taken_over(acme, hello):
     certbot(acme, f"renew --force-renewal --cert-name {found} --no-random-sleep-on-renew")
     assert serial not in served(acme, "hand.test")
     assert acme.converge([site(hello, "hand", "hand.test", "www.hand.test")], **ROLE).changed == []
+    acme.converge([{"name": "hand", "state": "absent"}], **ROLE)
+    assert acme.sh("ls /etc/letsencrypt/renewal").split().count(f"{found}.conf") == 1, "what somebody made by hand is gone"
 
 
 @on(12)

@@ -152,3 +152,12 @@ def test_a_certificate_that_is_not_there_is_trouble(tmp_path):
     [found] = _lineage.read(str(tmp_path)).values()
     assert found.server == "https://localhost:14000/dir"
     assert found.trouble.startswith(f"{tmp_path}/live/x1/cert.pem cannot be read")
+
+
+@pytest.mark.parametrize(("text", "wanted"), [(BY_WEBROOT, True), (BY_NGINX, False), (STANDALONE, False), (None, False)])
+def test_what_was_ordered_here_is_known_by_where_its_challenges_lie(tmp_path, text, wanted):
+    (tmp_path / "renewal").mkdir()
+    if text is not None:
+        (tmp_path / "renewal/shop.conf").write_text(text)
+    assert _lineage.ordered("shop", "/var/lib/wsgi/acme", str(tmp_path)) == wanted
+    assert not _lineage.ordered("shop", "/var/www/html", str(tmp_path))

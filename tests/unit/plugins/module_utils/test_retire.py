@@ -94,7 +94,7 @@ def test_the_apps_own_data_stays_with_its_user_unless_it_is_to_go_too(layout):
     assert found(layout) == {"shop"}
     remains = _retire.look(layout, seen(), False)
     assert not remains
-    assert _retire.sentence(layout, remains.kept) == (
+    assert _retire.sentence(layout, remains) == (
         f"app shop: {layout.shared} is the app's own data, which stays with the user shop; take what you need of it,"
         " and set wsgi_remove_shared: true to have it removed too."
     )
@@ -109,7 +109,20 @@ def test_what_somebody_else_put_there_stays_in_any_case(layout):
         stream.write("mine")
     retire(layout, remove_shared=True)
     assert os.listdir(layout.directory) == ["notes.txt"]
-    assert "notes.txt: not made by wsgi.stack, so it stays" in _retire.sentence(layout, _retire.look(layout, seen(), True).kept)
+    assert "notes.txt: not made by wsgi.stack, so it stays" in _retire.sentence(layout, _retire.look(layout, seen(), True))
+
+
+def test_a_certificate_goes_unless_somebody_else_has_it(layout, monkeypatch):
+    deleted = []
+    monkeypatch.setattr(_retire._certbot, "delete", deleted.append)
+    monkeypatch.setattr(_retire, "_certificate", lambda site: (False, ["/etc/mail.cf"]))
+    remains = _retire.look(layout, seen(), False)
+    assert "certbot's certificate shop stays, which is named by /etc/mail.cf" in _retire.sentence(layout, remains)
+    monkeypatch.setattr(_retire, "_certificate", lambda site: (True, []))
+    remains = _retire.look(layout, seen(), False)
+    assert "certificate shop of certbot" in remains.lines(layout)
+    _retire.Retirement(layout, remains).run()
+    assert deleted == ["shop"]
 
 
 def test_a_link_in_place_of_the_shared_directory_is_somebodys(layout, tmp_path):
