@@ -306,3 +306,33 @@ def test_nobody_agrees_to_terms_for_the_user(lone):
     assert "data:text/plain,Do%20what%20thou%20wilt" in result["failures"][0]["message"]
     assert "certbot_agree_tos" in result["failures"][0]["message"]
     assert lone.sh("test ! -e /etc/letsencrypt/accounts/localhost:14001 && echo none") == "none\n"
+
+
+@on(12)
+def test_a_wildcard_is_had_by_way_of_dns(acme, hello):
+    record = r"{\"host\": \"_acme-challenge.$CERTBOT_DOMAIN.\", \"value\": \"$CERTBOT_VALIDATION\"}"
+    script = f'#!/bin/sh\ncurl --silent --fail --data "{record}" "http://127.0.0.1:8055/$1-txt"\n'
+    acme.sh('printf %s "$1" >/srv/pebble/dns; chmod 755 /srv/pebble/dns', script)
+    hooks = ["--manual-auth-hook '/srv/pebble/dns set'", "--manual-cleanup-hook '/srv/pebble/dns clear'"]
+    wanted = {**ROLE, "certbot_options": ["--manual", "--preferred-challenges dns", *hooks]}
+    wild = [site(hello, "wild", "*.wild.test", "wild.test")]
+    acme.converge(wild, **wanted)
+    first = served(acme, "any.wild.test")
+    assert names(first) == ["*.wild.test", "wild.test"]
+    assert acme.converge(wild, **wanted).changed == []
+    certbot(acme, "renew --force-renewal --cert-name wild --no-random-sleep-on-renew")
+    assert names(served(acme, "any.wild.test")) == ["*.wild.test", "wild.test"]
+    assert served(acme, "any.wild.test") != first
+
+
+@on(12)
+def test_certbots_own_server_answers_behind_nginx(lone):
+    location = "location /.well-known/acme-challenge/ { proxy_pass http://127.0.0.1:5002; }"
+    lone.sh(f"printf 'server {{ listen 80; server_name alone.test; {location} }}' >>/etc/nginx/conf.d/lone.conf")
+    lone.sh("systemctl restart nginx")
+    pebble(lone, "resolve", "127.0.0.1", "alone.test")
+    certificates = [{"name": "alone", "domains": ["alone.test"]}]
+    wanted = {**MODULE, "certificates": certificates, "options": ["--standalone", "--http-01-port 5002"]}
+    assert not lone.module("certificate", **wanted)["failures"]
+    assert "authenticator = standalone\n" in renewed(lone, "alone")
+    assert not lone.module("certificate", **wanted)["changed"]
