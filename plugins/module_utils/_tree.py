@@ -114,9 +114,9 @@ def target(
     """The tree as it shall be with some apps put back to what they had and others left out.
 
     What is there for several apps is put back when all of them are: one that is fine needs it. An app that is in the
-    earlier tree only has no say.
+    earlier tree only has no say, unless it is to be put back.
     """
-    known = {app for entry in wanted.values() for app in entry.apps}
+    known = {app for entry in wanted.values() for app in entry.apps} | put_back
     tree = {}
     for path in {*wanted, *earlier}:
         apps = {app for app in (wanted.get(path) or earlier[path]).apps if app in known}

@@ -130,7 +130,8 @@ options:
   hold:
     description:
       - The names of apps for which nothing is changed, because they failed earlier in the run.
-      - They keep what was last loaded, and what is new for them is left out.
+      - They keep what was last loaded, and what is new for them is left out. That goes for apps, too, of which O(files) has
+        nothing any more.
     type: list
     elements: str
     default: []

@@ -99,6 +99,7 @@ SHOP, BLOG, BOTH = ("shop",), ("blog",), ("shop", "blog")
         pytest.param({"/x": (TWO, BOTH)}, {"/x": (ONE, BOTH)}, BOTH, {}, {"/x": ONE}, id="shared, and both are put back"),
         pytest.param({"/b": (TWO, BLOG)}, {"/x": (ONE, BOTH)}, BLOG, {}, {"/x": ONE}, id="shared with an app that is gone"),
         pytest.param({"/b": (TWO, BLOG)}, {"/s": (ONE, SHOP)}, BLOG, {}, {}, id="an app that is gone stays gone"),
+        pytest.param({"/b": (TWO, BLOG)}, {"/s": (ONE, SHOP)}, SHOP, {}, {"/b": TWO, "/s": ONE}, id="gone, but held"),
         pytest.param({"/s": (TWO, SHOP)}, {"/s": (ONE, SHOP)}, SHOP, SHOP, {}, id="left out"),
     ],
 )
