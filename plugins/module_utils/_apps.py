@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _dotenv, _stacks, _tls, _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils import _certbot, _dotenv, _stacks, _tls, _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils._conflicts import check_conflicts
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import (
     DIRECTORY,
@@ -164,7 +164,7 @@ def resolve(
         _check_socket_path(layout)
         _place(app, layout, base_directory)
         if certbot_options is not None:
-            _tls.check_wildcards(app, certbot_options)
+            _certbot.check_wildcards(app, certbot_options)
         resolved.append({key: value for key, value in app.items() if key not in SECRETS})
     check_conflicts(resolved, http_ports)
     return resolved

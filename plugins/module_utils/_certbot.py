@@ -8,11 +8,13 @@ import re
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
 from ansible_collections.wsgi.stack.plugins.module_utils._process import Completed, run
+from ansible_collections.wsgi.stack.plugins.module_utils._values import AppError
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 CONFIGURATION = "/etc/letsencrypt/cli.ini"
@@ -34,6 +36,9 @@ OWN_OPTIONS = frozenset(
     " --staging".split()
 )
 """Options that follow from the module's, and are not among further ones."""
+
+OVER_HTTP = ("webroot", "standalone", "nginx", "apache")
+"""Ways by which a name is proven over HTTP."""
 
 BOILERPLATE = (
     "Saving debug log to",
@@ -62,7 +67,7 @@ LIMITED = re.compile(r"rateLimited|too many (?:certificates|failed|new orders|re
 
 def words(options: Sequence[str]) -> list[str]:
     """Options as an argument vector: each may have its value in the same text. Pure."""
-    return [word for option in options for word in shlex.split(option)]
+    return [word for option in options for word in shlex.split(str(option))]
 
 
 def refused(options: Sequence[str]) -> str:
@@ -80,6 +85,25 @@ def way(options: Sequence[str]) -> str:
         if re.fullmatch(r"--(webroot|standalone|manual|nginx|apache|dns-[a-z0-9]+)", name):
             return name[2:]
     return "webroot"
+
+
+def check_wildcards(app: Mapping[str, Any], options: Sequence[str]) -> None:
+    """Refuse a name of an app's that certbot cannot get a certificate for. Pure.
+
+    :raises AppError: there is one, or the options cannot be read
+    """
+    if app["tls"]["mode"] != "certbot":
+        return
+    try:
+        found = way(options)
+    except ValueError as error:
+        raise AppError(f"certbot_options: they cannot be read: {error}; write each as in a shell.") from None
+    wildcards = [domain for domain in app["domains"] if domain.startswith("*.")]
+    if wildcards and found in OVER_HTTP:
+        raise AppError(
+            f"app {app['name']}: tls.mode: found certbot with the domain {wildcards[0]}, which a CA only certifies by way of DNS;"
+            " give certbot_options such a way, or choose another mode."
+        )
 
 
 def default_server(configuration: str) -> str:

@@ -115,7 +115,10 @@ def check(found: Sequence[Wish], settings: Settings) -> None:
 
     :raises AppFailure: the first mistake
     """
-    own = _certbot.refused(settings.options)
+    try:
+        own = _certbot.refused(settings.options)
+    except ValueError as error:
+        raise AppFailure("certificate", f"options: they cannot be read: {error}; write each as in a shell.") from None
     if own:
         raise AppFailure("certificate", f"options: found {own}, which follows from another option of the module; remove it.")
     names = [wish.name for wish in found]

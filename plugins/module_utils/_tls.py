@@ -66,10 +66,6 @@ POST_QUANTUM = (3, 5)
 """The OpenSSL from which there is X25519MLKEM768. nginx refuses a list with a curve that its OpenSSL does not know."""
 
 
-OTHER_WAY = re.compile(r"--?(dns|manual|authenticator|a\b|preferred-challenges)")
-"""An option of certbot by which it proves a name in another way than by what nginx serves."""
-
-
 def check(tls: Mapping[str, Any], domains: Sequence[str]) -> None:
     """Refuse keys that cannot go together.
 
@@ -93,20 +89,6 @@ def check(tls: Mapping[str, Any], domains: Sequence[str]) -> None:
         raise AppError(
             f"tls.hsts: found {tls['hsts']}, wanted only with TLS on port 443 and a redirect to it, since browsers take no other"
             " way from then on; remove it, or what is in its way of mode, port and redirect."
-        )
-
-
-def check_wildcards(app: Mapping[str, Any], options: Sequence[str]) -> None:
-    """Refuse a name that certbot cannot get a certificate for.
-
-    :param options: further options of certbot
-    :raises AppError: there is one
-    """
-    wildcards = [domain for domain in app["domains"] if domain.startswith("*.")]
-    if app["tls"]["mode"] == "certbot" and wildcards and not any(OTHER_WAY.match(str(option)) for option in options):
-        raise AppError(
-            f"app {app['name']}: tls.mode: found certbot with the domain {wildcards[0]}, which a CA only certifies by way of DNS;"
-            " give certbot_options such a way, or choose another mode."
         )
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _certbot
 from ansible_collections.wsgi.stack.plugins.module_utils._process import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils._values import AppError
 
 HELP = (
     "Ask for help or search for solutions at https://community.letsencrypt.org. See the logfile"
@@ -218,3 +219,31 @@ def test_a_nonce_that_is_refused_is_not_the_end(monkeypatch, kinds, asked):
 def test_another_certbot_is_not_waited_for_for_ever(monkeypatch):
     monkeypatch.setattr(_certbot, "run", lambda *_arguments, **_options: Completed(("certbot",), 1, BUSY))
     assert _certbot.call(["certbot"], {}, patience=-1).code == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "domain", "options", "refused"),
+    [
+        ("certbot", "*.a.test", [], True),
+        ("certbot", "*.a.test", ["--rsa-key-size=4096"], True),
+        ("certbot", "*.a.test", ["--dns-rfc2136"], False),
+        ("certbot", "*.a.test", ["--manual"], False),
+        ("certbot", "*.a.test", ["--rsa-key-size=4096", "-a", "dns-ovh"], False),
+        ("certbot", "*.a.test", ["--standalone", "--http-01-port 5002"], True),
+        ("certbot", "a.test", [], False),
+        ("self_signed", "*.a.test", [], False),
+    ],
+)
+def test_a_wildcard_needs_another_way_than_http(mode, domain, options, refused):
+    app = {"name": "a", "domains": [domain], "tls": {"mode": mode}}
+    if not refused:
+        _certbot.check_wildcards(app, options)
+        return
+    with pytest.raises(AppError, match=r"^app a: tls\.mode: found certbot with the domain \*\.a\.test"):
+        _certbot.check_wildcards(app, options)
+
+
+def test_options_that_no_shell_would_read_are_refused():
+    app = {"name": "a", "domains": ["a.test"], "tls": {"mode": "certbot"}}
+    with pytest.raises(AppError, match=r"^certbot_options: they cannot be read: No closing quotation; write each as in a shell"):
+        _certbot.check_wildcards(app, ["--manual-auth-hook 'x"])

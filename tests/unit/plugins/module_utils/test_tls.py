@@ -46,27 +46,6 @@ def test_keys_that_cannot_go_together(said, domains, expected):
 
 
 @pytest.mark.parametrize(
-    ("mode", "domain", "options", "refused"),
-    [
-        ("certbot", "*.a.test", [], True),
-        ("certbot", "*.a.test", ["--rsa-key-size=4096"], True),
-        ("certbot", "*.a.test", ["--dns-rfc2136"], False),
-        ("certbot", "*.a.test", ["--manual"], False),
-        ("certbot", "*.a.test", ["--rsa-key-size=4096", "-a", "dns-ovh"], False),
-        ("certbot", "a.test", [], False),
-        ("self_signed", "*.a.test", [], False),
-    ],
-)
-def test_a_wildcard_needs_another_way_than_http(mode, domain, options, refused):
-    app = {"name": "a", "domains": [domain], "tls": tls(mode=mode)}
-    if not refused:
-        _tls.check_wildcards(app, options)
-        return
-    with pytest.raises(AppError, match=r"^app a: tls\.mode: found certbot with the domain \*\.a\.test"):
-        _tls.check_wildcards(app, options)
-
-
-@pytest.mark.parametrize(
     ("said", "expected"),
     [
         ({"certificate": "tls/a.pem", "key": "../a.key"}, ("/inventory/tls/a.pem", "/a.key")),
