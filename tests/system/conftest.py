@@ -25,6 +25,10 @@ HOSTS = os.environ.get("WSGI_STACK_HOSTS", "wsgi-stack-system")
 """How the hosts' names begin; another beginning lets two people run tests on one machine."""
 
 
+OURS = re.compile(r"/etc/nginx/(conf\.d/wsgi|(sites-enabled|wsgi)/[^/]+)\.conf$")
+"""Files of nginx's that the collection writes."""
+
+
 @dataclass(frozen=True)
 class Play:
     """A run that has ended: its exit code, all that it printed, and every task result."""
@@ -185,7 +189,19 @@ class Server:
         """Run the site's playbook, which has to succeed."""
         play = self.play(apps, "playbooks/site.yml", *arguments, **variables)
         assert play.code == 0, play.output + self.sh("journalctl --no-pager --lines 100 --unit 'wsgi-*' --unit nginx")
+        if "wsgi.stack.nginx : Publish the apps" in play.changed and "--check" not in arguments:
+            assert self.gixy() == []
         return play
+
+    def gixy(self) -> list[tuple[str, str, str]]:
+        """What gixy has against the files of nginx's that the collection wrote: its check, the reason, and the place."""
+        dump = self.scratch / "nginx.conf"
+        dump.write_text(self.sh("nginx -T 2>/dev/null"))
+        # HSTS is for who runs a site to choose: there is no way back from it. Curves that OpenSSL does not know nginx -t refuses.
+        program = [Path(sys.executable).parent / "gixy", "--format", "json", "--skips", "hsts_header,ssl_ecdh_curve", dump]
+        done = subprocess.run(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        found = [each for each in json.loads(done.stdout) if OURS.search(each["file"])]
+        return [(each["plugin"], each["reason"], each["config"]) for each in found]
 
 
 def on(debian: int):
