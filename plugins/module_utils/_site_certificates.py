@@ -147,15 +147,35 @@ def present(
     name = wanted(site, given)
     if stays(site, before, name, signed_for, now):
         return described(before), described(before)
+    elsewhere = _of_another_site(site, now, root)
     if dry:
-        return described(before), f"{name or SELF_SIGNED}: {', '.join(site['domains'] or signed_for)}"
+        return described(before), f"{elsewhere or name or SELF_SIGNED}: {', '.join(site['domains'] or signed_for)}"
     try:
-        _make(site, given, name, signed_for, root)
+        if elsewhere:
+            publish(site["name"], elsewhere, root)
+        else:
+            _make(site, given, name, signed_for, root)
     except AppFailure:
         if not before.usable:
             _make({**site, "mode": "self_signed"}, None, "", signed_for, root)
         raise
     return described(before), described(look(site["name"], root))
+
+
+def _of_another_site(site: Mapping[str, Any], now: float, root: str) -> str:
+    """The directory of certbot's that another site presents, for all names of this one; "" if there is none.
+
+    As where another app is the first on its domains by now: the site is called by that one, and its visitors are the same.
+    """
+    if site["mode"] != "certbot" or not os.path.isdir(root):
+        return ""
+    for other in sorted(os.listdir(root)):
+        found = look(other, root)
+        if found.kind or not found.usable or found.certificate is None or found.certificate.ends <= now:
+            continue
+        if all(covered(domain, found.certificate.names) for domain in site["domains"]):
+            return found.directory
+    return ""
 
 
 def stapled(sites: Sequence[Mapping[str, Any]], given: Mapping[str, Mapping[str, str]]) -> list[str]:

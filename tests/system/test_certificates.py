@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import re
 
 import pytest
@@ -52,6 +54,23 @@ def secure(server, url, root):
     server.sh("cat >/tmp/root.pem <<END\n" + root + "END\n")
     say = r"%{http_code} %{redirect_url}"
     return server.sh(f"curl --silent --cacert /tmp/root.pem --output /dev/null --write-out '{say}' '{url}'").strip()
+
+
+@contextlib.contextmanager
+def visitor(server, url, root):
+    """Somebody who trusts nothing but the ACME server's root, and asks for a page ten times a second while the block lasts.
+
+    :returns: how often what came of it, a status or curl's error, when the block has ended
+    """
+    counts = collections.Counter()
+    server.sh("cat >/tmp/root.pem <<END\n" + root + "END\n")
+    ask = f"curl --silent --cacert /tmp/root.pem --output /dev/null --write-out '%{{http_code}}%{{errormsg}}\\n' '{url}'"
+    server.sh(f'touch /tmp/visiting; timeout 300 sh -c "while test -e /tmp/visiting; do {ask}; sleep 0.1; done" >/tmp/visits &')
+    try:
+        yield counts
+    finally:
+        server.sh("rm /tmp/visiting; sleep 1")
+        counts.update(server.sh("cat /tmp/visits").split("\n")[:-1])
 
 
 def certbot(server, arguments):
@@ -115,6 +134,17 @@ def test_names_come_and_go_and_one_that_leads_elsewhere_is_named(acme, hello):
     acme.converge([site(hello, "shop", "b.test"), site(hello, "blog", "blog.test")], **ROLE)
     assert names(served(acme, "b.test")) == ["b.test"]
     assert names(served(acme, "blog.test")) == ["blog.test"]
+
+    # Another app becomes the first on a domain: its visitors do not see a placeholder.
+    serial, asked = served(acme, "b.test"), orders(acme)
+    apps = [site(hello, "early", "b.test") | {"mount": "/early"}, site(hello, "shop", "b.test"), site(hello, "blog", "blog.test")]
+    with visitor(acme, "https://b.test/", pebble(acme, "root", "first")) as seen:
+        acme.converge(apps, **ROLE)
+    assert set(seen) == {"200"}, seen
+    assert seen["200"] > 20
+    assert served(acme, "b.test") == serial
+    assert orders(acme) == asked
+    assert acme.converge(apps, **ROLE).changed == []
 
 
 def test_the_timers_command_renews_what_it_can_and_nginx_presents_it(acme, hello):

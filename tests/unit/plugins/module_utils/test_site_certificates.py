@@ -169,6 +169,27 @@ def test_a_directory_of_certbots_is_published(root, tmp_path):
     assert published("shop", root) == str(lineage)
 
 
+@pytest.mark.parametrize(
+    ("mode", "domains", "days", "taken"),
+    [
+        ("certbot", ["a.test"], 30, True),
+        ("certbot", ["a.test", "b.test"], 30, False),
+        ("certbot", ["a.test"], -1, False),
+        ("self_signed", ["a.test"], 30, False),
+    ],
+)
+def test_a_site_that_is_called_by_another_app_now_has_the_same_certificate(root, tmp_path, mode, domains, days, taken):
+    lineage = tmp_path / "letsencrypt"
+    lineage.mkdir()
+    content = given("a.test", "www.a.test", days=days)
+    (lineage / "fullchain.pem").write_text(content["chain"])
+    (lineage / "privkey.pem").write_text(content["key"])
+    publish("formerly", str(lineage), root)
+    present(site(mode, domains), root=root)
+    assert (published("shop", root) == str(lineage)) == taken
+    assert taken or names(root) == domains
+
+
 def test_a_site_that_nginx_does_not_name_is_removed(root, tmp_path, monkeypatch):
     enabled = tmp_path / "enabled"
     enabled.mkdir()
