@@ -93,7 +93,7 @@ def test_every_source_with_both_installers(server, hello, code, tmp_path, privat
     repository, commit = private_repository
     first = commit(HELLO.replace('"hello"', '"first"'), "v1")
     commit(HELLO.replace('"hello"', '"second"'))
-    index = "http://user:s3cret@127.0.0.1:8901/simple/"
+    index = "http://user:h1dden@127.0.0.1:8901/simple/"
     project = code("raise SystemExit('the installed package is what should be imported')\n", "project")
     (tmp_path / "project/pyproject.toml").write_text(PROJECT)
     (tmp_path / "project/shop").mkdir()
@@ -123,8 +123,8 @@ def test_every_source_with_both_installers(server, hello, code, tmp_path, privat
             assert server.get(f"/{kind}/").startswith(f"200 {greeting}|"), (installer, kind)
         stamps = server.sh("cat " + " ".join(f"/srv/wsgi/{kind}/current/build/build.json" for kind in kinds))
         assert stamps.count(f'"installer": "{installer}"') == len(kinds)
-        assert "s3cret" not in play.output
-    assert "s3cret" not in server.sh("journalctl --no-pager"), "a secret was logged on the host"
+        assert "h1dden" not in play.output
+    assert "h1dden" not in server.sh("journalctl --no-pager"), "a secret was logged on the host"
     assert not server.sh("grep -rls 'OPENSSH PRIVATE KEY' /srv /run /tmp /opt /usr/local || true"), "a deploy key stayed"
 
 
