@@ -138,15 +138,15 @@ def test_what_nginx_has_not_loaded_is_loaded_by_the_next_run(server, where):
     assert server.converge([app]).changed == []
 
     # A port of one address becomes one of all: nginx would have to end the old listener first.
-    server.converge([{**app, "preview_port": 5443}])
-    wider = {**app, "tls": {**SIGNED, "port": 5443}}
+    server.converge([{**app, "preview_port": 5600}])
+    wider = {**app, "tls": {**SIGNED, "port": 5600}}
     play = server.play([wider])
     assert play.code != 0
-    assert "since nginx itself listens at 127.0.0.1:5443 until" in play.message, play.message
+    assert "since nginx itself listens at 127.0.0.1:5600 until" in play.message, play.message
     assert ask(server, "https://shop.test/x", *trusting("shop"))[0] == 200
     server.converge([app])
     server.converge([wider])
-    assert ask(server, "https://shop.test:5443/x", *trusting("shop"))[0] == 200
+    assert ask(server, "https://shop.test:5600/x", *trusting("shop"))[0] == 200
 
 
 @on(12)
