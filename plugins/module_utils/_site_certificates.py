@@ -162,22 +162,6 @@ def present(
     return described(before), described(look(site["name"], root))
 
 
-def _of_another_site(site: Mapping[str, Any], now: float, root: str) -> str:
-    """The directory of certbot's that another site presents, for all names of this one; "" if there is none.
-
-    As where another app is the first on its domains by now: the site is called by that one, and its visitors are the same.
-    """
-    if site["mode"] != "certbot" or not os.path.isdir(root):
-        return ""
-    for other in sorted(os.listdir(root)):
-        found = look(other, root)
-        if found.kind or not found.usable or found.certificate is None or found.certificate.ends <= now:
-            continue
-        if all(covered(domain, found.certificate.names) for domain in site["domains"]):
-            return found.directory
-    return ""
-
-
 def stapled(sites: Sequence[Mapping[str, Any]], given: Mapping[str, Mapping[str, str]]) -> list[str]:
     """The sites whose given certificate says where to ask whether it still holds (RFC 6960); Let's Encrypt's no longer do."""
     found = []
@@ -341,6 +325,22 @@ def _configured(site: str, path: str) -> bool:
             return path in stream.read()
     except OSError:
         return False
+
+
+def _of_another_site(site: Mapping[str, Any], now: float, root: str) -> str:
+    """The directory of certbot's that another site presents, for all names of this one; "" if there is none.
+
+    As where another app is the first on its domains by now: the site is called by that one, and its visitors are the same.
+    """
+    if site["mode"] != "certbot" or not os.path.isdir(root):
+        return ""
+    for other in sorted(os.listdir(root)):
+        found = look(other, root)
+        if found.kind or not found.usable or found.certificate is None or found.certificate.ends <= now:
+            continue
+        if all(covered(domain, found.certificate.names) for domain in site["domains"]):
+            return found.directory
+    return ""
 
 
 def _host_names() -> list[str]:

@@ -51,7 +51,7 @@ STOPPING = ("STOPPING",)
 FALLEN = ("BACKOFF", "EXITED", "FATAL", "UNKNOWN")
 
 # Codes of faults; source: class Faults in supervisor/xmlrpc.py.
-SHUTDOWN_STATE, BAD_NAME, NOT_RUNNING, ALREADY_ADDED, STILL_RUNNING, CANT_REREAD = 6, 10, 70, 90, 91, 92
+SHUTDOWN_STATE, CANT_REREAD = 6, 92
 
 _changing = threading.Lock()
 """One thread at a time has supervisord read its files, and nobody stops an idle one that somebody is about to use."""

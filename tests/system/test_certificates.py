@@ -49,11 +49,16 @@ def orders(server):
     return server.sh("journalctl --no-pager --unit pebble-first").count("POST /order-plz ")
 
 
+def trusted(server, root):
+    """A file on the host with a root certificate."""
+    server.sh("cat >/tmp/root.pem <<END\n" + root + "END\n")
+    return "/tmp/root.pem"
+
+
 def secure(server, url, root):
     """The status of a page and where it redirects to, for somebody who trusts nothing but the ACME server's root."""
-    server.sh("cat >/tmp/root.pem <<END\n" + root + "END\n")
     say = r"%{http_code} %{redirect_url}"
-    return server.sh(f"curl --silent --cacert /tmp/root.pem --output /dev/null --write-out '{say}' '{url}'").strip()
+    return server.sh(f"curl --silent --cacert {trusted(server, root)} --output /dev/null --write-out '{say}' '{url}'").strip()
 
 
 @contextlib.contextmanager
@@ -63,8 +68,9 @@ def visitor(server, url, root):
     :returns: how often what came of it, a status or curl's error, when the block has ended
     """
     counts = collections.Counter()
-    server.sh("cat >/tmp/root.pem <<END\n" + root + "END\n")
-    ask = f"curl --silent --cacert /tmp/root.pem --output /dev/null --write-out '%{{http_code}}%{{errormsg}}\\n' '{url}'"
+    ask = (
+        f"curl --silent --cacert {trusted(server, root)} --output /dev/null --write-out '%{{http_code}}%{{errormsg}}\\n' '{url}'"
+    )
     server.sh(f'touch /tmp/visiting; timeout 300 sh -c "while test -e /tmp/visiting; do {ask}; sleep 0.1; done" >/tmp/visits &')
     try:
         yield counts
