@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters that are imported before Ansible forks."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+from ansible_collections.wsgi.stack.plugins import filter as filters
+
+FIRST_ACTION = "ansible_collections.wsgi.stack.plugins.action.packages"
+
+
+def test_the_action_that_every_role_begins_with_brings_all_filters(monkeypatch):
+    names = [found.name for found in pkgutil.iter_modules(filters.__path__, f"{filters.__name__}.")]
+    assert f"{filters.__name__}.resolve_apps" in names
+    for name in [FIRST_ACTION, *names]:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    importlib.import_module(FIRST_ACTION)
+    assert [name for name in names if name not in sys.modules] == []
