@@ -46,7 +46,7 @@ def app(hello):
     return make
 
 
-@on(13)
+@on(12)
 def test_an_app_leaves_a_host_as_it_found_it_on_every_stack(server, app):
     server.need("hey")
     staying = [app(f"stay-{number}", stack=stack) for number, stack in enumerate(STACKS)]
@@ -77,7 +77,7 @@ def test_an_app_leaves_a_host_as_it_found_it_on_every_stack(server, app):
     assert server.converge([*staying, *absent]).changed == []
 
 
-@on(13)
+@on(12)
 def test_the_apps_own_data_stays_until_it_is_to_go(server, app):
     staying = app("stay")
     server.converge([staying, app("owner")])
@@ -94,7 +94,7 @@ def test_the_apps_own_data_stays_until_it_is_to_go(server, app):
     assert server.sh("ls -d /srv/wsgi/owner 2>/dev/null || true; id -u owner 2>/dev/null || true") == ""
 
 
-@on(13)
+@on(12)
 def test_a_dropped_app_is_pruned_when_asked_and_nothing_else(server, app):
     staying = app("stay")
     server.sh("mkdir -p /srv/wsgi/theirs/releases; echo mine >/srv/wsgi/theirs/notes; getent passwd them || useradd them")
@@ -114,7 +114,7 @@ def test_a_dropped_app_is_pruned_when_asked_and_nothing_else(server, app):
     assert server.converge([staying], wsgi_prune=True).changed == []
 
 
-@on(13)
+@on(12)
 def test_a_removal_that_was_killed_is_completed_by_the_next_run(server, app, code):
     staying = app("stay")
     server.converge([staying])
