@@ -47,12 +47,12 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _status
+from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _rollback
 
 
 def rollback_apps(apps, app, stack=None, wanted=_apps.DEFAULTS["stack"]):
     try:
-        return _status.rollback_apps(apps, app, stack, wanted)
+        return _rollback.restack(apps, app, stack, wanted)
     except _apps.AppError as error:
         raise AnsibleFilterError(str(error)) from None
 

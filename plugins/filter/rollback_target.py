@@ -35,12 +35,12 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _status
+from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _rollback
 
 
 def rollback_target(found, release=None):
     try:
-        return _status.rollback_target(found, release)
+        return _rollback.target(found, release)
     except _apps.AppError as error:
         raise AnsibleFilterError(str(error)) from None
 

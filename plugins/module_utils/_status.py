@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the apps of a host are: what is live, since when, what it takes, and what could be gone back to.
 
-``examine`` reads the host, by one look at each server for all apps. ``entry``, ``rollback_target`` and ``table`` are pure.
+``examine`` reads the host, by one look at each server for all apps. ``entry`` and ``table`` are pure.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import time
@@ -24,15 +23,11 @@ from ansible_collections.wsgi.stack.plugins.module_utils import (
     _tls,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils._server import Instance
-from ansible_collections.wsgi.stack.plugins.module_utils._values import AppError, shown
 
 MIB = 1024 * 1024  # bytes
 COLUMNS = tuple(
     "app,state,stack,slot,release,revision,live since,held,previous,processes,MiB,up,certificate".split(","),
 )
-
-OF_SERVERS = ("gevent", "idle", "bind", "server_options")
-"""The keys of an app that not every stack has, or not with the same values."""
 
 COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
@@ -202,69 +197,6 @@ def _previous(releases: Iterable[Mapping[str, Any]], live: int | None) -> int | 
         release["number"] for release in releases if release["been_live"] and live is not None and release["number"] < live
     ]
     return max(earlier, default=None)
-
-
-def rollback_target(found: Mapping[str, Any], release: Any = None) -> dict[str, Any]:
-    """What an app goes back to: the release that is named; else the live one, if one is held; else the previous one. Pure.
-
-    :param found: its ``entry``
-    :param release: a number, also as text
-    :returns: ``release``, its number, and ``stack``, the one that it was made for
-    :raises AppError: there is nothing to go back to
-    """
-    who, live = f"app {found['app']}", found["release"]
-    there = {each["number"]: each for each in found["releases"]}
-    numbers = ", ".join(map(str, there)) or "none"
-    if release is not None and str(release) != "":
-        if not re.fullmatch(r"[0-9]{1,9}", str(release)):
-            raise AppError(f"{who}: release: found {shown(release)}, wanted a release's number ({numbers}).")
-        target = int(release)
-        if target not in there:
-            raise AppError(f"{who}: release: found {target}, wanted one that is on this host ({numbers}).")
-    elif live is None:
-        instead = f"release {found['held']} is held, and nothing is live" if found["held"] else "nothing is live"
-        raise AppError(f"{who}: {instead} that could be gone back to; deploy it with wsgi.stack.site.")
-    elif found["held"] is not None:
-        target = live
-    elif found["previous"] is None:
-        raise AppError(
-            f"{who}: release {live} is live, and no earlier one that has been live is on this host;"
-            f" name one of those that are ({numbers}) with -e release=NUMBER, or deploy what you want."
-        )
-    else:
-        target = found["previous"]
-    stack = there.get(target, {}).get("stack") or found["stack"]
-    return {"release": target, "stack": stack}
-
-
-def rollback_apps(
-    apps: Sequence[Mapping[str, Any]], app: str, stack: str | None = None, wanted: str = "uwsgi"
-) -> list[dict[str, Any]]:
-    """A list of apps in which one has the stack that it is rolled back to. Pure.
-
-    What the list says of another stack's server goes, since the release has what it was made with.
-
-    :param apps: as a user writes them
-    :param app: the name of the one
-    :param stack: None to leave it as it is
-    :param wanted: the stack of the apps that name none
-    :raises AppError: there is no such app
-    """
-    states = {str(each.get("name")): each.get("state", "present") for each in apps}
-    names = [name for name, state in states.items() if state == "present"]
-    if not app:
-        raise AppError(f"app: not given, and there is no default; name it with -e app=NAME ({', '.join(names)}).")
-    if app not in names:
-        near = difflib.get_close_matches(str(app), names, 1)
-        cure = f"did you mean {near[0]}?" if near else f"the apps are {', '.join(names)}."
-        why = "which shall be absent" if app in states else "which is not in wsgi_apps"
-        raise AppError(f"app: found {shown(app)}, {why}; {cure}")
-    changed = []
-    for each in apps:
-        moves = each.get("name") == app and stack not in (None, each.get("stack") or wanted)
-        rest = {key: value for key, value in each.items() if not moves or key not in OF_SERVERS}
-        changed.append({**rest, "stack": stack} if moves else rest)
-    return changed
 
 
 def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is told of an app, and what it goes back to."""
+"""What is told of an app."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils import _status
 from ansible_collections.wsgi.stack.plugins.module_utils._rollout import Slot, State
 from ansible_collections.wsgi.stack.plugins.module_utils._server import Instance
-from ansible_collections.wsgi.stack.plugins.module_utils._values import AppError
 
 HISTORY = (
     {"number": 1, "stack": "uwsgi", "since": "2026-11-18T08:00:00Z"},
@@ -75,92 +74,19 @@ def test_a_held_release_is_told_beside_the_live_one():
     assert (found["state"], found["release"], found["held"]) == ("up", 4, 5)
 
 
-NOTHING_EARLIER = (
-    "app shop: release 1 is live, and no earlier one that has been live is on this host;"
-    " name one of those that are (1, 2, 3, 4, 5) with -e release=NUMBER, or deploy what you want."
-)
-
-HELD = entry(state(other=Slot(("uwsgi",), (), 5, True), preview="green"))
-
-
 @pytest.mark.parametrize(
-    ("found", "wanted", "target"),
+    ("found", "previous"),
     [
-        (entry(state()), None, {"release": 2, "stack": "uwsgi"}),
-        (entry(state()), "", {"release": 2, "stack": "uwsgi"}),
-        (entry(state()), "3", {"release": 3, "stack": "uwsgi"}),
-        (entry(state()), 5, {"release": 5, "stack": "uwsgi"}),
-        (entry(state()), 4, {"release": 4, "stack": "gunicorn_supervisor"}),
-        (HELD, None, {"release": 4, "stack": "gunicorn_supervisor"}),
-        (HELD, 2, {"release": 2, "stack": "uwsgi"}),
-        (entry(state(slot=Slot(("uwsgi",), (), 2, True))), None, {"release": 1, "stack": "uwsgi"}),
-        (entry(state(slot=Slot(("uwsgi",), (), 4, False))), None, {"release": 2, "stack": "uwsgi"}),
+        (entry(state()), 2),
+        (entry(state(slot=Slot(("uwsgi",), (), 4, False))), 2),
+        (entry(state(slot=Slot(("uwsgi",), (), 2, True))), 1),
+        (entry(state(slot=Slot(("uwsgi",), (), 1, True))), None),
+        (entry(state(live=None, slot=Slot(("uwsgi",), (), 1, True), preview="blue")), None),
+        (entry(State(), _status.Records()), None),
     ],
 )
-def test_what_an_app_goes_back_to(found, wanted, target):
-    assert _status.rollback_target(found, wanted) == target
-
-
-@pytest.mark.parametrize(
-    ("found", "wanted", "sentence"),
-    [
-        (entry(state()), 9, "app shop: release: found 9, wanted one that is on this host (1, 2, 3, 4, 5)."),
-        (entry(state()), "v2", "app shop: release: found 'v2', wanted a release's number (1, 2, 3, 4, 5)."),
-        (
-            entry(state(slot=Slot(("uwsgi",), (), 1, True))),
-            None,
-            NOTHING_EARLIER,
-        ),
-        (
-            entry(State(), _status.Records()),
-            None,
-            "app shop: nothing is live that could be gone back to; deploy it with wsgi.stack.site.",
-        ),
-        (
-            entry(state(live=None, slot=Slot(("uwsgi",), (), 1, True), preview="blue")),
-            None,
-            "app shop: release 1 is held, and nothing is live that could be gone back to; deploy it with wsgi.stack.site.",
-        ),
-    ],
-)
-def test_there_is_nothing_to_go_back_to(found, wanted, sentence):
-    with pytest.raises(AppError) as caught:
-        _status.rollback_target(found, wanted)
-    assert str(caught.value) == sentence
-
-
-APPS = [
-    {"name": "shop", "stack": "gunicorn_supervisor", "gevent": 100, "server_options": {"backlog": 10}, "mount": "/shop"},
-    {"name": "blog", "bind": "127.0.0.1:8004", "stack": "gunicorn_supervisor"},
-    {"name": "gone", "state": "absent"},
-]
-
-
-def test_an_app_is_resolved_for_the_stack_of_the_release_that_it_goes_back_to():
-    assert _status.rollback_apps(APPS, "shop", "uwsgi") == [{"name": "shop", "stack": "uwsgi", "mount": "/shop"}, *APPS[1:]]
-    assert _status.rollback_apps(APPS, "shop", "gunicorn_supervisor") == APPS
-    assert _status.rollback_apps(APPS, "shop") == APPS
-
-
-def test_a_stack_that_the_app_has_by_default_is_no_change():
-    apps = [{"name": "shop", "idle": 60}]
-    assert _status.rollback_apps(apps, "shop", "uwsgi_emperor", "uwsgi_emperor") == apps
-    assert _status.rollback_apps(apps, "shop", "uwsgi", "uwsgi_emperor") == [{"name": "shop", "stack": "uwsgi"}]
-
-
-@pytest.mark.parametrize(
-    ("app", "sentence"),
-    [
-        ("", "app: not given, and there is no default; name it with -e app=NAME (shop, blog)."),
-        ("shpo", "app: found 'shpo', which is not in wsgi_apps; did you mean shop?"),
-        ("zzz", "app: found 'zzz', which is not in wsgi_apps; the apps are shop, blog."),
-        ("gone", "app: found 'gone', which shall be absent; the apps are shop, blog."),
-    ],
-)
-def test_a_rollback_of_no_app_is_refused(app, sentence):
-    with pytest.raises(AppError) as caught:
-        _status.rollback_apps(APPS, app)
-    assert str(caught.value) == sentence
+def test_the_previous_release_is_the_newest_before_the_live_one_that_has_been_live(found, previous):
+    assert found["previous"] == previous
 
 
 def test_the_table_is_aligned_and_marks_what_is_in_no_list():
