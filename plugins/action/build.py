@@ -8,7 +8,7 @@ import tempfile
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _directory
+from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
 
 
 class ActionModule(ActionBase):

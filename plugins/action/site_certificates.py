@@ -9,7 +9,7 @@ import json
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _tls
+from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
 
 
 class ActionModule(ActionBase):
@@ -21,7 +21,7 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         apps = arguments.get("apps")
         given = {}
-        for site in _tls.sites(apps) if isinstance(apps, list) else []:  # anything else is the module's to refuse
+        for site in _sites.sites(apps) if isinstance(apps, list) else []:  # anything else is the module's to refuse
             if site["mode"] == "files" and not site["on_host"]:
                 given[site["name"]] = {"chain": self._read(site, "certificate"), "key": self._read(site, "key")}
         arguments["given"] = base64.b64encode(json.dumps(given).encode()).decode()

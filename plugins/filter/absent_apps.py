@@ -34,13 +34,13 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _apps
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 
 
 def absent_apps(apps):
     try:
-        return _apps.absent(apps)
-    except _apps.AppError as error:
+        return _resolve.absent(apps)
+    except _resolve.AppError as error:
         raise AnsibleFilterError(str(error)) from None
 
 

@@ -35,13 +35,13 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _apps
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 
 
 def app_secrets(apps):
     try:
-        return _apps.secrets(apps)
-    except _apps.AppError as error:
+        return _resolve.secrets(apps)
+    except _resolve.AppError as error:
         raise AnsibleFilterError(str(error)) from None
 
 

@@ -42,11 +42,11 @@ _value:
   type: str
 """
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _doctor_page
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _page
 
 
 class FilterModule:
     """Filters of this collection."""
 
     def filters(self):
-        return {"doctor_page": _doctor_page.page}
+        return {"doctor_page": _page.page}

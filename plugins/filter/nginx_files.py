@@ -71,11 +71,11 @@ _value:
   type: dict
 """
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _nginx
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _files
 
 
 def nginx_files(apps, **settings):
-    return _nginx.tree(apps, **settings)
+    return _files.tree(apps, **settings)
 
 
 class FilterModule:

@@ -69,17 +69,17 @@ import datetime
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _apps
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _given_certificates
 
 
 def resolve_apps(apps, **settings):
     try:
-        resolved = _apps.resolve(apps, **settings)
+        resolved = _resolve.resolve(apps, **settings)
         for app in resolved:
             _given_certificates.check(app, datetime.datetime.now(datetime.timezone.utc))
         return resolved
-    except _apps.AppError as error:
+    except _resolve.AppError as error:
         raise AnsibleFilterError(str(error)) from None
 
 

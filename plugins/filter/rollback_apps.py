@@ -47,13 +47,14 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _rollback
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _rollback
 
 
-def rollback_apps(apps, app, stack=None, wanted=_apps.DEFAULTS["stack"]):
+def rollback_apps(apps, app, stack=None, wanted=_resolve.DEFAULTS["stack"]):
     try:
         return _rollback.restack(apps, app, stack, wanted)
-    except _apps.AppError as error:
+    except _resolve.AppError as error:
         raise AnsibleFilterError(str(error)) from None
 
 

@@ -35,13 +35,14 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _rollback
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _rollback
 
 
 def rollback_target(found, release=None):
     try:
         return _rollback.target(found, release)
-    except _apps.AppError as error:
+    except _resolve.AppError as error:
         raise AnsibleFilterError(str(error)) from None
 
 

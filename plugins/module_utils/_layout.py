@@ -121,5 +121,5 @@ def working_directory(app: Mapping[str, Any], build: Mapping[str, Any]) -> str:
 
 
 def of(app: Mapping[str, Any]) -> Layout:
-    """The layout of a resolved app (see ``_apps.resolve``)."""
+    """The layout of a resolved app (see ``apps._resolve.resolve``)."""
     return Layout(app["name"], os.path.dirname(app["directory"]), os.path.dirname(app["runtime_directory"]))

@@ -183,7 +183,9 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _build, _redact, _uv
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.build import _build, _uv
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 
 
 def main():
@@ -203,7 +205,7 @@ def main():
     # What is shown with -vvv and registered, the parameters among it, comes without the passwords in addresses.
     module.no_log_values.update(_redact.credentials(json.dumps(module.params["apps"])))
     request = _build.Request(
-        secrets=_apps.read_secrets(module.params["secrets"]) if module.params["secrets"] else {},
+        secrets=_resolve.read_secrets(module.params["secrets"]) if module.params["secrets"] else {},
         directories=module.params["directories"] or {},
         installer=module.params["installer"],
         uv_version=module.params["uv_version"],

@@ -209,8 +209,9 @@ import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _certbot, _issuance, _tls
-from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _run
+from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
 
 CERTIFICATE = {
     "name": {"type": "str", "required": True},
@@ -243,8 +244,8 @@ def main():
     if os.geteuid() != 0:
         module.fail_json(msg="certificate: runs as an ordinary user, wanted root; add become: true.")
     options = module.params
-    settings = _issuance.Settings(
-        server=options["server"] or _certbot.configured_server(),
+    settings = _run.Settings(
+        server=options["server"] or _command.configured_server(),
         webroot=options["webroot"].rstrip("/"),
         email=options["email"],
         agree_tos=options["agree_tos"],
@@ -255,13 +256,13 @@ def main():
         bundle=options["ca_bundle"],
     )
     try:
-        wishes = _issuance.wishes(options["apps"], options["certificates"])
-        _issuance.check(wishes, settings)
+        wishes = _run.wishes(options["apps"], options["certificates"])
+        _run.check(wishes, settings)
         missing = [program for program in ("openssl", "certbot") if not shutil.which(program)] if wishes else []
         if missing and not module.check_mode:
             module.fail_json(msg=f"certificate: {missing[0]} is not installed; install the package {missing[0]} and run again.")
-        sites = _tls.sites(options["apps"] or [])
-        run = _issuance.Certificates(wishes, settings, module.check_mode, sites, blind="openssl" in missing)
+        sites = _sites.sites(options["apps"] or [])
+        run = _run.Certificates(wishes, settings, module.check_mode, sites, blind="openssl" in missing)
         outcome = run.converge()
     except AppFailure as failure:
         module.fail_json(msg=f"certificate: {failure.cause}")

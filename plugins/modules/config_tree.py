@@ -225,7 +225,7 @@ failures:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _config_tree, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _transaction, _tree
 
 APPS = {"type": "list", "elements": "str", "aliases": ["app"], "default": []}
 FILE = {
@@ -267,7 +267,7 @@ def main():
     module.no_log_values.clear()  # no_log kept the texts of all files out of the journal; in the diff they are wanted
     transaction = None
     try:
-        transaction = _config_tree.Transaction(
+        transaction = _transaction.Transaction(
             options["name"],
             *_tree.entries(options["files"], options["links"]),
             options["displace"],

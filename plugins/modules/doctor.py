@@ -146,14 +146,14 @@ report:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _doctor
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _examine
 
 
 def main():
     module = AnsibleModule({"timeout": {"type": "int", "default": 10}}, supports_check_mode=True)
     if module.params["timeout"] < 1:
         module.fail_json(msg=f"doctor: timeout: found {module.params['timeout']}, wanted 1 second or more.")
-    module.exit_json(changed=False, **_doctor.examine(float(module.params["timeout"])))
+    module.exit_json(changed=False, **_examine.examine(float(module.params["timeout"])))
 
 
 if __name__ == "__main__":

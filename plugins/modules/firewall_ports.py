@@ -69,7 +69,7 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _ufw
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _ufw
 
 OPTIONS = {
     "ports": {"type": "list", "elements": "int", "required": True},

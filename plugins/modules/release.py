@@ -117,7 +117,9 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _failures, _release
+from ansible_collections.wsgi.stack.plugins.module_utils import _errors
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
 
 def main() -> None:
@@ -132,14 +134,14 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    secrets = _apps.read_secrets(module.params["secrets"])
+    secrets = _resolve.read_secrets(module.params["secrets"])
     builds = module.params["builds"]
     processors = len(os.sched_getaffinity(0))
     with open("/proc/sys/net/core/somaxconn", encoding="ascii") as stream:
         host = {"processors": processors, "backlog": int(stream.read())}
     request = _release.Request(host, module.check_mode, module.params["host"], module.params["command_results"])
 
-    made, failures = _failures.each(
+    made, failures = _errors.each(
         [app for app in module.params["apps"] if app["name"] in builds],
         lambda app: _release.make(app, secrets[app["name"]]["environment"], builds[app["name"]], request),
         module.params["jobs"] or processors,

@@ -115,7 +115,9 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _failures, _layout, _retire, _rollout
+from ansible_collections.wsgi.stack.plugins.module_utils import _errors, _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 
 
 def main() -> None:
@@ -134,28 +136,28 @@ def main() -> None:
     )
     wanted = module.params
     directories = wanted["directory"], wanted["runtime_directory"]
-    there = _retire.found(*directories)
+    there = _remove.found(*directories)
     layouts = {name: _layout.Layout(name, *directories) for name in sorted(there | set(wanted["keep"]))}
-    going = _retire.going(there, wanted["keep"], wanted["remove"], wanted["prune"])
-    seen = _rollout.instances([_retire.placed(layout) for layout in layouts.values()])
-    remains = {name: _retire.look(layouts[name], seen, wanted["remove_shared"]) for name in going}
+    going = _remove.going(there, wanted["keep"], wanted["remove"], wanted["prune"])
+    seen = _run.instances([_remove.placed(layout) for layout in layouts.values()])
+    remains = {name: _remove.look(layouts[name], seen, wanted["remove_shared"]) for name in going}
 
     failures: list[dict[str, object]] = []
     if not module.check_mode:
-        _done, failures = _failures.each(
+        _done, failures = _errors.each(
             [{"name": name} for name in going if remains[name]],
-            lambda app: _retire.Retirement(layouts[app["name"]], remains[app["name"]]).run(),
+            lambda app: _remove.Retirement(layouts[app["name"]], remains[app["name"]]).run(),
             wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
     gone = set(going) - {failure["app"] for failure in failures}
     staying = [layout for name, layout in layouts.items() if name not in gone]
     kept = {name: list(remains[name].kept) for name in sorted(gone) if remains[name].kept}
     for name in sorted(gone):
-        if sentence := _retire.sentence(layouts[name], remains[name]):
+        if sentence := _remove.sentence(layouts[name], remains[name]):
             module.warn(sentence)
-    unused = _retire.idle_trees(wanted["stacks"], staying, [layouts[name] for name in gone], seen)
+    unused = _remove.idle_trees(wanted["stacks"], staying, [layouts[name] for name in gone], seen)
     if not module.check_mode:
-        _retire.sweep(unused)
+        _remove.sweep(unused)
     module.exit_json(
         changed=any(remains.values()),
         removed=[name for name in going if remains[name] and name in gone],

@@ -91,7 +91,8 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _failures, _rollout
+from ansible_collections.wsgi.stack.plugins.module_utils import _errors
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 
 
 def main() -> None:
@@ -110,31 +111,29 @@ def main() -> None:
     apps = [app for app in module.params["apps"] if app["name"] in releases]
     nginx_user = module.params["nginx_user"]
 
-    states = _rollout.observe(apps, nginx_user)
+    states = _run.observe(apps, nginx_user)
     stacks = {app["name"]: app["stack"] for app in apps}
     hold, settle = module.params["hold"], module.params["settle"]
-    plans = {name: _rollout.plan(state, releases[name], stacks[name], hold, settle) for name, state in states.items()}
+    plans = {name: _run.plan(state, releases[name], stacks[name], hold, settle) for name, state in states.items()}
     failures: list[dict[str, object]] = []
     if not module.check_mode:
-        _done, failures = _failures.each(
+        _done, failures = _errors.each(
             [app for app in apps if plans[app["name"]]],
-            lambda app: _rollout.Rollout(app, nginx_user).run(plans[app["name"]], releases[app["name"]]),
+            lambda app: _run.Rollout(app, nginx_user).run(plans[app["name"]], releases[app["name"]]),
             module.params["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
-    kept = {name for name, state in states.items() if hold and _rollout.held(state, releases[name], stacks[name])}
+    kept = {name for name, state in states.items() if hold and _run.held(state, releases[name], stacks[name])}
     left = kept | {failure["app"] for failure in failures}
     module.exit_json(
         changed=any(plans.values()),
         steps={name: [list(step) for step in steps] for name, steps in plans.items() if steps},
         held=sorted(kept),
-        moving=[
-            name for name, state in states.items() if _rollout.moving(state, releases[name], stacks[name]) and name not in left
-        ],
+        moving=[name for name, state in states.items() if _run.moving(state, releases[name], stacks[name]) and name not in left],
         failures=failures,
         diff=[
             {
-                "before": f"{name}: {_rollout.describe(states[name])}\n",
-                "after": f"{name}: {_rollout.describe_plan(steps, releases[name], stacks[name])}\n",
+                "before": f"{name}: {_run.describe(states[name])}\n",
+                "after": f"{name}: {_run.describe_plan(steps, releases[name], stacks[name])}\n",
             }
             for name, steps in plans.items()
             if steps

@@ -103,7 +103,8 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _failures, _site_certificates, _tls
+from ansible_collections.wsgi.stack.plugins.module_utils import _errors
+from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 
 OPTIONS = {
     "apps": {"type": "list", "elements": "dict", "required": True},
@@ -114,21 +115,21 @@ OPTIONS = {
 def main():
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
     given = json.loads(base64.b64decode(module.params["given"] or b"e30="))
-    sites = _tls.sites(module.params["apps"])
+    sites = _sites.sites(module.params["apps"])
     try:
-        presented, failures = _site_certificates.present_all(sites, given, module.check_mode)
+        presented, failures = _presented.present_all(sites, given, module.check_mode)
         changed = [name for name, (before, after) in presented.items() if before != after]
-        outdated = _site_certificates.outdated(sites)
-        removed = _site_certificates.clean(sites, module.check_mode)
+        outdated = _presented.outdated(sites)
+        removed = _presented.clean(sites, module.check_mode)
     except OSError as error:
-        module.fail_json(msg=_failures.of_host(error).cause)
+        module.fail_json(msg=_errors.of_host(error).cause)
     module.exit_json(
         changed=bool(changed or removed),
         sites={name: after for name, (_before, after) in presented.items()},
         outdated=sorted({*outdated, *(changed if module.check_mode else [])}),
-        stapled=_site_certificates.stapled(sites, given),
+        stapled=_presented.stapled(sites, given),
         removed=removed,
-        versions=_site_certificates.versions(),
+        versions=_presented.versions(),
         failures=failures,
         diff={"before": _shown(presented, 0), "after": _shown(presented, 1)},
     )

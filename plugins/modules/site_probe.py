@@ -97,7 +97,8 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _emperor, _probe
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _probe
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _emperor
 
 OPTIONS = {
     "apps": {"type": "list", "elements": "dict", "required": True},

@@ -189,9 +189,9 @@ unseen:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _access, _access_identity
-from ansible_collections.wsgi.stack.plugins.module_utils._access_evidence import Target
-from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _identity
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Target
 
 SOCKET = {
     "address": {"type": "str", "required": True},
@@ -220,11 +220,11 @@ def main():
     user, pid, sockets = module.params["user"], module.params["pid"], module.params["sockets"]
     try:
         if pid is not None:
-            identity = _access_identity.of_process(pid)
+            identity = _identity.of_process(pid)
         else:
-            identity = _access_identity.of_user(user) if user else _access_identity.of_nginx()
-        targets = _access.upstreams() if sockets is None else [target(wanted) for wanted in sockets]
-        found = _access.examine(targets, identity, module.params["timeout"], module.params["method"])
+            identity = _identity.of_user(user) if user else _identity.of_nginx()
+        targets = _examine.upstreams() if sockets is None else [target(wanted) for wanted in sockets]
+        found = _examine.examine(targets, identity, module.params["timeout"], module.params["method"])
     except AppFailure as failure:
         module.fail_json(msg=str(failure))
     unseen = [words for access in found for words in access.unseen]

@@ -211,8 +211,8 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _plugin
-from ansible_collections.wsgi.stack.plugins.module_utils._failures import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _ensure
 
 
 def main():
@@ -234,8 +234,8 @@ def main():
     if os.geteuid() != 0:
         module.fail_json(msg="uwsgi_plugin: runs as an ordinary user, wanted root; add become: true.")
     apps = module.params["apps"]
-    request = _plugin.Request(
-        wishes=_plugin.wishes(module.params["python"], apps),
+    request = _ensure.Request(
+        wishes=_ensure.wishes(module.params["python"], apps),
         plugins=list(dict.fromkeys(module.params["plugins"])),
         source=module.params["source"],
         jobs=module.params["jobs"] or len(os.sched_getaffinity(0)),
@@ -244,17 +244,17 @@ def main():
         installed=module.params["installed_build_dependencies"],
     )
     try:
-        _plugin.check(request)
+        _ensure.check(request)
     except AppFailure as failure:
         module.fail_json(msg=f"uwsgi_plugin: {failure.cause}")
-    result, failures = (_plugin.present if module.params["state"] == "present" else _plugin.absent)(request)
+    result, failures = (_ensure.present if module.params["state"] == "present" else _ensure.absent)(request)
     if "needed" in result:
         module.exit_json(**result)
     for leftover in result["leftovers"]:
-        module.warn(_plugin.warning(leftover))
+        module.warn(_ensure.warning(leftover))
     if apps is not None:
         module.exit_json(**result, failures=[failure.result(app) for app, failure in failures.found])
-    found = [{"python": python, **_plugin.failure_of_python(failure)} for python, failure in failures.found]
+    found = [{"python": python, **_ensure.failure_of_python(failure)} for python, failure in failures.found]
     if found:
         module.fail_json(msg="\n".join(dict.fromkeys(failure["message"] for failure in found)), **result, failures=found)
     module.exit_json(**result, failures=[])

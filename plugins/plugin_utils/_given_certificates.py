@@ -13,8 +13,8 @@ try:  # ansible-core depends on it
 except ImportError:
     x509 = None
 
-from ansible_collections.wsgi.stack.plugins.module_utils._certificates import covered
-from ansible_collections.wsgi.stack.plugins.module_utils._values import AppError
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import AppError
+from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import covered
 
 VAULT = b"$ANSIBLE_VAULT;"
 """How a file begins that ansible-vault has encrypted; what is in it is looked at on the host, before nginx is touched."""

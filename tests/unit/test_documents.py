@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _apps, _values
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve, _schema
 from ansible_collections.wsgi.stack.tests import documents
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,14 +102,14 @@ def compare(schema, options, where):
         option, place = options[key], f"{where}.{key}"
         expected, below = described_as(check)
         assert {part: option[part] for part in ("type", "elements", "choices") if part in option} == expected, place
-        assert option.get("required", False) == (default is _values.REQUIRED), place
-        assert option.get("default") == (None if default is _values.REQUIRED else default), place
+        assert option.get("required", False) == (default is _schema.REQUIRED), place
+        assert option.get("default") == (None if default is _schema.REQUIRED else default), place
         assert option["description"], place
         compare(below or {}, option.get("options", {}), place)
 
 
 def test_the_keys_of_an_app_are_described_as_they_are_checked():
-    compare(_apps.APP, documents.options("app")["app_apps"]["options"], "app_apps")
+    compare(_resolve.APP, documents.options("app")["app_apps"]["options"], "app_apps")
 
 
 @pytest.mark.parametrize("role", documents.ROLES)
@@ -145,7 +145,7 @@ def test_the_apps_of_an_example_can_be_resolved(path, tmp_path):
     for apps in lists_of_apps(path):
         for app in apps:
             (base / app.get("source", {}).get("directory", "")).mkdir(parents=True, exist_ok=True)
-        _apps.resolve(apps, base_directory=str(base))
+        _resolve.resolve(apps, base_directory=str(base))
 
 
 def test_the_examples_of_the_readme_show_every_key():
@@ -184,7 +184,7 @@ def test_an_action_has_a_module_that_documents_it():
 
 
 def test_every_step_that_can_fail_is_explained():
-    modules = ROOT.glob("plugins/module_utils/*.py")
+    modules = ROOT.glob("plugins/module_utils/**/*.py")
     steps = {step for path in modules for step in re.findall(r'AppFailure\(\s*"(\w+)"', path.read_text())}
     explained = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
     assert set(explained) == steps | {"nginx"}  # the name of its tree

@@ -7,8 +7,8 @@ import datetime
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._tls import TLS
-from ansible_collections.wsgi.stack.plugins.module_utils._values import AppError, fill
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import AppError, fill
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._tls import TLS
 from ansible_collections.wsgi.stack.plugins.plugin_utils._given_certificates import check
 from ansible_collections.wsgi.stack.tests.certificates import Pair, pair
 

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stacks by name: what nginx speaks to each, and which app server it is that runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn, _uwsgi
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack.
+
+    :ivar protocol: what nginx speaks to its slots, ``uwsgi`` or ``http``
+    :ivar server: the module of its app server, with ``OWN_OPTIONS``, ``CONFIGURATION`` (a file's name), and the functions
+        ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``configuration(app, build, host)`` and
+        ``start(app, build, release)``
+    """
+
+    protocol: str
+    server: ModuleType
+
+
+STACKS = {
+    "uwsgi": Stack("uwsgi", _uwsgi),
+    "uwsgi_emperor": Stack("uwsgi", _uwsgi),
+    "gunicorn_supervisor": Stack("http", _gunicorn),
+}
+
+
+def server(app: Mapping[str, Any]) -> ModuleType:
+    """The module of an app's server."""
+    return STACKS[app["stack"]].server
+
+
+def protocol(stack: str) -> str:
+    """What nginx speaks to a stack: ``uwsgi`` or ``http``."""
+    return STACKS[stack].protocol

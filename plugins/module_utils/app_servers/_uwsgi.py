@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is particular to uWSGI: its configuration, and the plugin that fits an interpreter."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+
+CONFIGURATION = "uwsgi.ini"
+
+PROGRAM = "/usr/bin/uwsgi"
+"""The distribution's uWSGI; Python support comes to it as a plugin."""
+
+ORIGINS = ("distribution", "venv")
+"""Where an app's uWSGI can come from: a package of the distribution, or a requirement in the app's own build."""
+
+# What uWSGI's own build takes notice of if it is there, and what it cannot do without.
+HEADERS = ("libcap-dev", "libpcre2-dev", "libssl-dev", "uuid-dev", "zlib1g-dev")
+COMPILER = ("gcc", "libc6-dev")
+
+OWN_OPTIONS = frozenset(
+    "chdir chmod-socket chown-socket daemonize daemonize2 die-on-idle die-on-term gid home hook-master-start http http-socket"
+    " https ini manage-script-name master master-fifo module mount need-app need-plugin plugin plugins processes protocol pyhome"
+    " socket strict threads uid uwsgi-socket vacuum venv virtualenv workers wsgi wsgi-file".split()
+)
+"""The options that this collection sets, and that the rollout relies on."""
+
+
+def of_venv(app: Mapping[str, Any]) -> bool:
+    """Whether the app's server is a uWSGI of its own build."""
+    return app["uwsgi_install_from"] == "venv"
+
+
+def program(app: Mapping[str, Any], build: Mapping[str, Any]) -> str:
+    """The uWSGI that serves a build."""
+    return f"{build['path']}/venv/bin/uwsgi" if of_venv(app) else PROGRAM
+
+
+def requirements(app: Mapping[str, Any]) -> list[str]:
+    """What the app's build has to contain for its server. A version can be set in the app's own requirements."""
+    return ["uwsgi"] if of_venv(app) else []
+
+
+def build_packages(app: Mapping[str, Any]) -> list[str]:
+    """The Debian packages that installing ``requirements`` takes where no index has a wheel, which is the rule.
+
+    The headers of a Python that is not the distribution's are where its installation put them.
+    """
+    if not of_venv(app):
+        return []
+    python = re.fullmatch(r"(?:/usr/bin/)?(python3(?:\.\d+)?)", app["python"])
+    return [*COMPILER, *HEADERS, *([f"lib{python[1]}-dev"] if python else [])]
+
+
+def linker_flags(python: Mapping[str, Any]) -> str:
+    """What makes a program or plugin that is linked with an interpreter's libpython find that one, and no other of its name.
+
+    An interpreter that was moved does not know itself where its library lies, and Debian's sources of plugins set no RUNPATH.
+
+    :returns: nothing for a library in the system's own directories, where the loader looks anyway, or without one
+    """
+    directory = os.path.dirname(python["library"])
+    system = not directory or directory.startswith(("/usr/lib", "/lib"))
+    return "" if system else f"-L{directory} -Wl,-rpath,{directory}"
+
+
+def plugin_name(python: dict[str, Any]) -> str:
+    """The name of the uWSGI plugin for an interpreter, as Debian names its own: ``python311`` for /usr/bin/python3.11.
+
+    An interpreter that another plugin would not do for has another name: ``python313t`` without the GIL, ``python311d`` with
+    debugging, ``pypy39``; and one that lies elsewhere has its place in it, ``python312_opt_python`` for
+    ``/opt/python/bin/python3.12``, because a host can have several of one version, each with a libpython of its own. uWSGI looks
+    for a symbol of that name, so it is one word in C.
+
+    :param python: see ``build._interpreter.probe``
+    """
+    major, minor = python["version"].split(".")[:2]
+    implementation = "python" if python["implementation"] == "CPython" else python["implementation"].lower()
+    flags = ("" if python["gil"] else "t") + ("d" if python["debug"] else "")
+    place = "" if python["prefix"] == "/usr" else "_" + re.sub(r"\W+", "_", python["prefix"].strip("/"), flags=re.ASCII)
+    return f"{implementation}{major}{minor}{flags}{place}"
+
+
+def start(app: dict[str, Any], build: Mapping[str, Any], release: str) -> list[str]:
+    """The lines of a release's ``serve`` that end in its server; ``$1`` is the slot.
+
+    :param release: the release's directory
+    """
+    server = f"exec {release}/run {program(app, build)} --ini {release}/{CONFIGURATION}"
+    # The Emperor holds the socket of an app that sleeps, and gives it to the server as standard input.
+    return [server if app["idle"] else f'{server} --socket "{_layout.of(app).runtime_directory}/$1.sock"']
+
+
+def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str, int]) -> str:
+    """The configuration of one release, without the socket, which belongs to the slot.
+
+    :param app: a resolved app
+    :param build: ``path`` and ``python`` of its build
+    :param host: ``processors``, how many it has; ``backlog``, the longest listen queue that its kernel allows
+        (net.core.somaxconn): with a longer one uWSGI does not start
+    """
+    options: dict[str, Any] = {
+        "strict": True,
+        "need-plugin": False if of_venv(app) else plugin_name(build["python"]),
+        "virtualenv": f"{build['path']}/venv",
+        "chdir": _layout.working_directory(app, build),
+        **_application(app),
+        "need-app": True,
+        "single-interpreter": True,
+        "master": True,
+        "processes": app["processes"] or max(2, host["processors"]),
+        "threads": app["threads"],
+        "listen": min(1024, host["backlog"]),
+        "buffer-size": 32768,
+        **_socket(app),
+        # SIGTERM ends the requests in flight first; die-on-term would swap the signals' meaning.
+        "hook-master-start": "unix_signal:15 gracefully_kill_them_all",
+        "worker-reload-mercy": app["drain_timeout"],
+        "disable-logging": True,
+        "log-5xx": True,
+    }
+    options.update(app["server_options"])
+    lines = [line for name, value in options.items() for line in _lines(name, value)]
+    return "\n".join(["# Managed by wsgi.stack: a release is never changed, a new one is made.", "[uwsgi]", *lines, ""])
+
+
+def sleeps(configuration: str) -> bool:
+    """Whether the configuration of a release is that of an app whose processes go when nobody asks for them."""
+    return "die-on-idle = true" in configuration.splitlines()
+
+
+def _socket(app: dict[str, Any]) -> dict[str, Any]:
+    if app["idle"]:
+        return {"idle": app["idle"], "die-on-idle": True}
+    # The directory of the socket is the gate: nobody but the app and nginx's group gets into it.
+    return {"vacuum": True, "chmod-socket": "666"}
+
+
+def _application(app: dict[str, Any]) -> dict[str, Any]:
+    if app["mount"] == "/":
+        return {"module": app["entry_point"]}
+    # With manage-script-name uWSGI itself splits the path in SCRIPT_NAME and PATH_INFO; nginx leaves it alone.
+    return {"mount": f"{app['mount']}={app['entry_point']}", "manage-script-name": True}
+
+
+def _lines(name: str, value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [line for item in value for line in _lines(name, item)]
+    if value is False:
+        return []
+    return [f"{name} = {'true' if value is True else value}"]

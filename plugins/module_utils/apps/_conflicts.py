@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apps that want the same URLs or the same ports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import AppError
+
+
+def check_conflicts(apps: Sequence[dict[str, Any]], http_ports: Sequence[int] = ()) -> None:
+    """Refuse two apps that want the same; an app without domains has those of every name that nobody else has.
+
+    :param apps: resolved apps
+    :param http_ports: nginx's ports for HTTP
+    :raises AppError: the first conflict found
+    """
+    _check_urls(apps)
+    _check_tls(apps)
+    _check_ports(apps, http_ports)
+
+
+def _check_urls(apps: Sequence[dict[str, Any]]) -> None:
+    mounts: dict[tuple[str, str], str] = {}
+    statics: dict[tuple[str, str], str] = {}
+    canonical: dict[str, tuple[str, str | None]] = {}
+    for app in apps:
+        who = f"app {app['name']}"
+        for domain in app["domains"] or [""]:
+            where = domain or "any domain"
+            owner = mounts.setdefault((domain, app["mount"]), app["name"])
+            if owner != app["name"]:
+                raise AppError(
+                    f"{who}: mount: found {app['mount']} on {where}, which app {owner} has already;"
+                    " change the mount or the domains of one."
+                )
+            first, wanted = canonical.setdefault(domain, (app["name"], app["canonical_domain"]))
+            if wanted != app["canonical_domain"]:
+                raise AppError(
+                    f"{who}: canonical_domain: found {app['canonical_domain']}, but app {first} on the same domain {where}"
+                    f" has {wanted}; give both the same."
+                )
+            for static in app["static"]:
+                owner = statics.setdefault((domain, static["url"]), app["name"])
+                if owner != app["name"]:
+                    raise AppError(
+                        f"{who}: static: found the URL {static['url']} on {where}, which app {owner} has already; change one."
+                    )
+    for (domain, mount), name in mounts.items():
+        for (where, url), owner in statics.items():
+            if where == domain and owner != name and (mount.rstrip("/") + "/").startswith(url):
+                raise AppError(
+                    f"app {name}: mount: found {mount}, which is inside the static URL {url} of app {owner}"
+                    f" on {domain or 'any domain'}; change one of the two."
+                )
+
+
+def _check_tls(apps: Sequence[dict[str, Any]]) -> None:
+    """On a domain there is one certificate, and on a port one choice of protocols."""
+    domains: dict[str, tuple[str, dict[str, Any]]] = {}
+    profiles: dict[int, tuple[str, str]] = {}
+    for app in apps:
+        tls = app["tls"]
+        for domain in app["domains"] or [""]:
+            first, wanted = domains.setdefault(domain, (app["name"], tls))
+            for key in [key for key in tls if tls[key] != wanted[key]][:1]:
+                raise AppError(
+                    f"app {app['name']}: tls.{key}: found {tls[key]}, but app {first} on"
+                    f" {f'the same domain {domain}' if domain else 'any domain, too,'} has {wanted[key]}; give both the same."
+                )
+        if tls["mode"] != "none":
+            first, profile = profiles.setdefault(tls["port"], (app["name"], tls["profile"]))
+            if profile != tls["profile"]:
+                raise AppError(
+                    f"app {app['name']}: tls.profile: found {tls['profile']}, but app {first} on the same port {tls['port']} has"
+                    f" {profile}, and nginx settles on a protocol before it knows the name; give both the same."
+                )
+
+
+def _check_ports(apps: Sequence[dict[str, Any]], http_ports: Sequence[int]) -> None:
+    """Only nginx's ports for visitors are shared: those for HTTP, and one for TLS by any number of apps."""
+    taken = dict.fromkeys(http_ports, "nginx's for HTTP (nginx_http_ports)")
+    for app in apps:
+        if app["tls"]["mode"] != "none":
+            port = app["tls"]["port"]
+            what = taken.setdefault(port, f"app {app['name']}'s for TLS (tls.port)")
+            if not what.endswith("(tls.port)"):
+                raise _taken(app, "tls.port", port, what)
+    for app in apps:
+        bind = app["bind"] and int(app["bind"].rpartition(":")[2])
+        for key, port in (("preview_port", app["preview_port"]), ("bind", bind)):
+            if port:
+                mine = f"app {app['name']}'s ({key})"
+                what = taken.setdefault(port, mine)
+                if what != mine:
+                    raise _taken(app, key, port, what)
+
+
+def _taken(app: dict[str, Any], key: str, port: int, what: str) -> AppError:
+    return AppError(f"app {app['name']}: {key}: found port {port}, which is {what} already; choose another one.")

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of environment variables, ``.env`` by name: read once, by us, so that every stack gets the same.
+
+systemd, uWSGI, supervisor, Docker and shells each read such a file in their own way. The dialect here is python-dotenv's
+(compared with 1.2.4), with every value as it is written:
+
+- blank lines, lines that begin with ``#``, an ``export`` before the name, and blanks around the ``=`` mean nothing;
+- a value without quotes ends with the line or before a ``#`` with a blank in front of it, and has no blanks around it;
+- between single quotes ``\\'`` and ``\\\\`` stand for ``'`` and ``\\``, and all else for itself; between double quotes there are
+  ``\\" \\' \\\\ \\a \\b \\f \\n \\r \\t \\v``; either may go over many lines, and a comment may follow;
+- of a name that is there twice, the last value counts;
+- the line ends of Windows and a byte order mark are let pass.
+
+It differs from python-dotenv in this:
+
+- nothing is expanded: ``$NAME``, ``${NAME}``, ``$(command)``, ``%`` and backticks stand for themselves (as they do with
+  python-dotenv's ``interpolate=False``);
+- what python-dotenv skips with a warning, such as a line without a closing quote, or takes for a variable without a value, is
+  refused, as are names that a shell could not have (python-dotenv takes ``a.b`` and ``'a b'``);
+- blanks are the space and the tab, and not every blank of Unicode's;
+- a carriage return that does not end a line is refused (python-dotenv makes it a line feed).
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import VARIABLE
+
+BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([^=\n]*?)[ \t]*=([ \t]*)")
+SINGLE_QUOTED = re.compile(r"'([^'\\]*(?:\\.[^'\\]*)*)'", re.DOTALL)
+DOUBLE_QUOTED = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+UNQUOTED = re.compile(r"[^\n]*")
+
+SINGLE_ESCAPE = re.compile(r"\\([\\'])")
+DOUBLE_ESCAPE = re.compile(r"\\([\\'\"abfnrtv])")
+ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+def parse(content: bytes) -> dict[str, str]:
+    """The variables of a file, by name. Pure.
+
+    :raises ValueError: the first thing in it that cannot be read: the line, what was found and what is wanted, in words that
+        quote nothing of the file, all of which may be secret
+    """
+    text = _decoded(content)
+    variables: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        line = text.count("\n", 0, position) + 1
+        blank = BLANK.match(text, position)
+        if blank:
+            position = blank.end()
+            continue
+        assignment = ASSIGNMENT.match(text, position)
+        if not assignment:
+            raise ValueError(f"line {line}: found no '=', wanted NAME=VALUE")
+        if not VARIABLE.fullmatch(assignment[1]):
+            raise ValueError(
+                f"line {line}: found no name of a variable before the '=', wanted letters, digits and underscores, no digit first"
+            )
+        variables[assignment[1]], position = _value(text, assignment.end(), bool(assignment[2]), line)
+    return variables
+
+
+def _value(text: str, position: int, after_blank: bool, line: int) -> tuple[str, int]:
+    """The value that begins at a position, and where the next line does."""
+    quote = text[position : position + 1]
+    if quote not in ("'", '"'):
+        found = UNQUOTED.match(text, position)
+        written = found[0] if found else ""
+        end = position + len(written) + 1
+        if after_blank and written.startswith("#"):
+            return "", end
+        return re.split(r"[ \t]+#", written, maxsplit=1)[0].rstrip(" \t"), end
+    pattern, escape = (SINGLE_QUOTED, SINGLE_ESCAPE) if quote == "'" else (DOUBLE_QUOTED, DOUBLE_ESCAPE)
+    quoted = pattern.match(text, position)
+    if not quoted:
+        raise ValueError(f"line {line}: found a value without its closing {quote}, wanted one")
+    rest = BLANK.match(text, quoted.end())
+    if not rest:
+        last = text.count("\n", 0, quoted.end()) + 1
+        raise ValueError(f"line {last}: found text after the closing {quote}, wanted the end of the line or a comment")
+    return escape.sub(lambda match: ESCAPED.get(match[1], match[1]), quoted[1]), rest.end()
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line}: found bytes that are not UTF-8, wanted text in UTF-8") from None
+    text = text.replace("\r\n", "\n")
+    for character, name in (("\0", "NUL character"), ("\r", "carriage return within the line")):
+        if character in text:
+            line = text.count("\n", 0, text.index(character)) + 1
+            raise ValueError(f"line {line}: found a {name}, wanted text without")
+    return text

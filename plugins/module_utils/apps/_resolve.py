@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what a user writes to what the roles and modules take: defaults merged, mistakes refused.
+
+Pure but for one look at the controller's disk: a source directory has to be there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils._layout import (
+    DIRECTORY,
+    RUNTIME_DIRECTORY,
+    SLOTS,
+    SOCKET_PATH_BYTES,
+    Layout,
+)
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _tls
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._conflicts import check_conflicts
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
+    REQUIRED,
+    SECRETS,
+    AppError,
+    Schema,
+    checked_key,
+    dictionary,
+    fill,
+    integer,
+    lines,
+    list_of,
+    on_controller,
+    one_of,
+    options,
+    path_inside,
+    path_of_either,
+    private_key,
+    shown,
+    text,
+    variables,
+)
+
+# Users and groups of Debian's base system (base-passwd's and systemd's), and those of the servers this collection stands on.
+RESERVED_NAMES = frozenset(
+    "_apt adm audio backup bin cdrom crontab daemon dialout dip disk fax floppy games gnats input irc kmem kvm list lp mail"
+    " man messagebus mlocate news nginx nobody nogroup ntp operator plugdev postfix proxy render root sasl sgx shadow src"
+    " ssh sshd staff sudo supervisor sync sys syslog systemd systemd-network systemd-resolve systemd-timesync tape tty"
+    " users utmp uucp uwsgi video voice wheel www-data".split()
+)
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+DOMAIN = re.compile(r"(?=.{1,253}$)(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+MOUNT = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
+STATIC_URL = re.compile(r"(/[A-Za-z0-9._~-]+)+/")
+BIND = re.compile(r"(127\.0\.0\.1|\[::1\]):[1-9][0-9]{0,4}")
+SIZE = re.compile(r"[0-9]+[kKmMgG]?")
+
+SOURCE: Schema = {
+    "git": (text(), None),
+    "version": (text(re.compile(r"[^\s~^:?*\[\\-][^\s~^:?*\[\\]*"), "a branch, a tag or a commit"), None),
+    "deploy_key": (private_key, None),
+    "known_hosts": (lines, None),
+    "directory": (text(), None),
+    "exclude": (list_of(text()), None),
+    "package": (text(), None),
+}
+
+STATIC: Schema = {
+    "url": (text(STATIC_URL, "a path that begins and ends with a slash, such as /static/"), REQUIRED),
+    "directory": (path_inside, REQUIRED),
+}
+
+HEALTH_CHECK: Schema = {
+    "path": (text(re.compile(r"/[\x21-\x7e]*"), "a path below the mount that begins with a slash"), "/"),
+    "status": (list_of(integer(100, 599)), [200]),
+    "timeout": (integer(1, 3600), 30),
+}
+
+STATES = ("present", "absent")
+
+# Every key of an app: how it is checked, and its default.
+APP: Schema = {
+    "name": (text(NAME, "1 to 31 lower-case letters, digits and hyphens, a letter first"), REQUIRED),
+    "stack": (one_of(*_registry.STACKS), None),
+    "state": (one_of(*STATES), "present"),
+    "source": (dictionary(SOURCE), None),
+    "entry_point": (text(ENTRY_POINT, "module:callable, such as shop.wsgi:application"), None),
+    "python": (text(), "python3"),
+    "uwsgi_install_from": (one_of(*_uwsgi.ORIGINS), None),
+    "working_directory": (path_inside, "."),
+    "requirements": (list_of(path_inside), None),
+    "packages": (list_of(text()), []),
+    "system_packages": (list_of(text(re.compile(r"[a-z0-9][a-z0-9.+:=~-]*"), "a Debian package's name")), []),
+    "build_environment": (variables, {}),
+    "environment": (variables, {}),
+    "environment_file": (path_of_either, None),
+    "release_commands": (list_of(text()), []),
+    "processes": (integer(1, 1024), None),
+    "threads": (integer(1, 1024), 2),
+    "gevent": (integer(0, 100000), 0),
+    "idle": (integer(1, 604800), None),
+    "bind": (text(BIND, "127.0.0.1 or [::1], a colon and a port, such as 127.0.0.1:8004"), None),
+    "server_options": (options, {}),
+    "domains": (list_of(text(DOMAIN, "a domain name in lower case, such as shop.example.com")), []),
+    "canonical_domain": (text(DOMAIN, "one of the app's domains"), None),
+    "mount": (text(MOUNT, "/ or a URL prefix that begins with a slash and does not end with one, such as /shop"), "/"),
+    "static": (list_of(dictionary(STATIC)), []),
+    "client_max_body_size": (text(SIZE, "a size as nginx writes it, such as 10m"), "10m"),
+    "request_timeout": (integer(1, 86400), 60),
+    "nginx_directives": (lines, []),
+    "tls": (dictionary(_tls.TLS), {}),
+    "health_check": (dictionary(HEALTH_CHECK), {}),
+    "preview_port": (integer(1, 65535), None),
+    "drain_timeout": (integer(1, 3600), 30),
+    "keep_releases": (integer(1, 1000), 5),
+}
+
+PRESENT: Schema = {**APP, **{key: (APP[key][0], REQUIRED) for key in ("source", "entry_point")}}
+"""The keys of an app that shall be there. Of one that shall not, nothing but the name is needed."""
+
+DEFAULTS = {"stack": "uwsgi", "uwsgi_install_from": "distribution"}
+"""What an app that says nothing of it gets, unless the inventory says something for all of them."""
+
+SOURCE_EXCLUDE = [".git", ".hg", ".svn", "__pycache__", "*.pyc", ".venv", "venv", ".tox", ".nox", ".*_cache", "node_modules"]
+
+
+def resolve(
+    apps: Any,
+    stack: str = DEFAULTS["stack"],
+    directory: str = DIRECTORY,
+    runtime_directory: str = RUNTIME_DIRECTORY,
+    base_directory: str | None = None,
+    uwsgi_install_from: str = DEFAULTS["uwsgi_install_from"],
+    http_ports: Sequence[int] = (),
+    certbot_options: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Check a list of apps as users write it, and complete it.
+
+    :param apps: the list; its keys are described in the argument specification of the role ``app``
+    :param stack: the stack of the apps that name none
+    :param directory: the root of builds and releases on the hosts, an absolute path
+    :param runtime_directory: the root of the sockets on the hosts, an absolute path
+    :param base_directory: where a relative ``source.directory`` begins; the current directory if not given
+    :param uwsgi_install_from: where the uWSGI of the apps comes from that say nothing of it
+    :param http_ports: nginx's ports for HTTP, which no app can have for anything else
+    :param certbot_options: certbot's further options, for a name that needs some; None if they are not known
+    :returns: one dictionary an app that shall be there (see ``absent``), every key there, without what may be secret (see
+        ``secrets``), and with ``user``, ``group``, ``directory``, ``runtime_directory``, ``current``, ``live_socket``,
+        ``protocol``, ``upstream`` (nginx's), ``preview`` and ``preview_socket`` in addition; ``source.kind`` names the kind of
+        source, ``static`` has absolute URLs and paths, ``health_check.path`` the mount in it
+    :raises AppError: the first mistake found
+    """
+    for variable, path in (("wsgi_directory", directory), ("wsgi_runtime_directory", runtime_directory)):
+        if not isinstance(path, str) or not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", path):
+            raise AppError(f"{variable}: found {path!r}, wanted an absolute path of letters, digits, '.', '_' and '-'.")
+    resolved = []
+    for app in _present(apps, {"stack": stack, "uwsgi_install_from": uwsgi_install_from}):
+        layout = Layout(app["name"], directory, runtime_directory)
+        _check_socket_path(layout)
+        _place(app, layout, base_directory)
+        if certbot_options is not None:
+            _tls.check_wildcards(app, certbot_options)
+        resolved.append({key: value for key, value in app.items() if key not in SECRETS})
+    check_conflicts(resolved, http_ports)
+    return resolved
+
+
+def secrets(apps: Any) -> str:
+    """What may be secret in a list of apps, as one opaque text.
+
+    A module that took these values as parameters would either print them, or (with ``no_log``) have each of them, be it ``1``
+    or ``true``, blanked in all that it prints. As one text they are blanked as one.
+
+    :returns: base64 of JSON: {app: {"environment": {}, "build_environment": {}, "deploy_key": null}}
+    """
+    content = {
+        app["name"]: {
+            "environment": app["environment"],
+            "build_environment": app["build_environment"],
+            "deploy_key": app["source"]["deploy_key"],
+        }
+        for app in _present(apps, {})
+    }
+    return base64.b64encode(json.dumps(content).encode()).decode()
+
+
+def absent(apps: Any) -> list[str]:
+    """The names of the apps that shall not be there any more.
+
+    :param apps: a list that ``resolve`` accepts
+    :raises AppError: the first mistake in one of those apps
+    """
+    return [app["name"] for app in _complete([app for app in apps if app.get("state") == "absent"], {})]
+
+
+def read_secrets(text: str) -> dict[str, dict[str, Any]]:
+    """The reverse of ``secrets``."""
+    return json.loads(base64.b64decode(text))
+
+
+def _present(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
+    return [app for app in _complete(apps, defaults) if app["state"] == "present"]
+
+
+def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
+    if not isinstance(apps, (list, tuple)):
+        raise AppError(f"wsgi_apps: found {shown(apps)}, wanted a list of apps; begin each with '- name:'.")
+    completed: list[dict[str, Any]] = []
+    for position, found in enumerate(apps, 1):
+        name = found.get("name") if isinstance(found, dict) else None
+        who = f"app {name}" if isinstance(name, str) else f"the app at place {position} of wsgi_apps"
+        if not isinstance(found, dict):
+            raise AppError(f"{who}: found {shown(found)}, wanted a dictionary with name, source and entry_point.")
+        try:
+            app = fill(found, APP if found.get("state") == "absent" else PRESENT)
+            for key, value in {**DEFAULTS, **defaults}.items():
+                app[key] = app[key] or checked_key(key, APP[key][0], value)
+            if app["state"] == "present":
+                _check(app)
+                app["environment"] = {**_controller_variables(app), **app["environment"]}
+                if "stack" in defaults:  # otherwise it is not known here which one the apps have that name none
+                    _check_stack(app)
+                    _check_server_options(app)
+        except AppError as error:
+            raise AppError(f"{who}: {error}") from None
+        if app["name"] in RESERVED_NAMES:
+            raise AppError(
+                f"{who}: name: {name} is a user or group of the system, and an app gets a user of its own; choose another name."
+            )
+        if any(earlier["name"] == app["name"] for earlier in completed):
+            raise AppError(f"{who}: name: found twice, wanted once; rename one of the two.")
+        completed.append(app)
+    return completed
+
+
+def _check(app: dict[str, Any]) -> None:
+    _check_source(app["source"])
+    _check_environment_file(app)
+    _check_domains(app)
+    _tls.check(app["tls"], app["domains"])
+
+
+def _check_source(source: dict[str, Any]) -> None:
+    kinds = [kind for kind in ("git", "directory", "package") if source[kind] is not None]
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none"
+        raise AppError(f"source: found {found}, wanted exactly one of git, directory and package.")
+    source["kind"] = kinds[0]
+    for key, kind in (("version", "git"), ("deploy_key", "git"), ("known_hosts", "git"), ("exclude", "directory")):
+        if source[key] is not None and source["kind"] != kind:
+            raise AppError(f"source.{key}: found beside {source['kind']}, wanted only beside {kind}; remove it.")
+    if source["kind"] == "git":
+        source["version"] = source["version"] or "HEAD"
+        if source["git"].startswith("-"):
+            raise AppError(f"source.git: found {shown(source['git'])}, wanted the URL or the path of a repository.")
+    if source["kind"] == "directory" and source["exclude"] is None:
+        source["exclude"] = list(SOURCE_EXCLUDE)
+
+
+def _check_environment_file(app: dict[str, Any]) -> None:
+    path = app["environment_file"]
+    if path is None or on_controller(path):
+        return
+    if app["source"]["kind"] == "package":
+        raise AppError(
+            f"environment_file: found {shown(path)} beside source.package, which has no such files, wanted an absolute path on"
+            " the controller; put the file there."
+        )
+    for static in app["static"]:
+        if static["directory"] in (".", path) or path.startswith(f"{static['directory']}/"):
+            raise AppError(
+                f"environment_file: found {shown(path)}, which is inside the static directory {static['directory']} that nginx"
+                " serves to everybody; move one of the two."
+            )
+
+
+def _controller_variables(app: dict[str, Any]) -> dict[str, str]:
+    """The variables of an ``environment_file`` that is on the controller; none if there is no such file."""
+    path = app["environment_file"]
+    if path is None or not on_controller(path):
+        return {}
+    path = os.path.expanduser(path)
+    if not os.path.isfile(path):
+        raise AppError(f"environment_file: {path} is not a file here, on the controller; correct the path.")
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read()
+    except OSError as error:
+        raise AppError(f"environment_file: {path} cannot be read here, on the controller: {error.strerror}; mend that.") from None
+    if content.startswith(b"$ANSIBLE_VAULT;"):
+        raise AppError(
+            f"environment_file: {path} is encrypted by ansible-vault, wanted a file that can be read as it is; put its variables"
+            " into environment, which can be encrypted."
+        )
+    try:
+        return _dotenv.parse(content)
+    except ValueError as error:
+        raise AppError(f"environment_file: {path}, {error}; correct the file.") from None
+
+
+def _check_domains(app: dict[str, Any]) -> None:
+    canonical = app["canonical_domain"]
+    if canonical is not None and canonical not in app["domains"]:
+        raise AppError(
+            f"canonical_domain: found {canonical!r}, wanted one of domains ({', '.join(app['domains']) or 'none'}); add it there."
+        )
+    repeated = {domain for domain in app["domains"] if app["domains"].count(domain) > 1}
+    if repeated:
+        raise AppError(f"domains: found {min(repeated)!r} twice, wanted once; remove one.")
+
+
+def _check_stack(app: dict[str, Any]) -> None:
+    """Refuse the keys that another stack has."""
+    for key, stack in (("gevent", "gunicorn_supervisor"), ("bind", "gunicorn_supervisor"), ("idle", "uwsgi_emperor")):
+        if app[key] and app["stack"] != stack:
+            raise AppError(
+                f"{key}: found {shown(app[key])} with the stack {app['stack']}, wanted only with {stack}; remove it,"
+                " or choose that stack."
+            )
+
+
+def _check_server_options(app: dict[str, Any]) -> None:
+    for name in app["server_options"]:
+        if name in _registry.server(app).OWN_OPTIONS:
+            raise AppError(
+                f"server_options.{name}: found an option that the collection sets itself, wanted any other; remove it."
+            )
+
+
+def _check_socket_path(layout: Layout) -> None:
+    longest = max((layout.socket(slot) for slot in SLOTS), key=len)
+    if len(os.fsencode(longest)) > SOCKET_PATH_BYTES:
+        raise AppError(
+            f"app {layout.name}: wsgi_runtime_directory: the socket path {longest} has {len(os.fsencode(longest))} bytes,"
+            f" wanted at most {SOCKET_PATH_BYTES}; shorten wsgi_runtime_directory or the app's name."
+        )
+
+
+def _place(app: dict[str, Any], layout: Layout, base_directory: str | None) -> None:
+    source = app["source"]
+    source.pop("deploy_key")
+    if source["kind"] == "directory":
+        path = os.path.abspath(os.path.join(base_directory or os.getcwd(), os.path.expanduser(source["directory"])))
+        if not os.path.isdir(path) or not os.access(path, os.R_OK | os.X_OK):
+            raise AppError(
+                f"app {app['name']}: source.directory: {path} is not a directory that can be read here, on the controller;"
+                " correct the path."
+            )
+        source["directory"] = path
+    prefix = app["mount"].rstrip("/")
+    app.update(
+        user=app["name"],
+        group=app["name"],
+        directory=layout.directory,
+        runtime_directory=layout.runtime_directory,
+        current=layout.current,
+        live_socket=layout.live_socket,
+        preview=layout.preview,
+        preview_socket=layout.preview_socket,
+        tls=_tls.place(app["tls"], base_directory),
+        protocol=_registry.protocol(app["stack"]),
+        upstream=layout.upstream(_registry.protocol(app["stack"])),
+        system_packages=[*app["system_packages"], *_registry.server(app).build_packages(app)],
+        static=[
+            {
+                **static,
+                "url": prefix + static["url"],
+                "path": os.path.normpath(os.path.join(layout.current, "build/source", static["directory"])),
+            }
+            for static in app["static"]
+        ],
+        health_check={**app["health_check"], "path": prefix + app["health_check"]["path"]},
+    )

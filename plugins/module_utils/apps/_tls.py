@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an app may say of TLS: the keys, and which go together. Pure."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
+    AppError,
+    Schema,
+    boolean,
+    integer,
+    one_of,
+    shown,
+    text,
+)
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command
+
+TLS: Schema = {
+    "mode": (one_of("none", "self_signed", "certbot", "files"), "none"),
+    "certificate": (text(), None),
+    "key": (text(), None),
+    "on_host": (boolean, False),
+    "port": (integer(1, 65535), 443),
+    "redirect": (boolean, True),
+    "profile": (one_of("intermediate", "modern"), "intermediate"),
+    "hsts": (integer(0, 315360000), 0),
+}
+
+
+def check(tls: Mapping[str, Any], domains: Sequence[str]) -> None:
+    """Refuse keys that cannot go together.
+
+    :raises AppError: the first mistake found; the message begins with the key
+    """
+    files = tls["mode"] == "files"
+    for key in ("certificate", "key"):
+        if files and tls[key] is None:
+            raise AppError(f"tls.{key}: not given, and mode files has no default for it; add the path of a file in PEM form.")
+        if files and tls["on_host"] and not re.fullmatch(r"(/[^/\0]+)+", tls[key]):
+            raise AppError(f"tls.{key}: found {shown(tls[key])}, wanted an absolute path, as on_host is true; write it in full.")
+    for key in ("certificate", "key", "on_host"):
+        if tls[key] and not files:
+            raise AppError(f"tls.{key}: found with mode {tls['mode']}, wanted only with mode files; remove it, or set that mode.")
+    if tls["mode"] == "certbot" and not domains:
+        raise AppError(
+            "tls.mode: found certbot without domains, wanted names that a certificate can be for; add domains, or choose"
+            " self_signed."
+        )
+    if tls["hsts"] and (tls["mode"] == "none" or not tls["redirect"] or tls["port"] != 443):
+        raise AppError(
+            f"tls.hsts: found {tls['hsts']}, wanted only with TLS on port 443 and a redirect to it, since browsers take no other"
+            " way from then on; remove it, or what is in its way of mode, port and redirect."
+        )
+
+
+def place(tls: Mapping[str, Any], base_directory: str | None = None) -> dict[str, Any]:
+    """The key ``tls`` with absolute paths.
+
+    :param base_directory: where a relative path on the controller begins; the current directory if not given
+    """
+    if tls["mode"] != "files" or tls["on_host"]:
+        return dict(tls)
+    base = base_directory or os.getcwd()
+    paths = {key: os.path.abspath(os.path.join(base, os.path.expanduser(tls[key]))) for key in ("certificate", "key")}
+    return {**tls, **paths}
+
+
+def check_wildcards(app: Mapping[str, Any], options: Sequence[str]) -> None:
+    """Refuse a name of an app's that certbot cannot get a certificate for. Pure.
+
+    :raises AppError: there is one, or the options cannot be read
+    """
+    if app["tls"]["mode"] != "certbot":
+        return
+    try:
+        found = _command.way(options)
+    except ValueError as error:
+        raise AppError(f"certbot_options: they cannot be read: {error}; write each as in a shell.") from None
+    wildcards = [domain for domain in app["domains"] if domain.startswith("*.")]
+    if wildcards and found in _command.OVER_HTTP:
+        raise AppError(
+            f"app {app['name']}: tls.mode: found certbot with the domain {wildcards[0]}, which a CA only certifies by way of DNS;"
+            " give certbot_options such a way, or choose another mode."
+        )

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making one build: fetch, install, compile, seal, stamp. All of it or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import pwd
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory, _git, _permissions
+from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer, choose
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
+
+STAMP = "build.json"
+"""The file that is written last: a build without it is what a killed run left."""
+
+NAME = re.compile(r"[0-9a-f]{16}")
+"""What a build is called."""
+
+COMPILE_TIMEOUT = 600  # seconds
+
+
+@dataclass(frozen=True)
+class Order:
+    """A build to make.
+
+    :param app: the app, as resolved
+    :param digest: the build's name
+    :param revision: what to fetch
+    :param python: the interpreter, see ``_interpreter.probe``
+    :param secrets: the app's, see ``apps._resolve.secrets``
+    :param archive: the files of a source that is a directory on the controller
+    :param uv: the path of uv; installs with pip if not given
+    """
+
+    app: Mapping[str, Any]
+    digest: str
+    revision: str
+    python: Mapping[str, Any]
+    secrets: Mapping[str, Any]
+    archive: str | None
+    uv: str | None
+
+    @property
+    def kind(self) -> str:
+        return self.app["source"]["kind"]
+
+    @property
+    def layout(self) -> _layout.Layout:
+        return _layout.of(dict(self.app))
+
+
+def make(order: Order) -> bool:
+    """Make a build unless it is there, and let nginx read its static directories.
+
+    :returns: whether there was anything to do, which another run may have done in the meantime
+    :raises AppFailure: it cannot be made; nothing is left of it then
+    """
+    builds, cache = order.layout.builds, order.layout.cache
+    if not os.path.isdir(builds) or not os.path.isdir(cache):
+        raise AppFailure("user", f"there is no {builds} or no {cache}; the role wsgi.stack.app makes them.")
+    path = order.layout.build(order.digest)
+    with locked(builds):
+        stamp = read_stamp(path)
+        if stamp is not None:
+            unfinished = bool(unpublished(order.app, stamp))
+            if unfinished:
+                _finish(order.app, path, stamp)
+            return unfinished
+        for name in os.listdir(builds):
+            if NAME.fullmatch(name) and read_stamp(os.path.join(builds, name)) is None:
+                _remove(os.path.join(builds, name))
+        try:
+            _assemble(order, path)
+            _finish(order.app, path, _new_stamp(order))
+        except BaseException:
+            with contextlib.suppress(OSError):  # the next run removes what is left then
+                _remove(path)
+            raise
+    return True
+
+
+def unpublished(app: Mapping[str, Any], stamp: Mapping[str, Any]) -> list[str]:
+    """The static directories that a build does not let everybody read yet."""
+    return sorted({static["directory"] for static in app["static"]} - set(stamp["static"]))
+
+
+def read_stamp(path: str) -> dict[str, Any] | None:
+    """What ``build.json`` of a build says, if the build is complete."""
+    try:
+        with open(os.path.join(path, STAMP), encoding="utf-8") as stream:
+            return json.load(stream)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def _assemble(order: Order, path: str) -> None:
+    user = order.app["user"]
+    account = pwd.getpwnam(user)
+    source, venv = os.path.join(path, "source"), os.path.join(path, "venv")
+    os.mkdir(path)
+    os.chown(path, 0, account.pw_gid)
+    os.chmod(path, _permissions.DIRECTORY_MODE)
+    _fetch(order, source)
+    choice = choose(order.app, source, "uv" if order.uv else "pip")
+    os.mkdir(venv)
+    ours = [venv] if order.kind == "package" else [venv, source]
+    _check(["chown", "--recursive", "--no-dereference", f"{account.pw_uid}:{account.pw_gid}", *ours])
+    Installer(order.app, order.python, path, order.secrets.get("build_environment") or {}, order.uv).install(choice)
+    if order.kind == "git":
+        _check(["find", source, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"], user)
+    if order.kind != "package":
+        # A file that is no Python of this version is not an error: it may be a template, or a test.
+        run([os.path.join(venv, "bin/python"), "-m", "compileall", "-qq", source], user=user, timeout=COMPILE_TIMEOUT)
+    for directory in ours:
+        _permissions.seal(directory, account.pw_uid, account.pw_gid)
+    if order.kind == "package":
+        os.symlink(os.path.relpath(_site_packages(venv), path), source)
+
+
+def _fetch(order: Order, source: str) -> None:
+    if order.kind == "directory":
+        _directory.unpack(order.archive or "", source)
+    elif order.kind == "git":
+        with _git.access(order.app["source"], order.secrets.get("deploy_key")) as repository:
+            mirror = order.layout.repository
+            repository.fetch(mirror, order.revision, certain=order.app["source"]["version"] == order.revision)
+            repository.checkout(mirror, order.revision, source)
+
+
+def _site_packages(venv: str) -> str:
+    found = glob.glob(os.path.join(glob.escape(venv), "lib/*/site-packages"))  # lib/python3.13, python3.13t, pypy3.11
+    if not found:
+        raise AppFailure("install", "the virtual environment has no site-packages; name another python.")
+    return found[0]
+
+
+def _new_stamp(order: Order) -> dict[str, Any]:
+    return {
+        "app": order.app["name"],
+        "digest": order.digest,
+        "kind": order.kind,
+        "revision": order.revision,
+        "python": order.python["version"],
+        "installer": "uv" if order.uv else "pip",
+        "made": int(time.time()),
+        "static": [],
+    }
+
+
+def _finish(app: Mapping[str, Any], path: str, stamp: Mapping[str, Any]) -> None:
+    directories = unpublished(app, stamp)
+    for directory in directories:
+        _permissions.publish(path, directory)
+    _check(["sync", "--file-system", path])  # or a power failure could leave the stamp and not what it stands for
+    new = os.path.join(path, f".{STAMP}")
+    with open(new, "w", encoding="utf-8") as stream:
+        json.dump({**stamp, "static": sorted({*stamp["static"], *directories})}, stream, indent=2)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.chown(new, 0, os.stat(path).st_gid)
+    os.chmod(new, 0o640)
+    os.rename(new, os.path.join(path, STAMP))
+
+
+def _remove(path: str) -> None:
+    """Remove what a build has become so far, while something that it started may still be writing there."""
+    if os.path.islink(path) or os.path.isfile(path):
+        os.unlink(path)
+        return
+    for _attempt in range(3):
+        shutil.rmtree(path, ignore_errors=True)
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+
+
+def _check(argv: Sequence[str], user: str | None = None) -> str:
+    completed = run(argv, user=user)
+    if completed.code:
+        raise AppFailure("build", f"{argv[0]}: {completed.last_line}.", completed.output)
+    return completed.last_line if completed.output.strip() else ""

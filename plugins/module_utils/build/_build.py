@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds: an app's code and its virtual environment, immutable, named by a digest of what went in."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import pwd
+import shutil
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure, each
+from ansible_collections.wsgi.stack.plugins.module_utils.build import _git, _interpreter, _uv
+from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import Order, make, read_stamp, unpublished
+from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import additions
+from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import redactor
+
+FORMAT = 1
+"""Part of every digest: to be raised when builds of the same ingredients are made differently, so that all are made anew."""
+
+ASK_AT_ONCE = 16
+"""Repositories asked at the same time: that is waiting, not computing."""
+
+
+@dataclass
+class Request:
+    """One call: what is asked for, for all apps.
+
+    :param secrets: as ``apps._resolve.read_secrets`` gives them
+    :param directories: of each app whose source is a directory on the controller, ``digest``, and ``archive`` when its files
+        were sent, or ``error`` if it could not be read
+    :param jobs: builds made at once
+    """
+
+    secrets: Mapping[str, Mapping[str, Any]]
+    directories: Mapping[str, Mapping[str, str]]
+    installer: str
+    uv_version: str
+    jobs: int
+    check_mode: bool
+    interpreters: _interpreter.Prober = field(default_factory=_interpreter.Prober)
+
+    def of(self, app: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The app's secrets."""
+        return self.secrets.get(app["name"], {})
+
+    def guard(self, work: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+        """``work`` that fails for its app only, whatever happens, and that says nothing secret when it does."""
+
+        def guarded(app: Mapping[str, Any]) -> Any:
+            redact = redactor([*(self.of(app).get("build_environment") or {}).values(), self.of(app).get("deploy_key") or ""])
+            try:
+                return work(app)
+            except AppFailure as failure:
+                raise AppFailure(failure.step, redact(failure.cause), redact(failure.log)) from None
+            except (OSError, RecursionError) as error:
+                cause = f"{error}; correct that on the host and run the play again."
+                raise AppFailure("build", redact(cause), redact(traceback.format_exc())) from None
+
+        return guarded
+
+
+@dataclass
+class Plan:
+    """What one app has, and what it is to have. Without a digest: unknown, in check mode on a host that is not ready."""
+
+    app: Mapping[str, Any]
+    python: dict[str, Any] | None = None
+    revision: str | None = None
+    digest: str | None = None
+    stamp: dict[str, Any] | None = None
+    changed: bool = True
+    before: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def layout(self) -> _layout.Layout:
+        return _layout.of(dict(self.app))
+
+    def result(self) -> dict[str, Any]:
+        return {
+            "digest": self.digest,
+            "path": self.layout.build(self.digest) if self.digest else None,
+            "revision": self.revision,
+            "python": self.python,
+            "changed": self.changed,
+        }
+
+
+def build(apps: Sequence[Mapping[str, Any]], request: Request) -> dict[str, Any]:
+    """Make the builds that are missing.
+
+    :returns: the module's result, or ``needed`` alone: the apps whose directories have to be sent first, with nothing done yet
+    """
+    plans, failures = each(apps, request.guard(lambda app: plan(app, request)), max(request.jobs, ASK_AT_ONCE))
+    wanted = [candidate for candidate in plans.values() if candidate.changed]
+    if not request.check_mode:
+        missing = [candidate.app for candidate in wanted if candidate.stamp is None]
+        directories = [app["name"] for app in missing if app["source"]["kind"] == "directory"]
+        needed = [name for name in directories if "archive" not in request.directories[name]]
+        if needed:
+            return {"changed": False, "needed": needed}
+        done, failed = _make(wanted, request)
+        for name, changed in done.items():
+            plans[name].changed = changed
+        failures += failed
+    without = {failure["app"] for failure in failures}
+    good = [planned for name, planned in plans.items() if name not in without]
+    return {
+        "changed": any(planned.changed for planned in good),
+        "builds": {planned.app["name"]: planned.result() for planned in good},
+        "failures": failures,
+        "diff": _diff(planned for planned in good if planned.changed),
+    }
+
+
+def plan(app: Mapping[str, Any], request: Request) -> Plan:
+    """Find out what an app's build is made of, and whether it is there; nothing is changed."""
+    _check_account(app, request.check_mode)
+    planned = Plan(app)
+    planned.before = _present(planned.layout)
+    try:
+        planned.python = request.interpreters.probe(app["python"], app["user"])
+    except AppFailure:
+        if not (request.check_mode and app["system_packages"]):  # one of which may bring it
+            raise
+    planned.revision = _revision(app, request)
+    if planned.python is not None and planned.revision is not None:
+        planned.digest = digest(app, planned.revision, planned.python, request.installer)
+        planned.stamp = read_stamp(planned.layout.build(planned.digest))
+        planned.changed = planned.stamp is None or bool(unpublished(app, planned.stamp))
+    return planned
+
+
+def digest(app: Mapping[str, Any], revision: str, python: Mapping[str, Any], installer: str) -> str:
+    """The name of a build: the same ingredients, the same name.
+
+    What only says how to get them is not in it (a changed password must not make every build anew), nor is anything that a
+    release adds.
+    """
+    ingredients = [
+        FORMAT,
+        app["source"]["kind"],
+        revision,
+        [python["executable"], python["version"], python["soabi"]],
+        installer,
+        app["requirements"],
+        [redactor()(package) for package in additions(app)],
+        app["working_directory"],
+    ]
+    return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()[:16]
+
+
+def _check_account(app: Mapping[str, Any], check_mode: bool) -> None:
+    user, home = app["user"], app["directory"]
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError:
+        if check_mode:
+            return
+        cause = f"there is no user {user}, wanted one with the home {home}; the role wsgi.stack.app makes it."
+        raise AppFailure("user", cause) from None
+    if account.pw_dir != home:
+        cure = "it is somebody else's, so give the app another name"
+        raise AppFailure("user", f"the user {user} has the home {account.pw_dir}, wanted {home}; {cure}.")
+
+
+def _revision(app: Mapping[str, Any], request: Request) -> str | None:
+    source = app["source"]
+    if source["kind"] == "package":
+        return redactor()(source["package"])
+    if source["kind"] == "directory":
+        found = request.directories[app["name"]]
+        if "error" in found:
+            raise AppFailure("source", f"{found['error']} on the controller; make it readable or exclude it.")
+        return found["digest"]
+    if _git.COMMIT.fullmatch(source["version"]):
+        return source["version"]
+    if request.check_mode and not (shutil.which("git") and shutil.which("ssh")):
+        return None  # not installed yet
+    with _git.access(source, request.of(app).get("deploy_key")) as repository:
+        return repository.resolve(source["version"])
+
+
+def _present(layout: _layout.Layout) -> dict[str, Any]:
+    """The build of the current release, or else the latest: what a new one follows."""
+    current = os.path.realpath(os.path.join(layout.current, "build"))
+    stamp = read_stamp(current) if os.path.dirname(current) == os.path.realpath(layout.builds) else None
+    if stamp is None:
+        with contextlib.suppress(FileNotFoundError):
+            stamps = [read_stamp(entry.path) for entry in os.scandir(layout.builds)]
+            stamp = max((stamp for stamp in stamps if stamp), key=lambda stamp: stamp.get("made", 0), default=None)
+    return {key: stamp.get(key) for key in ("digest", "revision", "python")} if stamp else {}
+
+
+def _make(wanted: Sequence[Plan], request: Request) -> tuple[dict[str, bool], list[dict[str, Any]]]:
+    plans = {planned.app["name"]: planned for planned in wanted}
+    uv, failures = None, []
+    missing = [name for name, planned in plans.items() if planned.stamp is None]
+    if missing and request.installer == "uv":
+        try:
+            uv = request.guard(lambda _app: _uv.ensure(request.uv_version))({"name": ""})
+        except AppFailure as failure:
+            failures = [failure.result(name) for name in missing]
+
+    def work(app: Mapping[str, Any]) -> bool:
+        planned = plans[app["name"]]
+        archive = request.directories.get(app["name"], {}).get("archive")
+        order = Order(app, planned.digest or "", planned.revision or "", planned.python or {}, request.of(app), archive, uv)
+        return make(order)
+
+    possible = [planned.app for planned in wanted if not (failures and planned.stamp is None)]
+    done, failed = each(possible, request.guard(work), request.jobs)
+    return done, failures + failed
+
+
+def _diff(plans: Iterable[Plan]) -> dict[str, Any]:
+    before, after = {}, {}
+    for planned in plans:
+        name = planned.app["name"]
+        python = planned.python["version"] if planned.python else None
+        before[name] = planned.before
+        after[name] = {"digest": planned.digest, "revision": planned.revision, "python": python}
+    return {"before": before, "after": after}

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is installed for an app, and by which commands."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._layout import of
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import leashed, pip_environment, uv_environment
+
+TIMEOUT = 3600  # seconds: what has no wheel is compiled
+
+# Python has no TOML reader before 3.11, and pip none that is public.
+DEPENDENCIES = """
+import json
+try:
+    import tomllib
+except ImportError:
+    from pip._vendor import tomli as tomllib
+with open("pyproject.toml", "rb") as stream:
+    project = tomllib.load(stream)["project"]
+print(json.dumps(["."] if "dependencies" in project.get("dynamic", []) else project.get("dependencies", [])))
+"""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is to be installed.
+
+    :param lock: what ``uv.lock`` pins, the project itself among it
+    :param files: requirement files, absolute paths
+    :param directories: local projects, absolute paths
+    :param project: ``whole`` if the working directory is a project to build and install, ``dependencies`` if it declares
+        dependencies and is run from where it lies
+    :param requirements: requirements as such
+    """
+
+    lock: bool = False
+    files: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
+    project: str = ""
+    requirements: tuple[str, ...] = field(default=())
+
+
+def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
+    """Decide by the app's keys and by the files that its source has.
+
+    ``requirements`` name what they name. Without them: ``uv.lock`` if the installer is uv, else ``requirements.txt``, both in
+    the working directory, if there. In addition the project that the working directory is, unless ``uv.lock`` has it, and
+    ``packages``.
+    """
+    if app["source"]["kind"] == "package":
+        if app["requirements"]:
+            cure = "remove requirements, or list what is needed in packages"
+            raise AppFailure(
+                "source",
+                f"requirements: found {app['requirements'][0]} beside source.package, which has no files of its own; {cure}.",
+            )
+        return Choice(requirements=(app["source"]["package"], *additions(app)))
+    directory = os.path.join(source, app["working_directory"])
+    if not os.path.isdir(directory):
+        raise AppFailure("source", f"working_directory: the source has no directory {app['working_directory']}; correct it.")
+    packages = additions(app)
+    if app["requirements"] is None:
+        if installer == "uv" and os.path.isfile(os.path.join(directory, "uv.lock")):
+            return Choice(lock=True, requirements=packages)
+        named = [os.path.join(app["working_directory"], "requirements.txt")]
+        named = [name for name in named if os.path.isfile(os.path.join(source, name))]
+    else:
+        named = app["requirements"]
+    paths = [os.path.normpath(os.path.join(source, name)) for name in named]
+    for name, path in zip(named, paths):
+        if not os.path.exists(path):
+            beside = os.path.join(app["working_directory"], name)
+            hint = f"; there is {beside}" if os.path.exists(os.path.join(source, beside)) else ""
+            raise AppFailure(
+                "source", f"requirements: the source has no {name}{hint}; paths begin at the source's top, correct it."
+            )
+    directories = tuple(path for path in paths if os.path.isdir(path))
+    files = tuple(path for path in paths if path not in directories)
+    project = "" if os.path.normpath(directory) in directories else project_kind(directory)
+    return Choice(files=files, directories=directories, project=project, requirements=packages)
+
+
+def additions(app: Mapping[str, Any]) -> tuple[str, ...]:
+    """Requirements beside those of the source: ``packages``, and what the app's server needs in the build."""
+    return (*app["packages"], *_registry.server(app).requirements(app))
+
+
+def project_kind(directory: str) -> str:
+    """``whole``, ``dependencies`` or nothing, see ``Choice``.
+
+    A ``pyproject.toml`` without a build system is often there for the settings of linters and nothing else.
+    """
+    pyproject = _disk.text_of(os.path.join(directory, "pyproject.toml"), size=-1)
+    if _has_table(pyproject, "build-system") or os.path.isfile(os.path.join(directory, "setup.py")):
+        return "whole"
+    return "dependencies" if _has_table(pyproject, "project") else ""
+
+
+def _has_table(text: str, name: str) -> bool:
+    return re.search(rf"^\s*\[\s*{name}\s*\]", text, re.MULTILINE) is not None
+
+
+class Installer:
+    """Makes the virtual environment of one build, as the app's user.
+
+    :param app: the app, as resolved
+    :param python: its interpreter, see ``_interpreter.probe``
+    :param build: the build's directory, with ``source``, and ``venv`` as an empty directory that belongs to the user
+    :param overrides: ``build_environment``
+    :param uv: the path of uv; with pip if not given
+    """
+
+    def __init__(
+        self,
+        app: Mapping[str, Any],
+        python: Mapping[str, Any],
+        build: str,
+        overrides: Mapping[str, str],
+        uv: str | None,
+    ):
+        self.app = app
+        self.python = python
+        self.venv = os.path.join(build, "venv")
+        self.uv = uv
+        cache = of(dict(app)).cache
+        overrides = {**_server_environment(app, python, cache), **overrides}
+        self.environment = uv_environment(cache, overrides) if uv else pip_environment(cache, overrides)
+        is_package = app["source"]["kind"] == "package"
+        self.directory = build if is_package else os.path.normpath(os.path.join(build, "source", app["working_directory"]))
+
+    def install(self, choice: Choice) -> str:
+        """Make the environment, and return what the programs printed."""
+        if self.uv:
+            return self._install_with_uv(self.uv, choice)
+        return self._install_with_pip(choice)
+
+    def _install_with_uv(self, uv: str, choice: Choice) -> str:
+        python = os.path.join(self.venv, "bin/python")
+        if self._lacks_distutils():
+            with self._borrowed_distutils(uv):
+                return self._fill_with_uv(uv, python, choice)
+        log = self._run(
+            [uv, "venv", "--no-project", "--prompt", self.app["name"], "--python", self.python["executable"], self.venv]
+        )
+        return log + self._fill_with_uv(uv, python, choice)
+
+    def _fill_with_uv(self, uv: str, python: str, choice: Choice) -> str:
+        log = ""
+        if choice.lock:
+            log += self._run([uv, "sync", "--frozen", "--no-dev", "--no-editable", "--compile-bytecode", "--python", python])
+        files = [*choice.files, *(["pyproject.toml"] if choice.project == "dependencies" else [])]
+        targets = [*choice.directories, *(["."] if choice.project == "whole" else []), *choice.requirements]
+        if files or targets:
+            log += self._run([uv, "pip", "install", "--compile-bytecode", "--python", python, *_arguments(files, targets)])
+        return log
+
+    def _lacks_distutils(self) -> bool:
+        # Before Python 3.10 uv wants it, as pip does. Debian has it in a package of its own, which only goes with the Python
+        # of the same Debian: Debian 11's python3.9 on Debian 12 has none. setuptools brings a copy.
+        version = tuple(int(part) for part in self.python["version"].split(".")[:2])
+        asked = [self.python["executable"], "-c", "import distutils.dist"]
+        return version < (3, 10) and run(asked, user=self.app["user"], timeout=TIMEOUT).code != 0
+
+    @contextlib.contextmanager
+    def _borrowed_distutils(self, uv: str) -> Iterator[None]:
+        """A virtual environment that has distutils, until all is installed."""
+        version = ".".join(self.python["version"].split(".")[:2])
+        lender = os.path.join(self.venv, ".setuptools")
+        hook = os.path.join(self.venv, "lib", f"python{version}", "site-packages", "_borrowed_distutils.pth")
+        self._run([self.python["executable"], "-m", "venv", "--without-pip", "--prompt", self.app["name"], self.venv])
+        options = ["--system", "--no-deps", "--python-version", version, "--target", lender]
+        self._run([uv, "pip", "install", *options, "setuptools"])
+        line = f"import sys; sys.path.insert(0, {lender!r}); import setuptools"
+        self._run(["sh", "-c", 'printf "%s\\n" "$1" >"$2"', "sh", line, hook])
+        yield
+        self._run(["rm", "-r", lender, hook])
+
+    def _install_with_pip(self, choice: Choice) -> str:
+        log = self._run([self.python["executable"], "-m", "venv", "--prompt", self.app["name"], self.venv])
+        pip = [os.path.join(self.venv, "bin/python"), "-m", "pip", "install"]
+        targets = [*choice.directories, *(["."] if choice.project == "whole" else []), *choice.requirements]
+        if choice.project == "dependencies":
+            targets += json.loads(self._run([pip[0], "-c", DEPENDENCIES]).splitlines()[-1])
+        files = list(choice.files)
+        if targets and any("--hash=" in _disk.text_of(path, size=-1) for path in files):
+            # One hash makes pip demand one of everything in the same call, and a directory can have none.
+            log += self._run([*pip, *_arguments(files, [])])
+            files = []
+        if files or targets:
+            log += self._run([*pip, *_arguments(files, targets)])
+        return log
+
+    def _run(self, argv: Sequence[str]) -> str:
+        environment = {**self.environment, "UV_PROJECT_ENVIRONMENT": self.venv}
+        completed = run(leashed(argv), user=self.app["user"], environment=environment, directory=self.directory, timeout=TIMEOUT)
+        if completed.code:
+            raise AppFailure("install", cause(completed, self.python["version"]), completed.output)
+        return completed.output
+
+
+def _server_environment(app: Mapping[str, Any], python: Mapping[str, Any], cache: str) -> dict[str, str]:
+    """What a uWSGI needs that is compiled in the build: it is linked with this very interpreter's libpython.
+
+    Installers keep what they compiled, and do not tell two interpreters of one version apart.
+    """
+    if not _uwsgi.of_venv(app):
+        return {}
+    own = os.path.join(cache, _uwsgi.plugin_name(python))
+    flags = _uwsgi.linker_flags(python)
+    return {"UV_CACHE_DIR": f"{own}/uv", "PIP_CACHE_DIR": f"{own}/pip", **({"LDFLAGS": flags} if flags else {})}
+
+
+def _arguments(files: Sequence[str], targets: Sequence[str]) -> list[str]:
+    return [*(word for path in files for word in ("-r", path)), *(["--", *targets] if targets else [])]
+
+
+PACKAGE = "add the Debian package that has it to system_packages"
+TRUST = "add the certificate of the authority to the host's /usr/local/share/ca-certificates"
+CREDENTIALS = "correct the credentials in build_environment"
+INDEX = "correct the requirement, or the index and its credentials in build_environment"
+NETWORK = "correct the host's network or the index that is asked"
+REQUIREMENT = "correct the requirement, or name another python"
+LOG = "the log has what was printed"
+PROGRAM = r"(?:\S*gcc|\S*g\+\+|cc|c\+\+|make|cmake|rustc|cargo|pg_config|mysql_config|pkg-config)"
+
+# The first that fits names the cause, and the cure: what a compiler misses comes before what pip and uv make of that.
+# (uv before 0.13 draws a cross where it says "error:" now.)
+CAUSES = (
+    (r"fatal error: (\S+: No such file or directory)", PACKAGE),
+    (rf"\W({PROGRAM}['\"]?(?: executable)?(?: not found| failed: No such file or directory))", PACKAGE),
+    (r"(.*(?:CERTIFICATE_VERIFY_FAILED|UnknownIssuer|certificate verify failed).*)", TRUST),
+    (r"^hint: (An index URL .*\b(?:401|403)\b.*)", CREDENTIALS),
+    (r"^WARNING: Retrying .* after connection broken by '?(.*)", NETWORK),
+    (r"^error: (Failed to fetch:? .*(?:\n  cause: .*)*)", NETWORK),
+    (r"\(from versions: none\)\nERROR: (No matching distribution found for .*)", INDEX),
+    (r"^ERROR: (No matching distribution found for .*)", REQUIREMENT),
+    (r"^\s*(?:error:|\u00d7) (No solution found when resolving dependencies.*(?:\n +\S.*)*)", REQUIREMENT),
+    (r"(\S.*)\n\s*\[end of output\]", LOG),  # the last line of what pip called
+    (r"^  cause: Call to .* failed .*\n(?:(?: {9}.*)?\n)* {9}(\S.*)", LOG),  # the same of uv
+    (r"^\s*(?:error:|\u00d7) (.*(?:\n  cause: .*(?:\n {9}\S.*)*)*)", LOG),
+    (r"^ERROR: (?!Ignored the following)(.*)", LOG),
+)
+BUILDING = r"(?:Failed (?:to|to download and) build `|Building wheel for |Failed building wheel for )([^`@\s]+)"
+CONCLUSION = ", we can conclude that your requirements are unsatisfiable"
+
+
+def cause(completed: Completed, version: str) -> str:
+    """The reason for which an installation failed, out of all that pip, uv and compilers print, and what can be done."""
+    if "ensurepip is not" in completed.output or "No module named venv" in completed.output:
+        package = "python" + ".".join(version.split(".")[:2]) + "-venv"
+        return f"this Python has no ensurepip, which pip needs; add {package} to system_packages, or set app_installer: uv."
+    reason, cure = completed.last_line, LOG
+    for pattern, known_cure in CAUSES:
+        found = re.search(pattern, completed.output, re.MULTILINE)
+        if found:
+            reason, cure = re.sub(r":?\s*\n\s*(?:cause:|[\u2500-\u257f\u25b6]+) ", ": ", found[1]), known_cure
+            break
+    reason = " ".join(reason.split()).replace(CONCLUSION, "").rstrip(".")
+    building = re.search(BUILDING, completed.output)
+    if building and building[1] not in reason:
+        reason = f"{building[1]} cannot be built: {reason}"
+    return f"{reason}; {cure}."

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an app's Python interpreter says of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import stat
+import threading
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+
+OLDEST = (3, 8)
+TIMEOUT = 60  # seconds
+
+# Any Python can run it, so that one which is too old is named with its version. What sysconfig says of places is where the
+# interpreter was once installed to; one that has moved since (python-build-standalone: /install/lib) has its library and its
+# headers below its present prefix, and where it was, there may be a namesake of its library.
+PROBE = """
+import json, os, platform, sys, sysconfig
+get = sysconfig.get_config_var
+prefix = getattr(sys, "base_prefix", sys.prefix)
+name = "python%d.%d%s" % (sys.version_info[0], sys.version_info[1], getattr(sys, "abiflags", ""))
+soname = get("INSTSONAME") or ""
+libraries = []
+with open("/proc/self/maps") as stream:
+    libraries += [line.split(None, 5)[5].strip() for line in stream if "/lib" + name + ".so" in line]
+if ".so" in soname:
+    places = [os.path.join(prefix, "lib")] + [path for path in [get("LIBDIR") or ""] if path.startswith(prefix + "/")]
+    libraries += [os.path.join(place, below, soname) for place in places for below in ("", get("MULTIARCH") or "")]
+headers = [os.path.join(prefix, "include", name)] + [sysconfig.get_paths().get(key, "") for key in ("include", "platinclude")]
+print(json.dumps({
+    "executable": os.path.realpath(sys.executable),
+    "version": platform.python_version(),
+    "implementation": platform.python_implementation(),
+    "soabi": get("SOABI") or "",
+    "cache_tag": getattr(getattr(sys, "implementation", None), "cache_tag", None) or "",
+    "prefix": prefix,
+    "library": ([os.path.realpath(path) for path in libraries if os.path.exists(path)] + [""])[0],
+    "include": ([path for path in headers if os.path.exists(os.path.join(path, "Python.h"))] + headers)[0],
+    "gil": not get("Py_GIL_DISABLED"),
+    "debug": bool(get("Py_DEBUG")),
+}))
+"""
+
+
+def probe(python: str, user: str) -> dict[str, Any]:
+    """Ask an interpreter what it is.
+
+    It is run as the app's user: root does not run what an app could have put there, and an interpreter that only root can
+    reach (below ``/root``) is no use to the app.
+
+    :param python: a name, looked up in the usual directories, or an absolute path
+    :returns: ``executable`` (its real path), ``version`` ("3.11.2"), ``implementation``, ``soabi``, ``cache_tag``, ``prefix``,
+        ``library`` (the real path of its own libpython, "" without one), ``include`` (the directory of its Python.h, or where
+        that would be), ``gil``, ``debug``
+    :raises AppFailure: there is none, it does not run, or it is too old
+    """
+    try:
+        completed = run([python, "-c", PROBE], user=user, timeout=TIMEOUT)
+    except OSError as error:  # a file that is no program
+        raise AppFailure("python", f"{python} does not run ({error.strerror}); name another interpreter.") from None
+    if completed.code == 127:
+        where = f"there is no {python}" if "/" in python else f"there is no {python} in the usual directories"
+        raise AppFailure(
+            "python", f"{where}; add the Debian package that has it to system_packages, or name another interpreter."
+        )
+    if completed.code == 126:
+        cure = "move it to a place such as /opt, or open its directories"
+        raise AppFailure("python", f"{python} cannot be run by the user {user} ({completed.last_line}); {cure}.")
+    try:
+        found = json.loads(completed.last_line)
+        version = tuple(int(part) for part in found["version"].split(".")[:2])
+    except (ValueError, KeyError, TypeError):
+        cause = f"{python} does not run as a Python ({completed.last_line}); name another interpreter."
+        raise AppFailure("python", cause, completed.output) from None
+    if version < OLDEST:
+        wanted = ".".join(map(str, OLDEST))
+        raise AppFailure("python", f"{python} is Python {found['version']}, wanted {wanted} or later; name another interpreter.")
+    return found
+
+
+class Prober:
+    """Asks an interpreter once, however many apps have it, unless its answer may depend on who asks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[str, dict[str, Any]] = {}
+
+    def probe(self, python: str, user: str) -> dict[str, Any]:
+        """As the function ``probe``, for a user that need not exist yet: in check mode, on a host before its first run."""
+        with self._lock:
+            if python not in self._answers:
+                answer = probe(python, _existing(user))
+                if not open_to_all(answer["executable"]):
+                    return answer
+                self._answers[python] = answer
+            return self._answers[python]
+
+
+def open_to_all(path: str) -> bool:
+    """Whether every user can get to a program and run it."""
+    while path != "/":
+        if not os.stat(path).st_mode & stat.S_IXOTH:
+            return False
+        path = os.path.dirname(path)
+    return True
+
+
+def _existing(user: str) -> str:
+    try:
+        return pwd.getpwnam(user).pw_name
+    except KeyError:
+        return "nobody"

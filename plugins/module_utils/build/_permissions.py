@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Taking a finished build out of its app's hands, and opening its static directories to nginx.
+
+While the build was made, its files belonged to the app's user, and whatever that user ran may have put a link to anywhere
+in them, or may still run. So nothing here goes by a path: each directory is taken over first and listed then, and each
+entry is opened from there without following links.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+
+DIRECTORY_MODE = 0o751
+"""The app may read, and nginx may pass through to what ``publish`` opens."""
+
+
+def seal(path: str, uid: int, gid: int) -> None:
+    """Give a directory and all in it to root, readable by the app's group and writable by nobody else.
+
+    :param uid: the app's user; files of others are refused: one that is here is a hard link to a file elsewhere
+    :param gid: the app's group
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        _seal(descriptor, path, uid, gid)
+    finally:
+        os.close(descriptor)
+
+
+def _seal(directory: int, path: str, uid: int, gid: int) -> None:
+    os.fchown(directory, 0, gid)
+    os.fchmod(directory, DIRECTORY_MODE)
+    for name in os.listdir(directory):
+        mode = os.lstat(name, dir_fd=directory).st_mode
+        if stat.S_ISLNK(mode):
+            os.chown(name, 0, gid, dir_fd=directory, follow_symlinks=False)
+        elif not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+            os.unlink(name, dir_fd=directory)  # a socket or a pipe, left by something that ran
+        else:
+            entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+            try:
+                status = os.fstat(entry)
+                if stat.S_ISDIR(status.st_mode):
+                    _seal(entry, os.path.join(path, name), uid, gid)
+                    continue
+                if status.st_uid != uid:
+                    raise AppFailure(
+                        "build",
+                        f"{os.path.join(path, name)} belongs to another user (id {status.st_uid}); remove what put it there.",
+                    )
+                os.fchown(entry, 0, gid)
+                os.fchmod(entry, 0o750 if status.st_mode & stat.S_IXUSR else 0o640)
+            finally:
+                os.close(entry)
+
+
+def publish(build: str, directory: str) -> None:
+    """Let everybody read a directory of a sealed build.
+
+    :param directory: relative to the source
+    :raises AppFailure: it is not there, or it leads out of the build
+    """
+    path = os.path.realpath(os.path.join(build, "source", directory))
+    if not path.startswith(os.path.realpath(build) + os.sep):
+        raise AppFailure(
+            "static",
+            f"the directory {directory} is a link that leads out of the source, to {path}; put the files there.",
+        )
+    if not os.path.isdir(path):
+        raise AppFailure(
+            "static",
+            f"the source has no directory {directory}; correct static.directory, or add the directory to the source.",
+        )
+    for _path, _directories, files, descriptor in os.fwalk(path):
+        os.fchmod(descriptor, 0o755)
+        for name in files:
+            if stat.S_ISREG(os.lstat(name, dir_fd=descriptor).st_mode):
+                os.chmod(name, 0o644, dir_fd=descriptor)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""uv on the host: one copy of each version that is asked for, where all apps' users can run it."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import tempfile
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import leashed, pip_environment
+from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
+
+VERSION = "0.13.8"
+DIRECTORY = "/usr/local/lib/wsgi"
+SCRATCH = ".uv-"
+TIMEOUT = 600  # seconds
+
+
+def ensure(version: str, directory: str = DIRECTORY) -> str:
+    """The path of uv of a version, which is installed from the host's package index unless it is there.
+
+    :raises AppFailure: it cannot be installed
+    """
+    path = os.path.join(directory, f"uv-{version}", "uv")
+    if os.path.exists(path):
+        return path
+    os.makedirs(directory, exist_ok=True)
+    os.chmod(directory, 0o755)
+    with locked(directory):
+        if not os.path.exists(path):
+            _install(version, os.path.dirname(path))
+    return path
+
+
+def _install(version: str, target: str) -> None:
+    # The wheel brings one program that needs nothing beside it. It appears under its name when it is complete and runs.
+    for leftover in glob.glob(os.path.join(glob.escape(os.path.dirname(target)), f"{SCRATCH}*")):
+        shutil.rmtree(leftover)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=os.path.dirname(target)) as scratch:
+        venv = os.path.join(scratch, "venv")
+        made = run(leashed(["python3", "-m", "venv", venv]), timeout=TIMEOUT)
+        if made.code:
+            _refuse(version, "the host's python3 makes no virtual environment; install the package python3-venv", made.output)
+        pip = [os.path.join(venv, "bin/python"), "-m", "pip", "install", "--only-binary", ":all:", f"uv=={version}"]
+        installed = run(leashed(pip), environment=pip_environment(None, {}), timeout=TIMEOUT)
+        if installed.code:
+            cure = "correct uv_version or the index in the host's /etc/pip.conf, or set app_installer: pip"
+            _refuse(version, f"{installed.last_line.partition('ERROR: ')[2] or installed.last_line}; {cure}", installed.output)
+        ready = os.path.join(scratch, "ready")
+        os.mkdir(ready)
+        shutil.copyfile(os.path.join(venv, "bin/uv"), os.path.join(ready, "uv"))
+        os.chmod(os.path.join(ready, "uv"), 0o755)
+        os.chmod(ready, 0o755)
+        tried = run([os.path.join(ready, "uv"), "--version"], timeout=TIMEOUT)
+        if tried.code:
+            _refuse(version, f"it does not run here ({tried.last_line}); set app_installer: pip", tried.output)
+        shutil.rmtree(target, ignore_errors=True)
+        os.rename(ready, target)
+
+
+def _refuse(version: str, cause: str, log: str) -> None:
+    raise AppFailure("install", f"uv {version} cannot be installed: {cause}.", log)

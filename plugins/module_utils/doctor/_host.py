@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What concerns all sites of a host: its disks, its addresses, and its nginx."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import queue
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Server
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _owner
+
+FULL, NEARLY = 99.5, 95.0
+"""Percent of a file system in use, as df(1) counts."""
+
+FULL_BYTES, NEARLY_BYTES = 100 << 20, 1 << 30
+"""Bytes of free space from which on a file system is neither, however little of the whole that is."""
+
+DIRECTORIES = ("/", "/var/log", "/var/log/nginx", "/var/lib/nginx", "/run", "/tmp")
+DNS_TIMEOUT = 5.0  # seconds, for all names
+RELOAD_MARGIN = 0.5
+"""Seconds by which a file has to be newer than nginx's workers: the clocks of the two differ a little."""
+
+RESERVED = re.compile(
+    r"(^|\.)(localhost|test|example|invalid|local|internal|lan|intranet|home|corp|localdomain|home\.arpa|example\.(com|net|org))$"
+)
+"""Names that are nobody's in the public DNS: RFC 2606, RFC 6761, RFC 6762, RFC 8375, and those that are in use like them."""
+
+EMERGENCY = re.compile(r"\[(?:emerg|crit|alert)\] (?:\d+#\d+: )?(.*)")
+PLACE = re.compile(r" in (/\S+?):(\d+)$")
+DEBIAN_DEFAULT = "sites-enabled/default"
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A file system, as one that is not root sees it.
+
+    :ivar used: percent of its blocks, ``free`` bytes; ``inodes``: percent of its inodes, 0 if it has no fixed number of them
+    """
+
+    path: str
+    used: float
+    free: int
+    inodes: float
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """The nginx that runs here, or would.
+
+    :ivar started: when the youngest of its workers began, in seconds since the epoch; 0 if none runs
+    :ivar test: its test of its configuration
+    :ivar unit: the properties of its unit
+    """
+
+    installed: bool = False
+    version: str = ""
+    pid: int = 0
+    started: float = 0.0
+    test: Completed | None = None
+    unit: Mapping[str, str] | None = None
+
+    @property
+    def passes(self) -> bool:
+        """Whether the configuration passes the test."""
+        return self.test is not None and self.test.code == 0
+
+    def complaint(self) -> str:
+        """What nginx says is wrong with its configuration."""
+        found = EMERGENCY.findall(self.test.output) if self.test else []
+        return found[0] if found else (self.test.last_line if self.test else "")
+
+    def result(self) -> dict[str, Any]:
+        """The nginx as modules return it."""
+        since = _findings.moment(self.started) if self.started else ""
+        return {
+            "installed": self.installed,
+            "version": self.version,
+            "pid": self.pid,
+            "workers_since": since,
+            "configuration": "ok" if self.passes else self.complaint(),
+        }
+
+
+def disks(paths: Iterable[str]) -> list[Disk]:
+    """The file systems that some paths are on, each once. Those that cannot be written to are not among them."""
+    found: dict[int, Disk] = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            device, status = os.stat(path).st_dev, os.statvfs(path)
+            if device in found or status.f_flag & os.ST_RDONLY or not status.f_blocks:
+                continue
+            taken = status.f_blocks - status.f_bfree
+            used = 100 * taken / ((taken + status.f_bavail) or 1)
+            inodes = 100 * (status.f_files - status.f_favail) / status.f_files if status.f_files else 0.0
+            found[device] = Disk(path, used, status.f_bavail * status.f_frsize, inodes)
+    return list(found.values())
+
+
+def judge_disks(found: Iterable[Disk]) -> list[Finding]:
+    """What is full. Pure."""
+    findings = []
+    for disk in found:
+        free = _findings.size(disk.free)
+        evidence = (f"{disk.path}: {disk.used:.1f} % in use, {free} left, {disk.inodes:.1f} % of its inodes",)
+        look = (
+            f"remove what fills it, which this shows: du -xh --max-depth=2 {disk.path} | sort -h | tail -n 20; "
+            "journalctl --vacuum-size=200M and apt-get clean are safe"
+        )
+        if disk.used >= FULL and disk.free < FULL_BYTES:
+            summary = f"The file system of {disk.path} is full: nothing can be logged, stored or started."
+            findings.append(Finding(BROKEN, "disk_full", summary, evidence, look))
+        elif disk.inodes >= FULL:
+            summary = f"The file system of {disk.path} has no inodes left: no file can be made."
+            mend = f"remove files where they are too many: du --inodes -x --max-depth=3 {disk.path} | sort -n | tail -n 20"
+            findings.append(Finding(BROKEN, "disk_full", summary, evidence, mend))
+        elif disk.used >= NEARLY and disk.free < NEARLY_BYTES:
+            summary = f"The file system of {disk.path} is nearly full, {free} are left."
+            findings.append(Finding(WARNING, "disk_nearly_full", summary, evidence, look))
+    return findings
+
+
+def addresses() -> set[str]:
+    """The addresses of this host."""
+    shown = run(["ip", "-o", "address"], timeout=10).output
+    return set(re.findall(r"\binet6? ([0-9a-f.:]+)", shown))
+
+
+def resolve(names: Iterable[str], timeout: float = DNS_TIMEOUT) -> dict[str, list[str] | str]:
+    """What names lead to: addresses, or in words why to none; "" if there was no answer in time."""
+    wanted = list(dict.fromkeys(names))
+    answers: queue.Queue[tuple[str, list[str] | str]] = queue.Queue()
+
+    def ask(name: str) -> None:
+        try:
+            found = socket.getaddrinfo(name, None, proto=socket.IPPROTO_TCP)
+            answers.put((name, sorted({str(entry[4][0]) for entry in found})))
+        except OSError as error:
+            unknown = getattr(error, "errno", None) in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+            answers.put((name, "does not exist" if unknown else ""))
+
+    for name in wanted:
+        threading.Thread(target=ask, args=(name,), daemon=True).start()
+    found: dict[str, list[str] | str] = dict.fromkeys(wanted, "")
+    deadline = time.monotonic() + timeout
+    for _name in wanted:
+        try:
+            name, answer = answers.get(timeout=max(0.01, deadline - time.monotonic()))
+        except queue.Empty:
+            break
+        found[name] = answer
+    return found
+
+
+def judge_dns(name: str, answer: list[str] | str, own: set[str]) -> list[Finding]:
+    """What is worth saying of where a name leads. Pure.
+
+    A host with private addresses only is behind a router or a load balancer, and cannot know its public one.
+    """
+    if RESERVED.search(name.lower()) or "." not in name or name.startswith("*"):
+        return []
+    if answer == "does not exist":
+        summary = f"The name {name} does not exist in DNS, so that no visitor gets here by it."
+        return [Finding(NOTE, "dns_missing", summary, (), f"have a record made for {name}, or remove it from the configuration")]
+    public = sorted(address for address in own if _public(address))
+    if isinstance(answer, str) or not answer or not public or set(answer) & own:
+        return []
+    summary = f"The name {name} leads to {', '.join(answer)}, and this host is {', '.join(public)}."
+    mend = "nothing, if a proxy or a load balancer is in front of this host; else change the record of the name"
+    return [Finding(NOTE, "dns_elsewhere", summary, (), mend)]
+
+
+def _public(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False
+
+
+def nginx(tested: Completed | None, unit: Mapping[str, str]) -> Nginx:
+    """The nginx of this host.
+
+    :param tested: see ``nginx._configuration.test``, nothing if there is no nginx
+    :param unit: the properties of nginx.service
+    """
+    lines = _processes.command_lines()
+    masters = sorted(pid for pid, words in lines.items() if words[0].startswith(_configuration.MASTER))
+    everybody = _processes.everybody()
+    workers = [process[0] for process, parent in everybody.items() if parent in masters]
+    starts = [_owner.started(pid) for pid in workers if "worker process" in " ".join(lines.get(pid, []))]
+    if tested is None or tested.code == 127:
+        return Nginx(pid=masters[0] if masters else 0)
+    version = re.search(r"nginx/(\S+)", run([tested.argv[0], "-v"], timeout=10).output)
+    return Nginx(True, version[1] if version else "", masters[0] if masters else 0, max(starts, default=0.0), tested, unit)
+
+
+def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[Finding]:
+    """What is wrong with nginx itself.
+
+    :param root: whether the test was made as root; the words of another user's say nothing
+    """
+    if not found.installed:
+        return [Finding(NOTE, "nginx_missing", "There is no nginx on this host.", (), "apt-get install nginx")]
+    findings = []
+    unit = found.unit or {}
+    if not found.pid:
+        disabled = unit.get("UnitFileState") in ("disabled", "masked")
+        state = f"nginx.service: {unit.get('ActiveState')} ({unit.get('SubState')}), {unit.get('UnitFileState')}"
+        mend = "systemctl start nginx" if found.passes else "mend its configuration, then: systemctl start nginx"
+        severity = NOTE if disabled else BROKEN
+        findings.append(Finding(severity, "nginx_stopped", "nginx does not run, nobody gets an answer.", (state,), mend))
+    if root and not found.passes:
+        complaint = found.complaint()
+        place = PLACE.search(complaint)
+        mend = f"mend line {place[2]} of {place[1]}" if place else "mend what it says"
+        later = "; the one that runs still has an earlier configuration, and a restart would end it" if found.pid else ""
+        summary = f"nginx's configuration does not pass its test{later}: {complaint}."
+        mend = f"{mend}, then: nginx -t && systemctl {'reload' if found.pid else 'start'} nginx"
+        evidence = tuple(found.test.output.splitlines()[-3:]) if found.test else ()
+        findings.append(Finding(WARNING if found.pid else BROKEN, "nginx_configuration", summary, evidence, mend))
+    if found.started and found.passes:
+        newer = []
+        for path in configuration.files:
+            with contextlib.suppress(OSError):
+                when = max(os.stat(path).st_mtime, os.lstat(path).st_mtime)
+                if found.started + RELOAD_MARGIN < when <= time.time() + RELOAD_MARGIN:
+                    newer.append(f"{path}: {_findings.moment(when)}")
+        if newer:
+            loaded = _findings.moment(found.started)
+            summary = f"nginx runs with the configuration that it loaded at {loaded}, which was changed since."
+            findings.append(Finding(WARNING, "nginx_not_reloaded", summary, tuple(newer), "nginx -t && systemctl reload nginx"))
+    return findings
+
+
+def judge_backlogs(configuration: Configuration, limit: int) -> list[Finding]:
+    """Which of nginx's own listen queues are longer than the kernel allows. Pure."""
+    findings = []
+    for server in configuration.servers:
+        for listen in server.listens:
+            if listen.backlog > limit > 0:
+                where = f"{listen.file}:{listen.line}"
+                asked = f"nginx asks for a listen queue of {listen.backlog} at {listen.address}"
+                summary = f"{asked}, and the kernel allows {limit} (net.core.somaxconn)."
+                mend = f"{_findings.allow_backlog(listen.backlog)} && systemctl restart nginx"
+                findings.append(Finding(WARNING, "backlog_over_somaxconn", summary, (where,), mend))
+    return findings
+
+
+def clashes(servers: Sequence[Server]) -> list[tuple[Server, Finding]]:
+    """Servers that get in each other's way, each with what is wrong with it. Pure."""
+    found: list[tuple[Server, Finding]] = []
+    seen: dict[tuple[str, str], Server] = {}
+    blocked = {id(server): _blocked(server, servers) for server in servers}
+    for server in servers:
+        for listen in server.listens if not blocked[id(server)] else ():
+            address = listen.address.replace("0.0.0.0:", "*:")
+            for name in dict.fromkeys(server.names or ("",)):
+                first = seen.setdefault((address, name.lower()), server)
+                if first is server:
+                    continue
+                what = f"The name {name}" if name else "A server without a name"
+                summary = f"{what} is there twice on {address}, and nginx passes over the second one."
+                evidence = (f"{first.file}:{first.line}: is used", f"{server.file}:{server.line}: is not")
+                places = f"{server.file}:{server.line} or {first.file}:{first.line}"
+                mend = f"remove one of the two, from {places}, then: nginx -t && systemctl reload nginx"
+                if not any(
+                    each is server and other.code == "server_name_twice" and other.evidence == evidence for each, other in found
+                ):
+                    found.append((server, Finding(WARNING, "server_name_twice", summary, evidence, mend)))
+    for server in servers:
+        blocker = blocked[id(server)]
+        if blocker:
+            summary = (
+                f"No request gets to this site: it has no name of its own, and {blocker.file} takes those of all other names."
+            )
+            evidence = (
+                f"{blocker.file}:{blocker.line}: default_server",
+                f"{server.file}:{server.line}: {' '.join(server.names) or 'no server_name'}",
+            )
+            mend = f"rm {blocker.file} && nginx -t && systemctl reload nginx"
+            found.append((server, Finding(WARNING, "default_site_in_the_way", summary, evidence, mend)))
+    return found
+
+
+def _blocked(server: Server, servers: Sequence[Server]) -> Server | None:
+    """Debian's default site, if it takes all requests of a server that has no name of its own."""
+    if not server.upstreams or any(name not in ("", "_") for name in server.names):
+        return None
+    for other in servers:
+        if other is server or not other.file.endswith(DEBIAN_DEFAULT):
+            continue
+        defaults = {listen.address for listen in other.listens if listen.default}
+        mine = {listen.address for listen in server.listens}
+        if mine and not any(listen.default for listen in server.listens) and mine <= defaults:
+            return other
+    return None

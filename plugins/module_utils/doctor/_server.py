@@ -1,0 +1,428 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The process behind a socket: what it runs, since when, and whether it still is what the files on the disk say."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _server_options, _units
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity, _owner
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _file, _uwsgi_binary
+
+MARGIN = 0.5
+"""Seconds by which a file has to be newer than a process: the clocks of the two differ a little."""
+
+CODE_FILES = 20000
+CODE_SECONDS = 4.0
+"""How much code is looked through at most, and for how long."""
+
+NOT_CODE = {"node_modules", "site-packages", "__pycache__", "media", "static", "staticfiles", "uploads"}
+TOO_HIGH = 2
+"""A directory of fewer components, such as ``/srv``, has more in it than one app."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """The server of an app, or one that would be started.
+
+    :ivar pid: its main process, 0 if it does not run
+    :ivar started: when that began, in seconds since the epoch
+    :ivar working: when the oldest of its workers began; workers are made anew when a server is reloaded
+    :ivar python: the language version in its memory, or that its plugin is linked with: ``3.11``
+    :ivar environment: the virtual environment, "" without one
+    :ivar made_for: the version of Python that this was made for
+    :ivar plugins: the files of uWSGI's plugins
+    :ivar newer: files that are newer than the process, each with its kind (``configuration``, ``code``, ``packages``) and time
+    """
+
+    pid: int = 0
+    kind: str = ""
+    command: str = ""
+    user: str = ""
+    started: float = 0.0
+    working: float = 0.0
+    unit: str = ""
+    program: str = ""
+    python: str = ""
+    environment: str = ""
+    made_for: str = ""
+    directory: str = ""
+    plugins: tuple[str, ...] = ()
+    missing_plugins: tuple[str, ...] = ()
+    unfit_plugins: tuple[str, ...] = ()
+    dangling: str = ""
+    backlog: int = 0
+    files: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    newer: tuple[tuple[str, str, float], ...] = ()
+    log: str = ""
+
+    @property
+    def name(self) -> str:
+        """The process in words."""
+        return f"{self.kind} (process {self.pid})" if self.pid else self.unit or self.program or self.kind
+
+    def result(self) -> dict[str, Any]:
+        """The process as modules return it."""
+        return {
+            "pid": self.pid,
+            "server": self.kind,
+            "command": self.command,
+            "user": self.user,
+            "since": _findings.moment(self.started) if self.started else "",
+            "unit": self.unit,
+            "program": self.program,
+            "python": self.python,
+            "virtual_environment": self.environment,
+            "directory": self.directory,
+            "configuration": list(self.files),
+        }
+
+
+@dataclass
+class Host:
+    """What is looked up once for all processes.
+
+    :ivar links: see ``_descriptors.look``
+    :ivar everybody: see ``host._processes.everybody``
+    :ivar core: the installed uWSGI, none if there is none
+    """
+
+    everybody: dict[_processes.Process, int]
+    links: Mapping[int, Mapping[str, Any]]
+    core: _uwsgi_binary.Core | None = None
+    lines: dict[int, list[str]] = field(default_factory=dict)
+
+
+def core() -> _uwsgi_binary.Core | None:
+    """The installed uWSGI."""
+    if not os.path.exists(_uwsgi.PROGRAM):
+        return None
+    try:
+        return _uwsgi_binary.read()
+    except AppFailure:
+        return None
+
+
+def main_of(pids: Iterable[int], everybody: Mapping[_processes.Process, int]) -> int:
+    """The process that started the others of those that have a socket open, 0 if only systemd has it. Pure."""
+    members = {pid for pid in pids if pid > 1}
+    parents = {process[0]: parent for process, parent in everybody.items()}
+    heads = [pid for pid in members if parents.get(pid) not in members]
+    return min(heads, default=0)
+
+
+def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) -> Process:
+    """A process that runs.
+
+    :param unit: the properties of its unit
+    :param unit_directory: where the command of its unit or program was started
+    """
+    status = _texts(pid, "status")
+    if not status:
+        return Process()
+    family = sorted(_processes.family(pid, host.everybody), key=lambda process: process[1])
+    children = [process[0] for process in family if process[0] != pid]
+    starts = [_owner.started(child) for child in children]
+    started = _owner.started(pid)
+    working = min([start for start in starts if start] or [started])
+    words = host.lines.get(pid) or [""]
+    environ = dict(pair.partition("=")[::2] for pair in _texts(pid, "environ").split("\0") if "=" in pair)
+    maps = _texts(pid, "maps")
+    where = _directory(pid, host, unit_directory)
+    base = unit_directory or where
+    options = _server_options.read(words, base)
+    environment = _environment(options, words, environ, maps, base)
+    mapped = tuple(sorted(set(re.findall(r"(/\S+_plugin\.so)$", maps, re.MULTILINE))))
+    code = options.last("chdir", "chdir2") or where
+    identity = _user(pid)
+    workers = {_user(child) for child in children} - {identity, ""}
+    return Process(
+        pid=pid,
+        kind=options.server or "process",
+        command=" ".join(words).strip(),
+        user=f"{identity}, workers as {', '.join(sorted(workers))}" if workers else identity,
+        started=started,
+        working=working,
+        unit=_processes.unit(pid) or "",
+        program=_program(environ),
+        python=python_in(maps),
+        environment=environment,
+        made_for=_made_for(environment),
+        directory=code if code.startswith("/") else where,
+        plugins=mapped,
+        missing_plugins=tuple(name for name in _plugins(options, host.core)[1] if not _mapped(name, mapped)),
+        unfit_plugins=_unfit(mapped, host.core),
+        dangling=_dangling(environment),
+        backlog=options.backlog(),
+        files=tuple(options.files),
+        replaced=tuple(_processes.replaced_in(maps)),
+        newer=tuple(_newer(started, working, options.files, unit, code if code.startswith("/") else where, environment)),
+        log=_log(pid, host, options, base),
+    )
+
+
+def configured(words: list[str], directory: str, host: Host, unit: str = "", program: str = "") -> Process:
+    """A server that does not run, after the command that would start it."""
+    options = _server_options.read(words, directory)
+    environment = _environment(options, words, {}, "", directory)
+    plugins, missing = _plugins(options, host.core)
+    linked = [version for version in map(linked_python, plugins) if version]
+    return Process(
+        kind=options.server,
+        command=" ".join(words),
+        unit=unit,
+        program=program,
+        python=linked[0] if linked else "",
+        environment=environment,
+        made_for=_made_for(environment),
+        directory=options.last("chdir") or directory,
+        plugins=tuple(plugins),
+        missing_plugins=tuple(missing),
+        unfit_plugins=_unfit(plugins, host.core),
+        dangling=_dangling(environment),
+        backlog=options.backlog(),
+        files=tuple(options.files),
+        log=options.log(directory),
+    )
+
+
+def judge(process: Process, address: str, served: bool, limit: int, restart: str) -> list[Finding]:
+    """What is wrong with a server. Pure.
+
+    :param address: what it listens on
+    :param served: whether it answers there
+    :param limit: net.core.somaxconn
+    :param restart: the command that starts it anew
+    """
+    severity = WARNING if served else BROKEN
+    found = []
+    if process.environment and process.python and process.made_for:
+        if process.made_for.split(".")[:2] != process.python.split(".")[:2]:
+            summary = (
+                f"{process.name} runs Python {process.python}, and its virtual environment {process.environment} was made for "
+                f"Python {process.made_for}: no package of it is found."
+            )
+            evidence = (f"{process.environment}/pyvenv.cfg: {process.made_for}", *process.plugins, *process.files)
+            mend = f"make the virtual environment anew with Python {process.python}, or {_other(process)}; then: {restart}"
+            found.append(Finding(severity, "python_mismatch", summary, evidence, mend))
+    if process.dangling:
+        summary = f"The virtual environment {process.environment} has lost its interpreter: {process.dangling} does not exist."
+        mend = f"install that Python again, or make the virtual environment anew; then: {restart}"
+        found.append(Finding(severity, "venv_broken", summary, (process.dangling,), mend))
+    for name in process.missing_plugins:
+        summary = f"{process.name} is to load uWSGI's plugin {name}, which is not installed."
+        mend = f"install the Debian package of the plugin (apt-cache search uwsgi-plugin), or build it; then: {restart}"
+        found.append(Finding(severity, "plugin_missing", summary, process.files, mend))
+    for objection in process.unfit_plugins:
+        mend = f"let the module wsgi.stack.uwsgi_plugin make one that fits, or reinstall its Debian package; then: {restart}"
+        found.append(Finding(severity, "plugin_unfit", f"{objection}.", process.plugins, mend))
+    if process.backlog > limit > 0:
+        summary = (
+            f"{process.name} asks for a listen queue of {process.backlog}, and the kernel allows {limit} (net.core.somaxconn)."
+        )
+        mend = f"{_findings.allow_backlog(process.backlog)} && {restart}"
+        found.append(Finding(severity, "backlog_over_somaxconn", summary, process.files, mend))
+    return [*found, *_judge_age(process, address, restart)]
+
+
+def _other(process: Process) -> str:
+    if process.kind == "uwsgi":
+        version = process.made_for.split(".")[:2]
+        return f"have uWSGI load the plugin of Python {'.'.join(version)} (plugins = python{''.join(version)})"
+    return f"start it with Python {process.made_for}"
+
+
+def _judge_age(process: Process, address: str, restart: str) -> list[Finding]:
+    found = []
+    if process.replaced:
+        summary = f"{process.name}, which listens on {address}, runs programs that have been replaced since it started."
+        found.append(Finding(WARNING, "older_than_program", summary, process.replaced, restart))
+    words = {
+        "configuration": ("older_than_configuration", "its configuration was changed after that"),
+        "code": ("older_than_code", "its code was changed after that"),
+        "packages": ("older_than_packages", "packages of its virtual environment were changed after that"),
+    }
+    for kind, (code, what) in words.items():
+        files = [(path, when) for found_kind, path, when in process.newer if found_kind == kind]
+        if files:
+            began = process.started if kind == "configuration" else process.working
+            summary = f"{process.name}, which listens on {address}, runs since {_findings.moment(began)}, and {what}."
+            evidence = tuple(f"{path}: {_findings.moment(when)}" for path, when in files)
+            found.append(Finding(WARNING, code, summary, evidence, restart))
+    return found
+
+
+def python_in(maps: str) -> str:
+    """The language version of the Python in a process's memory, from the text of /proc/PID/maps; "" without any. Pure."""
+    patterns = (r"/libpython(\d+\.\d+)[^/]*$", r"/python(\d+\.\d+)(?: \(deleted\))?$", r"/python(\d+\.\d+)/lib-dynload/")
+    for pattern in patterns:
+        match = re.search(pattern, maps, re.MULTILINE)
+        if match:
+            return match[1]
+    return ""
+
+
+def linked_python(path: str) -> str:
+    """The language version of the libpython that a plugin is linked with, by the name in the file; "" without any."""
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
+        match = re.search(rb"\0libpython(\d+\.\d+)[\w.]*\.so", stream.read())
+        return match[1].decode() if match else ""
+    return ""
+
+
+def newest(directory: str) -> list[tuple[str, float]]:
+    """The Python files of an app that were changed last, the latest first, at most three; not those of environments in it."""
+    parts = [part for part in os.path.realpath(directory).split("/") if part]
+    if len(parts) < TOO_HIGH or not os.path.isdir(directory):
+        return []
+    deadline, seen = time.monotonic() + CODE_SECONDS, 0
+    found: list[tuple[str, float]] = []
+    for top, names, files in os.walk(directory):
+        names[:] = [name for name in names if name not in NOT_CODE and not name.startswith(".") and not _own_tree(top, name)]
+        seen += len(files) + 1
+        if seen > CODE_FILES or time.monotonic() > deadline:
+            break
+        for file in files:
+            if file.endswith(".py"):
+                with contextlib.suppress(OSError):
+                    found.append((os.path.join(top, file), os.stat(os.path.join(top, file)).st_mtime))
+    return sorted(found, key=lambda pair: pair[1], reverse=True)[:3]
+
+
+def _own_tree(top: str, name: str) -> bool:
+    return os.path.exists(os.path.join(top, name, "pyvenv.cfg")) or os.path.exists(os.path.join(top, name, "conda-meta"))
+
+
+def _newer(
+    started: float, working: float, files: Iterable[str], unit: Mapping[str, str], code: str, environment: str
+) -> Iterable[tuple[str, str, float]]:
+    now = time.time()
+
+    def after(moment: float, when: float) -> bool:
+        return moment + MARGIN < when <= now + MARGIN
+
+    for path, moment in [*((file, working) for file in files), *((file, started) for file in _units.files(unit))]:
+        with contextlib.suppress(OSError):
+            when = os.stat(path).st_mtime
+            if after(moment, when):
+                yield "configuration", path, when
+    for path, when in newest(code):
+        if after(working, when) and path not in files:
+            yield "code", path, when
+    for path, when in _installed(environment)[:2]:
+        if after(working, when):
+            yield "packages", path, when
+
+
+def _installed(environment: str) -> list[tuple[str, float]]:
+    """The packages of a virtual environment, the one that was installed last first."""
+    if not environment:
+        return []
+    found = []
+    for path in glob.glob(f"{glob.escape(environment)}/lib/python3*/site-packages/*.dist-info"):
+        with contextlib.suppress(OSError):
+            found.append((path, os.stat(os.path.join(path, "RECORD")).st_mtime))
+    return sorted(found, key=lambda pair: pair[1], reverse=True)
+
+
+def _environment(
+    options: _server_options.Options, words: Iterable[str], environ: Mapping[str, str], maps: str, directory: str
+) -> str:
+    candidates = [options.environment(directory)]
+    for word in words:
+        match = re.fullmatch(r"(.+)/bin/[^/]+", word)
+        if match:
+            candidates.append(os.path.normpath(os.path.join(directory or "/", match[1])))
+    candidates.append(environ.get("VIRTUAL_ENV", ""))
+    candidates += re.findall(r"(/\S+)/lib/python[\d.]+/site-packages/", maps)
+    return next((path for path in candidates if path and os.path.exists(os.path.join(path, "pyvenv.cfg"))), "")
+
+
+def _made_for(environment: str) -> str:
+    if not environment:
+        return ""
+    text = _disk.text_of(os.path.join(environment, "pyvenv.cfg"))
+    version = _preflight.environment_version(text)
+    return "" if version == "unknown" else version
+
+
+def _dangling(environment: str) -> str:
+    python = os.path.join(environment, "bin/python3")
+    if not environment or not os.path.islink(python) or os.path.exists(python):
+        return ""
+    for _step in range(10):
+        target = os.path.join(os.path.dirname(python), os.readlink(python))
+        if not os.path.islink(target):
+            return os.path.normpath(target)
+        python = target
+    return python
+
+
+def _plugins(options: _server_options.Options, core: _uwsgi_binary.Core | None) -> tuple[list[str], list[str]]:
+    """The files of the plugins that are asked for, and the names of those that are not there."""
+    found, missing = [], []
+    if options.server != "uwsgi" or core is None or (options.values.get("plugins-dir") or options.values.get("plugin-dir")):
+        return [], []
+    for name in options.plugins():
+        path = name if "/" in name else os.path.join(core.directory, f"{name}{_file.SUFFIX}")
+        if os.path.exists(path):
+            found.append(os.path.realpath(path))
+        elif re.fullmatch(r"[\w./-]+", name):
+            missing.append(name)
+    return found, missing if len(missing) and any(re.match(r"python|pypy|gevent|asyncio", name) for name in missing) else []
+
+
+def _mapped(name: str, mapped: Iterable[str]) -> bool:
+    return any(os.path.basename(path) == f"{os.path.basename(name)}{_file.SUFFIX}" for path in mapped)
+
+
+def _unfit(plugins: Iterable[str], core: _uwsgi_binary.Core | None) -> tuple[str, ...]:
+    if core is None:
+        return ()
+    found = []
+    for path in plugins:
+        with contextlib.suppress(OSError):
+            found.append(_file.objection(path, core))
+    return tuple(objection for objection in found if objection)
+
+
+def _directory(pid: int, host: Host, unit_directory: str) -> str:
+    return (host.links.get(pid) or {}).get("cwd", "") or unit_directory
+
+
+def _log(pid: int, host: Host, options: _server_options.Options, directory: str) -> str:
+    told = options.log(directory)
+    if told:
+        return told
+    target = ((host.links.get(pid) or {}).get("files") or {}).get("2", "")
+    return target if target.startswith("/") and os.path.isfile(target) else ""
+
+
+def _program(environ: Mapping[str, str]) -> str:
+    name, group = environ.get("SUPERVISOR_PROCESS_NAME", ""), environ.get("SUPERVISOR_GROUP_NAME", "")
+    return name if name == group or not group else f"{group}:{name}"
+
+
+def _user(pid: int) -> str:
+    try:
+        return _identity.of_process(pid).user
+    except AppFailure:
+        return ""
+
+
+def _texts(pid: int, name: str) -> str:
+    return _disk.text_of(f"/proc/{pid}/{name}", size=-1)

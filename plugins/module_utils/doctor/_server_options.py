@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a running app server was told, by its command line and the files that this names: uWSGI and gunicorn."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Callable
+
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
+
+SHORT = {
+    "-s": "socket",
+    "-H": "home",
+    "-l": "listen",
+    "-w": "module",
+    "-d": "daemonize",
+    "-b": "bind",
+    "-c": "config",
+}
+"""Short options that mean something here, of uWSGI (https://uwsgi-docs.readthedocs.io/en/latest/Options.html) and of gunicorn
+(https://docs.gunicorn.org/en/stable/settings.html); they do not contradict each other."""
+
+ENVIRONMENT = ("home", "virtualenv", "venv", "pyhome")
+"""The names of uWSGI's option for a virtual environment."""
+
+PLUGINS = ("plugin", "plugins", "need-plugin", "need-plugins")
+FLAGS = ("master", "vacuum", "die-on-term", "enable-threads", "lazy-apps", "strict", "need-app", "reload", "preload", "daemon")
+DEPTH = 5
+"""How deep files are followed that include others."""
+
+
+@dataclass
+class Options:
+    """The options by their long names, each with all its values, and the files that they come from."""
+
+    server: str = ""
+    values: dict[str, list[str]] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+
+    def add(self, name: str, value: str) -> None:
+        """Add an option as it is written."""
+        self.values.setdefault(name.strip().replace("_", "-"), []).append(value.strip())
+
+    def last(self, *names: str) -> str:
+        """The last value of any of some options that is known for certain, without placeholders; "" if there is none."""
+        found = [
+            value for name in names for value in self.values.get(name, ()) if value and "%(" not in value and "$(" not in value
+        ]
+        return found[-1] if found else ""
+
+    def plugins(self) -> list[str]:
+        """The plugins that uWSGI is to load, by name or path."""
+        words = [word for name in PLUGINS for value in self.values.get(name, ()) for word in value.split(",")]
+        return [word.strip() for word in words if word.strip() and word.strip() != "0" and "%(" not in word]
+
+    def backlog(self) -> int:
+        """The listen queue that is asked for, 0 if nothing is said."""
+        value = self.last("listen") if self.server == "uwsgi" else self.last("backlog")
+        return int(value) if value.isdigit() else 0
+
+    def environment(self, directory: str) -> str:
+        """The virtual environment that uWSGI is told, "" if none."""
+        value = self.last(*ENVIRONMENT)
+        return os.path.normpath(os.path.join(directory or "/", value)) if value else ""
+
+    def log(self, directory: str) -> str:
+        """The file that the server writes its errors to, "" if it does not say."""
+        value = self.last("logto2", "logto", "daemonize2", "daemonize", "error-logfile", "errorlog", "log-file")
+        return os.path.normpath(os.path.join(directory or "/", value)) if value and value != "-" and ":" not in value else ""
+
+
+def kind(words: Sequence[str]) -> str:
+    """Which app server a command line starts, ``uwsgi`` or ``gunicorn``; else the name of its program. Pure."""
+    names = [os.path.basename(word.split(" ")[0]).rstrip(":") for word in words[:3] if not word.startswith("-")]
+    for name in names:
+        for server in ("uwsgi", "gunicorn"):
+            if name.startswith(server):
+                return server
+    return names[0] if names else ""
+
+
+def read(words: Sequence[str], directory: str, reader: Callable[[str], str] | None = None) -> Options:
+    """The options in a command line, and in the files that it names.
+
+    :param words: the command with its arguments
+    :param directory: what relative names are relative to
+    :param reader: returns the text of a file, "" if it cannot be read; for tests
+    """
+    options = Options(kind(words))
+    told = _Told(options, reader or _disk.text_of)
+    told.command_line(words, directory)
+    return options
+
+
+@dataclass
+class _Told:
+    options: Options
+    reader: Callable[[str], str]
+
+    def command_line(self, words: Sequence[str], directory: str) -> None:
+        waiting = list(words[1:])
+        while waiting:
+            word = waiting.pop(0)
+            if word.startswith("--"):
+                name, equals, value = word[2:].partition("=")
+                if not equals and name not in FLAGS and waiting and not waiting[0].startswith("-"):
+                    value = waiting.pop(0)
+                self._option(name, value, directory, 0)
+            elif word[:2] in SHORT and word.startswith("-"):
+                value = word[2:] or (waiting.pop(0) if waiting else "")
+                self._option(SHORT[word[:2]], value, directory, 0)
+            elif self.options.server == "uwsgi" and re.search(r"\.(ini|ya?ml|json|xml)$", word):
+                self._file(word, directory, 0)
+        if self.options.server == "gunicorn" and "config" not in self.options.values:
+            self._file("gunicorn.conf.py", directory, 0)
+
+    def _option(self, name: str, value: str, directory: str, depth: int) -> None:
+        self.options.add(name, value)
+        files = ("ini", "yaml", "yml", "inherit", "include") if self.options.server == "uwsgi" else ("config",)
+        if name in files and value and depth < DEPTH:
+            self._file(value.partition("file:")[2] if value.startswith("file:") else value, directory, depth + 1)
+
+    def _file(self, name: str, directory: str, depth: int) -> None:
+        path = os.path.normpath(os.path.join(directory or "/", name.split(":")[0]))
+        text = self.reader(path)
+        if not text or path in self.options.files:
+            return
+        self.options.files.append(path)
+        pairs = _python(text) if self.options.server == "gunicorn" else _pairs(text, path)
+        for key, value in pairs:
+            self._option(key, value, os.path.dirname(path), depth)
+
+
+def _pairs(text: str, path: str) -> list[tuple[str, str]]:
+    """The options in the text of a uWSGI configuration, INI or the usual sort of YAML, with its placeholders filled in."""
+    name = os.path.basename(path)
+    magic = {"%d": f"{os.path.dirname(path)}/", "%n": os.path.splitext(name)[0], "%p": path, "%s": name}
+    found: list[tuple[str, str]] = []
+    section = "uwsgi"
+    for line in text.splitlines():
+        heading = re.fullmatch(r"\s*\[(.+)\]\s*|(\w+):\s*", line)
+        if heading:
+            section = heading[1] or heading[2]
+        match = re.fullmatch(r"\s*(?:- )?\"?([\w-]+)\"?\s*[=:]\s*(.*?)\s*", line)
+        if section == "uwsgi" and match and not line.lstrip().startswith(("#", ";")):
+            found.append((match[1], match[2]))
+    known = dict(found)
+
+    def filled(value: str) -> str:
+        value = re.sub(r"%\(([\w-]+)\)", lambda match: known.get(match[1], match[0]), value)
+        return re.sub(r"%[dnps](?!\w)|%d", lambda match: magic[match[0]], value)
+
+    return [(key, filled(filled(value))) for key, value in found]
+
+
+def _python(text: str) -> list[tuple[str, str]]:
+    """The names in a gunicorn configuration to which a text or a number is assigned; it is not run."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return []
+    found = []
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant):
+            found.append((node.targets[0].id, str(node.value.value)))
+    return found
+
+
+def words(command: str) -> list[str]:
+    """The words of a command as a shell would see them; as they stand if it would see none."""
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
+
+
+def programs(text: str) -> dict[str, dict[str, str]]:
+    """The programs in the text of a configuration of supervisor, each with its options. Pure."""
+    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return {}
+    sections = [name for name in parser.sections() if name.startswith(("program:", "fcgi-program:"))]
+    return {name.partition(":")[2]: dict(parser.items(name)) for name in sections}

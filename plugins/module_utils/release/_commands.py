@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Release commands: what has to be done once before a new release takes traffic, such as a change of a database's tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure, decisive_line
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import leashed
+
+LOG_LINES = 200
+"""Lines of a command's output that are kept, the last ones."""
+
+
+def execute(commands: Sequence[str], runner: Sequence[str], user: str, redact: Callable[[str], str]) -> list[dict[str, Any]]:
+    """Run the commands of a release one after the other, each with a shell.
+
+    A command has as much time as it needs, and reads the end of a file where it waits for input. One that the module starts does
+    not outlive it: the next run begins with the first command.
+
+    :param runner: what runs a program in the release
+    :param redact: takes out of a text what is secret
+    :returns: of each, ``command``, ``code``, ``seconds`` and ``output``, lines
+    :raises AppFailure: the first that did not end with the exit code 0; those after it are not run
+    """
+    done: list[dict[str, Any]] = []
+    for place, command in enumerate(commands, 1):
+        began = time.monotonic()
+        completed = run(leashed([*runner, "/bin/sh", "-c", command]), user=user)
+        output = redact(completed.output).splitlines()[-LOG_LINES:]
+        seconds = round(time.monotonic() - began, 1)
+        done.append({"command": redact(command), "code": completed.code, "seconds": seconds, "output": output})
+        if completed.code:
+            log = "\n".join(line for entry in done for line in (f"$ {entry['command']}", *entry["output"]))
+            raise AppFailure("release_commands", _cause(place, len(commands), redact(command), completed, output), log)
+    return done
+
+
+def _cause(place: int, total: int, command: str, completed: Completed, output: list[str]) -> str:
+    which = f" ({place} of {total})" if total > 1 else ""
+    end = f"ended with exit code {completed.code}" if completed.code > 0 else f"was killed by signal {-completed.code}"
+    told = decisive_line("\n".join(output)) or "it printed nothing"
+    again = ", which begins with the first command again" if total > 1 else ""
+    return f"{command}{which} {end}: {told}; mend that and run the play again{again}. What runs was not touched."
+
+
+def check_elsewhere(app: str, here: str, results: Mapping[str, Mapping[str, Any]]) -> None:
+    """See whether the release commands of an app were run where they were to be, so that a release can be made without. Pure.
+
+    :param here: the name of this host
+    :param results: what the module ``release`` returned on the hosts that ran the commands of any app, by the host's name; of a
+        host that did not get to the end, whatever Ansible has of it
+    :raises AppFailure: they were not, so that there has to be no such release
+    """
+    if any(app in result.get("releases", {}) for result in results.values()):
+        return
+    for host, result in results.items():
+        for failure in result.get("failures", []):
+            if failure["app"] == app:
+                cause = failure["message"].removeprefix(f"app {app}: {failure['step']}: ")
+                where = "" if host == here else f"on {host}, which runs the release commands for all hosts: "
+                raise AppFailure(failure["step"], f"{where}{cause}", "\n".join(failure["log"]))
+    lost = " and ".join(host for host, result in results.items() if "releases" not in result)
+    who = f"on {lost}, which did not get to the end of them" if lost else "on any host"
+    raise AppFailure("release_commands", f"they were not run {who}; mend that and run the play again. What runs was not touched.")

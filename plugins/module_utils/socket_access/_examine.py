@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Can this user talk to this socket, and if not, what is in the way?"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+import math
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import (
+    _ask,
+    _fix,
+    _identity,
+    _inside,
+    _owner,
+    _verdict,
+    _warnings,
+)
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import LONGEST, Access, Evidence, Target
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
+
+ASK, INSIDE = inspect.getsource(_ask), inspect.getsource(_inside)
+"""Texts of programs of their own. Read at the import, for the reason that ``app_servers._gunicorn.HOOKS`` has."""
+
+TIMEOUT = 5.0
+"""Seconds that a socket has for an answer, unless said otherwise."""
+
+MARGIN = 3.0
+"""Seconds that the program has beside that, to start and to end."""
+
+ALIKE = 0.8
+"""How like each other two paths are of which one may be a slip of the pen; 1 is the same, see difflib."""
+
+SHARED = ("/run", "/var/run", "/tmp", "/var/tmp")
+"""Directories in which sockets of all sorts lie."""
+
+PROTOCOLS = {"uwsgi": ["uwsgi", "http"], "http": ["http", "uwsgi"]}
+
+HIDING = {"PrivateTmp": ("/tmp/", "/var/tmp/"), "ProtectHome": ("/home/", "/root/", "/run/user/")}
+"""What of systemd.exec(5) hides which directories."""
+
+
+@dataclass
+class _Seen:
+    """What the program said."""
+
+    entered: str = ""
+    became: str = ""
+    failed: str = ""
+    walks: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    attempts: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+
+def upstreams() -> list[Target]:
+    """All places where the nginx of this host passes requests on, but for those that depend on the request.
+
+    :raises AppFailure: there is no nginx
+    """
+    found: dict[tuple[str, str], Target] = {}
+    for upstream in _configuration.parse(_configuration.dump()).upstreams:
+        if upstream.variable:
+            continue
+        host = next((name for name in upstream.names if name and name[0].isalnum()), "localhost")
+        protocol = "tls" if upstream.tls else upstream.protocol
+        target = Target(upstream.address, protocol, upstream.uri, host, (), f"{upstream.file}:{upstream.line}")
+        found.setdefault((target.address, protocol), target)
+    return list(found.values())
+
+
+def examine(
+    targets: Sequence[Target | tuple[Any, ...]],
+    identity: Identity | None = None,
+    timeout: float = TIMEOUT,
+    method: str = "GET",
+) -> list[Access]:
+    """Look at some sockets, and try each of them.
+
+    :param targets: see ``Target``, or tuples of the same values
+    :param identity: who wants in; the workers of nginx if not given
+    :param timeout: seconds that each socket has; all of them are tried at the same time
+    :returns: what comes of it, in the same order
+    :raises AppFailure: there is no such user
+    """
+    asked = [target if isinstance(target, Target) else Target(*target) for target in targets]
+    if not asked:
+        return []
+    who = identity or _identity.of_nginx()
+    found = _evidence(asked, who, timeout, method)
+    accesses = []
+    for place, seen in enumerate(found):
+        verdict = _verdict.verdict(seen)
+        address, protocol = seen.target.address, verdict.protocol or seen.target.protocol
+        accesses.append(
+            Access(
+                address=address,
+                protocol=protocol,
+                code=verdict.code,
+                sentence=verdict.sentence,
+                remedy=_fix.remedy(seen, verdict),
+                lasting=_fix.lasting(seen, verdict),
+                component=verdict.component,
+                status=verdict.status,
+                peer=seen.server.result() if seen.server else {},
+                warnings=tuple(_warnings.warnings(seen, [*found[:place], *found[place + 1 :]])),
+                unseen=tuple(_unseen(seen)),
+                named_in=seen.target.named_in,
+            )
+        )
+    return accesses
+
+
+def _unseen(seen: Evidence) -> list[str]:
+    found = []
+    if seen.obstacle:
+        found.append(f"{seen.target.address} was not tried: {seen.obstacle}.")
+    found += [f"{step['path']} cannot be looked at: {step['error']}." for step in seen.inside if step.get("error") == "EACCES"]
+    confined = _confinement(seen.identity.pid)
+    if confined:
+        found.append(f"process {seen.identity.pid} is confined as {confined}, and the connection was tried without that.")
+    if seen.listener and not seen.server:
+        found.append(f"the process that listens on {seen.target.address} cannot be seen.")
+    return found
+
+
+def _confinement(pid: int) -> str:
+    """The profile of AppArmor or the context of SELinux that a process is held by, "" if by none."""
+    try:
+        with open(f"/proc/{pid}/attr/current", encoding="utf-8", errors="replace") as stream:
+            label = stream.read().strip(" \n\0")
+    except OSError:
+        return ""
+    return "" if not label or label.startswith("unconfined") or ":unconfined_t:" in label else label
+
+
+def _evidence(targets: list[Target], identity: Identity, timeout: float, method: str) -> list[Evidence]:
+    listeners = _sockets.listeners()
+    protocols = [_protocols(target, listeners) for target in targets]
+    seen = _looked(targets, protocols, identity, timeout, method)
+    common = {
+        "identity": identity,
+        "renewed": _identity.renewed(identity) if identity.source == "process" else identity,
+        "protected": _protected(),
+        "setfacl": bool(shutil.which("setfacl", path="/usr/local/bin:/usr/bin:/bin")),
+        "nginx_unit": _processes.unit(identity.parent or identity.pid) or "" if identity.pid else "",
+    }
+    elsewhere = bool(seen.entered) and _mounts(identity.pid) != _mounts("self")
+    named = {target.address for target in targets}
+    named |= {f"unix:{os.path.realpath(target.path)}" for target in targets if target.path}
+    found = []
+    for place, target in enumerate(targets):
+        outside = _inside.walk(target.path) if target.path else []
+        evidence = Evidence(target=target, outside=tuple(outside), **common)
+        obstacle = seen.failed or (f"only root can become {identity.user}" if seen.became else "")
+        if elsewhere and target.path:
+            obstacle = f"the mount namespace of process {identity.pid} cannot be entered ({seen.entered})"
+            evidence = replace(evidence, entered=seen.entered, obstacle=obstacle)
+        else:
+            late = {next(iter(protocols[place]), ""): {"stage": "connect", "error": "ETIMEDOUT", "words": "timed out"}}
+            attempts = {} if obstacle else seen.attempts.get(place, late)
+            inside = seen.walks.get(place, outside)
+            evidence = replace(evidence, inside=tuple(inside), attempts=attempts, obstacle=obstacle)
+        found.append(_with_server(evidence, listeners, named))
+    return found
+
+
+def _with_server(seen: Evidence, listeners: list[Listener], named: set[str]) -> Evidence:
+    """The same with the server's side: who listens, what starts it, what hides it."""
+    path = seen.target.path
+    last = seen.outside[-1] if seen.outside else {}
+    listener = _owner.fitting(listeners, seen.target.address, last.get("path", ""))
+    server = _owner.serving(_pids(seen, listener))
+    owner = next((found for place in _places(seen) for found in [_owner.owner(place, server)] if found), None)
+    if owner and owner.unit.endswith(".socket"):  # systemd listens, and somebody else answers
+        service = _owner.properties(owner.unit, ["Triggers"]).get("Triggers", "")
+        activated = _owner.main_process(service) if service else None
+        if activated:
+            server, owner = activated, replace(owner, unit=service)
+    elif server is None and owner and owner.unit and not owner.program:
+        server = _owner.main_process(owner.unit)
+    foreign = bool(server) and _mounts(server.pid) != _mounts("self")
+    seen = replace(seen, listener=listener, server=server, owner=owner, foreign=foreign)
+    setting = _owner.setting(owner.files if owner else (), server.command if server else ())
+    return replace(seen, closing=tuple(_closing(seen)), alike=_alike(path, listeners, named), setting=setting)
+
+
+def _places(seen: Evidence) -> list[str]:
+    """What a server may call its address: the path itself, what its links lead to, and where they end. Pure."""
+    steps = [step for step in seen.outside if step.get("kind") == "link"]
+    targets = [os.path.normpath(os.path.join(os.path.dirname(step["path"]), step["target"])) for step in steps]
+    ends = [step["path"] for step in seen.outside[-1:]]
+    return list(dict.fromkeys([*ends, *reversed(targets), seen.target.path or seen.target.address]))
+
+
+def _pids(seen: Evidence, listener: Listener | None) -> tuple[int, ...]:
+    """The processes of a server. As root in a container one may not see whose sockets are whose, but ask the socket itself."""
+    if listener and listener.pids:
+        return listener.pids
+    peers = [attempt["peer"][0] for attempt in seen.attempts.values() if attempt.get("peer")]
+    if not peers and listener and seen.target.path and len(seen.target.path.encode()) <= LONGEST and os.geteuid() == 0:
+        peers = _peer_of(seen.target.path)
+    return tuple(pid for pid in peers if pid > 0)
+
+
+def _peer_of(path: str) -> list[int]:
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(0.5)
+            connection.connect(path)
+            return _ask.peer(connection)[:1]
+    except OSError:
+        return []
+
+
+def _closing(seen: Evidence) -> list[tuple[str, str, str]]:
+    """The units that hide the path from nginx, or nginx's that hides it from itself, and by what."""
+    units = []
+    if seen.identity.pid and _mounts(seen.identity.pid) != _mounts("self") and seen.nginx_unit:
+        units.append(seen.nginx_unit)
+    if seen.foreign and seen.server and seen.server.unit:
+        units.append(seen.server.unit)
+    path = (seen.outside[-1]["path"] if seen.outside else "") or seen.target.path
+    names = [name for name, hidden in HIDING.items() if f"{path}/".startswith(hidden) or seen.target.path.startswith(hidden)]
+    if not names:
+        return []
+    found = []
+    for unit in dict.fromkeys(units):
+        values = _owner.properties(unit, names)
+        found += [(unit, name, values[name]) for name in names if values.get(name, "no") not in ("no", "read-only")]
+    return found
+
+
+def _alike(path: str, listeners: list[Listener], named: set[str]) -> str:
+    """The address of a listening socket that is not named yet and that a path may be a misspelling of."""
+    best, address = ALIKE, ""
+    beside = []
+    for listener in listeners:
+        found = listener.address
+        if path and found.startswith("unix:") and not found.startswith(("unix:/", "unix:@")):
+            # A server that was given a relative path: it may have been relative to the directory of this one.
+            found = f"unix:{os.path.join(os.path.dirname(path), found[len('unix:') :])}"
+        if not path or not found.startswith("unix:/") or found in named or not os.path.exists(found[len("unix:") :]):
+            continue
+        if os.path.dirname(found) == f"unix:{os.path.dirname(path)}":
+            beside.append(found)
+        ratio = difflib.SequenceMatcher(None, f"unix:{path}", found).ratio()
+        if ratio > best:
+            best, address = ratio, found
+    # However it is called: what else would the only one in a directory of its own be for?
+    return address or (beside[0] if len(beside) == 1 and os.path.dirname(path) not in SHARED else "")
+
+
+def _protocols(target: Target, listeners: list[Listener]) -> list[str]:
+    """The protocols to try, the likelier one first."""
+    if target.protocol != "auto":
+        return PROTOCOLS.get(target.protocol, [])
+    resolved = os.path.realpath(target.path) if target.path else ""
+    listener = _owner.fitting(listeners, target.address, resolved)
+    server = _owner.serving(listener.pids) if listener else None
+    words = " ".join(server.command) if server else ""
+    return PROTOCOLS["uwsgi" if "uwsgi" in words and "http" not in words else "http"]
+
+
+def _looked(targets: list[Target], protocols: list[list[str]], identity: Identity, timeout: float, method: str) -> _Seen:
+    """Run the program that goes where the process is, becomes its user, and tries the sockets."""
+    pids = [pid for pid in (identity.pid, identity.parent) if pid]
+    wanted = {
+        "ask": ASK,
+        "enter": pids,
+        "identity": {"uid": identity.uid, "gid": identity.gid, "groups": list(identity.groups)},
+        "targets": [
+            {
+                "address": target.address,
+                "protocols": tried,
+                "uri": target.uri,
+                "host": target.host,
+                "method": method,
+                "timeout": timeout,
+            }
+            for target, tried in zip(targets, protocols)
+        ],
+    }
+    program = [sys.executable, "-I", "-c", INSIDE]
+    patience = timeout * math.ceil(len(targets) / _inside.AT_ONCE) + MARGIN
+    done = run(program, timeout=patience, stdin=json.dumps(wanted).encode())
+    seen = _said(done.output)
+    if done.code not in (0, 124):
+        seen.failed = done.last_line
+    return seen
+
+
+def _said(output: str) -> _Seen:
+    """What the program wrote, a line of JSON for each thing. Pure."""
+    seen = _Seen()
+    for line in output.splitlines():
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue
+        if not isinstance(said, dict):
+            continue
+        seen.entered = said.get("entered", seen.entered)
+        seen.became = said.get("became", seen.became)
+        if "walk" in said:
+            seen.walks[said["number"]] = said["walk"]
+        if "attempts" in said:
+            seen.attempts[said["number"]] = said["attempts"]
+    return seen
+
+
+def _mounts(pid: int | str) -> list[str]:
+    """The mounts of a process: those of another mount namespace have other ids. Everybody may read that, see proc(5)."""
+    try:
+        with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="replace") as stream:
+            return [line.split(" ", 1)[0] for line in stream]
+    except OSError:
+        return []
+
+
+def _protected() -> bool:
+    try:
+        with open("/proc/sys/fs/protected_symlinks", encoding="ascii") as stream:
+            return stream.read().strip() != "0"
+    except OSError:
+        return True

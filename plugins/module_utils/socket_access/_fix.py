@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The smallest change that lets a user at a socket, as a command for root, and what keeps it so."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _identity, _verdict
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Verdict
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity, group_name, user_name
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import properties, short
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._walk import Refusal, Step
+
+PUBLIC = (
+    "/",
+    "/etc",
+    "/home",
+    "/mnt",
+    "/opt",
+    "/run",
+    "/srv",
+    "/usr",
+    "/var",
+    "/var/lib",
+    "/var/run",
+    "/var/www",
+    "/tmp",
+    "/var/tmp",
+)
+"""Directories that everybody passes through on every Debian; one that is closed was closed by mistake."""
+
+DROP_IN = "socket-access.conf"
+OPENED = {"PrivateTmp": "no", "ProtectHome": "read-only"}
+"""What of systemd.exec(5) lets a service see a socket that its own file system hides: a connection writes to no file."""
+
+LISTENED = "name the socket that the server does listen on (ss -xl lists them)"
+BY_HAND = {
+    "missing": f"Start the server that is to listen there, or {LISTENED}.",
+    "refused": f"Start the server that is to listen there, or {LISTENED}.",
+    "dangling_link": f"Start the server that is to listen at the link's end, or have the link {LISTENED}.",
+    "link_loop": f"Have the link {LISTENED}.",
+    "not_a_socket": "Move that away, and start the server that is to listen there.",
+    "wrong_socket_type": f"Have the server listen on a stream socket, or {LISTENED}.",
+    "wrong_protocol": "Have nginx speak what the server speaks: proxy_pass for HTTP, uwsgi_pass for the uwsgi protocol.",
+    "no_http": "Have nginx speak what the server speaks, or name a server that speaks HTTP or the uwsgi protocol.",
+    "unresolvable": "Correct the host name, or what this host resolves it with.",
+    "no_route": "Correct the address, or the route to it.",
+    "connect_timeout": "Start the server that is to listen there, and open the firewall between.",
+    "denied_by_policy": "Find the refusal in the kernel's log (journalctl -k) and correct the policy of AppArmor or SELinux.",
+    "failed": "Mend what the error names.",
+}
+"""What is left to do where no command is known that does it."""
+
+PERMISSIONS = ("no_search_permission", "no_write_permission", "acl_denied", "group_not_effective", "protected_symlink")
+RESTART = ("refused", "backlog_full", "no_answer", "closed", "mode_not_effective")
+
+
+def remedy(seen: Evidence, found: Verdict) -> str:
+    """The command that mends it, "" if there is none."""
+    if found.code in PERMISSIONS:
+        return _permissions(seen)
+    if found.code in RESTART:
+        return seen.owner.restart() if seen.owner else ""
+    if found.code in ("missing", "dangling_link"):
+        return _missing(seen, found)
+    if found.code == "not_a_socket":
+        aside = f"mv -T {shlex.quote(found.component)} {shlex.quote(found.component)}.not-a-socket"
+        return f"{aside} && {seen.owner.restart()}" if seen.owner else ""
+    if found.code in ("private_tmp", "hidden_by_namespace"):
+        return " && ".join(_opened(*each) for each in seen.closing)
+    if found.code == "wrong_protocol":
+        return _respoken(seen, found)
+    if found.code == "name_too_long":
+        return _shortened(seen)
+    return ""
+
+
+def grants(refusals: list[Refusal], identity: Identity, setfacl: bool, renew: str = "") -> list[str]:
+    """The commands that take away what is in the way.
+
+    :param setfacl: whether the program is there
+    :param renew: the command that gives the user's process the groups that the user has
+    """
+    commands: list[str] = []
+    joined = False
+    for refusal in refusals:
+        command = _grant(refusal, identity, setfacl)
+        joined = joined or command.startswith("usermod")
+        if command not in commands:
+            commands.append(command)
+    return [*commands, renew] if joined and renew else commands
+
+
+def _grant(refusal: Refusal, identity: Identity, setfacl: bool) -> str:
+    step, path = refusal.step, shlex.quote(refusal.path)
+    if refusal.code == "protected_symlink":
+        return f"chown --no-dereference {shlex.quote(user_name(_directory_owner(refusal.path)))} {path}"
+    right = "x" if refusal.want == _acl.SEARCH else "w"
+    listed = f"setfacl -m u:{identity.user}:{'x' if right == 'x' else 'rw'} {path}"
+    if step.get("acl"):
+        return listed if setfacl else f"apt-get install -y acl && {listed}"
+    if identity.uid == step["uid"]:
+        return f"chmod u+{right} {path}"
+    if identity.has(step["gid"]):
+        return f"chmod g+{right} {path}"
+    if right == "x" and refusal.path in PUBLIC:
+        return f"chmod o+x {path}"
+    group = shlex.quote(group_name(identity.gid))
+    handed = f"chgrp {group} {path} && chmod g={'x' if right == 'x' else 'rw'} {path}"
+    own = _private_group(step)
+    # A socket's group is what a server's own setting changes; a directory's may be there for others.
+    if right == "w" and own:
+        return handed
+    if setfacl:
+        return listed
+    if own:
+        return handed
+    return f"usermod -aG {shlex.quote(group_name(step['gid']))} {identity.user} && chmod g+{right} {path}"
+
+
+def _private_group(step: Step) -> bool:
+    """Whether a file's group has nobody in it but the file's owner and root, so that it does nothing for anybody."""
+    return not _identity.members(step["gid"]) - {user_name(step["uid"]), "root"}
+
+
+def _directory_owner(path: str) -> int:
+    try:
+        return os.stat(os.path.dirname(path)).st_uid
+    except OSError:
+        return 0
+
+
+def renewal(seen: Evidence) -> str:
+    """What gives the process the groups that its user has by now: a reload of nginx is enough, its new workers read them."""
+    identity = seen.identity
+    if identity.nginx:
+        return f"systemctl reload {short(seen.nginx_unit)}" if seen.nginx_unit else f"kill -HUP {identity.parent}"
+    return f"systemctl restart {short(seen.nginx_unit)}" if seen.nginx_unit else ""
+
+
+def _permissions(seen: Evidence) -> str:
+    now = {each.path for each in _verdict.refusals(seen, seen.identity)}
+    then = _verdict.refusals(seen, seen.renewed)
+    commands = grants(then, seen.renewed, seen.setfacl, renewal(seen))
+    renew = renewal(seen)
+    if now - {each.path for each in then} and renew and renew not in commands:
+        commands.append(renew)
+    return " && ".join(commands)
+
+
+def _missing(seen: Evidence, found: Verdict) -> str:
+    if seen.owner:
+        # One that runs, and whose socket is gone all the same, has to make it anew.
+        return seen.owner.restart() if seen.server or seen.listener else seen.owner.start()
+    if seen.alike and found.code == "missing":
+        return _edited(seen, seen.target.address, seen.alike)
+    return ""
+
+
+def _opened(unit: str, name: str, _value: str) -> str:
+    directory = f"/etc/systemd/system/{unit}.d"
+    line = f"[Service]\\n{name}={OPENED[name]}\\n"
+    file = f"{directory}/zz-{name.lower()}-{DROP_IN}"  # the last one counts
+    return f"mkdir -p {directory} && printf '{line}' > {file} && systemctl daemon-reload && systemctl restart {short(unit)}"
+
+
+def _respoken(seen: Evidence, found: Verdict) -> str:
+    address = seen.target.address
+    old, new = f"uwsgi_pass {address}", f"include proxy_params; proxy_pass http://{address}"
+    if found.protocol == "uwsgi":
+        old, new = f"proxy_pass http://{address}", f"include uwsgi_params; uwsgi_pass {address}"
+    file, line = _place(seen)
+    words = _line(file, line).split(";")[0].split()
+    if " ".join(words[:2]) in (old, f"{old}:", f"{old}/", f"{old}:/"):
+        return _substituted(file, line, rf"{words[0]}[[:space:]][[:space:]]*{_pattern(words[1])}", new)
+    return ""
+
+
+def _edited(seen: Evidence, old: str, new: str) -> str:
+    file, line = _place(seen)
+    return _substituted(file, line, _pattern(old), new) if old in _line(file, line) else ""
+
+
+def _substituted(file: str, line: int, pattern: str, new: str) -> str:
+    script = shlex.quote(f"{line}s#{pattern}#{new}#")
+    return f"sed -i {script} {shlex.quote(file)} && nginx -t && systemctl reload-or-restart nginx"
+
+
+def _pattern(text: str) -> str:
+    return "".join(f"\\{character}" if character in ".[]*^$\\#" else character for character in text)
+
+
+def _place(seen: Evidence) -> tuple[str, int]:
+    """The file and line that name the socket. The file without links, for sed would put a file in place of one."""
+    file, _colon, line = seen.target.named_in.rpartition(":")
+    return os.path.realpath(file) if file else "", int(line) if line.isdigit() else 0
+
+
+def _line(file: str, number: int) -> str:
+    if not file or number < 1:
+        return ""
+    try:
+        with open(file, encoding="utf-8", errors="replace") as stream:
+            lines = stream.read().splitlines()
+    except OSError:
+        return ""
+    return lines[number - 1] if number <= len(lines) else ""
+
+
+def _shortened(seen: Evidence) -> str:
+    """A short path: a link to the directory of a socket that was bound by a relative path, else a directory for a new one."""
+    path = seen.target.path
+    directory, name = os.path.split(path)
+    file, line = _place(seen)
+    if f"unix:{path}" not in _line(file, line):
+        return ""
+    if seen.outside and seen.outside[-1].get("kind") == "socket":
+        link = f"/run/{os.path.basename(directory)[:40]}"
+        return (
+            f"ln -sfn {shlex.quote(directory)} {shlex.quote(link)} && {_edited(seen, f'unix:{path}', f'unix:{link}/{name[:40]}')}"
+        )
+    if seen.owner is None or not seen.owner.unit or seen.owner.program:
+        return ""
+    user = properties(seen.owner.unit, ["User"]).get("User") or "root"
+    place = f"/run/{short(seen.owner.unit)[:40]}"
+    files = [os.path.realpath(each) for each in seen.owner.files]
+    script = shlex.quote(f"s#{_pattern(path)}#{place}/{name[-20:]}#g")
+    # The socket gets the directory's group, which is nginx's.
+    return (
+        f"install -d -o {user} -g {group_name(seen.identity.gid)} -m 2750 {place} && "
+        f"sed -i {script} {' '.join(shlex.quote(each) for each in [*files, file])} && systemctl daemon-reload && "
+        f"{seen.owner.restart()} && nginx -t && systemctl reload-or-restart nginx"
+    )
+
+
+def lasting(seen: Evidence, found: Verdict) -> str:
+    """What to change so that it stays mended, a sentence; "" if the remedy lasts."""
+    address, last = seen.target.address, found.refusals[-1] if found.refusals else None
+    if found.code in ("no_write_permission", "acl_denied", "group_not_effective") and last and last.want == _acl.WRITE:
+        return _setting_sentence(seen)
+    if found.refusals and found.component.startswith("/run/"):
+        owner = seen.owner.name if seen.owner else "tmpfiles.d"
+        return f"{found.component} is made anew at every boot: declare its owner and mode where it is made ({owner})."
+    if found.code in ("private_tmp", "hidden_by_namespace"):
+        return (
+            f"Rather have the server listen in a directory of its own under /run instead of on {address}, and name that to nginx."
+        )
+    if found.code == "no_search_permission":
+        return f"A socket in a directory of its own under /run needs no way through {found.component}."
+    if found.code == "backlog_full":
+        return "If the app is well and that busy, give it more processes or threads; a longer backlog only lets visitors wait."
+    if found.code in ("no_answer", "closed", "bad_status"):
+        unit = seen.owner.unit if seen.owner else ""
+        return f"The app's own log says why: journalctl -u {short(unit)} -n 50." if unit else "The app's own log says why."
+    if found.code == "name_too_long":
+        return "Have the server listen under a short path, such as one in a directory of its own under /run."
+    return "" if remedy(seen, found) else BY_HAND.get(found.code, "")
+
+
+def _setting_sentence(seen: Evidence) -> str:
+    command = " ".join(seen.server.command) if seen.server else ""
+    group = group_name(seen.identity.gid)
+    files = seen.owner.files if seen.owner else ()
+    where = seen.setting.file if seen.setting else next(iter(files), "")
+    place = f" in {where}" if where else ""
+    kind = command + " ".join(files)
+    if "gunicorn" in kind:
+        return f"gunicorn makes its socket anew at every start: run it with Group={group} and --umask 007{place}."
+    if "uwsgi" in kind:
+        user = seen.server.user if seen.server else "USER"
+        return f"uWSGI makes its socket anew at every start: set chmod-socket = 660 and chown-socket = {user}:{group}{place}."
+    return f"The server makes its socket anew at every start: have it give the group {group} the right to write{place}."

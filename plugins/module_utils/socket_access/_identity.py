@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who wants to use a socket: the user and groups that a process really has, which are not always those of the user database."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+
+WORKER = "nginx: worker process"
+LEAVING = f"{WORKER} is shutting down"
+MASTER = "nginx: master process"
+CONFIGURATION = "/etc/nginx/nginx.conf"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A user with groups.
+
+    :ivar groups: the supplementary groups, with the main one
+    :ivar source: ``process``: what a running process has; ``database``: what a new one of this user would get
+    :ivar pid: the process, 0 without one
+    :ivar parent: the process that started it, which has its namespaces; 0 without one
+    :ivar note: a sentence on where this comes from, if it is not what one would think
+    """
+
+    user: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    source: str
+    pid: int = 0
+    parent: int = 0
+    note: str = ""
+
+    @property
+    def nginx(self) -> bool:
+        """Whether this is a worker of nginx."""
+        return self.pid != 0 and self.parent != 0
+
+    def has(self, group: int) -> bool:
+        """Whether the user is in a group."""
+        return group == self.gid or group in self.groups
+
+    def result(self) -> dict[str, object]:
+        """The identity as modules return it."""
+        groups = [group_name(group) for group in sorted({self.gid, *self.groups})]
+        found = {"pid": self.pid, "user": self.user, "uid": self.uid, "gid": self.gid, "groups": groups}
+        return {**found, "source": self.source, "note": self.note}
+
+
+def of_nginx() -> Identity:
+    """The workers of the nginx that runs here, else the user that it would run them as.
+
+    :raises AppFailure: the configuration names a user that does not exist
+    """
+    workers = of_workers()
+    if workers:
+        return workers
+    user, group, source = _configured()
+    found = of_user(user, group)
+    return Identity(**{**vars(found), "note": f"No nginx runs here; {user} is {source}."})
+
+
+def of_workers() -> Identity | None:
+    """The workers of the nginx that runs here; None if there are none."""
+    workers = _workers(_processes.command_lines())
+    if not workers:
+        return None
+    masters = sorted({parent for _pid, parent in workers})
+    chosen = next((master for master in masters if _processes.unit(master) == "nginx.service"), masters[0])
+    pid = next(pid for pid, parent in workers if parent == chosen)
+    note = ""
+    if len(masters) > 1:
+        rest = ", ".join(str(master) for master in masters if master != chosen)
+        note = f"More than one nginx runs here; this is about that of process {chosen}, not that of {rest}."
+    return Identity(**{**vars(of_process(pid, note)), "parent": chosen})
+
+
+def _workers(lines: dict[int, list[str]]) -> list[tuple[int, int]]:
+    """The workers of nginx and their masters, but for those that are about to end and those of containers."""
+    own = _status("self")
+    found = []
+    for pid, words in sorted(lines.items()):
+        title = words[0]
+        if not title.startswith(WORKER) or title.startswith(LEAVING):
+            continue
+        with contextlib.suppress(OSError):
+            fields = _status(str(pid))
+            # A process of a container has an id in each PID namespace from here to there.
+            if len(fields.get("NSpid", ["0"])) == len(own.get("NSpid", ["0"])):
+                found.append((pid, int(fields["PPid"][0])))
+    return found
+
+
+def of_process(pid: int, note: str = "") -> Identity:
+    """What a process may do, from /proc/PID/status, see proc(5); the user for files is the fourth one.
+
+    :raises AppFailure: there is no such process
+    """
+    try:
+        return parsed(_status(str(pid)), pid, note)
+    except OSError:
+        raise AppFailure("host", f"there is no process {pid} to take the identity of; give the id of one that runs.") from None
+
+
+def parsed(fields: dict[str, list[str]], pid: int, note: str = "") -> Identity:
+    """An identity from the fields of /proc/PID/status."""
+    uid, gid = int(fields["Uid"][3]), int(fields["Gid"][3])
+    groups = tuple(int(group) for group in fields.get("Groups", []))
+    return Identity(user_name(uid), uid, gid, groups, "process", pid, 0, note)
+
+
+def of_user(user: str, group: str = "") -> Identity:
+    """What a new process of a user would get from the user database.
+
+    :raises AppFailure: there is no such user or group
+    """
+    try:
+        account = pwd.getpwnam(user)
+        gid = grp.getgrnam(group).gr_gid if group else account.pw_gid
+    except KeyError:
+        what = f"group {group}" if group and _known(user) else f"user {user}"
+        raise AppFailure("host", f"there is no {what} on this host; create it or name another one.") from None
+    return Identity(user, account.pw_uid, gid, tuple(os.getgrouplist(user, gid)), "database")
+
+
+def _known(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
+
+
+def renewed(identity: Identity) -> Identity:
+    """The same user with the groups that a new process of it would get, as of now."""
+    try:
+        groups = tuple(os.getgrouplist(identity.user, identity.gid))
+    except KeyError:
+        return identity
+    return Identity(**{**vars(identity), "groups": groups, "source": "database"})
+
+
+def _configured() -> tuple[str, str, str]:
+    """The user and the group of the workers to be, and where they are said.
+
+    http://nginx.org/en/docs/ngx_core_module.html#user: without a group it is the one that is called like the user.
+    """
+    try:
+        with open(CONFIGURATION, encoding="utf-8", errors="replace") as stream:
+            words = user_directive(stream.read())
+    except OSError:
+        words = []
+    if words:
+        group = words[1] if len(words) > 1 else words[0]
+        return words[0], group, f"the user of {CONFIGURATION}"
+    built = re.search(r"--user=(\S+)", run(["nginx", "-V"], timeout=10).output)
+    user = built[1] if built else "nobody"
+    built = re.search(r"--group=(\S+)", run(["nginx", "-V"], timeout=10).output)
+    return user, built[1] if built else "", f"the user that nginx is built for, since {CONFIGURATION} names none"
+
+
+def user_directive(configuration: str) -> list[str]:
+    """The words of the directive ``user`` in the text of nginx.conf."""
+    match = re.search(r"^\s*user\s+([^;#]+);", configuration, re.MULTILINE)
+    return match[1].split() if match else []
+
+
+def _status(pid: str) -> dict[str, list[str]]:
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
+        return status_fields(stream)
+
+
+def status_fields(lines: Iterable[str]) -> dict[str, list[str]]:
+    """The words of each line of /proc/PID/status, by the line's name."""
+    pairs = (line.partition(":") for line in lines)
+    return {name: rest.split() for name, _colon, rest in pairs}
+
+
+def user_name(uid: int) -> str:
+    """The name of a user, the number of one that has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def group_name(gid: int) -> str:
+    """The name of a group, the number of one that has none."""
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def members(gid: int) -> set[str]:
+    """Who is in a group."""
+    try:
+        listed = set(grp.getgrgid(gid).gr_mem)
+    except KeyError:
+        listed = set()
+    return listed | {account.pw_name for account in pwd.getpwall() if account.pw_gid == gid}

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose a socket is: the process that listens there, the unit that starts it, and the files in which its address stands."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity
+
+UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system")
+SUPERVISOR = "/etc/supervisor/conf.d"
+SUPERVISOR_UNIT = "supervisor.service"
+DEBIAN_APPS = "/etc/uwsgi/apps-enabled"
+CONFIGURATION = re.compile(r"[^\s\"'=:;,]+\.(?:ini|xml|ya?ml|json|conf|py|toml)(?![\w.])")
+"""What looks like the name of a configuration file in a command line."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What starts the server of a socket.
+
+    :ivar unit: of systemd
+    :ivar program: of supervisor, "" without it
+    :ivar vassal: the file of a uWSGI Emperor's vassal, "" without one
+    :ivar files: the files in which the socket's address stands
+    """
+
+    unit: str
+    program: str = ""
+    vassal: str = ""
+    files: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The owner in words."""
+        if self.program:
+            return f"supervisor's program {self.program}"
+        return f"vassal {self.vassal}" if self.vassal else f"unit {self.unit}"
+
+    def restart(self) -> str:
+        """The command that makes the server start anew, or start."""
+        if self.program:
+            return f"supervisorctl restart {self.program}"
+        if self.vassal and active(self.unit):
+            return f"touch {self.vassal}"
+        return f"systemctl restart {short(self.unit)}" if self.unit else ""
+
+    def start(self) -> str:
+        """The command that starts the server if it does not run."""
+        if self.program or self.vassal:
+            return self.restart()
+        return f"systemctl start {short(self.unit)}" if self.unit else ""
+
+
+@dataclass(frozen=True)
+class Server:
+    """The process that listens.
+
+    :ivar started: seconds since the epoch
+    """
+
+    pid: int
+    uid: int
+    command: tuple[str, ...] = ()
+    unit: str = ""
+    started: float = 0.0
+
+    @property
+    def user(self) -> str:
+        """The name of the user it runs as."""
+        return _identity.user_name(self.uid)
+
+    @property
+    def name(self) -> str:
+        """The process in words."""
+        program = os.path.basename(self.command[0].split(" ")[0].rstrip(":")) if self.command and self.command[0] else "process"
+        return f"{program} (process {self.pid}, user {self.user})"
+
+    def result(self) -> dict[str, object]:
+        """The process as modules return it."""
+        return {"pid": self.pid, "user": self.user, "command": " ".join(self.command), "unit": self.unit}
+
+
+def short(unit: str) -> str:
+    """The name of a service as systemctl takes it: ``nginx`` for ``nginx.service``."""
+    return unit[: -len(".service")] if unit.endswith(".service") else unit
+
+
+def active(unit: str) -> bool:
+    """Whether a unit of systemd runs."""
+    return run(["systemctl", "is-active", "--quiet", unit], timeout=10).code == 0
+
+
+def properties(unit: str, names: Sequence[str]) -> dict[str, str]:
+    """Properties of a unit of systemd."""
+    shown = run(["systemctl", "show", f"--property={','.join(names)}", unit], timeout=10).output
+    return dict(line.partition("=")[::2] for line in shown.splitlines() if "=" in line)
+
+
+def fitting(listeners: Sequence[Listener], address: str, resolved: str = "") -> Listener | None:
+    """What listens at an address; of a TCP address also on all addresses of the host. Pure.
+
+    :param resolved: the path behind the symbolic links of a unix socket
+    """
+    wanted = {address, f"unix:{resolved}" if resolved else address}
+    if not address.startswith("unix:"):
+        host, _colon, port = address.rpartition(":")
+        if host in ("localhost", "[::1]", "0.0.0.0") or host.startswith("127."):
+            wanted |= {f"{any_host}:{port}" for any_host in ("0.0.0.0", "*", "[::]")}
+        if host == "localhost":
+            wanted |= {f"127.0.0.1:{port}", f"[::1]:{port}"}
+    found = [listener for listener in listeners if listener.address in wanted]
+    if not found and address.startswith("unix:/"):
+        # A server that was given a relative path is listed under that; two of the same name cannot be told from each other.
+        relative = [each for each in listeners if each.address.startswith("unix:") and each.address[5:6] not in "/@*"]
+        ends = tuple(f"/{each.address[5:]}" for each in relative)
+        found = [each for each, end in zip(relative, ends) if any(path.endswith(end) for path in wanted)]
+        found = found if len(found) == 1 else []
+    return max(found, key=lambda listener: (listener.waiting, listener.pids), default=None)
+
+
+def described(pid: int) -> Server | None:
+    """A process that runs, None if it is gone."""
+    try:
+        identity = _identity.of_process(pid)
+    except AppFailure:
+        return None
+    command = tuple(_processes.command_lines().get(pid, []))
+    return Server(pid, identity.uid, command, _processes.unit(pid) or "", started(pid))
+
+
+def started(pid: int) -> float:
+    """When a process began, in seconds since the epoch; 0 if it is gone."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+        (_pid, ticks), _parent = _processes.parsed(stream.read())
+        with open("/proc/uptime", encoding="ascii") as uptime:
+            booted = time.time() - float(uptime.read().split()[0])
+        return booted + ticks / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def serving(pids: Sequence[int]) -> Server | None:
+    """The server among the processes that have a socket: not systemd, which hands sockets over, if there is another one."""
+    for pid in [*sorted(pid for pid in pids if pid > 1), *(pid for pid in pids if pid == 1)]:
+        found = described(pid)
+        if found:
+            return found
+    return None
+
+
+def owner(path: str, server: Server | None = None) -> Owner | None:
+    """What starts the server of a socket: found by the server's own unit, else by the files that name the path."""
+    named = _naming(path)
+    unit = server.unit if server else ""
+    if unit == SUPERVISOR_UNIT:
+        program = _program(server.pid if server else 0)
+        found = next((each for each in named if each.program), None)
+        files = found.files if found else ()
+        return Owner(unit, program or (found.program if found else ""), "", files)
+    if unit.endswith(".service") and not unit.startswith(("user@", "ssh", "docker", "containerd", "cron")):
+        found = next((each for each in named if each.unit == unit), None)
+        files = found.files if found else _named_files(server.command if server else (), "", path)
+        return Owner(unit, "", found.vassal if found else "", tuple(files))
+    return named[0] if named else None
+
+
+def main_process(unit: str) -> Server | None:
+    """The main process of a unit that runs."""
+    pid = properties(unit, ["MainPID"]).get("MainPID", "0")
+    return described(int(pid)) if pid.isdigit() and int(pid) > 1 else None
+
+
+def _program(pid: int) -> str:
+    """The name of the program of supervisor that a process belongs to."""
+    parents = {process[0]: parent for process, parent in _processes.everybody().items()}
+    family = set()
+    while pid > 1 and pid not in family:
+        family.add(pid)
+        pid = parents.get(pid, 0)
+    shown = run(["supervisorctl", "status"], timeout=10).output
+    for name, number in re.findall(r"^(\S+)\s+RUNNING\s+pid (\d+)", shown, re.MULTILINE):
+        if int(number) in family:
+            return name
+    return ""
+
+
+def names(text: str, path: str, directory: str = "") -> bool:
+    """Whether a text names a path, in full or, in its directory, by its last component. Pure."""
+    if re.search(rf"{re.escape(path)}(?![\w./-])", text):
+        return True
+    relative = directory and os.path.normpath(directory) == os.path.dirname(path)
+    return bool(relative and re.search(rf"(?<![\w/.-]){re.escape(os.path.basename(path))}(?![\w.-])", text))
+
+
+def _naming(path: str) -> list[Owner]:
+    """What starts a server at a path, after the files on the disk; the best founded first."""
+    return [*_units(path), *_programs(path), *_debian_apps(path)]
+
+
+def _units(path: str) -> Iterator[Owner]:
+    seen = set()
+    for directory in UNITS:
+        for file in sorted(glob.glob(f"{directory}/*.service") + glob.glob(f"{directory}/*.socket")):
+            unit = os.path.basename(file)
+            if unit in seen or unit.endswith(("@.service", "@.socket")):
+                continue
+            seen.add(unit)
+            text = _disk.text_of(file)
+            for drop_in in sorted(glob.glob(f"{directory}/{unit}.d/*.conf")):
+                text += _disk.text_of(drop_in)
+            match = re.search(r"^WorkingDirectory=-?(/\S*)", text, re.MULTILINE)
+            working = match[1] if match else ""
+            commands = "\n".join(re.findall(r"^(?:Exec\w+|ListenStream|Environment)=.*(?:\\\n.*)*", text, re.MULTILINE))
+            if names(commands, path, working):
+                yield Owner(unit, files=(file,))
+                continue
+            files = _named_files(commands.split(), working, path)
+            if files:
+                yield Owner(unit, files=tuple(files))
+                continue
+            vassal = _vassal(commands, working, path)
+            if vassal:
+                yield Owner(unit, vassal=vassal, files=(vassal,))
+
+
+def _vassal(commands: str, working: str, path: str) -> str:
+    """The file of the vassal that names a path, of an Emperor that some commands start."""
+    told = commands + "\n".join(_disk.text_of(file) for file in _configurations(commands.split(), working))
+    for directory in re.findall(r"(?:--emperor[ =]|^\s*emperor\s*=\s*)(/\S+)", told, re.MULTILINE):
+        for file in sorted(glob.glob(f"{directory}/*.ini")):
+            if names(_disk.text_of(file), path, _chdir(_disk.text_of(file))):
+                return file
+    return ""
+
+
+def _programs(path: str) -> Iterator[Owner]:
+    for file in sorted(glob.glob(f"{SUPERVISOR}/*.conf")):
+        sections = re.split(r"^\[program:([^\]]+)\]", _disk.text_of(file), flags=re.MULTILINE)
+        for name, text in zip(sections[1::2], sections[2::2]):
+            match = re.search(r"^\s*directory\s*=\s*(\S+)", text, re.MULTILINE)
+            working = match[1] if match else ""
+            if names(text, path, working):
+                yield Owner(SUPERVISOR_UNIT, name, files=(file,))
+            elif _named_files(text.split(), working, path):
+                yield Owner(SUPERVISOR_UNIT, name, files=tuple(_named_files(text.split(), working, path)))
+
+
+def _debian_apps(path: str) -> Iterator[Owner]:
+    """The applications of Debian's package uwsgi, whose sockets are in /run/uwsgi/app unless they say otherwise."""
+    for file in sorted(glob.glob(f"{DEBIAN_APPS}/*.ini")):
+        name = os.path.splitext(os.path.basename(file))[0]
+        if path == f"/run/uwsgi/app/{name}/socket" or names(_disk.text_of(file), path, _chdir(_disk.text_of(file))):
+            yield Owner("uwsgi.service", files=(file,))
+
+
+def _configurations(words: Sequence[str], directory: str) -> list[str]:
+    found = []
+    for word in words:
+        for name in CONFIGURATION.findall(word):
+            path = os.path.join(directory or "/", name)
+            if os.path.isfile(path) and path not in found:
+                found.append(path)
+    return found
+
+
+def _named_files(words: Sequence[str], directory: str, path: str) -> list[str]:
+    """The configuration files in a command line that name a path."""
+    found = []
+    for file in _configurations(words, directory):
+        text = _disk.text_of(file)
+        if names(text, path, _chdir(text) or directory or os.path.dirname(file)):
+            found.append(file)
+    return found
+
+
+def _chdir(text: str) -> str:
+    match = re.search(r"^\s*chdir\s*=\s*[\"']?(/[^\s\"']*)", text, re.MULTILINE)
+    return match[1] if match else ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a uWSGI configuration says of the mode and owner of its socket; -1 and "" if it does not."""
+
+    file: str
+    mode: int = -1
+    user: str = ""
+    group: str = ""
+    changed: float = 0.0
+
+
+def setting(files: Sequence[str], command: Sequence[str] = ()) -> Setting | None:
+    """The first of some files that says something of a socket's mode or owner.
+
+    :param command: the command line of the server, which may have relative names of further files
+    """
+    for file in [*files, *(each for each in _configurations(command, "") if each not in files)]:
+        found = parsed_setting(_disk.text_of(file), file)
+        if found.mode >= 0 or found.user or found.group:
+            with contextlib.suppress(OSError):
+                found = replace(found, changed=os.stat(file).st_mtime)
+            return found
+    return None
+
+
+def parsed_setting(text: str, file: str = "") -> Setting:
+    """The mode and owner of the socket in the text of a uWSGI configuration; ``chmod-socket`` alone is 666. Pure."""
+    mode = re.findall(r"^[ \t]*(?:- )?\"?chmod-socket\"?[ \t]*(?:[=:][ \t]*\"?(\w*)\"?)?[ \t]*,?$", text, re.MULTILINE)
+    owner_words = re.findall(r"^[ \t]*(?:- )?\"?chown-socket\"?[ \t]*[=:][ \t]*\"?([\w.:-]+)", text, re.MULTILINE)
+    user, _colon, group = owner_words[-1].partition(":") if owner_words else ("", "", "")
+    digits = mode[-1] if mode else ""
+    number = int(digits, 8) if re.fullmatch(r"[0-7]{3,4}", digits) else (0o666 if mode else -1)
+    return Setting(file, number, user, group)

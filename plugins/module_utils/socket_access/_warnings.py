@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What works and should not: sockets, secrets and homes that more users get at than need to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+import shlex
+from collections.abc import Sequence
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _fix, _identity, _inside, _verdict, _walk
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity, group_name, user_name
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Server
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._walk import Step
+
+NOBODY = -1
+"""The id of a user that nothing belongs to."""
+
+SECRET_FILE = re.compile(r"(\.env(\..+)?|.*\.env|.*\.key|.*\.pem|id_(rsa|ed25519|ecdsa)|secrets?\.\w+)")
+SETTINGS_FILE = re.compile(r"(.*settings.*|config|.*_config|wsgi|app)\.(py|ini|toml|ya?ml|json)")
+SECRET = re.compile(r"(SECRET|PASSWORD|PASSWD|API_KEY|TOKEN)\w*['\"]?\s*[:=]\s*['\"]?[^\s'\"]{6}", re.IGNORECASE)
+PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+NO_SECRET = (".example", ".sample", ".template", ".dist")
+
+FILES = 500
+"""How many files beside a socket are looked at."""
+
+BYTES = 65536
+"""How much of one is read."""
+
+FIRST_HUMAN = 1000
+"""The first user id of people, see adduser.conf(5)."""
+
+
+def warnings(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]:
+    """What should not be of one socket.
+
+    :param others: the other sockets
+    """
+    found: list[dict[str, str]] = []
+    steps = list(seen.outside)
+    if steps and steps[-1].get("kind") == "socket":
+        if reached(steps, NOBODY, ()):
+            found.append(_world(seen))
+        else:
+            found += _others(seen, others)
+        found += _secrets(steps[-1]["path"], seen.server)
+    found += _homes(seen)
+    gone = set(seen.identity.groups) - set(seen.renewed.groups)
+    if gone and not _verdict.refusals(seen, seen.identity) and _verdict.refusals(seen, seen.renewed):
+        names = ", ".join(group_name(group) for group in sorted(gone))
+        sentence = f"{seen.identity.user} is no longer in the group {names}, and nginx keeps out from its next reload on."
+        found.append(_warning("group_gone", sentence, f"usermod -aG {names.replace(', ', ',')} {seen.identity.user}"))
+    return found
+
+
+def reached(steps: list[Step], uid: int, groups: Sequence[int]) -> bool:
+    """Whether a user gets all the way to a socket and may connect to it. Pure."""
+    return "error" not in steps[-1] and not _walk.refusals(steps, uid, groups)
+
+
+def _warning(code: str, sentence: str, remedy: str) -> dict[str, str]:
+    return {"code": code, "sentence": sentence, "remedy": remedy}
+
+
+def _world(seen: Evidence) -> dict[str, str]:
+    step = seen.outside[-1]
+    owner, group, path = user_name(step["uid"]), group_name(step["gid"]), shlex.quote(step["path"])
+    sentence = f"Every user of the host can use {step['path']} ({_acl.described(step, owner, group)}) as nginx does, past it."
+    keep = seen.identity
+    if keep.uid in (0, step["uid"]) or _by_list(step, keep, _acl.WRITE):
+        return _warning("world_writable", sentence, f"chmod o= {path}")
+    commands = [] if keep.has(step["gid"]) else [f"chgrp {shlex.quote(group_name(keep.gid))} {path}"]
+    return _warning("world_writable", sentence, " && ".join([*commands, f"chmod g=rw,o= {path}"]))
+
+
+def _by_list(step: Step, identity: Identity, want: int) -> bool:
+    """Whether a user may do something because an access control list names it."""
+    ruling = _acl.ruling(step, identity.uid, {identity.gid, *identity.groups}, want)
+    return ruling.granted and ruling.by.startswith("acl")
+
+
+def _others(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]:
+    """The users of other apps that get at this one's socket."""
+    if seen.server is None:
+        return []
+    step, path = seen.outside[-1], shlex.quote(seen.outside[-1]["path"])
+    users: dict[str, Evidence] = {}
+    for other in others:
+        server = other.server
+        if server is None or server.uid in (0, seen.server.uid, seen.identity.uid, step["uid"]):
+            continue
+        try:
+            identity = _identity.of_process(server.pid)
+        except AppFailure:
+            continue
+        if reached(list(seen.outside), identity.uid, [identity.gid, *identity.groups]):
+            users.setdefault(identity.user, other)
+    found = []
+    for user, other in users.items():
+        address = other.target.address
+        sentence = f"{user}, the user of the app behind {address}, can use {step['path']} as nginx does, past it."
+        remedy = f"setfacl -m u:{seen.identity.user}:rw,g::--- {path}" if seen.setfacl else ""
+        found.append(_warning("other_app", sentence, remedy))
+    return found
+
+
+def _secrets(socket: str, server: Server | None) -> list[dict[str, str]]:
+    """The files beside a socket that everybody can read and nobody should but its server."""
+    directory = os.path.dirname(socket)
+    if directory in _fix.PUBLIC:
+        return []
+    around = _inside.walk(directory)
+    if _walk.refusals([{**step, "last": False} for step in around], NOBODY, ()):
+        return []
+    found = []
+    try:
+        names = sorted(os.listdir(directory))[:FILES]
+    except OSError:
+        return []
+    for name in names:
+        path = os.path.join(directory, name)
+        step = _inside.walk(path)[-1]
+        if step.get("kind") != "file" or step["path"] != path or not step["mode"] & 0o004 or not _secret(name, path):
+            continue
+        owner, group = user_name(step["uid"]), group_name(step["gid"])
+        sentence = f"Every user of the host can read {path} ({_acl.described(step, owner, group)}), which looks like a secret."
+        found.append(_warning("secret_readable", sentence, _kept(step, server)))
+    return found
+
+
+def _kept(step: Step, server: Server | None) -> str:
+    """The command that keeps everybody from a file but the server beside it, which may read it as everybody does."""
+    path, reader = shlex.quote(step["path"]), None
+    if server is not None:
+        with contextlib.suppress(AppFailure):
+            reader = _identity.of_process(server.pid)
+    if reader is None or reader.uid in (0, step["uid"]) or _by_list(step, reader, _acl.READ):
+        return f"chmod o= {path}"
+    handed = "" if reader.has(step["gid"]) else f"chgrp {shlex.quote(group_name(reader.gid))} {path} && "
+    return f"{handed}chmod g+r,o= {path}"
+
+
+def _secret(name: str, path: str) -> bool:
+    if name.endswith(NO_SECRET):
+        return False
+    if not SECRET_FILE.fullmatch(name) and not SETTINGS_FILE.fullmatch(name):
+        return False
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            text = stream.read(BYTES)
+    except OSError:
+        return False
+    if name.endswith(".pem"):  # mostly a certificate, which is no secret
+        return bool(PRIVATE_KEY.search(text))
+    return bool(SECRET_FILE.fullmatch(name) and text.strip()) or bool(SECRET.search(text))
+
+
+def _homes(seen: Evidence) -> list[dict[str, str]]:
+    """The homes on the way that everybody may pass through, where new homes of this host are not like that."""
+    if not seen.outside or homes_open():
+        return []
+    homes = {
+        os.path.normpath(account.pw_dir) for account in pwd.getpwall() if account.pw_uid == 0 or account.pw_uid >= FIRST_HUMAN
+    }
+    found = []
+    for step in seen.outside:
+        path = step["path"]
+        if step.get("kind") != "directory" or path not in homes or path in _fix.PUBLIC or not step["mode"] & 0o001:
+            continue
+        owner, group = user_name(step["uid"]), group_name(step["gid"])
+        closed = {**step, "mode": step["mode"] & ~0o007}
+        keep = _fix.grants(
+            _walk.refusals([closed], seen.identity.uid, {seen.identity.gid, *seen.identity.groups}),
+            seen.identity,
+            seen.setfacl,
+        )
+        sentence = (
+            f"Every user of the host may pass through the home directory {path} "
+            f"({_acl.described(step, owner, group)}), on the way to {seen.target.address}."
+        )
+        found.append(_warning("home_open", sentence, " && ".join([*keep, f"chmod o= {shlex.quote(path)}"])))
+    return found
+
+
+def homes_open() -> bool:
+    """Whether new homes of this host are open to everybody, as they were on Debian before its release 12."""
+    for file, name in (("/etc/adduser.conf", "DIR_MODE"), ("/etc/login.defs", "HOME_MODE")):
+        try:
+            with open(file, encoding="utf-8", errors="replace") as stream:
+                mode = home_mode(stream.read(), name)
+        except OSError:
+            continue
+        if mode is not None:
+            return bool(mode & 0o001)
+    return False
+
+
+def home_mode(text: str, name: str) -> int | None:
+    """The mode that a configuration gives new homes, or says in a comment that they get by default. Pure."""
+    match = re.search(rf"^{name}[= \t]+(\d+)", text, re.MULTILINE)
+    match = match or re.search(rf"^#.*{name}[= \t]+(\d+)", text, re.MULTILINE)
+    return int(match[1], 8) if match else None

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Building one plugin: compiled by a user that exists only meanwhile, tried in the real uWSGI, installed by one rename."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._uwsgi import PROGRAM
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import (
+    _embedded_python,
+    _file,
+    _sources,
+    _stamp,
+    _uwsgi_binary,
+)
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._diagnosis import (
+    Diagnosis,
+    diagnose,
+    headers_package,
+    of_distribution,
+)
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._sources import Sources
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._uwsgi_binary import Core
+
+SCRATCH = ".wsgi-"
+TIMEOUT = 600  # seconds
+DEFAULT = "/usr/bin/python3"
+
+# uWSGI hands the build over to the interpreter, whose distutils the plugins of earlier releases ask for its headers. Python
+# 3.12 has none any more, Debian packages it apart, and what they ask for is in sysconfig.
+SCRIPT = """
+mkdir -p shim/distutils
+: >shim/distutils/__init__.py
+cat >shim/distutils/sysconfig.py <<'END'
+from sysconfig import *
+
+
+def get_python_inc(plat_specific=0, prefix=None):
+    return get_path("platinclude" if plat_specific else "include")
+END
+export PYTHONPATH=/tmp/shim LC_ALL=C
+{exports}
+{program} --build-plugin {sources}
+cat {name}_plugin.so >&3
+"""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A plugin to build.
+
+    :ivar plugin: the directory of its sources
+    :ivar name: what it is called
+    :ivar python: the interpreter, see ``build._interpreter.probe``
+    :ivar wanted: what its stamp is to say, see ``_stamp.differences``
+    :ivar base: the path of Python's plugin, if this one stands on it
+    """
+
+    plugin: str
+    name: str
+    path: str
+    python: Mapping[str, Any]
+    wanted: Mapping[str, Any]
+    sources: Sources
+    core: Core
+    base: str | None
+
+
+def variables(python: Mapping[str, Any] | None) -> dict[str, str]:
+    """The variables of the compiler and of the linker, for an interpreter or for none.
+
+    Without debugging information the result does not depend on the place where it is compiled.
+    """
+    include = python["include"] if python else ""
+    return {
+        # sysconfig names the compiler of the machine that the interpreter was compiled on.
+        "CC": "gcc",
+        "CFLAGS": f"-g0 -I{include}" if include and not include.startswith("/usr/include") else "-g0",
+        "LDFLAGS": _uwsgi.linker_flags(python) if python else "",
+    }
+
+
+def draft_directory(core: Core) -> tempfile.TemporaryDirectory:
+    """A place for drafts on the file system of the plugins, which all may read from."""
+    directory = tempfile.TemporaryDirectory(prefix=SCRATCH, dir=core.directory)
+    os.chmod(directory.name, 0o755)
+    return directory
+
+
+def compile_draft(order: Order, directory: str) -> str:
+    """Compile a plugin.
+
+    :returns: the path of the file
+    :raises AppFailure: it does not compile
+    """
+    for path in (order.python["library"], order.python["include"], order.python["executable"]):
+        if re.search(r"[\s\"'$`\\]", path):
+            cure = "install it to a place without such characters"
+            raise AppFailure("plugin", f"{path} has a blank or a quote in it, which uWSGI's builder cannot take; {cure}.")
+    draft = os.path.join(directory, os.path.basename(order.path))
+    values = {"PYTHON": order.python["executable"], **order.wanted["build"]}
+    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
+    sources = shlex.quote(f"{order.sources.plugin(order.plugin)} {order.name}")
+    script = SCRIPT.format(exports=exports, program=PROGRAM, sources=sources, name=order.name)
+    completed = _sandbox.run_script(script, draft, TIMEOUT)
+    if completed.code == 124:
+        cause = f"the plugin {order.name} cannot be built: it took more than {TIMEOUT} s; run the play again."
+        raise AppFailure("plugin", cause, completed.output)
+    if completed.code:
+        found = diagnose(completed.output, order.python, order.sources.release, os.path.realpath(DEFAULT))
+        raise refusal(order, found, completed.output)
+    return draft
+
+
+def packages(order: Order) -> list[str]:
+    """The Debian packages that building a plugin takes."""
+    wanted = {"gcc", "libc6-dev", *_uwsgi_binary.packages(order.core.flags)}
+    if order.sources.packaged:
+        wanted.add(_sources.PACKAGE)
+    elif not order.sources.present:
+        wanted.add("python3-venv")
+    if order.wanted["interpreter"] and of_distribution(order.python):
+        wanted.add(headers_package(order.python))
+    if order.plugin == "greenlet" and order.python["executable"] == os.path.realpath(DEFAULT):
+        wanted.add("python-greenlet-dev")
+    return sorted(wanted)
+
+
+def refusal(order: Order, diagnosis: Diagnosis, log: str) -> AppFailure:
+    """The failure of a build.
+
+    As compilers stop at the first header that is missing, the packages are named with it that would be missed next.
+    """
+    cause = f"the plugin {order.name} cannot be built: {diagnosis.cause}"
+    if not diagnosis.packages:
+        return AppFailure("plugin", f"{cause}; {diagnosis.cure}.", log)
+    unknown = sorted(set(diagnosis.packages) - _packages.installable(diagnosis.packages))
+    if unknown:
+        cause = f"{cause}, and apt knows no package {' and no '.join(unknown)}; add the package source that has it"
+        return AppFailure("plugin", f"{cause}.", log)
+    wanted = [*diagnosis.packages, *packages(order)]
+    missing = set(wanted) - _packages.installed(wanted)
+    possible = _packages.installable(missing)
+    cure = _packages.listed([package for package in wanted if package in possible] or diagnosis.packages)
+    return AppFailure("plugin", f"{cause}; install {cure}, or set install_build_dependencies: true.", log)
+
+
+def settle(order: Order, draft: str) -> None:
+    """Try a draft in the real uWSGI, and make it what is to be installed.
+
+    :raises AppFailure: it does not fit
+    """
+    if order.base and not os.path.exists(order.base):
+        cure = "add python to plugins, or mend what keeps that one from being built"
+        raise AppFailure("plugin", f"the plugin {order.name} stands on {order.base}, which is not there; {cure}.")
+    found = unfit(order, draft)
+    if found:
+        cure = "name another python, or set uwsgi_install_from: venv"
+        raise AppFailure("plugin", f"the plugin {order.name} was built, but {found[0]}; {cure}.", found[1])
+    with open(draft, "r+b") as stream:
+        notes = {"plugin": order.plugin, "name": order.name, "python": order.python["executable"]}
+        stamped = _stamp.add(stream.read(), {**order.wanted, **notes})
+        stream.seek(0)
+        stream.write(stamped)
+        stream.flush()
+        os.fchown(stream.fileno(), 0, 0)
+        os.fchmod(stream.fileno(), _file.MODE)
+        os.fsync(stream.fileno())
+
+
+def keep_original(path: str) -> bool:
+    """Keep a file that somebody else made beside the place that it is to give way from, unless one is kept there already."""
+    try:
+        os.link(path, f"{path}.orig", follow_symlinks=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def unfit(order: Order, path: str) -> tuple[str, str] | None:
+    """In words, what keeps a file from being the plugin that is wanted, and what uWSGI printed."""
+    if order.wanted["interpreter"] and order.base is None:
+        return _embedded_python.of_plugin(path, order.python)
+    if order.base is None:
+        loaded = _file.loads(path)
+    elif os.path.exists(order.base):
+        loaded = _embedded_python.with_plugins(order.base, path)
+    else:
+        return f"it stands on {order.base}, which is not there (add python to plugins)", ""
+    return (_embedded_python.unloadable(loaded.output), loaded.output) if loaded.code else None
+
+
+def clean(core: Core) -> None:
+    """Remove the drafts of runs that were killed; the caller holds the lock."""
+    with os.scandir(core.directory) as found:
+        drafts: Iterable[str] = [entry.path for entry in found if entry.name.startswith(SCRATCH)]
+    for draft in drafts:
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(draft):
+                os.unlink(os.path.join(draft, name))
+            os.rmdir(draft)

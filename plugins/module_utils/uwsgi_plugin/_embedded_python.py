@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which Python a uWSGI runs: what it says when it is asked, and which libpython the loader gives it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._uwsgi import PROGRAM
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
+
+USER = "nobody"
+TIMEOUT = 60  # seconds
+
+
+def with_plugins(*plugins: str) -> Completed:
+    """Have the distribution's uWSGI load plugins, by their absolute paths, one of them Python's.
+
+    The last line of the output is the version of the libpython that they got. By a name alone, uWSGI would silently take another
+    file if it cannot read the one meant.
+    """
+    needed = [word for path in plugins for word in ("--need-plugin", path)]
+    return run([PROGRAM, *needed, "--python-version"], user=USER, timeout=TIMEOUT)
+
+
+def of_plugin(plugin: str, python: Mapping[str, Any]) -> tuple[str, str] | None:
+    """In words, what keeps a file from being an interpreter's plugin, and what uWSGI printed; None if nothing does.
+
+    :param python: see ``build._interpreter.probe``
+    """
+    return _judged(plugin, with_plugins(plugin), python, USER)
+
+
+def of_program(program: str, python: Mapping[str, Any], user: str) -> tuple[str, str] | None:
+    """As ``of_plugin``, for a uWSGI that has Python built in.
+
+    :param user: a user who can run it
+    """
+    return _judged(program, run([program, "--python-version"], user=user, timeout=TIMEOUT), python, user)
+
+
+def unloadable(output: str) -> str:
+    """In words, what the loader said of a plugin: uWSGI adds a line of its own, and may have begun with others."""
+    if "*** backtrace" in output:
+        return "it does not load: uWSGI crashes with it"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    reasons = [before for before, line in zip(lines, lines[1:]) if line.startswith("unable to load plugin")]
+    said = (reasons or lines or ["uWSGI ended without a word"])[-1]
+    return "it does not load: " + re.sub(r"^/\S+: ", "", said)
+
+
+def mismatch(python: Mapping[str, Any], version: str, library: str) -> str:
+    """In words, how the Python that a uWSGI runs differs from an interpreter; "" if it does not. Pure."""
+    if version != python["version"]:
+        return f"it runs Python {version}, and {python['executable']} is {python['version']}"
+    if library != python["library"]:
+        wanted = python["library"] or "none"
+        return f"its libpython is {library or 'none'}, and that of {python['executable']} is {wanted}"
+    return ""
+
+
+def library_in(output: str) -> str:
+    """The path of the libpython in what ldd(1) prints; "" without one."""
+    found = re.search(r"libpython\d\S* => (/.*) \(0x", output)
+    return found[1] if found else ""
+
+
+def _judged(path: str, asked: Completed, python: Mapping[str, Any], user: str) -> tuple[str, str] | None:
+    if asked.code:
+        return unloadable(asked.output), asked.output
+    library = library_in(run(["ldd", path], user=user, timeout=TIMEOUT).output)
+    different = mismatch(python, asked.last_line, os.path.realpath(library) if library else "")
+    return (different, asked.output) if different else None

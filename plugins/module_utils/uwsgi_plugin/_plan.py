@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One plugin: what it is to be built of, and whether it has to be."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _compile, _diagnosis, _file, _sources, _stamp
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._sources import Sources
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._uwsgi_binary import Core
+
+KEPT, PACKAGED, BUILD, REMOVE, ABSENT = "present", "packaged", "build", "remove", "absent"
+DONE = {BUILD: "built", REMOVE: "removed"}
+
+RELEASE = re.compile(r"\d+(\.\d+)+")
+
+
+@dataclass
+class Item:
+    """One plugin, as it is and as it is to be.
+
+    :ivar labels: whom it is for
+    :ivar found: the stamp of what is there
+    :ivar foreign: whether that was made by somebody else, and by no package
+    :ivar order: how to build it; nothing if nothing is known yet of uWSGI or the interpreter, in check mode
+    """
+
+    plugin: str
+    labels: list[str]
+    python: Mapping[str, Any] | None
+    named: str
+    order: _compile.Order | None = None
+    action: str = BUILD
+    reason: str = ""
+    found: dict[str, Any] = field(default_factory=dict)
+    foreign: bool = False
+    failed: bool = False
+
+    def result(self, check_mode: bool) -> dict[str, Any]:
+        done = f"would {self.action}" if check_mode else DONE.get(self.action)
+        return {
+            "plugin": self.plugin,
+            "name": self.order.name if self.order else None,
+            "path": self.order.path if self.order else None,
+            "python": self.python["executable"] if self.python else self.named,
+            "version": self.python["version"] if self.python else None,
+            "action": done if self.action in DONE else self.action,
+            "reason": self.reason,
+        }
+
+    @property
+    def shown(self) -> str:
+        return self.order.name if self.order else f"{self.plugin} for {self.named}"
+
+
+def choose(source: str, core: Core, python: Mapping[str, Any]) -> Sources:
+    """The sources to build an interpreter's plugins of.
+
+    :param source: see ``Request``
+    """
+    own = _sources.distribution(core.release)
+    if source == "distribution" or (source == "auto" and not _diagnosis.too_old(own.release, python)):
+        return own
+    return _sources.released(source if RELEASE.fullmatch(source) else _sources.RELEASE)
+
+
+def name_of(plugin: str, base: str) -> str:
+    """What a plugin is called.
+
+    :param base: what Python's is called, for the interpreter
+    """
+    if plugin == "python":
+        return base
+    return f"{plugin}_{base}" if plugin in _sources.FOR_PYTHON else plugin
+
+
+def order_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Core) -> _compile.Order:
+    """What to build for an interpreter, and how.
+
+    :raises AppFailure: there is no such plugin
+    """
+    base = _uwsgi.plugin_name(dict(python))
+    for_python = plugin in _sources.FOR_PYTHON
+    name = name_of(plugin, base)
+    wanted = {
+        "format": _stamp.FORMAT,
+        "uwsgi": core.key,
+        "interpreter": {key: python[key] for key in ("version", "soabi", "library")} if for_python else {},
+        "source": {"version": sources.release, "sha256": sources.digest(plugin)},
+        "build": _compile.variables(python if for_python else None),
+    }
+    stands_on = _file.path_of(core, base) if plugin in _sources.LOOPS else None
+    return _compile.Order(plugin, name, _file.path_of(core, name), python, wanted, sources, core, stands_on)
+
+
+def plan(item: Item, core: Core) -> None:
+    """Find out whether a plugin has to be built, and why.
+
+    :raises AppFailure: it cannot be, or what is there must not be replaced
+    """
+    if item.order is None:
+        return
+    order = item.order
+    if os.path.islink(order.path) and not os.path.exists(order.path):
+        item.action, item.reason, item.foreign = BUILD, "it is a link that leads nowhere", True
+        return
+    found = _file.read(order.path)
+    if found is None:
+        item.action, item.reason = BUILD, "it is not there"
+    elif found.stamp is not None:
+        item.found = found.stamp
+        changes = _stamp.differences(found, order.wanted) + _file.opened(order.path)
+        item.action, item.reason = (BUILD, "; ".join(changes)) if changes else (KEPT, "nothing that it is built of has changed")
+    else:
+        _judge(item, order, core)
+
+
+def lacking(items: Sequence[Item]) -> list[str]:
+    """The Debian packages that building plugins takes, and that are neither installed nor unknown to apt."""
+    orders = [item.order for item in items if item.order]
+    wanted = {package for order in orders for package in _compile.packages(order)}
+    missing = set(wanted) - _packages.installed(wanted)
+    return sorted(missing & _packages.installable(missing))
+
+
+def agree(one: Item, other: Item) -> None:
+    """Refuse two interpreters whose plugins would have the same name.
+
+    :raises AppFailure: in a sentence
+    """
+    if one.order and other.order and one.order.wanted["interpreter"] != other.order.wanted["interpreter"]:
+        names = [item.python["executable"] for item in (one, other) if item.python]
+        cause = f"{names[1]} would have a plugin of the same name as {names[0]}, {one.order.name}"
+        raise AppFailure("plugin", f"{cause}; move one of them to a directory of another name.")
+
+
+def _judge(item: Item, order: _compile.Order, core: Core) -> None:
+    """What somebody else put where the plugin would be: a package's is taken if it fits, and anything else gives way."""
+    real = os.path.realpath(order.path)
+    package = next(iter(_file.owners([order.path, real]).values()), None)
+    if package is None:
+        item.action, item.reason, item.foreign = BUILD, "what is there was made by somebody else", True
+        return
+    unfit = _compile.unfit(order, order.path)
+    if unfit:
+        cause = f"{order.path} comes from the package {package} and does not fit: {unfit[0]}"
+        cure = f"bring that package and uwsgi-core ({core.version}) to versions that belong together"
+        raise AppFailure("plugin", f"{cause}; {cure}.", unfit[1])
+    item.action, item.reason = PACKAGED, f"it comes from the package {package}, and fits"
+
+
+def described(stamp: Mapping[str, Any]) -> dict[str, Any]:
+    """A stamp as a diff shows it."""
+    return {part: stamp[part] for part in ("uwsgi", "interpreter", "source", "build") if stamp.get(part)}

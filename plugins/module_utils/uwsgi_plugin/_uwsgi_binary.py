@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the installed uWSGI is, as far as its plugins depend on it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._uwsgi import PROGRAM
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+
+TIMEOUT = 30  # seconds
+
+PACKAGES = {
+    "-DUWSGI_UUID": "uuid-dev",
+    "-DUWSGI_CAP": "libcap-dev",
+    "-DUWSGI_SSL": "libssl-dev",
+    "-DUWSGI_PCRE": "libpcre3-dev",
+    "-DUWSGI_PCRE2": "libpcre2-dev",
+    "-DUWSGI_ZLIB": "zlib1g-dev",
+}
+"""The Debian packages of the headers that uWSGI's own header includes, by the macro that makes it do so. Those for XML, YAML
+and JSON are used by the core alone."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """The installed uWSGI.
+
+    :ivar version: as it says itself, ``2.0.21-debian``
+    :ivar header: the MD5 digest of its header, as Debian's package ``uwsgi-abi-<digest>`` has it
+    :ivar flags: the macros that it was compiled with, which change the layout of structures that plugins use
+    :ivar directory: where it looks for plugins
+    """
+
+    version: str
+    header: str
+    flags: tuple[str, ...]
+    directory: str
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What a plugin has to be built for. uWSGI itself compares none of it: a plugin for another core loads silently, then
+        hangs, and ignores SIGTERM.
+        """
+        return {"version": self.version, "header": self.header, "flags": list(self.flags)}
+
+    @property
+    def release(self) -> str:
+        """The version without what a distribution adds to it."""
+        return self.version.partition("-")[0]
+
+
+def read() -> Core:
+    """Ask the installed uWSGI.
+
+    :raises AppFailure: there is none, or it cannot have plugins
+    """
+    version, header, flags = (_ask(option) for option in ("--version", "--dot-h", "--cflags"))
+    directory = plugin_directory(flags)
+    if not directory.startswith("/"):
+        cure = "install the package uwsgi-core in its place, or set uwsgi_install_from: venv"
+        raise AppFailure("plugin", f"{PROGRAM} has no directory for plugins (found {directory or 'none'!r}); {cure}.")
+    return Core(version.strip(), hashlib.md5(header.encode()).hexdigest(), macros(flags), directory)
+
+
+def macros(flags: str) -> tuple[str, ...]:
+    """The macros among the flags of a compiler, each once, sorted."""
+    return tuple(sorted({word for word in shlex.split(flags) if word.startswith("-D")}))
+
+
+def plugin_directory(flags: str) -> str:
+    """The directory of plugins that is compiled into a uWSGI with these flags, "" if there is none."""
+    found = re.search(r'-DUWSGI_PLUGIN_DIR="(.*)"$', "\n".join(macros(flags)), re.MULTILINE)
+    return found[1] if found else ""
+
+
+def packages(flags: Iterable[str]) -> list[str]:
+    """The Debian packages with the headers that every plugin of a uWSGI with these macros includes."""
+    return sorted(PACKAGES[flag] for flag in flags if flag in PACKAGES)
+
+
+def _ask(option: str) -> str:
+    asked = run([PROGRAM, option], timeout=TIMEOUT)
+    if asked.code == 127:
+        raise AppFailure("plugin", f"there is no {PROGRAM}; install the package uwsgi-core.")
+    if asked.code:
+        cause = f"{PROGRAM} does not run ({asked.last_line}); reinstall the package uwsgi-core."
+        raise AppFailure("plugin", cause, asked.output)
+    return asked.output

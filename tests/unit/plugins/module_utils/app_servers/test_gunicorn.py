@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""gunicorn's configuration, as Python reads it, and what a gunicorn does for its slot."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import socket
+import subprocess
+import sys
+import types
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn, _gunicorn_hooks
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
+
+SHOP = {
+    "name": "shop",
+    "stack": "gunicorn_supervisor",
+    "source": {"git": "https://git.example.com/shop.git"},
+    "entry_point": "shop.wsgi:application",
+}
+BUILD = {"path": "/srv/wsgi/shop/builds/a"}
+KNOWN = ["workers", "threads", "timeout", "max_requests", "preload_app"]
+
+
+def resolved(**keys):
+    return _resolve.resolve([{**SHOP, **keys}])[0]
+
+
+def loaded(monkeypatch, processors=3, backlog=4096, **keys):
+    """The names that gunicorn finds in an app's configuration."""
+    config = types.ModuleType("gunicorn.config")
+    config.KNOWN_SETTINGS = [types.SimpleNamespace(name=name) for name in KNOWN]
+    gunicorn = types.ModuleType("gunicorn")
+    gunicorn.__version__, gunicorn.config = "27.0.1", config
+    monkeypatch.setitem(sys.modules, "gunicorn", gunicorn)
+    monkeypatch.setitem(sys.modules, "gunicorn.config", config)
+    names = {"__name__": "__config__"}
+    text = _gunicorn.configuration(resolved(**keys), BUILD, {"processors": processors, "backlog": backlog})
+    exec(compile(text, "gunicorn.conf.py", "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ({}, {"workers": 3, "worker_class": "gthread", "threads": 2}),
+        ({"processes": 1, "threads": 8}, {"workers": 1, "worker_class": "gthread", "threads": 8}),
+        ({"threads": 1}, {"worker_class": "sync", "threads": 1}),
+        ({"gevent": 100, "threads": 8}, {"worker_class": "gevent", "threads": 1, "worker_connections": 100}),
+        ({}, {"raw_env": [], "chdir": "/srv/wsgi/shop/builds/a/source", "control_socket_disable": True}),
+        ({"mount": "/shop"}, {"raw_env": ["SCRIPT_NAME=/shop"]}),
+        ({"working_directory": "src/it's"}, {"chdir": "/srv/wsgi/shop/builds/a/source/src/it's"}),
+        ({"drain_timeout": 7}, {"graceful_timeout": 7}),
+        ({}, {"timeout": 90, "umask": 0o111, "errorlog": "-", "accesslog": None, "backlog": 1024}),
+        ({"request_timeout": 600}, {"timeout": 630}),
+        ({"health_check": {"timeout": 120}}, {"timeout": 150}),
+        (
+            {"server_options": {"timeout": 5, "max_requests": "9", "preload_app": True}},
+            {"timeout": 5, "max_requests": "9", "preload_app": True},
+        ),
+    ],
+)
+def test_the_configuration_says_what_the_app_does(monkeypatch, keys, wanted):
+    found = loaded(monkeypatch, **keys)
+    assert {name: found[name] for name in wanted} == wanted
+
+
+def test_small_hosts_are_not_asked_for_what_they_do_not_have(monkeypatch):
+    found = loaded(monkeypatch, processors=1, backlog=128)
+    assert (found["workers"], found["backlog"]) == (2, 128)
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("max-requests", "did you mean max_requests?"),
+        ("--max-requests", "did you mean max_requests?"),
+        ("preload", "did you mean preload_app?"),
+        ("class", "remove it."),
+        ("a = 1\tb", "remove it."),
+        ("on_starting", "remove it."),
+    ],
+)
+def test_an_option_that_gunicorn_would_pass_over_ends_it(monkeypatch, name, cure):
+    with pytest.raises(SystemExit) as ended:
+        loaded(monkeypatch, server_options={name: 1})
+    assert ended.value.code == f"server_options.{name}: gunicorn 27.0.1 has no such setting; {cure}"
+
+
+@pytest.mark.parametrize("name", sorted(_gunicorn.OWN_OPTIONS))
+def test_what_the_collection_sets_is_no_option(name):
+    with pytest.raises(_resolve.AppError, match=f"server_options.{name}: found an option that the collection sets itself"):
+        resolved(server_options={name: 1})
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [({}, ["gunicorn"]), ({"gevent": 10}, ["gunicorn[gevent]"])],
+)
+def test_the_build_has_what_its_workers_take(keys, expected):
+    assert _gunicorn.requirements(resolved(**keys)) == expected
+
+
+def test_an_entry_point_that_gunicorn_does_not_find_by_its_name_is_found(monkeypatch):
+    (line,) = _gunicorn.start(resolved(), BUILD, "/srv/wsgi/shop/releases/1")
+    assert line == (
+        "exec /srv/wsgi/shop/releases/1/run /srv/wsgi/shop/builds/a/venv/bin/gunicorn"
+        " --config /srv/wsgi/shop/releases/1/gunicorn.conf.py"
+        ' --bind "unix:/run/wsgi/shop/$1.$$.sock" --name "wsgi-$1@shop" shop.wsgi:application'
+    )
+    (line,) = _gunicorn.start(resolved(entry_point="os:path.join"), BUILD, "/srv/wsgi/shop/releases/1")
+    assert line.endswith(" '__config__:entry_point()'")
+    assert loaded(monkeypatch, entry_point="os:path.join")["entry_point"]() is os.path.join
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("python\0/srv/gunicorn\0--bind\0unix:/a\0--name\0wsgi-blue@shop\0app:application\0", "wsgi-blue@shop"),
+        ("gunicorn: master [wsgi-blue@shop]", "wsgi-blue@shop"),
+        ("gunicorn: worker [wsgi-green@shop]\0\0\0", "wsgi-green@shop"),
+        ("supervisorctl\0status\0wsgi-blue@shop\0", None),
+        ("", None),
+    ],
+)
+def test_a_gunicorn_is_known_by_its_name(command, name):
+    assert _gunicorn_hooks.slot_of(command) == name
+
+
+def test_a_master_leads_a_process_group_and_a_worker_does_not():
+    code = "import subprocess, sys; print(1, flush=True); subprocess.run([sys.executable, '-c', 'input()', *sys.argv[1:]])"
+    command = [sys.executable, "-c", code, "--name", "wsgi-blue@shop", "x"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
+        process.stdout.readline()
+        assert _gunicorn_hooks.masters("wsgi-blue@shop") == {process.pid}
+        assert _gunicorn_hooks.masters("wsgi-green@shop") == set()
+        process.stdin.close()
+
+
+@pytest.fixture
+def listening(tmp_path):
+    """Opens sockets, and closes them."""
+    found = []
+
+    def listen(name):
+        listener = socket.socket(socket.AF_UNIX)
+        found.append(listener)
+        listener.bind(str(tmp_path / name))
+        listener.listen()
+        return listener
+
+    yield listen
+    for listener in found:
+        listener.close()
+
+
+def test_a_slot_is_given_over_in_one_rename(tmp_path, listening):
+    name = str(tmp_path / "blue.sock")
+    mine = f"blue.{os.getpid()}.sock"
+    for others in ("blue.999999999.sock", "blue.999999998.sock.new", "green.999999999.sock", "blue.1.sock"):
+        listening(others)
+    os.link(tmp_path / "blue.1.sock", name)
+    listener = listening(mine)
+    for _again in range(2):
+        _gunicorn_hooks.take_name(str(tmp_path / mine))
+        # What was killed has left its socket there; that of another slot, and that of a process that runs, are its own.
+        assert sorted(os.listdir(tmp_path)) == sorted([mine, "blue.1.sock", "blue.sock", "green.999999999.sock"])
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(name)
+        listener.accept()[0].close()
+    # gunicorn removes what it listened on, and its successor has the name.
+    os.unlink(tmp_path / "blue.1.sock")
+    assert os.path.samefile(name, tmp_path / mine)
+
+
+def test_the_clients_address_is_where_wsgi_has_it():
+    def application(environ, start_response):
+        return environ["REMOTE_ADDR"]
+
+    serve = _gunicorn_hooks.with_address(application)
+    assert serve({"REMOTE_ADDR": "", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.1"
+    assert serve({"REMOTE_ADDR": "192.0.2.2", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.2"
+    assert serve({}, None) == ""
+
+
+def test_the_backlog_of_a_slot_is_that_of_its_gunicorns():
+    shown = "u_str LISTEN 3 1024 /run/wsgi/shop/blue.12.sock 1 * 0\nu_str LISTEN 2 1024 /run/wsgi/shop/blue.13.sock 2 * 0\n"
+    assert _sockets.parse(shown) == {"/run/wsgi/shop/blue.sock": 5}
+    assert {listener.address for listener in _sockets.parse_listeners(shown)} == {"unix:/run/wsgi/shop/blue.sock"}
+
+
+def test_a_configuration_needs_no_file_of_ours_to_be_read(monkeypatch):
+    """As for the thread that comes second where two of them have a file read for the first time."""
+    whole = loaded(monkeypatch)
+    monkeypatch.setattr(linecache, "getlines", lambda *_arguments: [])
+    assert set(loaded(monkeypatch)) == set(whole)

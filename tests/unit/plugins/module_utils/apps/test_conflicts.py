@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apps that want the same certificate's place, or the same port."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._conflicts import check_conflicts
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import AppError, fill
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._tls import TLS
+
+
+def app(name, domains=(), bind=None, preview_port=None, mount=None, **tls):
+    return {
+        "name": name,
+        "domains": list(domains),
+        "canonical_domain": None,
+        "mount": mount or f"/{name}",
+        "static": [],
+        "bind": bind,
+        "preview_port": preview_port,
+        "tls": fill(tls, TLS),
+    }
+
+
+SIGNED = {"mode": "self_signed"}
+
+
+@pytest.mark.parametrize(
+    "apps",
+    [
+        pytest.param([app("a", ["x.test"], **SIGNED), app("b", ["x.test"], **SIGNED)], id="the same on one domain"),
+        pytest.param([app("a", ["a.test"], **SIGNED), app("b", ["b.test"])], id="on two domains"),
+        pytest.param([app("a", ["a.test"], **SIGNED), app("b", ["b.test"], mode="certbot")], id="two modes on one port"),
+        pytest.param([app("a", ["a.test"], **SIGNED), app("b", ["b.test"], profile="modern")], id="a profile without TLS"),
+        pytest.param(
+            [app("a", ["a.test"], **SIGNED), app("b", ["b.test"], port=5000, profile="modern", **SIGNED)], id="a profile a port"
+        ),
+        pytest.param([app("a", preview_port=5000), app("b", bind="127.0.0.1:5001")], id="a port each"),
+        pytest.param([app("a", port=80)], id="a port that is not used"),
+    ],
+)
+def test_apps_that_get_along(apps):
+    check_conflicts(apps, [80])
+
+
+@pytest.mark.parametrize(
+    ("apps", "expected"),
+    [
+        pytest.param(
+            [app("a", ["x.test"]), app("b", ["x.test"], **SIGNED)],
+            "app b: tls.mode: found self_signed, but app a on the same domain x.test has none; give both the same.",
+            id="mode",
+        ),
+        pytest.param(
+            [app("a", **SIGNED), app("b", hsts=60, **SIGNED)],
+            "app b: tls.hsts: found 60, but app a on any domain, too, has 0; give both the same.",
+            id="any domain",
+        ),
+        pytest.param(
+            [app("a", ["a.test"], **SIGNED), app("b", ["b.test"], profile="modern", **SIGNED)],
+            "app b: tls.profile: found modern, but app a on the same port 443 has intermediate, and nginx settles on a protocol"
+            " before it knows the name; give both the same.",
+            id="profile",
+        ),
+        pytest.param(
+            [app("a", port=80, **SIGNED)],
+            "app a: tls.port: found port 80, which is nginx's for HTTP (nginx_http_ports) already; choose another one.",
+            id="a port for HTTP",
+        ),
+        pytest.param(
+            [app("a", preview_port=80)],
+            "app a: preview_port: found port 80, which is nginx's for HTTP (nginx_http_ports) already; choose another one.",
+            id="a preview on it",
+        ),
+        pytest.param(
+            [app("a", preview_port=5000), app("b", preview_port=5000)],
+            "app b: preview_port: found port 5000, which is app a's (preview_port) already; choose another one.",
+            id="two previews",
+        ),
+        pytest.param(
+            [app("a", preview_port=443), app("b", ["b.test"], **SIGNED)],
+            "app a: preview_port: found port 443, which is app b's for TLS (tls.port) already; choose another one.",
+            id="a preview on a port for TLS",
+        ),
+        pytest.param(
+            [app("a", bind="[::1]:5000", preview_port=5000)],
+            "app a: bind: found port 5000, which is app a's (preview_port) already; choose another one.",
+            id="an app in its own way",
+        ),
+        pytest.param(
+            [app("a", bind="[::1]:5000"), app("b", bind="127.0.0.1:5000")],
+            "app b: bind: found port 5000, which is app a's (bind) already; choose another one.",
+            id="two that bind",
+        ),
+    ],
+)
+def test_apps_in_each_others_way(apps, expected):
+    with pytest.raises(AppError) as error:
+        check_conflicts(apps, [80])
+    assert str(error.value) == expected

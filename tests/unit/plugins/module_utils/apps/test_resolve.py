@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user writes, checked and completed."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+
+SHOP = {"name": "shop", "source": {"git": "https://git.example.com/shop.git"}, "entry_point": "shop.wsgi:application"}
+
+
+def app(**keys):
+    return {**SHOP, **keys}
+
+
+def refusal(*apps, **settings):
+    with pytest.raises(_resolve.AppError) as caught:
+        _resolve.resolve(list(apps), **settings)
+    return str(caught.value)
+
+
+def test_a_minimal_app_has_every_key():
+    (resolved,) = _resolve.resolve([SHOP])
+    assert set(resolved) == (set(_resolve.APP) - set(_resolve.SECRETS)) | {
+        "user",
+        "group",
+        "directory",
+        "runtime_directory",
+        "current",
+        "live_socket",
+        "preview",
+        "preview_socket",
+        "protocol",
+        "upstream",
+    }
+    assert resolved["source"]["kind"] == "git"
+    assert resolved["source"]["version"] == "HEAD"
+    assert resolved["live_socket"] == "/run/wsgi/shop/app.sock"
+
+
+def test_a_mount_is_in_front_of_static_urls_and_of_the_health_check():
+    (resolved,) = _resolve.resolve(
+        [app(mount="/shop", static=[{"url": "/static/", "directory": "shop/static"}], health_check={"path": "/ping"})]
+    )
+    assert resolved["static"] == [
+        {"url": "/shop/static/", "directory": "shop/static", "path": "/srv/wsgi/shop/current/build/source/shop/static"}
+    ]
+    assert resolved["health_check"] == {"path": "/shop/ping", "status": [200], "timeout": 30}
+
+
+def test_numbers_may_come_as_texts():
+    assert _resolve.resolve([app(threads="8")])[0]["threads"] == 8
+
+
+def test_a_relative_directory_begins_at_the_base_directory(tmp_path):
+    (tmp_path / "code").mkdir()
+    (resolved,) = _resolve.resolve([app(source={"directory": "code"})], base_directory=str(tmp_path))
+    assert resolved["source"]["directory"] == str(tmp_path / "code")
+
+
+def test_files_for_tls_begin_at_the_base_directory():
+    files = {"mode": "files", "certificate": "tls/shop.pem", "key": "/etc/shop.key"}
+    (resolved,) = _resolve.resolve([app(tls=files)], base_directory="/inventory")
+    assert (resolved["tls"]["certificate"], resolved["tls"]["key"]) == ("/inventory/tls/shop.pem", "/etc/shop.key")
+
+
+@pytest.mark.parametrize(
+    ("given", "settings", "expected"),
+    [
+        ({"tls": {"mode": "lets_encrypt"}}, {}, "app shop: tls.mode: found 'lets_encrypt', wanted one of none, self_signed,"),
+        ({"tls": {"redirect": "maybe"}}, {}, "app shop: tls.redirect: found 'maybe', wanted true or false."),
+        ({"tls": {"port": 0}}, {}, "app shop: tls.port: found 0, wanted a whole number from 1 to 65535."),
+        ({"tls": {"mode": "files"}}, {}, "app shop: tls.certificate: not given"),
+        (
+            {"tls": {"mode": "certbot"}, "domains": ["*.a.test"]},
+            {"certbot_options": []},
+            "app shop: tls.mode: found certbot with",
+        ),
+        ({"tls": {"mode": "self_signed", "port": 8080}}, {"http_ports": [80, 8080]}, "app shop: tls.port: found port 8080"),
+    ],
+)
+def test_tls_that_cannot_work(given, settings, expected):
+    assert refusal(app(**given), **settings).startswith(expected)
+
+
+def test_secrets_travel_apart():
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----"
+    secretive = app(environment={"TOKEN": "s3cret", "DEBUG": 1}, build_environment={"PIP_INDEX_URL": "https://u:s3cret@x"})
+    secretive["source"] = {"git": "git@git.example.com:shop.git", "deploy_key": key}
+    assert "s3cret" not in str(_resolve.resolve([secretive]))
+    assert "OPENSSH" not in str(_resolve.resolve([secretive]))
+    assert _resolve.read_secrets(_resolve.secrets([secretive])) == {
+        "shop": {
+            "environment": {"TOKEN": "s3cret", "DEBUG": "1"},
+            "build_environment": {"PIP_INDEX_URL": "https://u:s3cret@x"},
+            "deploy_key": key + "\n",
+        }
+    }
+
+
+def test_a_file_on_the_controller_is_read_and_the_inventory_wins(tmp_path, monkeypatch):
+    (tmp_path / "shop.env").write_text("TOKEN='it is $(s3cret)'\nDEBUG=0\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in (str(tmp_path / "shop.env"), "~/shop.env"):
+        found = app(environment_file=path, environment={"DEBUG": 1})
+        assert "s3cret" not in str(_resolve.resolve([found]))
+        assert _resolve.read_secrets(_resolve.secrets([found]))["shop"]["environment"] == {
+            "TOKEN": "it is $(s3cret)",
+            "DEBUG": "1",
+        }
+
+
+def test_a_file_of_the_source_is_not_looked_for_on_the_controller():
+    found = app(environment_file="config//shop.env")
+    assert _resolve.resolve([found])[0]["environment_file"] == "config/shop.env"
+    assert _resolve.read_secrets(_resolve.secrets([found]))["shop"]["environment"] == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "is not a file here, on the controller; correct the path."),
+        (b"A=1\ns3cret", ", line 2: found no '=', wanted NAME=VALUE; correct the file."),
+        (b"$ANSIBLE_VAULT;1.1;AES256\n3061\n", "is encrypted by ansible-vault, wanted a file that can be read as it is;"),
+    ],
+)
+def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sentence):
+    path = tmp_path / "shop.env"
+    if content is not None:
+        path.write_bytes(content)
+    told = refusal(app(environment_file=str(path)))
+    assert told.startswith(f"app shop: environment_file: {path}{'' if sentence.startswith(',') else ' '}{sentence}")
+    assert "s3cret" not in told
+    with pytest.raises(_resolve.AppError) as caught:
+        _resolve.secrets([app(environment_file=str(path))])
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"proceses": 3}, "app shop: proceses: unknown key; did you mean processes?"),
+        ({"health_check": {"pth": "/"}}, "app shop: health_check.pth: unknown key; did you mean path?"),
+        ({"threads": "many"}, "app shop: threads: found 'many', wanted a whole number from 1 to 1024."),
+        ({"threads": True}, "app shop: threads: found True, wanted a whole number from 1 to 1024."),
+        ({"processes": 0}, "app shop: processes: found 0, wanted a whole number from 1 to 1024."),
+        ({"packages": "flask"}, "app shop: packages: found 'flask', wanted a list."),
+        ({"entry_point": None}, "app shop: entry_point: not given, and there is no default; add it."),
+        (
+            {"entry_point": "shop.wsgi"},
+            "app shop: entry_point: found 'shop.wsgi', wanted module:callable, such as shop.wsgi:application.",
+        ),
+        ({"stack": "mod_wsgi"}, "app shop: stack: found 'mod_wsgi', wanted one of uwsgi, uwsgi_emperor, gunicorn_supervisor."),
+        ({"source": {}}, "app shop: source: found none, wanted exactly one of git, directory and package."),
+        (
+            {"source": {"git": "a", "package": "b"}},
+            "app shop: source: found git and package, wanted exactly one of git, directory and package.",
+        ),
+        (
+            {"source": {"package": "b", "version": "1"}},
+            "app shop: source.version: found beside package, wanted only beside git; remove it.",
+        ),
+        ({"source": {"directory": "/nowhere"}}, "app shop: source.directory: /nowhere is not a directory that can be read here"),
+        ({"working_directory": "../x"}, "app shop: working_directory: found '../x', wanted a path inside the source"),
+        ({"mount": "shop"}, "app shop: mount: found 'shop', wanted / or a URL prefix"),
+        ({"mount": "/shop/"}, "app shop: mount: found '/shop/', wanted / or a URL prefix"),
+        (
+            {"static": [{"url": "/static", "directory": "x"}]},
+            "app shop: static.url: found '/static', wanted a path that begins and ends with a slash",
+        ),
+        (
+            {"domains": ["Shop.example.com"]},
+            "app shop: domains: found ['Shop.example.com'], wanted a list, each a domain name in lower case",
+        ),
+        ({"domains": ["a.test", "a.test"]}, "app shop: domains: found 'a.test' twice, wanted once; remove one."),
+        (
+            {"canonical_domain": "a.test"},
+            "app shop: canonical_domain: found 'a.test', wanted one of domains (none); add it there.",
+        ),
+        ({"server_options": {"socket": "x"}}, "app shop: server_options.socket: found an option that the collection sets itself"),
+        (
+            {"environment": {"A B": "x"}},
+            "app shop: environment: found a value that is not shown, wanted a dictionary of variable names",
+        ),
+        (
+            {"environment_file": "../shop.env"},
+            "app shop: environment_file: found '../shop.env', wanted a path inside the source, relative and without '..', or",
+        ),
+        (
+            {"environment_file": "shop.env", "source": {"package": "shop"}},
+            "app shop: environment_file: found 'shop.env' beside source.package, which has no such files, wanted an absolute",
+        ),
+        (
+            {"environment_file": "web/shop.env", "static": [{"url": "/static/", "directory": "web"}]},
+            "app shop: environment_file: found 'web/shop.env', which is inside the static directory web that nginx serves",
+        ),
+        (
+            {"environment_file": "shop.env", "static": [{"url": "/static/", "directory": "."}]},
+            "app shop: environment_file: found 'shop.env', which is inside the static directory . that nginx serves",
+        ),
+        ({"name": "Shop"}, "app Shop: name: found 'Shop', wanted 1 to 31 lower-case letters"),
+        ({"name": "www-data"}, "app www-data: name: www-data is a user or group of the system"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(wrong, sentence):
+    told = refusal(app(**wrong))
+    assert told.startswith(sentence)
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sentence"),
+    [
+        ({}, {}, "app shop: name: found twice, wanted once; rename one of the two."),
+        (
+            {"name": "a", "domains": ["x.test"]},
+            {"name": "b", "domains": ["x.test"]},
+            "app b: mount: found / on x.test, which app a has already; change the mount or the domains of one.",
+        ),
+        (
+            {"name": "a"},
+            {"name": "b"},
+            "app b: mount: found / on any domain, which app a has already; change the mount or the domains of one.",
+        ),
+        (
+            {"name": "a", "static": [{"url": "/st/", "directory": "s"}]},
+            {"name": "b", "mount": "/st/b"},
+            "app b: mount: found /st/b, which is inside the static URL /st/ of app a on any domain; change one of the two.",
+        ),
+        (
+            {"name": "a", "domains": ["x.test", "y.test"], "canonical_domain": "x.test"},
+            {"name": "b", "domains": ["y.test"], "mount": "/b"},
+            "app b: canonical_domain: found None, but app a on the same domain y.test has x.test; give both the same.",
+        ),
+        (
+            {"name": "a", "static": [{"url": "/b/static/", "directory": "s"}]},
+            {"name": "b", "mount": "/b", "static": [{"url": "/static/", "directory": "s"}]},
+            "app b: static: found the URL /b/static/ on any domain, which app a has already; change one.",
+        ),
+    ],
+)
+def test_two_apps_in_each_others_way_are_refused(first, second, sentence):
+    assert refusal(app(**first), app(**second)) == sentence
+
+
+def test_apps_share_a_domain_under_different_mounts():
+    assert len(_resolve.resolve([app(name="a", domains=["x.test"]), app(name="b", domains=["x.test"], mount="/b")])) == 2
+
+
+def test_a_socket_path_that_is_too_long_is_refused():
+    told = refusal(app(name="a" * 31), runtime_directory="/run/" + "x" * 70)
+    assert "has 118 bytes, wanted at most 99; shorten wsgi_runtime_directory or the app's name." in told
+    fits = "/run/" + "x" * 51
+    assert len(f"{fits}/{'a' * 31}/green.sock") == 99
+    assert _resolve.resolve([app(name="a" * 31)], runtime_directory=fits)
+
+
+@pytest.mark.parametrize("apps", [None, {}, "shop", ["shop"]])
+def test_what_is_no_list_of_apps_is_refused(apps):
+    with pytest.raises(_resolve.AppError, match="wsgi_apps"):
+        _resolve.resolve(apps)
+
+
+def test_an_app_that_shall_be_absent_needs_a_name_only_and_is_in_nobodys_way():
+    gone = [{"name": "old", "state": "absent"}, {"name": "former", "state": "absent", "source": {"directory": "/nowhere"}}]
+    apps = [app(domains=["shop.example.com"]), *gone, app(name="blog", state="absent", domains=["shop.example.com"])]
+    assert [resolved["name"] for resolved in _resolve.resolve(apps)] == ["shop"]
+    assert list(_resolve.read_secrets(_resolve.secrets(apps))) == ["shop"]
+    assert _resolve.absent(apps) == ["old", "former", "blog"]
+    assert _resolve.absent([SHOP]) == []
+
+
+@pytest.mark.parametrize(
+    ("apps", "sentence"),
+    [
+        ([{"name": "shop", "state": "gone"}], "app shop: state: found 'gone', wanted one of present, absent."),
+        ([{"name": "shop", "state": "present"}], "app shop: source: not given, and there is no default; add it."),
+        ([{"name": "shop", "state": "absent", "sorce": {}}], "app shop: sorce: unknown key; did you mean source?"),
+        ([{"state": "absent"}], "the app at place 1 of wsgi_apps: name: not given, and there is no default; add it."),
+        ([SHOP, {"name": "shop", "state": "absent"}], "app shop: name: found twice, wanted once; rename one of the two."),
+        ([{"name": "www-data", "state": "absent"}], "app www-data: name: www-data is a user or group of the system"),
+    ],
+)
+def test_a_wrong_state_is_refused(apps, sentence):
+    assert refusal(*apps).startswith(sentence)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What interpreters say of themselves, and what is refused."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
+
+USER = getpass.getuser()
+
+
+@pytest.fixture
+def program(tmp_path):
+    """An executable that prints a text."""
+
+    def program(text, mode=0o755):
+        path = tmp_path / "python"
+        path.write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+        path.chmod(mode)
+        return str(path)
+
+    return program
+
+
+def test_an_interpreter_describes_itself():
+    found = _interpreter.probe(sys.executable, USER)
+    assert found["executable"] == os.path.realpath(sys.executable)
+    assert found["version"] == ".".join(map(str, sys.version_info[:3]))
+    assert found["cache_tag"] == sys.implementation.cache_tag
+    assert os.path.basename(found["include"]).startswith(f"python{sys.version_info.major}.{sys.version_info.minor}")
+    assert not found["library"] or found["library"] == os.path.realpath(found["library"])
+    assert {"soabi", "prefix", "gil", "debug", "implementation"} <= set(found)
+
+
+def test_one_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(AppFailure, match=r"there is no python3\.99 in the usual directories; add the Debian package"):
+        _interpreter.probe("python3.99", USER)
+    with pytest.raises(AppFailure, match=r"there is no .*/python;"):
+        _interpreter.probe(str(tmp_path / "python"), USER)
+
+
+def test_one_that_is_too_old_is_refused(program):
+    with pytest.raises(AppFailure, match=r"is Python 3\.7\.3, wanted 3\.8 or later"):
+        _interpreter.probe(program(json.dumps({"version": "3.7.3"})), USER)
+
+
+@pytest.mark.parametrize("text", ["Syntax error", "{}", "[]", '{"version": "x"}'])
+def test_what_is_no_python_is_refused(program, text):
+    with pytest.raises(AppFailure, match="does not run as a Python"):
+        _interpreter.probe(program(text), USER)
+
+
+def test_an_interpreter_that_all_can_run_is_asked_once(monkeypatch):
+    asked = []
+
+    def probe(python, user):
+        asked.append((python, user))
+        return {"executable": "/usr/bin/env" if python == "open" else "/nowhere/closed"}
+
+    monkeypatch.setattr(_interpreter, "probe", probe)
+    monkeypatch.setattr(_interpreter, "open_to_all", lambda path: path.startswith("/usr/"))
+    prober = _interpreter.Prober()
+    for python in ("open", "open", "closed", "closed"):
+        prober.probe(python, USER)
+    prober.probe("closed", "a-user-that-is-not-there")
+    assert asked == [("open", USER), ("closed", USER), ("closed", USER), ("closed", "nobody")]
+
+
+def test_a_home_of_roots_is_notopen_to_all(tmp_path):
+    (tmp_path / "closed/bin").mkdir(parents=True)
+    (tmp_path / "closed/bin/python").touch(0o755)
+    (tmp_path / "closed").chmod(0o700)
+    assert not _interpreter.open_to_all(str(tmp_path / "closed/bin/python"))
+    assert _interpreter.open_to_all(os.path.realpath("/bin/sh"))
+
+
+@pytest.mark.parametrize("library", [True, False])
+def test_the_library_and_the_headers_are_those_of_the_interpreters_present_place(tmp_path, library):
+    """One that has moved still says where it was installed to, where another of its version may be."""
+    for path in ("lib/libpython9.9.so.1.0", "include/python9.9/Python.h"):
+        (tmp_path / "new" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "new" / path).touch()
+        (tmp_path / "old" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "old" / path).touch()
+    if not library:
+        (tmp_path / "new/lib/libpython9.9.so.1.0").unlink()
+    pretend = f"""
+import sys, sysconfig
+sys.base_prefix, sys.version_info, sys.abiflags = {str(tmp_path / "new")!r}, (9, 9, 9), ""
+said = {{"INSTSONAME": "libpython9.9.so.1.0", "LIBDIR": {str(tmp_path / "old/lib")!r}}}
+sysconfig.get_config_var = said.get
+sysconfig.get_paths = lambda: {{"include": {str(tmp_path / "old/include/python9.9")!r}}}
+"""
+    done = subprocess.run([sys.executable, "-c", pretend + _interpreter.PROBE], capture_output=True, check=True)
+    found = json.loads(done.stdout)
+    assert found["library"] == (str(tmp_path / "new/lib/libpython9.9.so.1.0") if library else "")
+    assert found["include"] == str(tmp_path / "new/include/python9.9")

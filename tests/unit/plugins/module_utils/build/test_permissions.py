@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Taking a build over from its app, and opening its static directories."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.build import _permissions
+
+
+@pytest.fixture
+def owners(monkeypatch):
+    """The owners that were given, by inode; none is, so that the test needs no root."""
+    given = {}
+
+    def fchown(descriptor, uid, gid):
+        given[os.fstat(descriptor).st_ino] = (uid, gid)
+
+    def chown(name, uid, gid, dir_fd=None, follow_symlinks=True):
+        assert follow_symlinks is False
+        given[os.lstat(name, dir_fd=dir_fd).st_ino] = (uid, gid)
+
+    monkeypatch.setattr(os, "fchown", fchown)
+    monkeypatch.setattr(os, "chown", chown)
+    return given
+
+
+def mode(path):
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_all_is_taken_over_and_no_link_is_followed(tmp_path, owners):
+    outside = tmp_path / "outside"
+    (outside / "directory").mkdir(parents=True)
+    (outside / "file").write_text("")
+    (outside / "file").chmod(0o600)
+    tree = tmp_path / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "sub").chmod(0o777)
+    (tree / "program").write_text("")
+    (tree / "program").chmod(0o4777)
+    (tree / "sub/data").write_text("")
+    (tree / "sub/data").chmod(0o444)
+    (tree / "file").symlink_to(outside / "file")
+    (tree / "directory").symlink_to(outside)
+    os.mkfifo(tree / "pipe")
+    _permissions.seal(str(tree), os.getuid(), 4242)
+    assert mode(tree) == mode(tree / "sub") == 0o751
+    assert mode(tree / "program") == 0o750
+    assert mode(tree / "sub/data") == 0o640
+    assert not (tree / "pipe").exists()
+    ours = [tree, *tree.rglob("*")]
+    assert owners == {path.lstat().st_ino: (0, 4242) for path in ours}
+    assert mode(outside / "file") == 0o600
+
+
+def test_a_file_of_somebody_else_is_refused(tmp_path, owners):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AppFailure, match="belongs to another user"):
+        _permissions.seal(str(tmp_path), os.getuid() + 1, 4242)
+
+
+@pytest.fixture
+def build(tmp_path):
+    directory = tmp_path / "build"
+    (directory / "source/shop/static/css").mkdir(parents=True)
+    (directory / "source/shop/static/css/a.css").write_text("")
+    (directory / "source/shop/static/out").symlink_to("/etc/passwd")
+    (directory / "source/shop/settings.py").write_text("")
+    for path in directory.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o751 if path.is_dir() else 0o640)
+    return directory
+
+
+def test_a_static_directory_is_opened_and_nothing_else(build):
+    _permissions.publish(str(build), "shop/static")
+    assert mode(build / "source/shop/static") == mode(build / "source/shop/static/css") == 0o755
+    assert mode(build / "source/shop/static/css/a.css") == 0o644
+    assert mode(build / "source/shop") == 0o751
+    assert mode(build / "source/shop/settings.py") == 0o640
+
+
+def test_a_static_directory_may_be_a_link_inside_the_build(build):
+    (build / "source/public").symlink_to("shop/static")
+    _permissions.publish(str(build), "public")
+    assert mode(build / "source/shop/static/css/a.css") == 0o644
+
+
+@pytest.mark.parametrize(("target", "wanted"), [("/etc", "leads out of the source"), ("nowhere", "has no directory link")])
+def test_a_static_directory_has_to_be_there(build, target, wanted):
+    (build / "source/link").symlink_to(target)
+    with pytest.raises(AppFailure, match=wanted):
+        _permissions.publish(str(build), "link")

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What config_tree decides: from what is there, remembered and wanted, to what is refused, written, removed and put back."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import (
+    Entry,
+    File,
+    Link,
+    Memory,
+    Other,
+    TreeError,
+    diffs,
+    digest,
+    entries,
+    former,
+    from_json,
+    obstacles,
+    owned,
+    shipped_unchanged,
+    steps,
+    target,
+    to_json,
+)
+
+ONE, TWO = File("one"), File("two")
+
+
+@pytest.mark.parametrize(
+    ("memory", "current", "expected"),
+    [
+        pytest.param(Memory(), {"/a": ONE}, set(), id="never written"),
+        pytest.param(Memory(owned={"/a": "file"}), {"/a": TWO}, {"/a"}, id="written, then edited by hand"),
+        pytest.param(Memory(owned={"/a": "file"}), {}, set(), id="written, then removed by hand"),
+        pytest.param(Memory(owned={"/a": "link"}), {"/a": ONE}, set(), id="a link that somebody made a file"),
+        pytest.param(
+            Memory(owned={"/a": "file"}), {"/a": Other("a directory")}, set(), id="a file that somebody made a directory"
+        ),
+        pytest.param(Memory(intended={"/a": digest(ONE)}), {"/a": ONE}, {"/a"}, id="killed after writing"),
+        pytest.param(
+            Memory(intended={"/a": digest(ONE)}), {"/a": TWO}, set(), id="killed before writing, and somebody was quicker"
+        ),
+    ],
+)
+def test_owned(memory, current, expected):
+    assert owned(memory, current) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "ours", "wanted", "refused"),
+    [
+        pytest.param(None, False, ONE, None, id="nothing there"),
+        pytest.param(TWO, True, ONE, None, id="ours"),
+        pytest.param(TWO, False, ONE, "a file", id="somebody's file"),
+        pytest.param(ONE, False, ONE, None, id="somebody's identical file"),
+        pytest.param(File("one", 0o600, "joe", "joe"), False, ONE, None, id="identical but for its owner and mode"),
+        pytest.param(Link("x"), False, ONE, "a link", id="somebody's link in the place of a file"),
+        pytest.param(Link("x"), False, Link("x"), None, id="somebody's identical link"),
+        pytest.param(Link("y"), False, Link("x"), "a link", id="somebody's link"),
+        pytest.param(Other("a directory"), False, ONE, "a directory", id="a directory"),
+    ],
+)
+def test_what_is_in_the_way_is_refused(now, ours, wanted, refused):
+    current = {"/a": now} if now else {}
+    found = obstacles({"/a": Entry(wanted)}, current, {"/a"} if ours else set())
+    if refused is None:
+        assert found == {}
+    else:
+        assert found["/a"].startswith(f"/a is {refused} that wsgi.stack did not write")
+
+
+def test_what_is_put_back_is_what_was_loaded_and_what_is_adopted():
+    memory = Memory(loaded={"/loaded": Entry(ONE, ("shop",))})
+    wanted = {"/loaded": Entry(TWO), "/adopted": Entry(ONE, ("blog",)), "/interrupted": Entry(ONE)}
+    current = {"/loaded": File("of a run that was killed"), "/adopted": File("one", 0o600), "/interrupted": ONE}
+    assert former(memory, wanted, current, {"/loaded", "/interrupted"}) == {
+        "/loaded": Entry(ONE, ("shop",)),
+        "/adopted": Entry(File("one", 0o600), ("blog",)),
+    }
+
+
+SHOP, BLOG, BOTH = ("shop",), ("blog",), ("shop", "blog")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "earlier", "put_back", "left_out", "expected"),
+    [
+        pytest.param({"/s": (TWO, SHOP)}, {"/s": (ONE, SHOP)}, {}, {}, {"/s": TWO}, id="all is well"),
+        pytest.param(
+            {"/s": (TWO, SHOP), "/b": (TWO, BLOG)}, {"/s": (ONE, SHOP)}, SHOP, {}, {"/s": ONE, "/b": TWO}, id="one of two"
+        ),
+        pytest.param({"/s": (TWO, SHOP)}, {}, SHOP, {}, {}, id="a new app"),
+        pytest.param({"/base": (TWO, ())}, {"/base": (ONE, ())}, SHOP, {}, {"/base": TWO}, id="nobody's file"),
+        pytest.param({"/t": (TWO, SHOP)}, {"/s": (ONE, SHOP)}, SHOP, {}, {"/s": ONE}, id="an app that was renamed its files"),
+        pytest.param({"/t": (TWO, SHOP)}, {"/s": (ONE, SHOP)}, {}, {}, {"/t": TWO}, id="a file that is no longer wanted"),
+        pytest.param({"/x": (TWO, BOTH)}, {"/x": (ONE, BOTH)}, SHOP, {}, {"/x": TWO}, id="shared with an app that is well"),
+        pytest.param({"/x": (TWO, BOTH)}, {"/x": (ONE, BOTH)}, BOTH, {}, {"/x": ONE}, id="shared, and both are put back"),
+        pytest.param({"/b": (TWO, BLOG)}, {"/x": (ONE, BOTH)}, BLOG, {}, {"/x": ONE}, id="shared with an app that is gone"),
+        pytest.param({"/b": (TWO, BLOG)}, {"/s": (ONE, SHOP)}, BLOG, {}, {}, id="an app that is gone stays gone"),
+        pytest.param({"/b": (TWO, BLOG)}, {"/s": (ONE, SHOP)}, SHOP, {}, {"/b": TWO, "/s": ONE}, id="gone, but held"),
+        pytest.param({"/s": (TWO, SHOP)}, {"/s": (ONE, SHOP)}, SHOP, SHOP, {}, id="left out"),
+    ],
+)
+def test_the_tree_with_some_apps_put_back(wanted, earlier, put_back, left_out, expected):
+    def tree(paths):
+        return {path: Entry(item, apps) for path, (item, apps) in paths.items()}
+
+    found = target(tree(wanted), tree(earlier), set(put_back), set(left_out))
+    assert {path: entry.item for path, entry in found.items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("current", "tree", "ours", "expected"),
+    [
+        pytest.param({"/a": ONE}, {"/a": ONE}, {"/a"}, [], id="nothing to do"),
+        pytest.param(
+            {}, {"/l": Link("a"), "/a": ONE}, set(), [("/a", ONE), ("/l", Link("a"))], id="a file comes before its link"
+        ),
+        pytest.param(
+            {"/l": Link("a"), "/a": ONE}, {}, {"/a", "/l"}, [("/l", None), ("/a", None)], id="a link goes before its file"
+        ),
+        pytest.param({"/a": ONE, "/b": ONE}, {}, {"/a"}, [("/a", None)], id="somebody's file stays"),
+        pytest.param({"/a": File("one", 0o600)}, {"/a": ONE}, {"/a"}, [("/a", ONE)], id="another mode"),
+        pytest.param({"/a": Link("x")}, {"/a": ONE}, {"/a"}, [("/a", ONE)], id="a link becomes a file"),
+    ],
+)
+def test_steps(current, tree, ours, expected):
+    assert steps(current, {path: Entry(item) for path, item in tree.items()}, ours) == expected
+
+
+def test_memory_survives_being_written_and_read():
+    memory = Memory(
+        owned={"/a": "file", "/l": "link"},
+        intended={"/b": digest(TWO)},
+        loaded={"/a": Entry(File("é\n\udcff", 0o640, "root", "adm"), ("shop",)), "/l": Entry(Link("a"), ("shop", "blog"))},
+        stale=True,
+        directories=["/etc/x"],
+    )
+    assert from_json(to_json(memory)) == memory
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"owned": {}}', "null"])
+def test_a_memory_that_cannot_be_read_is_an_empty_one(text):
+    assert from_json(text) == Memory()
+
+
+CONFFILES = """
+ /etc/nginx/sites-available/default 4ba4ef0b4ae71cdb4ef6f71cd8e96a3e
+ /etc/nginx/koi-utf 37cbfd9ad4b8fd8a8bb9bc6ba8d7a0b4 obsolete
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "md5", "expected"),
+    [
+        ("/etc/nginx/sites-available/default", "4ba4ef0b4ae71cdb4ef6f71cd8e96a3e", True),
+        ("/etc/nginx/sites-available/default", "00000000000000000000000000000000", False),
+        ("/etc/nginx/koi-utf", "37cbfd9ad4b8fd8a8bb9bc6ba8d7a0b4", True),
+        ("/etc/nginx/other", "4ba4ef0b4ae71cdb4ef6f71cd8e96a3e", False),
+    ],
+)
+def test_whether_a_file_is_as_it_was_shipped(path, md5, expected):
+    assert shipped_unchanged(CONFFILES, path, md5) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "heads"),
+    [
+        (ONE, TWO, ("/a", "/a")),
+        (None, ONE, ("/a (absent)", "/a (0644 root:root)")),
+        (ONE, None, ("/a (0644 root:root)", "/a (absent)")),
+        (ONE, File("one", 0o600), ("/a (0644 root:root)", "/a (0600 root:root)")),
+        (Link("x"), ONE, ("/a (a link)", "/a (0644 root:root)")),
+        (Link("x"), Link("y"), ("/a", "/a")),
+    ],
+)
+def test_a_difference_says_what_differs(before, after, heads):
+    (found,) = diffs({"/a": before} if before else {}, {"/a": after} if after else {})
+    assert (found["before_header"], found["after_header"]) == heads
+
+
+def test_what_does_not_differ_is_no_difference():
+    assert diffs({"/a": ONE}, {"/a": ONE}) == []
+
+
+FILE = {"dest": "/a", "content": "x", "mode": "0644", "owner": "root", "group": "root", "initial": False, "apps": []}
+LINK = {"path": "/l", "target": "a", "apps": ["shop"]}
+
+
+def test_parameters_become_entries():
+    log = {**FILE, "dest": "/log", "initial": True, "mode": "0640", "apps": ["shop"]}
+    assert entries([FILE, log], [LINK]) == (
+        {"/a": Entry(File("x")), "/l": Entry(Link("a"), ("shop",))},
+        {"/log": Entry(File("x", 0o640), ("shop",))},
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "links", "words"),
+    [
+        ([{**FILE, "dest": "a"}], [], "dest: found 'a', wanted an absolute path"),
+        ([{**FILE, "dest": "/a/../b"}], [], "dest: found '/a/../b', wanted an absolute path"),
+        ([FILE, FILE], [], "dest: found /a twice"),
+        ([FILE], [{**LINK, "path": "/a"}], "path: found /a twice"),
+        ([{**FILE, "mode": "420"}], [], "mode of /a: found '420', wanted four octal digits in quotes"),
+        ([], [{**LINK, "path": "l"}], "path: found 'l', wanted an absolute path"),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused(files, links, words):
+    with pytest.raises(TreeError, match=words):
+        entries(files, links)

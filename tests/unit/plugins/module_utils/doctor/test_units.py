@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _units
+
+SHOWN = """\
+Id=shop.service
+LoadState=loaded
+ActiveState=active
+SubState=running
+ExecStart={ path=/usr/bin/uwsgi ; argv[]=/usr/bin/uwsgi --ini shop.ini ; ignore_errors=no ; start_time=[n/a] ; pid=0 }
+WorkingDirectory=!/srv/shop
+FragmentPath=/etc/systemd/system/shop.service
+DropInPaths=/etc/systemd/system/shop.service.d/a.conf
+EnvironmentFiles=/etc/default/shop (ignore_errors=yes)
+
+Id=gone.service
+LoadState=not-found
+ActiveState=inactive
+"""
+
+HEALTHY = {
+    "Id": "shop.service",
+    "LoadState": "loaded",
+    "ActiveState": "active",
+    "SubState": "running",
+    "Result": "success",
+    "NRestarts": "0",
+    "UnitFileState": "enabled",
+    "NeedDaemonReload": "no",
+}
+
+
+def judged(served=True, age=1000.0, **properties):
+    unit = {**HEALTHY, **properties}
+    found = _units.judge(unit, "unix:/run/shop.sock", served, age, ["Error: last words"])
+    return [(finding.severity, finding.code) for finding in found]
+
+
+def test_the_properties_of_units_are_read():
+    units = _units.parse(SHOWN)
+    assert set(units) == {"shop.service", "gone.service"}
+    shop = units["shop.service"]
+    assert _units.command(shop) == ["/usr/bin/uwsgi", "--ini", "shop.ini"]
+    assert _units.directory(shop) == "/srv/shop"
+    assert _units.directory({"WorkingDirectory": "[not set]"}) == ""
+    assert _units.files(shop) == [
+        "/etc/systemd/system/shop.service",
+        "/etc/systemd/system/shop.service.d/a.conf",
+        "/etc/default/shop",
+    ]
+    assert _units.command({}) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, []),
+        ({"NRestarts": "7"}, []),  # it has run for long since
+        ({"NRestarts": "7", "age": 2.0}, [("warning", "unit_restarting")]),
+        ({"served": False, "SubState": "auto-restart", "ActiveState": "activating"}, [("broken", "unit_restarting")]),
+        ({"served": False, "ActiveState": "failed", "NRestarts": "5", "age": 0.0}, [("broken", "unit_failed")]),
+        ({"served": False, "ActiveState": "inactive"}, [("broken", "unit_stopped")]),
+        ({"ActiveState": "inactive"}, []),  # somebody else listens: systemd, for it
+        ({"served": False, "ActiveState": "inactive", "LoadState": "not-found"}, []),
+        ({"NeedDaemonReload": "yes"}, [("warning", "unit_changed")]),
+        ({"UnitFileState": "disabled"}, [("warning", "unit_not_enabled")]),
+        ({"UnitFileState": "disabled", "TriggeredBy": "shop.socket"}, []),
+        ({"UnitFileState": "disabled", "RequiredBy": "all-apps.target"}, []),
+        ({"UnitFileState": "static"}, []),
+        ({"UnitFileState": "transient"}, []),
+    ],
+)
+def test_a_unit_is_judged(options, expected):
+    assert judged(**options) == expected
+
+
+def test_a_finding_says_what_the_unit_said_last():
+    (found,) = _units.judge({**HEALTHY, "ActiveState": "failed"}, "a", False, 0.0, ["Error: last words"])
+    assert found.evidence[-1] == "Error: last words"
+    assert found.mend.endswith("systemctl restart shop")
+
+
+@pytest.mark.parametrize(
+    ("state", "served", "expected"),
+    [("RUNNING", True, []), ("", False, []), ("FATAL", True, []), ("STOPPED", False, ["program_stopped"])],
+)
+def test_a_program_of_supervisor_is_judged(state, served, expected):
+    found = _units.judge_program("shop", (state, f"shop {state}"), "127.0.0.1:8000", served, [])
+    assert [finding.code for finding in found] == expected

@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What nginx serves, by which apps there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import fill
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._tls import TLS
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._files import ANY_NAME, locations, servers, tree
+
+
+def app(name, domains=(), **rest):
+    return {
+        "name": name,
+        "domains": list(domains),
+        "canonical_domain": None,
+        "mount": "/",
+        "static": [],
+        "client_max_body_size": "10m",
+        "request_timeout": 60,
+        "nginx_directives": [],
+        "protocol": "uwsgi",
+        "upstream": f"/run/wsgi/{name}/app.sock",
+        "current": f"/srv/wsgi/{name}/current",
+        "preview": f"/srv/wsgi/{name}/preview",
+        "preview_socket": f"/run/wsgi/{name}/preview.sock",
+        "preview_port": None,
+        **rest,
+        "tls": {**fill({}, TLS), **rest.get("tls", {})},
+    }
+
+
+@pytest.mark.parametrize(
+    ("apps", "expected"),
+    [
+        pytest.param([], [], id="no app"),
+        pytest.param([app("a")], [(["a"], ANY_NAME, None)], id="every name"),
+        pytest.param([app("a", ["a.test", "b.test"])], [(["a"], ["a.test", "b.test"], None)], id="two names"),
+        pytest.param(
+            [app("a", ["a.test"]), app("b", ["b.test"])],
+            [(["a"], ["a.test"], None), (["b"], ["b.test"], None)],
+            id="two apps",
+        ),
+        pytest.param(
+            [app("a", ["a.test", "x.test"]), app("b", ["x.test"], mount="/b")],
+            [(["a"], ["a.test"], None), (["a", "b"], ["x.test"], None)],
+            id="a name in common",
+        ),
+        pytest.param(
+            [app("a", ["x.test", "y.test"]), app("b", ["x.test", "y.test"], mount="/b")],
+            [(["a", "b"], ["x.test", "y.test"], None)],
+            id="all names in common",
+        ),
+        pytest.param(
+            [app("a", ["x.test", "y.test", "z.test"], canonical_domain="y.test")],
+            [(["a"], ["x.test", "z.test"], "y.test"), (["a"], ["y.test"], None)],
+            id="a canonical name",
+        ),
+        pytest.param(
+            [
+                app("a", ["x.test"], canonical_domain="x.test"),
+                app("b", ["x.test", "y.test"], canonical_domain="x.test", mount="/b"),
+            ],
+            [(["a", "b"], ["x.test"], None), (["b"], ["y.test"], "x.test")],
+            id="a canonical name in common",
+        ),
+        pytest.param(
+            [app("a"), app("b", mount="/b"), app("c", ["c.test"])],
+            [(["a", "b"], ANY_NAME, None), (["c"], ["c.test"], None)],
+            id="two apps of every name, one of one",
+        ),
+    ],
+)
+def test_servers(apps, expected):
+    assert [(server["apps"], server["names"], server["redirect"]) for server in servers(apps)] == expected
+
+
+def test_a_server_includes_its_apps_by_patterns_that_may_fit_nothing():
+    (server,) = servers([app("a", ["x.test"]), app("b", ["x.test"], mount="/b")])
+    assert server["includes"] == ["/etc/nginx/wsgi/a[.]conf", "/etc/nginx/wsgi/b[.]conf"]
+
+
+LOGS = ["access_log /var/log/nginx/a.access.log;", "error_log /var/log/nginx/a.error.log;"]
+PROXY = [
+    *LOGS,
+    "client_max_body_size 10m;",
+    "uwsgi_read_timeout 60s;",
+    "uwsgi_send_timeout 60s;",
+    "uwsgi_buffer_size 16k;",
+    "uwsgi_buffers 16 16k;",
+    "uwsgi_busy_buffers_size 32k;",
+    "include uwsgi_params;",
+    "uwsgi_param HTTP_HOST $host$wsgi_port_suffix;",
+    "uwsgi_pass unix:/run/wsgi/a/app.sock;",
+]
+
+
+def test_the_locations_of_an_app():
+    static = [{"url": "/static/", "path": "/srv/wsgi/a/static"}, {"url": "/media/", "path": '/srv/wsgi/a/a "b"; c'}]
+    assert locations(app("a", static=static)) == [
+        {"match": "^~ /static/", "lines": [*LOGS, "alias /srv/wsgi/a/static/;"]},
+        {"match": "^~ /media/", "lines": [*LOGS, r'alias "/srv/wsgi/a/a \"b\"; c/";']},
+        {"match": "/", "lines": PROXY},
+    ]
+
+
+def test_the_locations_below_a_prefix():
+    static = [{"url": "/shop/static/", "path": "/srv/x"}]
+    assert [(location["match"], location["lines"][2:]) for location in locations(app("a", mount="/shop", static=static))] == [
+        ("^~ /shop/static/", ["alias /srv/x/;"]),
+        ("= /shop", ["absolute_redirect off;", "return 308 /shop/$is_args$args;"]),
+        ("/shop/", PROXY[2:]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "gone", "added"),
+    [
+        pytest.param([], [], [], id="none"),
+        pytest.param(["proxy_x y;"], [], ["proxy_x y;"], id="one more"),
+        pytest.param(
+            ["client_max_body_size 5m;"], ["client_max_body_size 10m;"], ["client_max_body_size 5m;"], id="in place of ours"
+        ),
+        pytest.param(["access_log off;"], LOGS[:1], ["access_log off;"], id="no log"),
+        pytest.param(["uwsgi_param X y;"], [], ["uwsgi_param X y;"], id="beside ours"),
+        pytest.param(
+            ["limit_except GET {\n  access_log off;\n}"],
+            [],
+            ["limit_except GET {", "  access_log off;", "}"],
+            id="inside a block",
+        ),
+    ],
+)
+def test_a_users_lines_are_added_or_take_the_place_of_ours(raw, gone, added):
+    (location,) = locations(app("a", nginx_directives=raw))
+    assert location["lines"] == [line for line in PROXY if line not in gone] + added
+
+
+HTTP = [
+    *LOGS,
+    "client_max_body_size 10m;",
+    "proxy_read_timeout 60s;",
+    "proxy_send_timeout 60s;",
+    "proxy_buffer_size 16k;",
+    "proxy_buffers 16 16k;",
+    "proxy_busy_buffers_size 32k;",
+    "proxy_http_version 1.1;",
+    "proxy_redirect off;",
+    "proxy_set_header Host $host$wsgi_port_suffix;",
+    "proxy_set_header X-Real-IP $remote_addr;",
+    "proxy_set_header X-Forwarded-For $remote_addr;",
+    "proxy_set_header X-Forwarded-Proto $scheme;",
+    "proxy_set_header X-Forwarded-Host $host$wsgi_port_suffix;",
+    'proxy_set_header X-Forwarded-Port "";',
+    'proxy_set_header X-Forwarded-Prefix "";',
+    'proxy_set_header X-Forwarded-Protocol "";',
+    'proxy_set_header X-Forwarded-Ssl "";',
+    'proxy_set_header X-Script-Name "";',
+    'proxy_set_header SCRIPT_NAME "";',
+    'proxy_set_header PATH_INFO "";',
+    'proxy_set_header Forwarded "";',
+    'proxy_set_header Proxy "";',
+    "proxy_pass http://unix:/run/wsgi/a/app.http.sock;",
+]
+
+
+@pytest.mark.parametrize(
+    ("raw", "gone"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param(["proxy_read_timeout 5s;"], ["proxy_read_timeout 60s;"], id="in place of ours"),
+        pytest.param(["proxy_set_header X-Mine 1;"], [], id="a header more"),
+        pytest.param(
+            ["proxy_set_header x-forwarded-for $proxy_add_x_forwarded_for;"],
+            ["proxy_set_header X-Forwarded-For $remote_addr;"],
+            id="a header in place of ours",
+        ),
+    ],
+)
+def test_an_app_that_speaks_http(raw, gone):
+    (location,) = locations(app("a", protocol="http", upstream="/run/wsgi/a/app.http.sock", nginx_directives=raw))
+    assert location["lines"] == [line for line in HTTP if line not in gone] + raw
+
+
+def test_the_tree_of_two_apps():
+    found = tree([app("a", ["x.test"]), app("b", ["x.test", "b.test"], mount="/b")], user="nginx")
+    assert [(file["dest"], file.get("apps")) for file in found["files"] if not file.get("initial")] == [
+        ("/etc/nginx/conf.d/wsgi.conf", None),
+        ("/etc/nginx/wsgi/a.conf", ["a"]),
+        ("/etc/nginx/wsgi/b.conf", ["b"]),
+        ("/etc/nginx/sites-available/a.conf", ["a", "b"]),
+        ("/etc/nginx/sites-available/b.conf", ["b"]),
+    ]
+    assert [(log["dest"], log["owner"], log["mode"], log["apps"]) for log in found["files"] if log.get("initial")] == [
+        ("/var/log/nginx/a.access.log", "nginx", "0640", ["a"]),
+        ("/var/log/nginx/a.error.log", "nginx", "0640", ["a"]),
+        ("/var/log/nginx/b.access.log", "nginx", "0640", ["b"]),
+        ("/var/log/nginx/b.error.log", "nginx", "0640", ["b"]),
+    ]
+    assert found["links"] == [
+        {"path": "/etc/nginx/sites-enabled/a.conf", "target": "../sites-available/a.conf", "apps": ["a", "b"]},
+        {"path": "/etc/nginx/sites-enabled/b.conf", "target": "../sites-available/b.conf", "apps": ["b"]},
+    ]
+
+
+def blocks(apps, **settings):
+    """The server blocks of the first app's site."""
+    files = tree(apps, **settings)["files"]
+    return next(file for file in files if file["dest"] == f"/etc/nginx/sites-available/{apps[0]['name']}.conf")["vars"]["servers"]
+
+
+def base(*arguments, **settings):
+    found = tree(*arguments, **settings)
+    return found["files"][0]["vars"], found["displace"]
+
+
+DEFAULT = ["/etc/nginx/sites-enabled/default"]
+
+
+@pytest.mark.parametrize(
+    ("apps", "default_server", "ports", "displace"),
+    [
+        pytest.param([app("a", ["a.test"])], True, ["80 default_server"], DEFAULT, id="unknown names are refused"),
+        pytest.param([app("a", ["a.test"])], False, None, [], id="unknown names are somebody else's"),
+        pytest.param([app("a")], True, ["80 default_server"], DEFAULT, id="there are none, and it makes no difference"),
+    ],
+)
+def test_who_answers_unknown_names(apps, default_server, ports, displace):
+    variables, found = base(apps, default_server=default_server, ipv6=False)
+    assert found == displace
+    assert [server["listens"] for server in variables["servers"]] == ([ports] if ports else [])
+
+
+@pytest.mark.parametrize(
+    ("ports", "ipv6", "expected"),
+    [([80], True, ["80", "[::]:80"]), ([80], False, ["80"]), ([80, 8080], True, ["80", "[::]:80", "8080", "[::]:8080"])],
+)
+def test_listens(ports, ipv6, expected):
+    (server,) = blocks([app("a")], http_ports=ports, ipv6=ipv6)
+    assert server["listens"] == expected
+
+
+@pytest.mark.parametrize(
+    ("length", "directives", "expected"),
+    [
+        pytest.param(40, [], [], id="fits nginx's default"),
+        pytest.param(41, ["x y;"], ["server_names_hash_bucket_size 128;", "x y;"], id="long"),
+        pytest.param(253, [], ["server_names_hash_bucket_size 512;"], id="the longest"),
+        pytest.param(253, ["server_names_hash_bucket_size 1024;"], ["server_names_hash_bucket_size 1024;"], id="set by the user"),
+    ],
+)
+def test_long_names_get_room(length, directives, expected):
+    assert base([app("a", ["x" * length])], http_directives=directives)[0]["directives"] == expected
+
+
+def answers(server):
+    """What a server does: where it redirects everything to, or what it includes."""
+    (everything,) = [location["lines"][0] for location in server["locations"] if location["match"] == "/"] or [None]
+    return everything or server["includes"]
+
+
+ALL, WWW = ["/etc/nginx/wsgi/a[.]conf"], {"canonical_domain": "a.test"}
+
+
+@pytest.mark.parametrize(
+    ("tls", "rest", "expected"),
+    [
+        pytest.param({}, {}, [(["80"], ["a.test", "www.a.test"], ALL)], id="none"),
+        pytest.param(
+            {"mode": "self_signed"},
+            {},
+            [
+                (["80"], ["a.test", "www.a.test"], "return 308 https://$host$request_uri;"),
+                (["443 ssl"], ["a.test", "www.a.test"], ALL),
+            ],
+            id="HTTP is redirected",
+        ),
+        pytest.param(
+            {"mode": "self_signed", "port": 5000},
+            {},
+            [
+                (["80"], ["a.test", "www.a.test"], "return 308 https://$host:5000$request_uri;"),
+                (["5000 ssl"], ["a.test", "www.a.test"], ALL),
+            ],
+            id="another port",
+        ),
+        pytest.param(
+            {"mode": "certbot", "redirect": False}, {}, [(["80", "443 ssl"], ["a.test", "www.a.test"], ALL)], id="both ways"
+        ),
+        pytest.param(
+            {"mode": "files"},
+            WWW,
+            [
+                (["80"], ["a.test"], "return 308 https://$host$request_uri;"),
+                (["443 ssl"], ["a.test"], ALL),
+                (["80"], ["www.a.test"], "return 308 https://a.test$request_uri;"),
+                (["443 ssl"], ["www.a.test"], "return 308 $scheme://a.test$wsgi_port_suffix$request_uri;"),
+            ],
+            id="a canonical name in one step",
+        ),
+    ],
+)
+def test_the_ways_to_a_site(tls, rest, expected):
+    found = blocks([app("a", ["a.test", "www.a.test"], tls=tls, **rest)], ipv6=False)
+    assert [(server["listens"], server["names"], answers(server)) for server in found] == expected
+
+
+SECURE = {"mode": "self_signed"}
+
+
+@pytest.mark.parametrize("apps", [[app("a")], [app("a", ["a.test"], tls=SECURE)], [app("a", tls={**SECURE, "redirect": False})]])
+def test_challenges_are_answered_by_http_whatever_the_name(apps):
+    for server in [*blocks(apps, ipv6=False), *base(apps, ipv6=False)[0]["servers"]]:
+        answered = [location["match"] for location in server["locations"]][:1] == ["^~ /.well-known/acme-challenge/"]
+        assert answered == any(listen.startswith("80") for listen in server["listens"])
+
+
+@pytest.mark.parametrize(
+    ("versions", "listen", "lines", "curve"),
+    [
+        pytest.param({"nginx": "1.22.1", "openssl": "3.0.17"}, "443 ssl http2", [], "X25519:", id="Debian 12"),
+        pytest.param({"nginx": "1.26.3", "openssl": "3.5.1"}, "443 ssl", ["http2 on;"], "X25519MLKEM768:", id="Debian 13"),
+        pytest.param({"nginx": "1.25.1"}, "443 ssl", ["http2 on;"], "X25519:", id="OpenSSL unknown"),
+        pytest.param({}, "443 ssl", ["http2 on;"], "X25519:", id="nothing known"),
+    ],
+)
+def test_what_the_installed_nginx_understands(versions, listen, lines, curve):
+    server = blocks([app("a", ["a.test"], tls=SECURE)], ipv6=False, versions=versions)[1]
+    assert server["listens"] == [listen]
+    assert [line for line in server["lines"] if line.startswith("http2")] == lines
+    assert any(line.startswith(f"ssl_ecdh_curve {curve}") for line in server["lines"])
+
+
+NAMED, NAMELESS = app("a", ["a.test"], tls=SECURE), app("b", tls=SECURE)
+
+
+@pytest.mark.parametrize(
+    ("apps", "nginx", "expected"),
+    [
+        pytest.param([NAMED], "1.22.1", "ssl_reject_handshake on;", id="refused"),
+        pytest.param([NAMED], "1.18.0", "ssl_certificate /etc/ssl/wsgi/a/live/fullchain.pem;", id="nginx cannot refuse"),
+        pytest.param(
+            [NAMED, NAMELESS], "1.22.1", "ssl_certificate /etc/ssl/wsgi/b/live/fullchain.pem;", id="an app of every name"
+        ),
+    ],
+)
+def test_the_certificate_for_unknown_names(apps, nginx, expected):
+    _http, https = base(apps, versions={"nginx": nginx})[0]["servers"]
+    assert https["lines"][0] == expected
+    assert answers(https) == "return 421;"
+
+
+STRICT = 'add_header Strict-Transport-Security "max-age=60" always;'
+
+
+@pytest.mark.parametrize(("raw", "expected"), [([], 0), (["add_header X y;"], 1)])
+def test_a_location_with_headers_of_its_own_keeps_that_of_its_server(raw, expected):
+    strict = app("a", ["a.test"], tls={**SECURE, "hsts": 60}, nginx_directives=raw)
+    assert STRICT in blocks([strict])[1]["lines"]
+    assert STRICT not in blocks([strict])[0]["lines"]
+    assert locations(strict)[0]["lines"].count(STRICT) == expected
+
+
+def test_stapling_where_the_certificate_has_somebody_who_answers_for_it():
+    apps = [app("a", ["a.test"], tls=SECURE), app("b", ["b.test"], tls=SECURE)]
+    assert "ssl_stapling on;" in blocks(apps, stapled=["a"])[1]["lines"]
+    assert "ssl_stapling on;" not in blocks(apps, stapled=["b"])[1]["lines"]
+
+
+def test_a_preview_is_a_site_of_its_own_with_what_is_held():
+    shown = app("a", preview_port=5000, static=[{"url": "/static/", "path": "/srv/wsgi/a/current/build/source/static"}])
+    found = tree([shown])
+    (file,) = [file for file in found["files"] if file["dest"] == "/etc/nginx/sites-available/a.preview.conf"]
+    (server,) = file["vars"]["servers"]
+    assert file["apps"] == ["a.preview"]
+    assert server["listens"] == ["127.0.0.1:5000", "[::1]:5000"]
+    assert server["lines"][0] == "if (!-e /srv/wsgi/a/preview) {"
+    static, everything = server["locations"]
+    assert "alias /srv/wsgi/a/preview/build/source/static/;" in static["lines"]
+    assert "uwsgi_pass unix:/run/wsgi/a/preview.sock;" in everything["lines"]
+    assert "access_log off;" in static["lines"]
+    assert {"path": "/etc/nginx/sites-enabled/a.preview.conf", "apps": ["a.preview"]}.items() <= found["links"][1].items()
+
+
+def test_the_ports_and_the_certificates():
+    apps = [app("a", ["a.test"], tls={**SECURE, "port": 5000}), app("b", ["b.test"])]
+    found = tree(apps, http_ports=[80, 8080])
+    assert found["ports"] == [80, 5000, 8080]
+    assert found["certificates"] == ["/etc/ssl/wsgi/a/live/fullchain.pem", "/etc/ssl/wsgi/a/live/privkey.pem"]

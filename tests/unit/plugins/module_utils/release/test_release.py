@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a release, and what makes two releases the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
+
+HOST = {"processors": 2, "backlog": 4096}
+PYTHON = {"version": "3.11.2", "implementation": "CPython", "prefix": "/usr", "gil": True, "debug": False}
+BUILD = {"digest": "abc", "path": "/srv/wsgi/shop/builds/abc", "python": PYTHON}
+SHOP = {"name": "shop", "source": {"git": "https://git.example.com/shop.git"}, "entry_point": "shop.wsgi:application"}
+
+
+def resolved(**keys):
+    return _resolve.resolve([{**SHOP, **keys}])[0]
+
+
+def options(**keys):
+    lines = _release.files(resolved(**keys), {}, BUILD, 1, HOST)["uwsgi.ini"].splitlines()
+    return [tuple(line.split(" = ", 1)) for line in lines if " = " in line]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "it's",
+        'say "hi"',
+        "$(reboot) `id` $HOME",
+        "50%",
+        "%(socket)",
+        "@(/etc/passwd)",
+        "two\nlines\n",
+        "ünï ☃",
+        "  blanks  ",
+        "",
+        "\\n\\",
+        "a;b#c !",
+        "\t",
+    ],
+)
+def test_a_variable_arrives_byte_for_byte(tmp_path, value):
+    build = {**BUILD, "path": str(tmp_path)}
+    (tmp_path / "source").mkdir()
+    runner = tmp_path / "run"
+    runner.write_text(_release.files(resolved(), {"VALUE": value}, build, 7, HOST)["run"])
+    done = subprocess.run(["sh", runner, "printenv", "-0", "VALUE"], capture_output=True, check=True)
+    assert done.stdout == value.encode() + b"\0"
+
+
+def test_a_command_runs_in_the_release(tmp_path):
+    (tmp_path / "source" / "web").mkdir(parents=True)
+    runner = tmp_path / "run"
+    runner.write_text(_release.files(resolved(working_directory="web"), {}, {**BUILD, "path": str(tmp_path)}, 7, HOST)["run"])
+    done = subprocess.run(
+        ["sh", runner, "sh", "-c", 'echo "$PWD" "$WSGI_RELEASE" "$VIRTUAL_ENV"'], capture_output=True, check=True, text=True
+    )
+    assert done.stdout.split() == [os.path.realpath(tmp_path / "source" / "web"), "7", f"{tmp_path}/venv"]
+
+
+def test_the_number_does_not_make_a_difference_but_all_else_does():
+    def of(environment=None, build=None, host=None, **keys):
+        return _release.digest(resolved(**keys), environment or {}, {**BUILD, **(build or {})}, {**HOST, **(host or {})})
+
+    assert of() == of()
+    others = [
+        of({"A": "1"}),
+        of(build={"digest": "def"}),
+        of(host={"processors": 8}),
+        of(threads=3),
+        of(server_options={"harakiri": 20}),
+        of(entry_point="shop:app"),
+        of(drain_timeout=5),
+    ]
+    assert len({of(), *others}) == len(others) + 1
+
+
+def test_a_change_of_the_site_alone_makes_no_release():
+    assert _release.digest(resolved(), {}, BUILD, HOST) == _release.digest(
+        resolved(domains=["a.test"], keep_releases=9), {}, BUILD, HOST
+    )
+
+
+def test_a_change_of_the_release_commands_alone_makes_no_release():
+    assert _release.digest(resolved(), {}, BUILD, HOST) == _release.digest(resolved(release_commands=["true"]), {}, BUILD, HOST)
+
+
+def test_values_of_variables_are_not_described():
+    assert "s3cret" not in _release.describe(resolved(), {"TOKEN": "s3cret"}, BUILD, HOST)
+
+
+def test_uwsgi_finds_the_application():
+    assert ("module", "shop.wsgi:application") in options()
+    assert ("mount", "/shop=shop.wsgi:application") in options(mount="/shop")
+    assert ("manage-script-name", "true") in options(mount="/shop")
+    assert ("need-plugin", "python311") in options()
+
+
+def test_a_uwsgi_of_the_build_itself_needs_no_plugin():
+    assert "need-plugin" not in dict(options(uwsgi_install_from="venv"))
+    serve = _release.files(resolved(uwsgi_install_from="venv"), {}, BUILD, 1, HOST)["serve"]
+    assert "/run /srv/wsgi/shop/builds/abc/venv/bin/uwsgi --ini " in serve
+
+
+def test_server_options_are_written_as_uwsgi_reads_them():
+    written = options(server_options={"harakiri": 20, "lazy-apps": True, "log-5xx": False, "static-map": ["/a=/b", "/c=/d"]})
+    assert ("harakiri", "20") in written
+    assert ("lazy-apps", "true") in written
+    assert not [value for name, value in written if name == "log-5xx"]
+    assert [value for name, value in written if name == "static-map"] == ["/a=/b", "/c=/d"]
+
+
+@pytest.mark.parametrize(("backlog", "listen"), [(128, "128"), (4096, "1024")])
+def test_the_listen_queue_is_no_longer_than_the_kernel_allows(backlog, listen):
+    text = _release.files(resolved(), {}, BUILD, 1, {"processors": 2, "backlog": backlog})["uwsgi.ini"]
+    assert f"listen = {listen}\n" in text
+
+
+def lived(*numbers):
+    return [(number, "uwsgi", "2026-11-20T19:30:00Z") for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("existing", "history", "named", "keep", "kept"),
+    [
+        ([], [], set(), 2, set()),
+        ([1, 2, 3, 4], [], set(), 2, {3, 4}),
+        ([1, 2, 3, 4], lived(1, 2, 3), set(), 2, {2, 3, 4}),
+        # Bad ones between good ones, and the newest, which was not live yet.
+        ([1, 2, 3, 4, 5, 6, 7], lived(1, 2, 6), set(), 2, {2, 6, 7}),
+        ([1, 2, 3, 4, 5, 6, 7], lived(1, 2, 6), {3, None, 99}, 2, {2, 3, 6, 7}),
+        # Gone back to 1, which is the last that was live, and several times live.
+        ([1, 2, 3, 4], lived(1, 2, 3, 1, 2, 1), set(), 2, {1, 2, 4}),
+        # Those that are gone do not count.
+        ([3, 4, 5], lived(1, 2, 3, 1, 2), set(), 2, {3, 5}),
+        ([4, 5], lived(1, 2), set(), 2, {5}),
+    ],
+)
+def test_bad_releases_do_not_drive_out_the_good_ones(existing, history, named, keep, kept):
+    assert _release.kept(existing, history, named, keep) == kept
+
+
+def test_a_history_is_read_as_far_as_it_can_be(tmp_path):
+    layout = _layout.Layout("shop", str(tmp_path))
+    assert _release.history(layout) == []
+    (tmp_path / "shop").mkdir()
+    broken = b"\n2 uwsgi_em\nx uwsgi 2026\n\xff\xff\n-1 uwsgi 2026\n"
+    last = b"3 gunicorn_supervisor 2026-11-21T08:00:00Z\n4 uw"
+    (tmp_path / "shop/history").write_bytes(b"1 uwsgi 2026-11-20T19:30:00Z\n" + broken + last)
+    assert _release.history(layout) == [
+        (1, "uwsgi", "2026-11-20T19:30:00Z"),
+        (3, "gunicorn_supervisor", "2026-11-21T08:00:00Z"),
+    ]
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "source/config").mkdir(parents=True)
+    (tmp_path / "source/config/shop.env").write_text("A=$(id)\n")
+    (tmp_path / "source/config/shop.env").chmod(0o640)
+    return tmp_path / "source"
+
+
+def of_source(source, path):
+    return _release.source_variables(resolved(environment_file=path), {**BUILD, "path": str(source.parent)})
+
+
+def test_a_file_of_the_source_is_read(source):
+    assert of_source(source, "config/shop.env") == {"A": "$(id)"}
+    assert of_source(source, "config/../config//shop.env") == {"A": "$(id)"}
+
+
+def test_a_link_inside_the_source_is_followed(source):
+    (source / "link").symlink_to("config/shop.env")
+    assert of_source(source, "link") == {"A": "$(id)"}
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "cause"),
+    [
+        ("link", "/etc/passwd", "link is a link that leads out of the source, to /etc/passwd; put the file there."),
+        ("link", "../outside", "link is a link that leads out of the source, to "),
+        ("link/passwd", "/etc", "link/passwd is a link that leads out of the source, to /etc/passwd;"),
+        ("link", ".", "link is a link that leads out of the source, to "),
+        ("link", "nowhere", "the source has no file link; correct environment_file, or add the file to the source."),
+        ("config", None, "the source has no file config; "),
+        ("other.env", None, "the source has no file other.env; "),
+        ("bad.env", None, "bad.env, line 1: found no '=', wanted NAME=VALUE; correct the file. What runs was not touched."),
+        ("open.env", None, "open.env is in a static directory, which nginx serves to everybody; move one of the two."),
+    ],
+)
+def test_a_file_of_the_source_that_is_none_is_refused(source, path, target, cause):
+    (source.parent / "outside").write_text("A=1\n")
+    (source / "bad.env").write_text("s3cret\n")
+    (source / "bad.env").chmod(0o640)
+    (source / "open.env").write_text("A=1\n")
+    (source / "open.env").chmod(0o644)
+    if target:
+        (source / "link").symlink_to(target)
+    with pytest.raises(AppFailure) as caught:
+        of_source(source, path)
+    assert caught.value.step == "environment"
+    assert caught.value.cause.startswith(cause)

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes when an app goes, what stays, and that a retirement killed anywhere is completed by the next one."""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove
+
+OFF, ON = Instance(), Instance(active=True, ready=True, enabled=True)
+
+
+class Killed(Exception):
+    """Stands for a signal: nothing in the code handles it."""
+
+
+@pytest.fixture
+def layout(tmp_path, monkeypatch):
+    """An app on the disk, with a user of its own; who owns a directory is not looked at, since a test need not be root."""
+    found = _layout.Layout("shop", str(tmp_path / "srv"), str(tmp_path / "run"))
+    found.boot_link = str(tmp_path / "wsgi-live-shop.conf")
+    for directory in (found.builds, found.releases, found.slots, found.cache, found.shared, found.runtime_directory):
+        os.makedirs(os.path.join(directory, *(["1"] if directory in (found.builds, found.releases) else [])))
+    os.symlink("releases/1", found.current)
+    for path in (found.history, found.boot_link):
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(f"d {found.runtime_directory} 0750 shop www-data -\n")
+    users = {"shop": pwd.struct_passwd(("shop", "x", 997, 997, "WSGI application shop", found.directory, "/usr/sbin/nologin"))}
+    monkeypatch.setattr(_remove.pwd, "getpwnam", lambda name: users[name])
+    monkeypatch.setattr(_remove.pwd, "getpwall", lambda: list(users.values()))
+    monkeypatch.setattr(_remove, "_is_roots_directory", os.path.isdir)
+    monkeypatch.setattr(_remove, "_user_of", lambda pid: None)
+
+    def run(argv, **_settings):
+        if argv[0] == "userdel":
+            users.pop(argv[1])
+        return Completed(tuple(argv), 0, "")
+
+    monkeypatch.setattr(_remove, "run", run)
+    return found
+
+
+def seen(**slots):
+    return {"uwsgi": {f"wsgi-{slot}@shop": slots.get(slot, OFF) for slot in _layout.SLOTS}}
+
+
+def found(layout):
+    return _remove.found(os.path.dirname(layout.directory), os.path.dirname(layout.runtime_directory))
+
+
+def retire(layout, remove_shared=False):
+    _remove.Retirement(layout, _remove.look(layout, seen(), remove_shared)).run()
+
+
+def test_an_app_goes_with_all_that_was_made_for_it(layout):
+    assert found(layout) == {"shop"}
+    retire(layout)
+    assert found(layout) == set()
+    assert not any(os.path.lexists(path) for path in (layout.directory, layout.runtime_directory, layout.boot_link))
+    assert not _remove.look(layout, seen(), False)
+
+
+@pytest.mark.parametrize("step", range(10))
+def test_a_retirement_killed_anywhere_is_found_and_completed(layout, monkeypatch, step):
+    remove, done = _remove.remove, []
+
+    def mortal(path):
+        if len(done) == step:
+            raise Killed
+        done.append(path)
+        remove(path)
+
+    monkeypatch.setattr(_remove, "remove", mortal)
+    with pytest.raises(Killed):
+        retire(layout)
+    monkeypatch.setattr(_remove, "remove", remove)
+    assert found(layout) == {"shop"}
+    retire(layout)
+    assert found(layout) == set()
+    assert not any(os.path.lexists(path) for path in (layout.directory, layout.runtime_directory, layout.boot_link))
+
+
+def test_the_apps_own_data_stays_with_its_user_unless_it_is_to_go_too(layout):
+    with open(os.path.join(layout.shared, "db.sqlite3"), "w", encoding="utf-8") as stream:
+        stream.write("orders")
+    retire(layout)
+    assert os.listdir(layout.directory) == ["shared"]
+    assert found(layout) == {"shop"}
+    remains = _remove.look(layout, seen(), False)
+    assert not remains
+    assert _remove.sentence(layout, remains) == (
+        f"app shop: {layout.shared} is the app's own data, which stays with the user shop; take what you need of it,"
+        " and set wsgi_remove_shared: true to have it removed too."
+    )
+    retire(layout, remove_shared=True)
+    assert not os.path.exists(layout.directory)
+    assert found(layout) == set()
+
+
+def test_what_somebody_else_put_there_stays_in_any_case(layout):
+    foreign = os.path.join(layout.directory, "notes.txt")
+    with open(foreign, "w", encoding="utf-8") as stream:
+        stream.write("mine")
+    retire(layout, remove_shared=True)
+    assert os.listdir(layout.directory) == ["notes.txt"]
+    assert "notes.txt: not made by wsgi.stack, so it stays" in _remove.sentence(layout, _remove.look(layout, seen(), True))
+
+
+def test_a_certificate_goes_unless_somebody_else_has_it(layout, monkeypatch):
+    deleted = []
+    monkeypatch.setattr(_remove._command, "delete", deleted.append)
+    monkeypatch.setattr(_remove, "_certificate", lambda site: (False, ["/etc/mail.cf"]))
+    remains = _remove.look(layout, seen(), False)
+    assert "certbot's certificate shop stays, which is named by /etc/mail.cf" in _remove.sentence(layout, remains)
+    monkeypatch.setattr(_remove, "_certificate", lambda site: (True, []))
+    remains = _remove.look(layout, seen(), False)
+    assert "certificate shop of certbot" in remains.lines(layout)
+    _remove.Retirement(layout, remains).run()
+    assert deleted == ["shop"]
+
+
+def test_a_link_in_place_of_the_shared_directory_is_somebodys(layout, tmp_path):
+    os.rmdir(layout.shared)
+    (tmp_path / "disk").mkdir()
+    os.symlink(tmp_path / "disk", layout.shared)
+    retire(layout)
+    assert os.path.islink(layout.shared)
+
+
+def test_a_user_that_somebody_had_before_stays(layout, monkeypatch):
+    theirs = pwd.struct_passwd(("shop", "x", 997, 997, "WSGI application shop", "/home/shop", "/bin/bash"))
+    monkeypatch.setattr(_remove.pwd, "getpwnam", lambda name: theirs)
+    monkeypatch.setattr(_remove.pwd, "getpwall", lambda: [theirs])
+    assert found(layout) == {"shop"}
+    assert not _remove.look(layout, seen(), False).user
+    retire(layout)
+    assert found(layout) == set()
+
+
+def test_an_app_whose_user_is_busy_elsewhere_is_left_there(layout, monkeypatch):
+    monkeypatch.setattr(_remove, "_user_of", lambda pid: 997 if pid == os.getpid() else 0)
+    with pytest.raises(AppFailure, match=rf"has processes that are none of its slots' \({os.getpid()}\); end them"):
+        retire(layout)
+    assert os.path.isdir(layout.releases)
+
+
+def test_a_directory_of_somebody_elses_is_no_app(tmp_path, monkeypatch):
+    monkeypatch.setattr(_remove.pwd, "getpwall", list)
+    monkeypatch.setattr(_remove, "_is_roots_directory", os.path.isdir)
+    for name, inside in (("site", "htdocs"), ("half", "releases"), ("Capital", "slots"), ("mysql", "slots")):
+        (tmp_path / name / inside).mkdir(parents=True)
+    (tmp_path / "Capital/releases").mkdir()
+    (tmp_path / "shop/releases").mkdir(parents=True)
+    (tmp_path / "shop/slots").mkdir()
+    assert _remove.found(str(tmp_path), "/run/nowhere") == {"shop"}
+
+
+@pytest.mark.parametrize(
+    ("keep", "remove", "prune", "going"),
+    [
+        (["shop"], [], False, []),
+        (["shop"], ["blog"], False, ["blog"]),
+        (["shop"], [], True, ["blog", "wiki"]),
+        (["shop", "blog"], [], True, ["wiki"]),
+        (["shop"], ["shop"], True, ["blog", "wiki"]),
+        ([], ["never-deployed"], False, []),
+    ],
+)
+def test_which_apps_go(keep, remove, prune, going):
+    assert _remove.going({"shop", "blog", "wiki"}, keep, remove, prune) == going
+
+
+def test_slots_that_run_or_are_started_at_boot_are_stopped(layout):
+    assert _remove.look(layout, seen(green=Instance(enabled=True)), False).slots == ("green",)
+    assert _remove.look(layout, seen(blue=ON, green=Instance(active=True)), False).slots == ("blue", "green")
+
+
+def test_a_server_is_used_by_whatever_app_runs_under_it(layout):
+    assert _remove.running([layout], {**seen(blue=ON), "uwsgi_emperor": seen()["uwsgi"]}) == {"uwsgi"}
+    assert _remove.running([layout], seen()) == set()

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a virtual environment fits the interpreter that it leads to."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
+
+INTERPRETER = {"executable": "/usr/bin/python3.11", "version": "3.11.2"}
+
+
+@pytest.mark.parametrize("version", ["3.11.2", "3.11.14", "3.11"])
+def test_the_third_number_may_differ(version):
+    assert _preflight.environment_mismatch(version, INTERPRETER) is None
+
+
+@pytest.mark.parametrize("version", ["3.9.2", "3.1.1", "unknown"])
+def test_another_language_version_is_named_with_the_interpreters(version):
+    assert _preflight.environment_mismatch(version, INTERPRETER) == (
+        f"the virtual environment was made for Python {version}, as its pyvenv.cfg says, but the app's interpreter"
+        " /usr/bin/python3.11 is 3.11.2; change the app's source or packages, which makes a new build."
+    )
+
+
+@pytest.mark.parametrize(
+    ("configuration", "version"),
+    [
+        ("home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11.2\nexecutable = /usr/bin/python3.11\n", "3.11.2"),
+        ("home = /usr/bin\nimplementation = CPython\nuv = 0.13.8\nversion_info = 3.13.5\nprompt = shop\n", "3.13.5"),
+        ("home = /usr/bin\n", "unknown"),
+    ],
+)
+def test_a_virtual_environment_says_what_it_was_made_for(configuration, version):
+    assert _preflight.environment_version(configuration) == version

@@ -1,0 +1,414 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what was seen of a socket to its verdict and its remedy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _fix, _identity, _owner, _verdict, _warnings
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Target
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, Server, Setting
+
+NAMES = {0: "root", 33: "www-data", 44: "devs", 1001: "sammy", 1002: "eve"}
+MEMBERS = {0: {"root"}, 33: {"www-data"}, 44: {"sammy", "eve"}, 1001: {"sammy"}, 1002: {"eve"}}
+NGINX = Identity("www-data", 33, 33, (33,), "process", 900, 812)
+PATH = "/home/sammy/app.sock"
+
+
+@pytest.fixture(autouse=True)
+def database(monkeypatch):
+    for module in (_verdict, _fix, _warnings, _identity):
+        for name in ("user_name", "group_name"):
+            monkeypatch.setattr(module, name, lambda number: NAMES.get(number, str(number)), raising=False)
+    monkeypatch.setattr(_identity, "members", lambda gid: MEMBERS[gid])
+
+
+def step(path, kind="directory", mode=0o755, uid=0, gid=0, **rest):
+    number = [1, abs(hash(path)) % 1000]
+    return {
+        "path": path,
+        "kind": kind,
+        "mode": mode,
+        "uid": uid,
+        "gid": gid,
+        "acl": "",
+        "target": "",
+        "last": False,
+        "id": number,
+        **rest,
+    }
+
+
+def way(home=0o755, end=None, **socket):
+    given = {"kind": "socket", "mode": 0o666, "uid": 1001, "gid": 1001, "last": True, **socket}
+    steps = [step("/"), step("/home"), step("/home/sammy", mode=home, uid=1001, gid=1001)]
+    return (*steps, end or step(PATH, **given))
+
+
+def nothing(path=PATH):
+    return {"path": path, "error": "ENOENT", "last": True}
+
+
+def failed(name, stage="connect", **rest):
+    return {"stage": stage, "error": name, "words": name.lower(), **rest}
+
+
+def answered(status):
+    return {"stage": "done", "status": status}
+
+
+def seen(attempts=None, inside=None, **rest):
+    steps = way() if inside is None else inside
+    target = Target(f"unix:{PATH}", "uwsgi", "/", "shop.test", (), rest.pop("named_in", ""))
+    given = {
+        "target": target,
+        "identity": NGINX,
+        "renewed": NGINX,
+        "inside": steps,
+        "outside": steps,
+        "nginx_unit": "nginx.service",
+    }
+    return Evidence(**{**given, "attempts": attempts or {}, **rest})
+
+
+def denied(inside, **rest):
+    return seen({"uwsgi": failed("EACCES")}, inside, **rest)
+
+
+def judged(evidence):
+    verdict = _verdict.verdict(evidence)
+    return verdict.code, verdict.component, _fix.remedy(evidence, verdict)
+
+
+SHOP = Owner("shop.service", files=("/etc/shop.ini",))
+UWSGI = Server(77, 1001, ("/usr/bin/uwsgi", "--ini", "shop.ini"), "shop.service", 1000.0)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        (seen({"uwsgi": answered(200)}), ("ok", "", "")),
+        (seen({"uwsgi": answered(404)}), ("ok", "", "")),
+        (seen({"uwsgi": answered(400), "http": failed("EOF", "answer")}), ("ok", "", "")),
+        (seen({"uwsgi": answered(502)}), ("bad_status", PATH, "")),
+        (seen({"uwsgi": answered(400), "http": answered(200)}), ("wrong_protocol", PATH, "")),
+        (
+            seen({"uwsgi": failed("EOF", "answer"), "http": failed("EOF", "answer")}, owner=SHOP),
+            ("closed", PATH, "systemctl restart shop"),
+        ),
+        (
+            seen({"uwsgi": failed("ETIMEDOUT", "answer"), "http": failed("EOF", "answer")}, owner=SHOP),
+            ("no_answer", PATH, "systemctl restart shop"),
+        ),
+        (seen({"uwsgi": failed("EPROTO", "answer"), "http": failed("EPROTO", "answer")}), ("no_http", PATH, "")),
+        (seen({"uwsgi": failed("ECONNREFUSED")}, owner=SHOP), ("refused", PATH, "systemctl restart shop")),
+        (seen({"uwsgi": failed("EAGAIN")}, owner=SHOP), ("backlog_full", PATH, "systemctl restart shop")),
+        (seen({"uwsgi": failed("EPROTOTYPE")}), ("wrong_socket_type", PATH, "")),
+        (seen({"uwsgi": failed("ENOENT")}, way(end=nothing()), owner=SHOP), ("missing", PATH, "systemctl start shop")),
+        (
+            seen({"uwsgi": failed("ENOENT")}, way(end=nothing()), owner=SHOP, server=UWSGI),
+            ("missing", PATH, "systemctl restart shop"),
+        ),
+        (seen({"uwsgi": failed("ELOOP")}, way(end={"path": PATH, "error": "ELOOP"})), ("link_loop", PATH, "")),
+        (
+            seen({"uwsgi": failed("ENOENT")}, (*way(kind="link", target="/run/x.sock"), nothing("/run/x.sock")), owner=SHOP),
+            ("dangling_link", PATH, "systemctl start shop"),
+        ),
+        (
+            seen({"uwsgi": failed("ECONNREFUSED")}, way(kind="file"), owner=SHOP),
+            ("not_a_socket", PATH, f"mv -T {PATH} {PATH}.not-a-socket && systemctl restart shop"),
+        ),
+        (denied(way(kind="file", mode=0o600)), ("not_a_socket", PATH, "")),
+        (denied(way()), ("denied_by_policy", PATH, "")),
+    ],
+)
+def test_the_connection_decides(evidence, expected):
+    assert judged(evidence) == expected
+
+
+@pytest.mark.parametrize(
+    ("inside", "setfacl", "expected"),
+    [
+        (way(home=0o750), True, ("no_search_permission", "/home/sammy", "setfacl -m u:www-data:x /home/sammy")),
+        (
+            way(home=0o750),
+            False,
+            ("no_search_permission", "/home/sammy", "chgrp www-data /home/sammy && chmod g=x /home/sammy"),
+        ),
+        (way(mode=0o640, gid=33), True, ("no_write_permission", PATH, f"chmod g+w {PATH}")),
+        (way(mode=0o660), True, ("no_write_permission", PATH, f"chgrp www-data {PATH} && chmod g=rw {PATH}")),
+        (way(mode=0o660, gid=44), True, ("no_write_permission", PATH, f"setfacl -m u:www-data:rw {PATH}")),
+        (
+            way(mode=0o660, gid=44),
+            False,
+            ("no_write_permission", PATH, f"usermod -aG devs www-data && chmod g+w {PATH} && systemctl reload nginx"),
+        ),
+        (way(mode=0o400, uid=33), True, ("no_write_permission", PATH, f"chmod u+w {PATH}")),
+        (
+            (step("/"), step("/home", mode=0o700), *way(home=0o700)[2:]),
+            True,
+            ("no_search_permission", "/home", "chmod o+x /home && setfacl -m u:www-data:x /home/sammy"),
+        ),
+    ],
+)
+def test_the_smallest_change_that_mends_all_that_is_in_the_way(inside, setfacl, expected):
+    assert judged(denied(inside, setfacl=setfacl)) == expected
+
+
+def test_a_group_that_the_process_does_not_have_yet_takes_a_reload():
+    joined = replace(NGINX, groups=(33, 1001), source="database")
+    verdict = _verdict.verdict(denied(way(home=0o710), renewed=joined))
+    assert verdict.sentence.startswith(
+        "www-data was added to the group sammy, but process 900, which started before, is not in it"
+    )
+    assert judged(denied(way(home=0o710), renewed=joined)) == ("group_not_effective", "/home/sammy", "systemctl reload nginx")
+    mended = f"chmod g+w {PATH} && systemctl reload nginx"
+    assert judged(denied(way(home=0o710, mode=0o640), renewed=joined)) == ("group_not_effective", "/home/sammy", mended)
+
+
+def test_nginx_without_a_unit_gets_a_signal():
+    joined = replace(NGINX, groups=(33, 1001))
+    assert judged(denied(way(home=0o710), renewed=joined, nginx_unit=""))[2] == "kill -HUP 812"
+
+
+def test_a_setting_that_was_changed_after_the_start_takes_a_restart():
+    late = Setting("/etc/shop.ini", 0o666, changed=2000.0)
+    inside = way(mode=0o660)
+    expected = ("mode_not_effective", PATH, "systemctl restart shop")
+    assert judged(denied(inside, server=UWSGI, owner=SHOP, setting=late)) == expected
+    for setting in (replace(late, changed=500.0), replace(late, mode=0o660), replace(late, group="devs")):
+        assert judged(denied(inside, server=UWSGI, owner=SHOP, setting=setting))[0] == "no_write_permission"
+
+
+def test_a_private_tmp_of_nginx_hides_a_socket():
+    outside = (step("/"), step("/tmp", mode=0o1777), step("/tmp/a.sock", "socket", 0o666, last=True))
+    inside = (step("/"), step("/tmp", mode=0o1777, id=[9, 9]), nothing("/tmp/a.sock"))
+    evidence = replace(
+        seen({"uwsgi": failed("ENOENT")}, inside, closing=(("nginx.service", "PrivateTmp", "yes"),)),
+        target=Target("unix:/tmp/a.sock", "uwsgi"),
+        outside=outside,
+    )
+    code, component, remedy = judged(evidence)
+    assert (code, component) == ("private_tmp", "/tmp")
+    assert "PrivateTmp=no" in remedy
+    assert remedy.endswith("systemctl daemon-reload && systemctl restart nginx")
+
+
+def test_a_private_tmp_of_the_server_hides_its_socket():
+    inside = (step("/"), step("/tmp", mode=0o1777), nothing("/tmp/a.sock"))
+    evidence = replace(
+        seen({"uwsgi": failed("ENOENT")}, inside, closing=(("shop.service", "PrivateTmp", "yes"),)),
+        target=Target("unix:/tmp/a.sock", "uwsgi"),
+        listener=Listener("unix:/tmp/a.sock", 0, 100),
+        server=UWSGI,
+        foreign=True,
+    )
+    assert judged(evidence)[0] == "private_tmp"
+    assert judged(evidence)[2].endswith("systemctl restart shop")
+    assert judged(replace(evidence, foreign=False, owner=SHOP)) == ("missing", "/tmp/a.sock", "systemctl restart shop")
+
+
+def test_a_protected_home_refuses_and_is_no_matter_of_modes():
+    inside = (step("/"), step("/home", mode=0, id=[9, 9]), nothing())
+    evidence = replace(denied(inside, closing=(("nginx.service", "ProtectHome", "yes"),)), outside=way())
+    code, component, remedy = judged(evidence)
+    assert (code, component) == ("hidden_by_namespace", "/home")
+    assert "ProtectHome=read-only" in remedy
+
+
+def test_a_path_that_is_too_long_is_not_even_tried():
+    path = "/run/" + "x" * 103
+    evidence = replace(seen({"uwsgi": failed("", "connect")}), target=Target(f"unix:{path}", "uwsgi"))
+    assert judged(evidence)[0] == "name_too_long"
+    assert judged(replace(evidence, target=Target(f"unix:{path[:-1]}")))[0] != "name_too_long"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "code"),
+    [
+        (seen(obstacle="only root can become www-data"), "not_checked"),
+        (seen(inside=way(home=0o700), obstacle="only root can become www-data"), "no_search_permission"),
+        (seen(inside=way(end=nothing()), obstacle="only root can become www-data"), "missing"),
+        (replace(seen(inside=way(home=0o700), obstacle="x"), entered="process 1: no", inside=()), "not_checked"),
+    ],
+)
+def test_without_a_connection_only_what_is_certain_is_said(evidence, code):
+    assert judged(evidence)[0] == code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("ECONNREFUSED", "refused"),
+        ("GAI", "unresolvable"),
+        ("EHOSTUNREACH", "no_route"),
+        ("ETIMEDOUT", "connect_timeout"),
+        ("EPERM", "failed"),
+    ],
+)
+def test_addresses_of_tcp(error, code):
+    target = Target("app.test:8000", "http")
+    assert judged(Evidence(target, NGINX, NGINX, attempts={"http": failed(error)}))[0] == code
+
+
+def test_only_the_wanted_statuses_are_fine():
+    evidence = seen({"uwsgi": answered(404)})
+    assert judged(replace(evidence, target=evidence.target._replace(statuses=(200, 404))))[0] == "ok"
+    assert judged(replace(evidence, target=evidence.target._replace(statuses=(200,))))[0] == "bad_status"
+
+
+def test_a_protocol_that_is_not_spoken_is_fine_when_it_connects():
+    evidence = seen({"": {"stage": "done", "status": None}})
+    assert judged(replace(evidence, target=evidence.target._replace(protocol="fastcgi")))[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("line", "protocol", "spoken", "remedy"),
+    [
+        (
+            f"        uwsgi_pass unix:{PATH};",
+            "uwsgi",
+            "http",
+            f"2s#uwsgi_pass[[:space:]][[:space:]]*unix:/home/sammy/app\\.sock#include proxy_params; proxy_pass http://unix:{PATH}#",
+        ),
+        (
+            f"        proxy_pass http://unix:{PATH};",
+            "http",
+            "uwsgi",
+            (
+                "2s#proxy_pass[[:space:]][[:space:]]*http://unix:/home/sammy/app\\.sock#"
+                f"include uwsgi_params; uwsgi_pass unix:{PATH}#"
+            ),
+        ),
+        ("        uwsgi_pass group;", "uwsgi", "http", ""),
+    ],
+)
+def test_the_line_of_nginx_is_mended_where_it_is_certain(tmp_path, line, protocol, spoken, remedy):
+    file = tmp_path / "site"
+    file.write_text(f"location / {{\n{line}\n}}\n")
+    (tmp_path / "enabled").symlink_to(file)
+    first = failed("EOF", "answer")
+    evidence = seen({protocol: first, spoken: answered(200)})
+    target = evidence.target._replace(protocol=protocol, named_in=f"{tmp_path}/enabled:2")
+    found = judged(replace(evidence, target=target))
+    assert found[0] == "wrong_protocol"
+    expected = f"sed -i '{remedy}' {file} && nginx -t && systemctl reload-or-restart nginx" if remedy else ""
+    assert found[2] == expected
+
+
+def test_a_misspelt_path_is_corrected_in_nginx(tmp_path):
+    file = tmp_path / "site"
+    file.write_text(f"uwsgi_pass unix:{PATH}:;\n")
+    evidence = seen({"uwsgi": failed("ENOENT")}, way(end=nothing(f"{PATH}:")), alike=f"unix:{PATH}")
+    target = evidence.target._replace(address=f"unix:{PATH}:", named_in=f"{file}:1")
+    code, _component, remedy = judged(replace(evidence, target=target))
+    assert code == "missing"
+    assert remedy.startswith(f"sed -i '1s#unix:/home/sammy/app\\.sock:#unix:{PATH}#' {file} && nginx -t")
+
+
+def warned(evidence, *others):
+    return [(each["code"], each["remedy"]) for each in _warnings.warnings(evidence, others)]
+
+
+@pytest.fixture
+def closed_homes(monkeypatch):
+    monkeypatch.setattr(_warnings, "homes_open", lambda: True)
+    monkeypatch.setattr(_warnings, "_secrets", lambda *rest: [])
+
+
+@pytest.mark.usefixtures("closed_homes")
+def test_a_socket_that_everybody_gets_at_is_warned_of():
+    mended = f"chgrp www-data {PATH} && chmod g=rw,o= {PATH}"
+    assert warned(seen()) == [("world_writable", mended)]
+    assert warned(seen(inside=way(gid=33))) == [("world_writable", f"chmod g=rw,o= {PATH}")]
+
+
+@pytest.mark.usefixtures("closed_homes")
+def test_a_gate_makes_an_open_socket_harmless():
+    gate = (step("/"), step("/run/app", mode=0o750, uid=1001, gid=33), step("/run/app/a.sock", "socket", 0o777, last=True))
+    assert warned(seen(inside=gate)) == []
+
+
+@pytest.mark.usefixtures("closed_homes")
+def test_another_apps_user_that_gets_at_a_socket_is_warned_of(monkeypatch):
+    inside = way(mode=0o660, gid=33)
+    eve = Server(78, 1002, ("gunicorn",))
+    other = replace(seen(server=eve), target=Target("unix:/run/blog.sock"))
+    groups = {"value": (33,)}
+    monkeypatch.setattr(_identity, "of_process", lambda pid: Identity("eve", 1002, 1002, groups["value"], "process", pid))
+    found = warned(seen(inside=inside, server=UWSGI), other)
+    assert found == [("other_app", f"setfacl -m u:www-data:rw,g::--- {PATH}")]
+    groups["value"] = (1002,)
+    assert warned(seen(inside=inside, server=UWSGI), other) == []
+
+
+@pytest.mark.usefixtures("closed_homes")
+def test_a_group_that_was_taken_away_counts_until_the_reload():
+    inside = way(mode=0o660)
+    still = replace(NGINX, groups=(33, 1001))
+    assert warned(seen(inside=inside, identity=still)) == [("group_gone", "usermod -aG sammy www-data")]
+
+
+def test_secrets_beside_a_socket(tmp_path, monkeypatch):
+    monkeypatch.setattr(_warnings._walk, "refusals", lambda *rest: [])
+    files = {
+        ".env": ("KEY=1", 0o644),
+        ".env.example": ("KEY=1", 0o644),
+        "site.key": ("x", 0o640),
+        "settings.py": ("SECRET_KEY = 'abcdefgh'\n", 0o644),
+        "local_settings.py": ("DEBUG = False\n", 0o644),
+        "chain.pem": ("-----BEGIN CERTIFICATE-----", 0o644),
+        "key.pem": ("-----BEGIN PRIVATE KEY-----", 0o644),
+        "notes.txt": ("password: abcdefgh", 0o644),
+    }
+    for name, (text, mode) in files.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(mode)
+    found = _warnings._secrets(f"{tmp_path}/a.sock", None)
+    assert [each["remedy"] for each in found] == [f"chmod o= {tmp_path}/{name}" for name in (".env", "key.pem", "settings.py")]
+
+
+@pytest.mark.parametrize(
+    ("owner", "group", "remedy"),
+    [
+        (1001, 1001, "chmod o= /x/.env"),
+        (0, 0, "chgrp sammy /x/.env && chmod g+r,o= /x/.env"),
+        (0, 1001, "chmod g+r,o= /x/.env"),
+    ],
+)
+def test_a_secret_stays_readable_for_its_server(monkeypatch, owner, group, remedy):
+    monkeypatch.setattr(_identity, "of_process", lambda pid: Identity("sammy", 1001, 1001, (1001,), "process", pid))
+    assert _warnings._kept(step("/x/.env", "file", 0o644, owner, group), UWSGI) == remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "mode"),
+    [
+        ("DIR_MODE=0755\n", "DIR_MODE", 0o755),
+        ("# Default: DIR_MODE=0700\n#DIR_MODE=0700\n", "DIR_MODE", 0o700),
+        ("HOME_MODE\t0750\n", "HOME_MODE", 0o750),
+        ("UMASK 022\n", "HOME_MODE", None),
+    ],
+)
+def test_the_mode_of_new_homes(text, name, mode):
+    assert _warnings.home_mode(text, name) == mode
+
+
+def test_the_path_that_is_too_long_is_made_short_on_both_sides(tmp_path, monkeypatch):
+    monkeypatch.setattr(_fix, "properties", lambda unit, names: {"User": "sammy"})
+    path = "/run/" + "x" * 110
+    file = tmp_path / "site"
+    file.write_text(f"uwsgi_pass unix:{path};\n")
+    target = Target(f"unix:{path}", "uwsgi", named_in=f"{file}:1")
+    evidence = replace(seen({}, (nothing(path),), owner=SHOP), target=target)
+    remedy = judged(evidence)[2]
+    assert remedy.startswith("install -d -o sammy -g www-data -m 2750 /run/shop && sed -i ")
+    assert f" /etc/shop.ini {file} && systemctl daemon-reload && systemctl restart shop && nginx -t" in remedy
+
+
+def test_an_owner_says_how_it_is_started():
+    assert _owner.Owner("supervisor.service", "shop").start() == "supervisorctl restart shop"
