@@ -40,7 +40,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 def absent_apps(apps):
     try:
         return _resolve.absent(apps)
-    except _resolve.AppError as error:
+    except _resolve.InventoryError as error:
         raise AnsibleFilterError(str(error)) from None
 
 

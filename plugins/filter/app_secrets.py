@@ -41,7 +41,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 def app_secrets(apps):
     try:
         return _resolve.secrets(apps)
-    except _resolve.AppError as error:
+    except _resolve.InventoryError as error:
         raise AnsibleFilterError(str(error)) from None
 
 

@@ -79,7 +79,7 @@ def resolve_apps(apps, **settings):
         for app in resolved:
             _given_certificates.check(app, datetime.datetime.now(datetime.timezone.utc))
         return resolved
-    except _resolve.AppError as error:
+    except _resolve.InventoryError as error:
         raise AnsibleFilterError(str(error)) from None
 
 

@@ -54,7 +54,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _rollbac
 def rollback_apps(apps, app, stack=None, wanted=_resolve.DEFAULTS["stack"]):
     try:
         return _rollback.restack(apps, app, stack, wanted)
-    except _resolve.AppError as error:
+    except _resolve.InventoryError as error:
         raise AnsibleFilterError(str(error)) from None
 
 

@@ -42,7 +42,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _rollbac
 def rollback_target(found, release=None):
     try:
         return _rollback.target(found, release)
-    except _resolve.AppError as error:
+    except _resolve.InventoryError as error:
         raise AnsibleFilterError(str(error)) from None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One app's failure, which is no other app's."""
+"""What can go wrong: errors, and work on many apps in which each fails alone."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, Callable, TypeVar
 T = TypeVar("T")
 
 
-class AppFailure(Exception):
-    """A step that failed for one app.
+class StackError(Exception):
+    """A step that failed, for one app or for the host.
 
     :param step: what was being done, in one word: ``source``, ``install``, ``import``, ``health``, ...
-    :param cause: what went wrong and what to do, in a sentence without the app's name
+    :param cause: what is wrong and what to do, in one sentence without the app's name
     :param log: what the programs concerned printed, for the result and not for the message
     """
 
@@ -27,13 +27,23 @@ class AppFailure(Exception):
         self.log = log
 
     def result(self, app: str) -> dict[str, Any]:
-        """The failure as modules return it."""
+        """The failure of an app as modules return it."""
         return {
             "app": app,
             "step": self.step,
             "message": f"app {app}: {self.step}: {self.cause}",
             "log": self.log.splitlines()[-200:],
         }
+
+
+class InventoryError(StackError):
+    """A mistake in what the user wrote.
+
+    :param cause: one sentence for the person who wrote it: where, what was found, and what to do
+    """
+
+    def __init__(self, cause: str):
+        super().__init__("inventory", cause)
 
 
 def decisive_line(log: str) -> str:
@@ -43,17 +53,17 @@ def decisive_line(log: str) -> str:
     return (exceptions or lines or [""])[-1]
 
 
-def of_host(error: OSError, step: str = "host") -> AppFailure:
-    """An error of the operating system as a failure, with the place in our code as its log.
+def from_os_error(error: OSError, step: str = "host") -> StackError:
+    """An error of the operating system, with the place in our code as its log.
 
-    One that Python itself made, such as that a connection was silent for too long, has neither a number nor a file.
+    Some that Python itself raises, such as a timeout of a connection, have neither a number nor a file.
     """
     told = f"{error.strerror}: {error.filename}" if error.filename else str(error) or type(error).__name__
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return AppFailure(step, f"{told}; mend that and run again.", trace)
+    return StackError(step, f"{told}; fix that and run again.", trace)
 
 
-def each(
+def for_each_app(
     apps: Iterable[dict[str, Any]], work: Callable[[dict[str, Any]], T], jobs: int
 ) -> tuple[dict[str, T], list[dict[str, Any]]]:
     """Do the same for many apps, ``jobs`` at once, each on its own.
@@ -67,8 +77,8 @@ def each(
         for name, future in futures:
             try:
                 results[name] = future.result()
-            except AppFailure as failure:
+            except StackError as failure:
                 failures.append(failure.result(name))
             except OSError as error:
-                failures.append(of_host(error).result(name))
+                failures.append(from_os_error(error).result(name))
     return results, failures

@@ -209,7 +209,7 @@ import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _run
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
 
@@ -264,7 +264,7 @@ def main():
         sites = _sites.sites(options["apps"] or [])
         run = _run.Certificates(wishes, settings, module.check_mode, sites, blind="openssl" in missing)
         outcome = run.converge()
-    except AppFailure as failure:
+    except StackError as failure:
         module.fail_json(msg=f"certificate: {failure.cause}")
     module.exit_json(
         changed=outcome.changed,

@@ -14,7 +14,7 @@ description:
   - Looked at are nginx, its configuration and its certificates; the socket of each app as P(wsgi.stack.socket_access#module)
     does; the process behind it, its unit, its Python and its virtual environment; logs, file systems, listen queues, and
     where the names of the sites lead.
-  - Says of each thing that is wrong what was seen of it and what mends it.
+  - Says of each thing that is wrong what was seen of it and what fixes it.
   - Each app is asked once, as a visitor would ask it. A server that systemd starts with the first request is started by that.
 options:
   timeout:
@@ -75,8 +75,8 @@ findings:
       description: What was seen, a line an element.
       type: list
       elements: str
-    mend:
-      description: A command that mends it, or a sentence.
+    fix:
+      description: A command that fixes it, or a sentence.
       type: str
     site:
       description: The RV(sites[].name) of the site, or nothing if it concerns the host.

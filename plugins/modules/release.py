@@ -141,7 +141,7 @@ def main() -> None:
         host = {"processors": processors, "backlog": int(stream.read())}
     request = _release.Request(host, module.check_mode, module.params["host"], module.params["command_results"])
 
-    made, failures = _errors.each(
+    made, failures = _errors.for_each_app(
         [app for app in module.params["apps"] if app["name"] in builds],
         lambda app: _release.make(app, secrets[app["name"]]["environment"], builds[app["name"]], request),
         module.params["jobs"] or processors,

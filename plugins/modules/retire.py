@@ -144,7 +144,7 @@ def main() -> None:
 
     failures: list[dict[str, object]] = []
     if not module.check_mode:
-        _done, failures = _errors.each(
+        _done, failures = _errors.for_each_app(
             [{"name": name} for name in going if remains[name]],
             lambda app: _remove.Retirement(layouts[app["name"]], remains[app["name"]]).run(),
             wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),

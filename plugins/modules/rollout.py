@@ -117,7 +117,7 @@ def main() -> None:
     plans = {name: _run.plan(state, releases[name], stacks[name], hold, settle) for name, state in states.items()}
     failures: list[dict[str, object]] = []
     if not module.check_mode:
-        _done, failures = _errors.each(
+        _done, failures = _errors.for_each_app(
             [app for app in apps if plans[app["name"]]],
             lambda app: _run.Rollout(app, nginx_user).run(plans[app["name"]], releases[app["name"]]),
             module.params["jobs"] or 2 * len(os.sched_getaffinity(0)),

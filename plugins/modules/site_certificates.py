@@ -122,7 +122,7 @@ def main():
         outdated = _presented.outdated(sites)
         removed = _presented.clean(sites, module.check_mode)
     except OSError as error:
-        module.fail_json(msg=_errors.of_host(error).cause)
+        module.fail_json(msg=_errors.from_os_error(error).cause)
     module.exit_json(
         changed=bool(changed or removed),
         sites={name: after for name, (_before, after) in presented.items()},

@@ -11,7 +11,7 @@ short_description: Say whether nginx can talk to a socket, and if not, what is i
 version_added: 0.1.0
 description:
   - Answers why it is a 502. For each socket it says whether a user can talk to it, and if not, the first thing in the way and the
-    smallest change that mends it.
+    smallest change that fixes it.
   - Takes the user and the groups from the running nginx workers, for they need not be those of the user database. Looks at every
     component of the path as those workers see it, in their mount namespace, with symbolic links and access control lists. Then
     really connects as them and sends a request.
@@ -155,11 +155,11 @@ sockets:
     sentence:
       description: The same in words, the cause first.
       type: str
-    remedy:
-      description: The command that mends it, to be run as root; empty if there is none.
+    fix:
+      description: The command that fixes it, to be run as root; empty if there is none.
       type: str
-    lasting:
-      description: What to change for it to stay like that; empty if RV(sockets[].remedy) lasts.
+    permanent_fix:
+      description: What to change for it to stay like that; empty if RV(sockets[].fix) lasts.
       type: str
     component:
       description: The path of the first thing in the way.
@@ -172,7 +172,7 @@ sockets:
       type: dict
     warnings:
       description:
-        - What works and should not, each with C(code), C(sentence) and C(remedy).
+        - What works and should not, each with C(code), C(sentence) and C(fix).
         - "The codes are V(world_writable), V(other_app), V(secret_readable), V(home_open) and V(group_gone)."
       type: list
       elements: dict
@@ -189,7 +189,7 @@ unseen:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Target
 
@@ -225,7 +225,7 @@ def main():
             identity = _identity.of_user(user) if user else _identity.of_nginx()
         targets = _examine.upstreams() if sockets is None else [target(wanted) for wanted in sockets]
         found = _examine.examine(targets, identity, module.params["timeout"], module.params["method"])
-    except AppFailure as failure:
+    except StackError as failure:
         module.fail_json(msg=str(failure))
     unseen = [words for access in found for words in access.unseen]
     module.exit_json(

@@ -211,7 +211,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _ensure
 
 
@@ -245,7 +245,7 @@ def main():
     )
     try:
         _ensure.check(request)
-    except AppFailure as failure:
+    except StackError as failure:
         module.fail_json(msg=f"uwsgi_plugin: {failure.cause}")
     result, failures = (_ensure.present if module.params["state"] == "present" else _ensure.absent)(request)
     if "needed" in result:

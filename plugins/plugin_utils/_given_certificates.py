@@ -13,7 +13,7 @@ try:  # ansible-core depends on it
 except ImportError:
     x509 = None
 
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import AppError
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import covered
 
 VAULT = b"$ANSIBLE_VAULT;"
@@ -26,7 +26,7 @@ def check(app: Mapping[str, Any], now: datetime.datetime) -> None:
     """Refuse files that cannot be what an app presents.
 
     :param app: a resolved one
-    :raises AppError: the first mistake found
+    :raises InventoryError: the first mistake found
     """
     tls = app["tls"]
     if tls["mode"] != "files" or tls["on_host"] or x509 is None:
@@ -54,7 +54,7 @@ def _read(app: Mapping[str, Any], key: str) -> bytes:
         with open(path, "rb") as stream:
             return stream.read()
     except OSError as error:
-        raise AppError(
+        raise InventoryError(
             f"app {app['name']}: tls.{key}: {path} cannot be read here, on the controller ({error.strerror}); correct the path,"
             " or set on_host for a file of the host's."
         ) from None
@@ -86,8 +86,8 @@ def _check_key(app: Mapping[str, Any], text: bytes, certificate: x509.Certificat
         )
 
 
-def _wrong(app: Mapping[str, Any], key: str, found: str, wanted: str) -> AppError:
-    return AppError(f"app {app['name']}: tls.{key}: {app['tls'][key]} {found}; give {wanted}.")
+def _wrong(app: Mapping[str, Any], key: str, found: str, wanted: str) -> InventoryError:
+    return InventoryError(f"app {app['name']}: tls.{key}: {app['tls'][key]} {found}; give {wanted}.")
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

@@ -27,7 +27,7 @@ class Breakage:
     :ivar broken: a shell script that breaks it, run as root in the app's directory; NAME is that of the site
     :ivar page: what a visitor then gets; 000 is no answer
     :ivar codes: what is found, at least
-    :ivar by_hand: a shell script that mends what no command can mend; else the commands that come with the findings are enough
+    :ivar by_hand: a shell script that fixes what no command can fix; else the commands that come with the findings are enough
     :ivar user: whose app it is
     :ivar tls: whether nginx serves it on port 443 too
     :ivar before: a shell script that makes the healthy site another than that of the tutorials
@@ -317,10 +317,10 @@ def test_the_play_fails_for_what_is_broken_unless_it_is_told_not_to(healthy, tmp
     warned = server.play(None, "playbooks/doctor.yml", doctor_timeout=TIMEOUT)
     server.sh("systemctl enable --quiet blog")
     assert (failed.code, told.code, warned.code) == (2, 0, 0), failed.output + told.output + warned.output
-    mend = "chmod g+w /home/sammy/shop/shop.sock"
+    fix = "chmod g+w /home/sammy/shop/shop.sock"
     assert "shop.sock (sammy:www-data 0600) does not let nginx" in failed.message
     assert [play.output.count("systemctl enable blog") > 0 for play in (failed, told, warned)] == [True] * 3
-    assert [mend in text for text in (failed.output, told.output, report.read_text(), warned.output)] == [True, True, True, False]
+    assert [fix in text for text in (failed.output, told.output, report.read_text(), warned.output)] == [True, True, True, False]
 
 
 @on(12)
@@ -358,7 +358,7 @@ def test_an_app_in_the_group_of_nginx_reaches_its_neighbours(healthy):
     found = healthy.findings()
     reached = {name for name, findings in found.items() for finding in findings if finding["code"] == "other_app"}
     assert reached == {"betty", "blog", "shop", "wiki"}
-    server.sh("\n".join(finding["mend"] for findings in found.values() for finding in findings))
+    server.sh("\n".join(finding["fix"] for findings in found.values() for finding in findings))
     well = dict.fromkeys(reached, "200")
     assert healthy.pages(well) == well
     assert healthy.findings() == {}
@@ -372,7 +372,7 @@ class Diagnosis:
     :ivar pages: what visitors got of the broken sites
     :ivar findings: what the doctor said
     :ivar verdicts: what ``socket_access`` said
-    :ivar after: what visitors got when all had been mended
+    :ivar after: what visitors got when all had been fixed
     :ivar left: what the doctor said then
     """
 
@@ -391,7 +391,7 @@ class Ailment:
     :ivar site: the one that suffers; "" is the host itself
     :ivar page: what a visitor of it gets, or of the site of news
     :ivar codes: what is found there, at least
-    :ivar by_hand: a shell script that mends what no command can mend; else that of the worst finding does
+    :ivar by_hand: a shell script that fixes what no command can fix; else that of the worst finding does
     """
 
     broken: str
@@ -473,8 +473,8 @@ def fall_ill_and_recover(healthy: Handmade, ailments: dict[str, Ailment]) -> Dia
     server.sh("\n".join([HELPERS, *(ailment.broken for ailment in ailments.values())]))
     pages = healthy.pages({ailment.visited: ailment.page for ailment in ailments.values()})
     findings = healthy.findings()
-    mends = [ailment.by_hand or findings.get(ailment.site, [{"mend": ""}])[0]["mend"] for ailment in ailments.values()]
-    server.sh("\n".join([HELPERS, *mends]))
+    fixes = [ailment.by_hand or findings.get(ailment.site, [{"fix": ""}])[0]["fix"] for ailment in ailments.values()]
+    server.sh("\n".join([HELPERS, *fixes]))
     return Diagnosis(pages, findings, {}, healthy.pages(dict.fromkeys(KINDS, "200")), healthy.findings())
 
 
@@ -493,7 +493,7 @@ def test_an_ailment_of_the_host_is_named_and_mended(recoveries, name):
     found = diagnosis.findings.get(ailment.site, [])
     assert diagnosis.pages[ailment.visited] == ailment.page
     assert ailment.codes <= {finding["code"] for finding in found}, found
-    assert all(finding["mend"] for finding in found), found
+    assert all(finding["fix"] for finding in found), found
     assert diagnosis.after[ailment.visited] == "200", found
     assert diagnosis.left.get(ailment.site, []) == [], found
 
@@ -515,7 +515,7 @@ def diagnosis(handmade):
     findings = handmade.findings()
     sockets = server.module("socket_access", timeout=TIMEOUT)["sockets"]
     verdicts = {re.search(r"sites-\w+/(\w+)", str(socket["named_in"]))[1]: socket["code"] for socket in sockets}
-    server.sh("\n".join(findings[name][0]["mend"] for name, way in BREAKAGES.items() if name in findings and not way.by_hand))
+    server.sh("\n".join(findings[name][0]["fix"] for name, way in BREAKAGES.items() if name in findings and not way.by_hand))
     handmade.each({name: (way.user, way.by_hand) for name, way in BREAKAGES.items() if way.by_hand})
     return Diagnosis(pages, findings, verdicts, handmade.pages(well), handmade.findings())
 
@@ -532,6 +532,6 @@ def test_a_breakage_is_named_and_mended(diagnosis, name):
     assert way.codes <= codes, found
     assert found[0]["code"] in way.codes, found
     assert diagnosis.verdicts[name] in way.codes | {"ok"}
-    assert all(finding["mend"] for finding in found), found
+    assert all(finding["fix"] for finding in found), found
     assert diagnosis.after[name] == "200", found
     assert diagnosis.left.get(name, []) == [], found

@@ -130,11 +130,11 @@ def test_an_emperor_is_refused_beside_the_distributions_own(server, hello):
     server.sh("rm /usr/sbin/policy-rc.d; systemctl start uwsgi || true; systemctl disable --quiet uwsgi")
     play = server.play([{**app, "environment": {"GREETING": "changed"}}])
     assert play.code, play.output
-    cure = "systemctl disable uwsgi; systemctl stop uwsgi; systemctl kill --signal KILL uwsgi"
+    fix = "systemctl disable uwsgi; systemctl stop uwsgi; systemctl kill --signal KILL uwsgi"
     sentence = "uwsgi.service runs the files in /etc/uwsgi/apps-enabled too, and there can be only one that does"
-    assert f"app hello: emperor: {sentence}; end it ({cure})" in play.message
+    assert f"app hello: emperor: {sentence}; end it ({fix})" in play.message
     assert server.get("/") == before
-    server.sh(f"({cure}) 2>/dev/null; apt-get purge -qq -y uwsgi >/dev/null 2>&1")
+    server.sh(f"({fix}) 2>/dev/null; apt-get purge -qq -y uwsgi >/dev/null 2>&1")
     # One that only has its name, as a service that somebody made for an app of theirs, is in nobody's way.
     server.sh("systemctl reset-failed uwsgi 2>/dev/null || true; systemd-run --quiet --unit uwsgi sleep 600")
     server.converge([{**app, "environment": {"GREETING": "changed"}}])

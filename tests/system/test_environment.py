@@ -121,9 +121,9 @@ def test_a_bad_file_in_the_source_harms_nothing(server, hello, code, tmp_path):
     assert "s3cret" not in play.output
     (tmp_path / "link/.env").unlink()
     for name in BAD_FILES:
-        (tmp_path / name / ".env").write_text("GREETING=mended\n")
+        (tmp_path / name / ".env").write_text("GREETING=fixed\n")
     server.converge(apps)
-    assert all(server.get(f"/{name}/").startswith("200 mended|2|") for name in BAD_FILES)
+    assert all(server.get(f"/{name}/").startswith("200 fixed|2|") for name in BAD_FILES)
 
 
 COUNT = 'echo "$WSGI_RELEASE $PWD $(id -un)" >>"$WSGI_SHARED/runs"'
@@ -182,7 +182,7 @@ def test_a_release_command_that_fails_leaves_everything_as_it_was(server, hello)
     assert play.message.startswith(
         f"app commanded-badly: release_commands: {commands[1].replace('s3cret', '***')} (2 of 3) ended"
     )
-    assert "with exit code 3: OperationalError: the token is ***; mend that and run the play again" in play.message
+    assert "with exit code 3: OperationalError: the token is ***; fix that and run the play again" in play.message
     (failure,) = told(play, "Release the builds")["result"]["failures"]
     assert failure["log"] == [
         f"$ {COUNT}",

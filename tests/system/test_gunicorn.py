@@ -142,7 +142,7 @@ def test_workers_of_each_kind_and_gunicorns_old_and_new(server, code, neighbour)
     assert play.code != 0
     assert "app plain: supervisor: supervisord cannot read its configuration: " in play.message
     assert "theirs" in play.message
-    assert "mend the file" in play.message
+    assert "fix the file" in play.message
     assert kinds(server, "sync.test") == [newest]
     server.sh(f"rm {PROGRAMS}/theirs.conf")
     server.converge([{**apps[0], "threads": 2}, *apps[1:]])

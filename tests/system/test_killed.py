@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A play that is killed leaves nothing that the next run does not mend."""
+"""A play that is killed leaves nothing that the next run does not fix."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_an_action_has_a_module_that_documents_it():
 
 def test_every_step_that_can_fail_is_explained():
     modules = ROOT.glob("plugins/module_utils/**/*.py")
-    steps = {step for path in modules for step in re.findall(r'AppFailure\(\s*"(\w+)"', path.read_text())}
+    steps = {step for path in modules for step in re.findall(r'StackError\(\s*"(\w+)"', path.read_text())}
     explained = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
     assert set(explained) == steps | {"nginx"}  # the name of its tree
 

@@ -127,5 +127,5 @@ def refuse_unknown(options: Collection[str], known: Collection[str], version: st
     for name in options:
         if name not in known:
             near = difflib.get_close_matches(name.lstrip("-").replace("-", "_"), known, 1)
-            cure = f"did you mean {near[0]}?" if near else "remove it."
-            raise SystemExit(f"server_options.{name}: gunicorn {version} has no such setting; {cure}")
+            fix = f"did you mean {near[0]}?" if near else "remove it."
+            raise SystemExit(f"server_options.{name}: gunicorn {version} has no such setting; {fix}")

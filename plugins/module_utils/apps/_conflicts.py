@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import AppError
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 
 
 def check_conflicts(apps: Sequence[dict[str, Any]], http_ports: Sequence[int] = ()) -> None:
@@ -14,7 +14,7 @@ def check_conflicts(apps: Sequence[dict[str, Any]], http_ports: Sequence[int] = 
 
     :param apps: resolved apps
     :param http_ports: nginx's ports for HTTP
-    :raises AppError: the first conflict found
+    :raises InventoryError: the first conflict found
     """
     _check_urls(apps)
     _check_tls(apps)
@@ -31,26 +31,26 @@ def _check_urls(apps: Sequence[dict[str, Any]]) -> None:
             where = domain or "any domain"
             owner = mounts.setdefault((domain, app["mount"]), app["name"])
             if owner != app["name"]:
-                raise AppError(
+                raise InventoryError(
                     f"{who}: mount: found {app['mount']} on {where}, which app {owner} has already;"
                     " change the mount or the domains of one."
                 )
             first, wanted = canonical.setdefault(domain, (app["name"], app["canonical_domain"]))
             if wanted != app["canonical_domain"]:
-                raise AppError(
+                raise InventoryError(
                     f"{who}: canonical_domain: found {app['canonical_domain']}, but app {first} on the same domain {where}"
                     f" has {wanted}; give both the same."
                 )
             for static in app["static"]:
                 owner = statics.setdefault((domain, static["url"]), app["name"])
                 if owner != app["name"]:
-                    raise AppError(
+                    raise InventoryError(
                         f"{who}: static: found the URL {static['url']} on {where}, which app {owner} has already; change one."
                     )
     for (domain, mount), name in mounts.items():
         for (where, url), owner in statics.items():
             if where == domain and owner != name and (mount.rstrip("/") + "/").startswith(url):
-                raise AppError(
+                raise InventoryError(
                     f"app {name}: mount: found {mount}, which is inside the static URL {url} of app {owner}"
                     f" on {domain or 'any domain'}; change one of the two."
                 )
@@ -65,14 +65,14 @@ def _check_tls(apps: Sequence[dict[str, Any]]) -> None:
         for domain in app["domains"] or [""]:
             first, wanted = domains.setdefault(domain, (app["name"], tls))
             for key in [key for key in tls if tls[key] != wanted[key]][:1]:
-                raise AppError(
+                raise InventoryError(
                     f"app {app['name']}: tls.{key}: found {tls[key]}, but app {first} on"
                     f" {f'the same domain {domain}' if domain else 'any domain, too,'} has {wanted[key]}; give both the same."
                 )
         if tls["mode"] != "none":
             first, profile = profiles.setdefault(tls["port"], (app["name"], tls["profile"]))
             if profile != tls["profile"]:
-                raise AppError(
+                raise InventoryError(
                     f"app {app['name']}: tls.profile: found {tls['profile']}, but app {first} on the same port {tls['port']} has"
                     f" {profile}, and nginx settles on a protocol before it knows the name; give both the same."
                 )
@@ -97,5 +97,5 @@ def _check_ports(apps: Sequence[dict[str, Any]], http_ports: Sequence[int]) -> N
                     raise _taken(app, key, port, what)
 
 
-def _taken(app: dict[str, Any], key: str, port: int, what: str) -> AppError:
-    return AppError(f"app {app['name']}: {key}: found port {port}, which is {what} already; choose another one.")
+def _taken(app: dict[str, Any], key: str, port: int, what: str) -> InventoryError:
+    return InventoryError(f"app {app['name']}: {key}: found port {port}, which is {what} already; choose another one.")

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import (
     DIRECTORY,
     RUNTIME_DIRECTORY,
@@ -26,7 +27,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._conflicts import 
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     REQUIRED,
     SECRETS,
-    AppError,
     Schema,
     checked_key,
     dictionary,
@@ -154,11 +154,11 @@ def resolve(
         ``secrets``), and with ``user``, ``group``, ``directory``, ``runtime_directory``, ``current``, ``live_socket``,
         ``protocol``, ``upstream`` (nginx's), ``preview`` and ``preview_socket`` in addition; ``source.kind`` names the kind of
         source, ``static`` has absolute URLs and paths, ``health_check.path`` the mount in it
-    :raises AppError: the first mistake found
+    :raises InventoryError: the first mistake found
     """
     for variable, path in (("wsgi_directory", directory), ("wsgi_runtime_directory", runtime_directory)):
         if not isinstance(path, str) or not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", path):
-            raise AppError(f"{variable}: found {path!r}, wanted an absolute path of letters, digits, '.', '_' and '-'.")
+            raise InventoryError(f"{variable}: found {path!r}, wanted an absolute path of letters, digits, '.', '_' and '-'.")
     resolved = []
     for app in _present(apps, {"stack": stack, "uwsgi_install_from": uwsgi_install_from}):
         layout = Layout(app["name"], directory, runtime_directory)
@@ -194,7 +194,7 @@ def absent(apps: Any) -> list[str]:
     """The names of the apps that shall not be there any more.
 
     :param apps: a list that ``resolve`` accepts
-    :raises AppError: the first mistake in one of those apps
+    :raises InventoryError: the first mistake in one of those apps
     """
     return [app["name"] for app in _complete([app for app in apps if app.get("state") == "absent"], {})]
 
@@ -210,13 +210,13 @@ def _present(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(apps, (list, tuple)):
-        raise AppError(f"wsgi_apps: found {shown(apps)}, wanted a list of apps; begin each with '- name:'.")
+        raise InventoryError(f"wsgi_apps: found {shown(apps)}, wanted a list of apps; begin each with '- name:'.")
     completed: list[dict[str, Any]] = []
     for position, found in enumerate(apps, 1):
         name = found.get("name") if isinstance(found, dict) else None
         who = f"app {name}" if isinstance(name, str) else f"the app at place {position} of wsgi_apps"
         if not isinstance(found, dict):
-            raise AppError(f"{who}: found {shown(found)}, wanted a dictionary with name, source and entry_point.")
+            raise InventoryError(f"{who}: found {shown(found)}, wanted a dictionary with name, source and entry_point.")
         try:
             app = fill(found, APP if found.get("state") == "absent" else PRESENT)
             for key, value in {**DEFAULTS, **defaults}.items():
@@ -227,14 +227,14 @@ def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
                 if "stack" in defaults:  # otherwise it is not known here which one the apps have that name none
                     _check_stack(app)
                     _check_server_options(app)
-        except AppError as error:
-            raise AppError(f"{who}: {error}") from None
+        except InventoryError as error:
+            raise InventoryError(f"{who}: {error}") from None
         if app["name"] in RESERVED_NAMES:
-            raise AppError(
+            raise InventoryError(
                 f"{who}: name: {name} is a user or group of the system, and an app gets a user of its own; choose another name."
             )
         if any(earlier["name"] == app["name"] for earlier in completed):
-            raise AppError(f"{who}: name: found twice, wanted once; rename one of the two.")
+            raise InventoryError(f"{who}: name: found twice, wanted once; rename one of the two.")
         completed.append(app)
     return completed
 
@@ -250,15 +250,15 @@ def _check_source(source: dict[str, Any]) -> None:
     kinds = [kind for kind in ("git", "directory", "package") if source[kind] is not None]
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none"
-        raise AppError(f"source: found {found}, wanted exactly one of git, directory and package.")
+        raise InventoryError(f"source: found {found}, wanted exactly one of git, directory and package.")
     source["kind"] = kinds[0]
     for key, kind in (("version", "git"), ("deploy_key", "git"), ("known_hosts", "git"), ("exclude", "directory")):
         if source[key] is not None and source["kind"] != kind:
-            raise AppError(f"source.{key}: found beside {source['kind']}, wanted only beside {kind}; remove it.")
+            raise InventoryError(f"source.{key}: found beside {source['kind']}, wanted only beside {kind}; remove it.")
     if source["kind"] == "git":
         source["version"] = source["version"] or "HEAD"
         if source["git"].startswith("-"):
-            raise AppError(f"source.git: found {shown(source['git'])}, wanted the URL or the path of a repository.")
+            raise InventoryError(f"source.git: found {shown(source['git'])}, wanted the URL or the path of a repository.")
     if source["kind"] == "directory" and source["exclude"] is None:
         source["exclude"] = list(SOURCE_EXCLUDE)
 
@@ -268,13 +268,13 @@ def _check_environment_file(app: dict[str, Any]) -> None:
     if path is None or on_controller(path):
         return
     if app["source"]["kind"] == "package":
-        raise AppError(
+        raise InventoryError(
             f"environment_file: found {shown(path)} beside source.package, which has no such files, wanted an absolute path on"
             " the controller; put the file there."
         )
     for static in app["static"]:
         if static["directory"] in (".", path) or path.startswith(f"{static['directory']}/"):
-            raise AppError(
+            raise InventoryError(
                 f"environment_file: found {shown(path)}, which is inside the static directory {static['directory']} that nginx"
                 " serves to everybody; move one of the two."
             )
@@ -287,39 +287,41 @@ def _controller_variables(app: dict[str, Any]) -> dict[str, str]:
         return {}
     path = os.path.expanduser(path)
     if not os.path.isfile(path):
-        raise AppError(f"environment_file: {path} is not a file here, on the controller; correct the path.")
+        raise InventoryError(f"environment_file: {path} is not a file here, on the controller; correct the path.")
     try:
         with open(path, "rb") as stream:
             content = stream.read()
     except OSError as error:
-        raise AppError(f"environment_file: {path} cannot be read here, on the controller: {error.strerror}; mend that.") from None
+        raise InventoryError(
+            f"environment_file: {path} cannot be read here, on the controller: {error.strerror}; fix that."
+        ) from None
     if content.startswith(b"$ANSIBLE_VAULT;"):
-        raise AppError(
+        raise InventoryError(
             f"environment_file: {path} is encrypted by ansible-vault, wanted a file that can be read as it is; put its variables"
             " into environment, which can be encrypted."
         )
     try:
         return _dotenv.parse(content)
     except ValueError as error:
-        raise AppError(f"environment_file: {path}, {error}; correct the file.") from None
+        raise InventoryError(f"environment_file: {path}, {error}; correct the file.") from None
 
 
 def _check_domains(app: dict[str, Any]) -> None:
     canonical = app["canonical_domain"]
     if canonical is not None and canonical not in app["domains"]:
-        raise AppError(
+        raise InventoryError(
             f"canonical_domain: found {canonical!r}, wanted one of domains ({', '.join(app['domains']) or 'none'}); add it there."
         )
     repeated = {domain for domain in app["domains"] if app["domains"].count(domain) > 1}
     if repeated:
-        raise AppError(f"domains: found {min(repeated)!r} twice, wanted once; remove one.")
+        raise InventoryError(f"domains: found {min(repeated)!r} twice, wanted once; remove one.")
 
 
 def _check_stack(app: dict[str, Any]) -> None:
     """Refuse the keys that another stack has."""
     for key, stack in (("gevent", "gunicorn_supervisor"), ("bind", "gunicorn_supervisor"), ("idle", "uwsgi_emperor")):
         if app[key] and app["stack"] != stack:
-            raise AppError(
+            raise InventoryError(
                 f"{key}: found {shown(app[key])} with the stack {app['stack']}, wanted only with {stack}; remove it,"
                 " or choose that stack."
             )
@@ -328,7 +330,7 @@ def _check_stack(app: dict[str, Any]) -> None:
 def _check_server_options(app: dict[str, Any]) -> None:
     for name in app["server_options"]:
         if name in _registry.server(app).OWN_OPTIONS:
-            raise AppError(
+            raise InventoryError(
                 f"server_options.{name}: found an option that the collection sets itself, wanted any other; remove it."
             )
 
@@ -336,7 +338,7 @@ def _check_server_options(app: dict[str, Any]) -> None:
 def _check_socket_path(layout: Layout) -> None:
     longest = max((layout.socket(slot) for slot in SLOTS), key=len)
     if len(os.fsencode(longest)) > SOCKET_PATH_BYTES:
-        raise AppError(
+        raise InventoryError(
             f"app {layout.name}: wsgi_runtime_directory: the socket path {longest} has {len(os.fsencode(longest))} bytes,"
             f" wanted at most {SOCKET_PATH_BYTES}; shorten wsgi_runtime_directory or the app's name."
         )
@@ -348,7 +350,7 @@ def _place(app: dict[str, Any], layout: Layout, base_directory: str | None) -> N
     if source["kind"] == "directory":
         path = os.path.abspath(os.path.join(base_directory or os.getcwd(), os.path.expanduser(source["directory"])))
         if not os.path.isdir(path) or not os.access(path, os.R_OK | os.X_OK):
-            raise AppError(
+            raise InventoryError(
                 f"app {app['name']}: source.directory: {path} is not a directory that can be read here, on the controller;"
                 " correct the path."
             )

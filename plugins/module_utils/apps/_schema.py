@@ -11,6 +11,8 @@ import os
 import re
 from typing import Any, Callable
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
+
 Check = Callable[[Any], Any]
 Schema = dict[str, tuple[Check, Any]]
 """The keys of a dictionary: how each is checked, and its default; ``REQUIRED`` if it has none."""
@@ -21,10 +23,6 @@ SECRETS = ("environment", "build_environment", "deploy_key")
 """The keys whose values no message shows."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-class AppError(ValueError):
-    """A mistake in the list of apps; the message is one sentence for the person who wrote the inventory."""
 
 
 def text(pattern: re.Pattern[str] | None = None, wanted: str = "a text that is not empty") -> Callable[[Any], str]:
@@ -141,18 +139,18 @@ def lines(value: Any) -> list[str]:
 def fill(found: dict[str, Any], schema: Schema) -> dict[str, Any]:
     """A dictionary with every key of its schema.
 
-    :raises AppError: a key that is unknown, missing or wrong; the message begins with it
+    :raises InventoryError: a key that is unknown, missing or wrong; the message begins with it
     """
     for key in found:
         if key not in schema:
             near = difflib.get_close_matches(str(key), schema, 1)
-            cure = f"did you mean {near[0]}?" if near else "the keys are " + ", ".join(schema) + "."
-            raise AppError(f"{key}: unknown key; {cure}")
+            fix = f"did you mean {near[0]}?" if near else "the keys are " + ", ".join(schema) + "."
+            raise InventoryError(f"{key}: unknown key; {fix}")
     filled = {}
     for key, (check, default) in schema.items():
         value = found.get(key)
         if value is None and default is REQUIRED:
-            raise AppError(f"{key}: not given, and there is no default; add it.")
+            raise InventoryError(f"{key}: not given, and there is no default; add it.")
         value = default if value is None else value
         filled[key] = None if value is None else checked_key(key, check, value)
     return filled
@@ -162,17 +160,17 @@ def checked_key(key: str, check: Check, value: Any) -> Any:
     """The value of a key in its final form; an ``AppError`` that names the key if it has none."""
     try:
         return check(value)
-    except AppError as error:
-        raise AppError(f"{key}.{error}") from None
+    except InventoryError as error:
+        raise InventoryError(f"{key}.{error}") from None
     except ValueError as error:
         found = "a value that is not shown" if key in SECRETS else shown(value)
-        raise AppError(f"{key}: found {found}, wanted {error}.") from None
+        raise InventoryError(f"{key}: found {found}, wanted {error}.") from None
 
 
 def _checked(check: Check, value: Any) -> Any:
     try:
         return check(value)
-    except AppError:
+    except InventoryError:
         raise
     except ValueError as error:
         raise ValueError(f"a list, each {error}") from None

@@ -8,15 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
-    AppError,
-    Schema,
-    boolean,
-    integer,
-    one_of,
-    shown,
-    text,
-)
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import Schema, boolean, integer, one_of, shown, text
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command
 
 TLS: Schema = {
@@ -34,24 +27,26 @@ TLS: Schema = {
 def check(tls: Mapping[str, Any], domains: Sequence[str]) -> None:
     """Refuse keys that cannot go together.
 
-    :raises AppError: the first mistake found; the message begins with the key
+    :raises InventoryError: the first mistake found; the message begins with the key
     """
     files = tls["mode"] == "files"
     for key in ("certificate", "key"):
         if files and tls[key] is None:
-            raise AppError(f"tls.{key}: not given, and mode files has no default for it; add the path of a file in PEM form.")
+            raise InventoryError(f"tls.{key}: missing, and mode files has no default for it; add the path of a PEM file.")
         if files and tls["on_host"] and not re.fullmatch(r"(/[^/\0]+)+", tls[key]):
-            raise AppError(f"tls.{key}: found {shown(tls[key])}, wanted an absolute path, as on_host is true; write it in full.")
+            raise InventoryError(
+                f"tls.{key}: {shown(tls[key])} is not an absolute path, which on_host: true needs; write it in full."
+            )
     for key in ("certificate", "key", "on_host"):
         if tls[key] and not files:
-            raise AppError(f"tls.{key}: found with mode {tls['mode']}, wanted only with mode files; remove it, or set that mode.")
+            raise InventoryError(f"tls.{key}: needs mode files, and mode is {tls['mode']}; remove it, or set that mode.")
     if tls["mode"] == "certbot" and not domains:
-        raise AppError(
+        raise InventoryError(
             "tls.mode: found certbot without domains, wanted names that a certificate can be for; add domains, or choose"
             " self_signed."
         )
     if tls["hsts"] and (tls["mode"] == "none" or not tls["redirect"] or tls["port"] != 443):
-        raise AppError(
+        raise InventoryError(
             f"tls.hsts: found {tls['hsts']}, wanted only with TLS on port 443 and a redirect to it, since browsers take no other"
             " way from then on; remove it, or what is in its way of mode, port and redirect."
         )
@@ -72,17 +67,17 @@ def place(tls: Mapping[str, Any], base_directory: str | None = None) -> dict[str
 def check_wildcards(app: Mapping[str, Any], options: Sequence[str]) -> None:
     """Refuse a name of an app's that certbot cannot get a certificate for. Pure.
 
-    :raises AppError: there is one, or the options cannot be read
+    :raises InventoryError: there is one, or the options cannot be read
     """
     if app["tls"]["mode"] != "certbot":
         return
     try:
         found = _command.way(options)
     except ValueError as error:
-        raise AppError(f"certbot_options: they cannot be read: {error}; write each as in a shell.") from None
+        raise InventoryError(f"certbot_options: they cannot be read: {error}; write each as in a shell.") from None
     wildcards = [domain for domain in app["domains"] if domain.startswith("*.")]
     if wildcards and found in _command.OVER_HTTP:
-        raise AppError(
+        raise InventoryError(
             f"app {app['name']}: tls.mode: found certbot with the domain {wildcards[0]}, which a CA only certifies by way of DNS;"
             " give certbot_options such a way, or choose another mode."
         )

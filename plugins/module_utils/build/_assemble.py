@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory, _git, _permissions
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer, choose
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
@@ -65,11 +65,11 @@ def make(order: Order) -> bool:
     """Make a build unless it is there, and let nginx read its static directories.
 
     :returns: whether there was anything to do, which another run may have done in the meantime
-    :raises AppFailure: it cannot be made; nothing is left of it then
+    :raises StackError: it cannot be made; nothing is left of it then
     """
     builds, cache = order.layout.builds, order.layout.cache
     if not os.path.isdir(builds) or not os.path.isdir(cache):
-        raise AppFailure("user", f"there is no {builds} or no {cache}; the role wsgi.stack.app makes them.")
+        raise StackError("user", f"there is no {builds} or no {cache}; the role wsgi.stack.app makes them.")
     path = order.layout.build(order.digest)
     with locked(builds):
         stamp = read_stamp(path)
@@ -142,7 +142,7 @@ def _fetch(order: Order, source: str) -> None:
 def _site_packages(venv: str) -> str:
     found = glob.glob(os.path.join(glob.escape(venv), "lib/*/site-packages"))  # lib/python3.13, python3.13t, pypy3.11
     if not found:
-        raise AppFailure("install", "the virtual environment has no site-packages; name another python.")
+        raise StackError("install", "the virtual environment has no site-packages; name another python.")
     return found[0]
 
 
@@ -188,5 +188,5 @@ def _remove(path: str) -> None:
 def _check(argv: Sequence[str], user: str | None = None) -> str:
     completed = run(argv, user=user)
     if completed.code:
-        raise AppFailure("build", f"{argv[0]}: {completed.last_line}.", completed.output)
+        raise StackError("build", f"{argv[0]}: {completed.last_line}.", completed.output)
     return completed.last_line if completed.output.strip() else ""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure, each
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _git, _interpreter, _uv
 from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import Order, make, read_stamp, unpublished
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import additions
@@ -57,11 +57,11 @@ class Request:
             redact = redactor([*(self.of(app).get("build_environment") or {}).values(), self.of(app).get("deploy_key") or ""])
             try:
                 return work(app)
-            except AppFailure as failure:
-                raise AppFailure(failure.step, redact(failure.cause), redact(failure.log)) from None
+            except StackError as failure:
+                raise StackError(failure.step, redact(failure.cause), redact(failure.log)) from None
             except (OSError, RecursionError) as error:
                 cause = f"{error}; correct that on the host and run the play again."
-                raise AppFailure("build", redact(cause), redact(traceback.format_exc())) from None
+                raise StackError("build", redact(cause), redact(traceback.format_exc())) from None
 
         return guarded
 
@@ -97,7 +97,7 @@ def build(apps: Sequence[Mapping[str, Any]], request: Request) -> dict[str, Any]
 
     :returns: the module's result, or ``needed`` alone: the apps whose directories have to be sent first, with nothing done yet
     """
-    plans, failures = each(apps, request.guard(lambda app: plan(app, request)), max(request.jobs, ASK_AT_ONCE))
+    plans, failures = for_each_app(apps, request.guard(lambda app: plan(app, request)), max(request.jobs, ASK_AT_ONCE))
     wanted = [candidate for candidate in plans.values() if candidate.changed]
     if not request.check_mode:
         missing = [candidate.app for candidate in wanted if candidate.stamp is None]
@@ -126,7 +126,7 @@ def plan(app: Mapping[str, Any], request: Request) -> Plan:
     planned.before = _present(planned.layout)
     try:
         planned.python = request.interpreters.probe(app["python"], app["user"])
-    except AppFailure:
+    except StackError:
         if not (request.check_mode and app["system_packages"]):  # one of which may bring it
             raise
     planned.revision = _revision(app, request)
@@ -164,10 +164,10 @@ def _check_account(app: Mapping[str, Any], check_mode: bool) -> None:
         if check_mode:
             return
         cause = f"there is no user {user}, wanted one with the home {home}; the role wsgi.stack.app makes it."
-        raise AppFailure("user", cause) from None
+        raise StackError("user", cause) from None
     if account.pw_dir != home:
-        cure = "it is somebody else's, so give the app another name"
-        raise AppFailure("user", f"the user {user} has the home {account.pw_dir}, wanted {home}; {cure}.")
+        fix = "it is somebody else's, so give the app another name"
+        raise StackError("user", f"the user {user} has the home {account.pw_dir}, wanted {home}; {fix}.")
 
 
 def _revision(app: Mapping[str, Any], request: Request) -> str | None:
@@ -177,7 +177,7 @@ def _revision(app: Mapping[str, Any], request: Request) -> str | None:
     if source["kind"] == "directory":
         found = request.directories[app["name"]]
         if "error" in found:
-            raise AppFailure("source", f"{found['error']} on the controller; make it readable or exclude it.")
+            raise StackError("source", f"{found['error']} on the controller; make it readable or exclude it.")
         return found["digest"]
     if _git.COMMIT.fullmatch(source["version"]):
         return source["version"]
@@ -205,7 +205,7 @@ def _make(wanted: Sequence[Plan], request: Request) -> tuple[dict[str, bool], li
     if missing and request.installer == "uv":
         try:
             uv = request.guard(lambda _app: _uv.ensure(request.uv_version))({"name": ""})
-        except AppFailure as failure:
+        except StackError as failure:
             failures = [failure.result(name) for name in missing]
 
     def work(app: Mapping[str, Any]) -> bool:
@@ -215,7 +215,7 @@ def _make(wanted: Sequence[Plan], request: Request) -> tuple[dict[str, bool], li
         return make(order)
 
     possible = [planned.app for planned in wanted if not (failures and planned.stamp is None)]
-    done, failed = each(possible, request.guard(work), request.jobs)
+    done, failed = for_each_app(possible, request.guard(work), request.jobs)
     return done, failures + failed
 
 

@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 EXTRACT_TIMEOUT = 600  # seconds
@@ -45,7 +45,7 @@ def unpack(archive: str, target: str) -> None:
         ["tar", "--extract", "--gzip", "--no-same-owner", "--file", archive, "--directory", target], timeout=EXTRACT_TIMEOUT
     )
     if extracted.code:
-        raise AppFailure(
+        raise StackError(
             "source",
             f"the archive of source.directory cannot be unpacked ({extracted.last_line}); run the play again.",
             extracted.output,

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import inherited, leashed
 from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import CREDENTIALS
@@ -65,7 +65,7 @@ class Repository:
                 if re.fullmatch(r"[0-9a-f]{4,63}", version)
                 else ""
             )
-            raise AppFailure("source", f"{self.url} has no branch or tag {version}{hint}; correct source.version.", asked.output)
+            raise StackError("source", f"{self.url} has no branch or tag {version}{hint}; correct source.version.", asked.output)
         return commit
 
     def fetch(self, mirror: str, commit: str, certain: bool) -> None:
@@ -107,7 +107,7 @@ class Repository:
 
     def _check(self, completed: Completed) -> None:
         if completed.code:
-            raise AppFailure("source", f"{self.url}: {cause(completed)}", completed.output)
+            raise StackError("source", f"{self.url}: {cause(completed)}", completed.output)
 
 
 @contextlib.contextmanager
@@ -162,8 +162,8 @@ def cause(completed: Completed) -> str:
         before = lines[: lines.index(fatal)]
         fatal = next((line for line in before if line.startswith("fatal:")), before[-1] if before else fatal)
     reason = fatal.partition("fatal: ")[2] or fatal
-    cure = next((cure for sign, cure in CURES if sign in reason.lower()), "correct source.git or the host's access to it")
-    return f"{reason.rstrip('.')}; {cure}."
+    fix = next((fix for sign, fix in CURES if sign in reason.lower()), "correct source.git or the host's access to it")
+    return f"{reason.rstrip('.')}; {fix}."
 
 
 def forget_credentials(directory: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import of
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
@@ -61,15 +61,15 @@ def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
     """
     if app["source"]["kind"] == "package":
         if app["requirements"]:
-            cure = "remove requirements, or list what is needed in packages"
-            raise AppFailure(
+            fix = "remove requirements, or list what is needed in packages"
+            raise StackError(
                 "source",
-                f"requirements: found {app['requirements'][0]} beside source.package, which has no files of its own; {cure}.",
+                f"requirements: found {app['requirements'][0]} beside source.package, which has no files of its own; {fix}.",
             )
         return Choice(requirements=(app["source"]["package"], *additions(app)))
     directory = os.path.join(source, app["working_directory"])
     if not os.path.isdir(directory):
-        raise AppFailure("source", f"working_directory: the source has no directory {app['working_directory']}; correct it.")
+        raise StackError("source", f"working_directory: the source has no directory {app['working_directory']}; correct it.")
     packages = additions(app)
     if app["requirements"] is None:
         if installer == "uv" and os.path.isfile(os.path.join(directory, "uv.lock")):
@@ -83,7 +83,7 @@ def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
         if not os.path.exists(path):
             beside = os.path.join(app["working_directory"], name)
             hint = f"; there is {beside}" if os.path.exists(os.path.join(source, beside)) else ""
-            raise AppFailure(
+            raise StackError(
                 "source", f"requirements: the source has no {name}{hint}; paths begin at the source's top, correct it."
             )
     directories = tuple(path for path in paths if os.path.isdir(path))
@@ -206,7 +206,7 @@ class Installer:
         environment = {**self.environment, "UV_PROJECT_ENVIRONMENT": self.venv}
         completed = run(leashed(argv), user=self.app["user"], environment=environment, directory=self.directory, timeout=TIMEOUT)
         if completed.code:
-            raise AppFailure("install", cause(completed, self.python["version"]), completed.output)
+            raise StackError("install", cause(completed, self.python["version"]), completed.output)
         return completed.output
 
 
@@ -235,7 +235,7 @@ REQUIREMENT = "correct the requirement, or name another python"
 LOG = "the log has what was printed"
 PROGRAM = r"(?:\S*gcc|\S*g\+\+|cc|c\+\+|make|cmake|rustc|cargo|pg_config|mysql_config|pkg-config)"
 
-# The first that fits names the cause, and the cure: what a compiler misses comes before what pip and uv make of that.
+# The first that fits names the cause, and the fix: what a compiler misses comes before what pip and uv make of that.
 # (uv before 0.13 draws a cross where it says "error:" now.)
 CAUSES = (
     (r"fatal error: (\S+: No such file or directory)", PACKAGE),
@@ -261,14 +261,14 @@ def cause(completed: Completed, version: str) -> str:
     if "ensurepip is not" in completed.output or "No module named venv" in completed.output:
         package = "python" + ".".join(version.split(".")[:2]) + "-venv"
         return f"this Python has no ensurepip, which pip needs; add {package} to system_packages, or set app_installer: uv."
-    reason, cure = completed.last_line, LOG
+    reason, fix = completed.last_line, LOG
     for pattern, known_cure in CAUSES:
         found = re.search(pattern, completed.output, re.MULTILINE)
         if found:
-            reason, cure = re.sub(r":?\s*\n\s*(?:cause:|[\u2500-\u257f\u25b6]+) ", ": ", found[1]), known_cure
+            reason, fix = re.sub(r":?\s*\n\s*(?:cause:|[\u2500-\u257f\u25b6]+) ", ": ", found[1]), known_cure
             break
     reason = " ".join(reason.split()).replace(CONCLUSION, "").rstrip(".")
     building = re.search(BUILDING, completed.output)
     if building and building[1] not in reason:
         reason = f"{building[1]} cannot be built: {reason}"
-    return f"{reason}; {cure}."
+    return f"{reason}; {fix}."

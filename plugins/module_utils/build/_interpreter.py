@@ -10,7 +10,7 @@ import stat
 import threading
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 OLDEST = (3, 8)
@@ -57,29 +57,29 @@ def probe(python: str, user: str) -> dict[str, Any]:
     :returns: ``executable`` (its real path), ``version`` ("3.11.2"), ``implementation``, ``soabi``, ``cache_tag``, ``prefix``,
         ``library`` (the real path of its own libpython, "" without one), ``include`` (the directory of its Python.h, or where
         that would be), ``gil``, ``debug``
-    :raises AppFailure: there is none, it does not run, or it is too old
+    :raises StackError: there is none, it does not run, or it is too old
     """
     try:
         completed = run([python, "-c", PROBE], user=user, timeout=TIMEOUT)
     except OSError as error:  # a file that is no program
-        raise AppFailure("python", f"{python} does not run ({error.strerror}); name another interpreter.") from None
+        raise StackError("python", f"{python} does not run ({error.strerror}); name another interpreter.") from None
     if completed.code == 127:
         where = f"there is no {python}" if "/" in python else f"there is no {python} in the usual directories"
-        raise AppFailure(
+        raise StackError(
             "python", f"{where}; add the Debian package that has it to system_packages, or name another interpreter."
         )
     if completed.code == 126:
-        cure = "move it to a place such as /opt, or open its directories"
-        raise AppFailure("python", f"{python} cannot be run by the user {user} ({completed.last_line}); {cure}.")
+        fix = "move it to a place such as /opt, or open its directories"
+        raise StackError("python", f"{python} cannot be run by the user {user} ({completed.last_line}); {fix}.")
     try:
         found = json.loads(completed.last_line)
         version = tuple(int(part) for part in found["version"].split(".")[:2])
     except (ValueError, KeyError, TypeError):
         cause = f"{python} does not run as a Python ({completed.last_line}); name another interpreter."
-        raise AppFailure("python", cause, completed.output) from None
+        raise StackError("python", cause, completed.output) from None
     if version < OLDEST:
         wanted = ".".join(map(str, OLDEST))
-        raise AppFailure("python", f"{python} is Python {found['version']}, wanted {wanted} or later; name another interpreter.")
+        raise StackError("python", f"{python} is Python {found['version']}, wanted {wanted} or later; name another interpreter.")
     return found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 
 DIRECTORY_MODE = 0o751
 """The app may read, and nginx may pass through to what ``publish`` opens."""
@@ -47,7 +47,7 @@ def _seal(directory: int, path: str, uid: int, gid: int) -> None:
                     _seal(entry, os.path.join(path, name), uid, gid)
                     continue
                 if status.st_uid != uid:
-                    raise AppFailure(
+                    raise StackError(
                         "build",
                         f"{os.path.join(path, name)} belongs to another user (id {status.st_uid}); remove what put it there.",
                     )
@@ -61,16 +61,16 @@ def publish(build: str, directory: str) -> None:
     """Let everybody read a directory of a sealed build.
 
     :param directory: relative to the source
-    :raises AppFailure: it is not there, or it leads out of the build
+    :raises StackError: it is not there, or it leads out of the build
     """
     path = os.path.realpath(os.path.join(build, "source", directory))
     if not path.startswith(os.path.realpath(build) + os.sep):
-        raise AppFailure(
+        raise StackError(
             "static",
             f"the directory {directory} is a link that leads out of the source, to {path}; put the files there.",
         )
     if not os.path.isdir(path):
-        raise AppFailure(
+        raise StackError(
             "static",
             f"the source has no directory {directory}; correct static.directory, or add the directory to the source.",
         )

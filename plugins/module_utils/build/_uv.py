@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import leashed, pip_environment
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
@@ -22,7 +22,7 @@ TIMEOUT = 600  # seconds
 def ensure(version: str, directory: str = DIRECTORY) -> str:
     """The path of uv of a version, which is installed from the host's package index unless it is there.
 
-    :raises AppFailure: it cannot be installed
+    :raises StackError: it cannot be installed
     """
     path = os.path.join(directory, f"uv-{version}", "uv")
     if os.path.exists(path):
@@ -47,8 +47,8 @@ def _install(version: str, target: str) -> None:
         pip = [os.path.join(venv, "bin/python"), "-m", "pip", "install", "--only-binary", ":all:", f"uv=={version}"]
         installed = run(leashed(pip), environment=pip_environment(None, {}), timeout=TIMEOUT)
         if installed.code:
-            cure = "correct uv_version or the index in the host's /etc/pip.conf, or set app_installer: pip"
-            _refuse(version, f"{installed.last_line.partition('ERROR: ')[2] or installed.last_line}; {cure}", installed.output)
+            fix = "correct uv_version or the index in the host's /etc/pip.conf, or set app_installer: pip"
+            _refuse(version, f"{installed.last_line.partition('ERROR: ')[2] or installed.last_line}; {fix}", installed.output)
         ready = os.path.join(scratch, "ready")
         os.mkdir(ready)
         shutil.copyfile(os.path.join(venv, "bin/uv"), os.path.join(ready, "uv"))
@@ -62,4 +62,4 @@ def _install(version: str, target: str) -> None:
 
 
 def _refuse(version: str, cause: str, log: str) -> None:
-    raise AppFailure("install", f"uv {version} cannot be installed: {cause}.", log)
+    raise StackError("install", f"uv {version} cannot be installed: {cause}.", log)

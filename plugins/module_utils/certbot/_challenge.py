@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._sites import CHALLENGE
 
 JOBS = 32
@@ -89,7 +89,7 @@ def offered(webroot: str) -> Iterator[tuple[str, bytes]]:
             os.fchmod(stream.fileno(), 0o644)
             stream.write(content)
     except OSError as error:
-        raise AppFailure("certificate", f"{path} cannot be written ({error.strerror}); mend that and run again.") from None
+        raise StackError("certificate", f"{path} cannot be written ({error.strerror}); fix that and run again.") from None
     try:
         yield f"{CHALLENGE}{name}", content
     finally:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 
@@ -182,21 +182,21 @@ def logged(since: float) -> str:
 def delete(lineage: str) -> None:
     """Have certbot forget a certificate, with its key.
 
-    :raises AppFailure: it does not
+    :raises StackError: it does not
     """
     ended = call(["certbot", "delete", "--non-interactive", "--cert-name", lineage], {})
     if ended.code:
         raise failure(ended)
 
 
-def failure(ended: Completed, log: str = "") -> AppFailure:
+def failure(ended: Completed, log: str = "") -> StackError:
     """Why certbot got no certificate, in the CA's words where it is the CA's doing. Pure.
 
     :param log: what it has logged
     """
     refusals = [match[0] for match in REFUSAL.finditer(log)]
     printed = "\n".join([ended.output, *refusals[-1:]])
-    return AppFailure("certificate", f"{cause(ended, log)}; {cure(printed)}.", printed)
+    return StackError("certificate", f"{cause(ended, log)}; {fix(printed)}.", printed)
 
 
 def cause(ended: Completed, log: str = "") -> str:
@@ -216,7 +216,7 @@ def cause(ended: Completed, log: str = "") -> str:
     return f"certbot says: {_one_line(' '.join(told)) or ended.last_line}"
 
 
-def cure(output: str) -> str:
+def fix(output: str) -> str:
     """What to do about it. Pure."""
     if LIMITED.search(output):
         return "wait until the limit is over and run again; what it serves meanwhile stays"
@@ -224,7 +224,7 @@ def cure(output: str) -> str:
         return "see what it does, end it, and run again"
     if "accountDoesNotExist" in output or "Account is not valid" in output:
         return "the server has forgotten certbot's account: remove that from /etc/letsencrypt/accounts, and run again"
-    return "mend that and run again; more is in /var/log/letsencrypt/letsencrypt.log"
+    return "fix that and run again; more is in /var/log/letsencrypt/letsencrypt.log"
 
 
 def _one_line(text: str) -> str:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure, of_host
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _acme, _challenge, _command, _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot._lineage import Lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._disk import File, write
@@ -107,21 +107,21 @@ def wishes(apps: Sequence[Mapping[str, Any]] | None, certificates: Sequence[Mapp
 def check(found: Sequence[Wish], settings: Settings) -> None:
     """Refuse what cannot be had, before anything is looked at.
 
-    :raises AppFailure: the first mistake
+    :raises StackError: the first mistake
     """
     try:
         own = _command.refused(settings.options)
     except ValueError as error:
-        raise AppFailure("certificate", f"options: they cannot be read: {error}; write each as in a shell.") from None
+        raise StackError("certificate", f"options: they cannot be read: {error}; write each as in a shell.") from None
     if own:
-        raise AppFailure("certificate", f"options: found {own}, which follows from another option of the module; remove it.")
+        raise StackError("certificate", f"options: found {own}, which follows from another option of the module; remove it.")
     names = [wish.name for wish in found]
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated:
-        raise AppFailure("certificate", f"certificates: found the name {repeated} twice, wanted once; rename one of the two.")
+        raise StackError("certificate", f"certificates: found the name {repeated} twice, wanted once; rename one of the two.")
     for wish in found:
         if not wish.domains:
-            raise AppFailure("certificate", f"certificates: {wish.name} has no domains, wanted one or more; add them.")
+            raise StackError("certificate", f"certificates: {wish.name} has no domains, wanted one or more; add them.")
 
 
 def lineage_of(wish: Wish, found: Mapping[str, Lineage], claimed: Iterable[str], presented: str, directory: str) -> str:
@@ -267,7 +267,7 @@ class Certificates:
     def converge(self) -> Outcome:
         """Do it all.
 
-        :raises AppFailure: what is no single certificate's fault
+        :raises StackError: what is no single certificate's fault
         """
         before = {} if self.blind else _lineage.read(self.settings.directory)
         steps = self._plan(before)
@@ -309,7 +309,7 @@ class Certificates:
         try:
             trust = self._trust()
             found = _acme.directory(self.settings.server, trust)
-        except (_acme.Unreachable, AppFailure):
+        except (_acme.Unreachable, StackError):
             return []
         with ThreadPoolExecutor(max_workers=_lineage.JOBS) as pool:
             asked = pool.map(lambda wish: _acme.wants_replaced(before[steps[wish].lineage], found, trust, now), fitting)
@@ -320,11 +320,11 @@ class Certificates:
             return _acme.context(self.settings.bundle, _command.words(self.settings.options))
         except (OSError, ValueError) as error:
             words = getattr(error, "strerror", None) or error
-            raise AppFailure("certificate", f"{self.settings.bundle} cannot be read as CA certificates ({words}).") from None
+            raise StackError("certificate", f"{self.settings.bundle} cannot be read as CA certificates ({words}).") from None
 
-    def _take(self, steps: Mapping[Wish, Step], before: Mapping[str, Lineage]) -> dict[Wish, AppFailure]:
+    def _take(self, steps: Mapping[Wish, Step], before: Mapping[str, Lineage]) -> dict[Wish, StackError]:
         """Take the steps that change something; the failures."""
-        failed: dict[Wish, AppFailure] = {}
+        failed: dict[Wish, StackError] = {}
         active = self._active(steps)
         if not active:
             return failed
@@ -341,18 +341,18 @@ class Certificates:
                     raise refusal
                 else:
                     self._issue(wish, step, before.get(step.lineage))
-            except AppFailure as failure:
+            except StackError as failure:
                 failed[wish] = failure
             except OSError as error:
-                failed[wish] = of_host(error, "certificate")
+                failed[wish] = from_os_error(error, "certificate")
         return failed
 
-    def _checked_names(self, active: Sequence[Wish]) -> dict[Wish, AppFailure]:
+    def _checked_names(self, active: Sequence[Wish]) -> dict[Wish, StackError]:
         failed = {}
         for wish in active:
             wildcard = next((name for name in wish.domains if name.startswith("*.")), None)
             if wildcard:
-                failed[wish] = AppFailure(
+                failed[wish] = StackError(
                     "certificate",
                     f"{wildcard}: a CA only certifies it by way of DNS; give certbot such a way by options, or name the hosts.",
                 )
@@ -365,10 +365,10 @@ class Certificates:
         for wish in todo:
             sentence = _challenge.sentence({name: visits[name] for name in wish.domains}, self.settings.webroot)
             if sentence:
-                failed[wish] = AppFailure("certificate", sentence)
+                failed[wish] = StackError("certificate", sentence)
         return failed
 
-    def _refusal(self, todo: Sequence[Wish]) -> AppFailure | None:
+    def _refusal(self, todo: Sequence[Wish]) -> StackError | None:
         """Why no certificate can be had at all."""
         if not todo:
             return None
@@ -376,13 +376,13 @@ class Certificates:
         try:
             found = _acme.directory(server, self._trust())
         except _acme.Unreachable as error:
-            return AppFailure("certificate", f"the ACME server {server} cannot be asked: {error}; run again when it can.")
-        except AppFailure as failure:
+            return StackError("certificate", f"the ACME server {server} cannot be asked: {error}; run again when it can.")
+        except StackError as failure:
             return failure
         if not self.settings.agree_tos and not _command.has_account(server, self.settings.directory):
             meta = found.get("meta")
             terms = meta.get("termsOfService") if isinstance(meta, dict) else None
-            return AppFailure(
+            return StackError(
                 "certificate",
                 f"certbot has no account at {server} yet, and to get one is to agree to its terms of service"
                 f"{f' ({terms})' if terms else ''}; read them and set agree_tos (certbot_agree_tos) to true.",
@@ -407,7 +407,7 @@ class Certificates:
         found = _lineage.read_one(step.lineage, self.settings.directory)
         if not problem and (found.trouble or found.names != set(wish.domains)):
             what = found.trouble or f"it is for {', '.join(sorted(found.names))}"
-            problem = AppFailure("certificate", f"certbot ended well, but the certificate is not right: {what}.", ended.output)
+            problem = StackError("certificate", f"certbot ended well, but the certificate is not right: {what}.", ended.output)
         if problem:
             self._take_back(aside)
             raise problem
@@ -435,7 +435,7 @@ class Certificates:
         steps: Mapping[Wish, Step],
         before: Mapping[str, Lineage],
         after: Mapping[str, Lineage],
-        failed: Mapping[Wish, AppFailure],
+        failed: Mapping[Wish, StackError],
     ) -> None:
         now = time.time()
         for wish, step in steps.items():
@@ -472,7 +472,7 @@ class Certificates:
         self.outcome.reloaded = bool(sites and _presented.outdated(sites))
         self.outcome.changed |= self.outcome.reloaded
 
-    def _present(self, steps: Mapping[Wish, Step], after: Mapping[str, Lineage], failed: dict[Wish, AppFailure]) -> None:
+    def _present(self, steps: Mapping[Wish, Step], after: Mapping[str, Lineage], failed: dict[Wish, StackError]) -> None:
         """Have nginx present what there is now; also for one that could not be replaced, but is there."""
         sites = []
         for wish, step in steps.items():
@@ -484,7 +484,7 @@ class Certificates:
             try:
                 self.outcome.changed |= _presented.publish(wish.name, _lineage.live(step.lineage, self.settings.directory))
                 sites.append(wish.site)
-            except AppFailure as failure:
+            except StackError as failure:
                 failed.setdefault(wish, failure)
         mine = [wish for wish in steps if not wish.site and steps[wish].action == ISSUE and wish not in failed]
         stale = _presented.outdated(sites) if sites else []
@@ -495,7 +495,7 @@ class Certificates:
         except _reload.ReloadError as error:
             for wish in steps:
                 if wish.name in stale or wish in mine:
-                    failed.setdefault(wish, AppFailure("certificate", f"it is there, but {error}"))
+                    failed.setdefault(wish, StackError("certificate", f"it is there, but {error}"))
         else:
             self.outcome.reloaded = self.outcome.changed = True
             if self.sites:  # else the next run would remove the certificates that they signed themselves

@@ -111,7 +111,7 @@ def quoted(objection: Objection, tree: dict[str, Entry], path: str | None = None
     return f"{objection.words} in {where}:{line}" + (f" ({text})" if text else "")
 
 
-def cure(objection: Objection) -> str:
+def fix(objection: Objection) -> str:
     """What to do about an error that an operator meets sooner or later, if it is one."""
     for pattern, text in (
         (r"duplicate default server", "take default_server out of the other server's listen, or set nginx_default_server: false"),

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._disk import (
     Disk,
     Rehearsal,
@@ -20,7 +20,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._disk impor
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._objections import (
     Objection,
-    cure,
+    fix,
     objections,
     others,
     places,
@@ -104,7 +104,7 @@ class Transaction:
         self.held = held
         self.put_back: set[str] = set(held)
         self.left_out: set[str] = set()
-        self.failures: dict[str, AppFailure] = {}
+        self.failures: dict[str, StackError] = {}
         self.loaded = False
         self.validated = False
         self.was_stale = False
@@ -194,7 +194,7 @@ class Transaction:
                 raise TreeError(f"{self.name}: {sentence}.")
             if set(apps) <= self.held:
                 continue
-            self._fail(apps, AppFailure(self.name, f"{sentence}."))
+            self._fail(apps, StackError(self.name, f"{sentence}."))
         self.ours |= {path for path in self.wanted if path not in problems}
 
     def _rehearsal(self) -> Rehearsal:
@@ -203,7 +203,7 @@ class Transaction:
         early = any(not os.path.exists(path) for path in self.needs)
         return Rehearsal(({*self.current} | {*self.wanted}) - {*self.initial}, [] if idle or early else self.check)
 
-    def _fail(self, apps: tuple[str, ...] | list[str], failure: AppFailure) -> None:
+    def _fail(self, apps: tuple[str, ...] | list[str], failure: StackError) -> None:
         for app in apps:
             self.failures.setdefault(app, failure)
             self.put_back.add(app)
@@ -312,14 +312,14 @@ class Transaction:
             outcome = "so what it had before stays in force" if stays else "so it is left out"
             self.failures[app] = self._failure(objection, tree, outcome, app)
 
-    def _failure(self, objection: Objection, tree: dict[str, Entry], outcome: str, app: str) -> AppFailure:
-        return AppFailure(self.name, self._sentence(objection, tree, outcome, app), self.log)
+    def _failure(self, objection: Objection, tree: dict[str, Entry], outcome: str, app: str) -> StackError:
+        return StackError(self.name, self._sentence(objection, tree, outcome, app), self.log)
 
     def _sentence(self, objection: Objection, tree: dict[str, Entry], outcome: str, app: str | None = None) -> str:
         mine = [path for path, _line in places(objection, tree) if app in tree[path].apps]
         elsewhere = others(objection, tree)
         also = f", and {' and '.join(elsewhere)} has it too" if elsewhere else ""
-        return f"{quoted(objection, tree, mine[0] if mine else None)}{also}, {outcome}; {cure(objection)}."
+        return f"{quoted(objection, tree, mine[0] if mine else None)}{also}, {outcome}; {fix(objection)}."
 
     def _tried_one_by_one(self, objection: Objection) -> list[tuple[Objection, list[str]]]:
         """Find the apps behind an error that names none of their files: put all back, then try each alone.

@@ -81,8 +81,8 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
     path = certificate.path
     anew = _anew(certificate)
     if certificate.trouble:
-        mend = f"put the file there, or name another one in the configuration; or: {anew}"
-        found.append(Finding(severity, "certificate_missing", f"{certificate.trouble}.", (path, certificate.key), mend))
+        fix = f"put the file there, or name another one in the configuration; or: {anew}"
+        found.append(Finding(severity, "certificate_missing", f"{certificate.trouble}.", (path, certificate.key), fix))
     if certificate.wrong_key:
         summary = f"The key {certificate.key} does not belong to the certificate {path}: nothing is served with them."
         found.append(
@@ -134,13 +134,11 @@ def _judge_names(server: Server, certificates: Sequence[Certificate]) -> list[Fi
     paths = " and ".join(dict.fromkeys(certificate.path for certificate in certificates))
     summary = f"No certificate of the site is for {', '.join(bare)}: {paths} has {', '.join(dict.fromkeys(has))}."
     lineage = next((certificate.lineage for certificate in certificates if certificate.lineage), "")
-    mend = f"get a certificate for {' '.join(names)}, or remove the name from {server.file}:{server.line}"
+    fix = f"get a certificate for {' '.join(names)}, or remove the name from {server.file}:{server.line}"
     if lineage:
         domains = " ".join(f"-d {name}" for name in dict.fromkeys([*has, *bare]))
-        mend = (
-            f"certbot certonly --cert-name {lineage} {domains} && systemctl reload nginx, or remove the name from {server.file}"
-        )
-    return [Finding(severity, "certificate_names", summary, (f"{server.file}:{server.line}: {' '.join(names)}",), mend)]
+        fix = f"certbot certonly --cert-name {lineage} {domains} && systemctl reload nginx, or remove the name from {server.file}"
+    return [Finding(severity, "certificate_names", summary, (f"{server.file}:{server.line}: {' '.join(names)}",), fix)]
 
 
 def renewal(directory: str = LETSENCRYPT) -> Renewal:
@@ -188,21 +186,21 @@ def judge_renewal(certificates: Iterable[Certificate], found: Renewal) -> list[F
             continue
         if not found.timer:
             summary = f"Nothing renews the certificate {name}: {found.timer_state}, and no cron job starts certbot."
-            mend = "systemctl enable --now certbot.timer"
-            findings.append(Finding(WARNING, "renewal_timer", summary, (certificate.path,), mend))
+            fix = "systemctl enable --now certbot.timer"
+            findings.append(Finding(WARNING, "renewal_timer", summary, (certificate.path,), fix))
         if name not in found.configured:
             missing = f"{LETSENCRYPT}/renewal/{name}.conf"
             summary = f"Certbot does not know the certificate {name} and does not renew it: there is no {missing}."
-            mend = f"get it anew: certbot certonly --cert-name {name} {' '.join(f'-d {each}' for each in certificate.names)}"
-            findings.append(Finding(WARNING, "renewal_configuration", summary, (certificate.path,), mend))
+            fix = f"get it anew: certbot certonly --cert-name {name} {' '.join(f'-d {each}' for each in certificate.names)}"
+            findings.append(Finding(WARNING, "renewal_configuration", summary, (certificate.path,), fix))
         elif name not in found.hooked:
             summary = (
                 f"Nothing reloads nginx when the certificate {name} was renewed: it goes on with the old one until that expires."
             )
             hook = f"{LETSENCRYPT}/renewal-hooks/deploy/nginx"
             script = "#!/bin/sh\\nnginx -t -q && systemctl reload nginx\\n"
-            mend = f"mkdir -p {os.path.dirname(hook)} && printf '{script}' > {hook} && chmod 755 {hook}"
-            findings.append(Finding(WARNING, "renewal_hook", summary, (f"{LETSENCRYPT}/renewal/{name}.conf",), mend))
+            fix = f"mkdir -p {os.path.dirname(hook)} && printf '{script}' > {hook} && chmod 755 {hook}"
+            findings.append(Finding(WARNING, "renewal_hook", summary, (f"{LETSENCRYPT}/renewal/{name}.conf",), fix))
     return findings
 
 

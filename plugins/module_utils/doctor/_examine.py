@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _certificates,
@@ -193,7 +193,7 @@ def _backends(
     before = _sockets.listeners()
     try:
         accesses = _examine.examine([target for target, _named in asked.values()], timeout=timeout)
-    except AppFailure as failure:
+    except StackError as failure:
         accesses = [Access(*key, code="not_checked", sentence=failure.cause) for key in asked]
     after, inodes = _sockets.listeners(), _queues.inodes()
     everybody = _processes.everybody()
@@ -292,7 +292,7 @@ def _fields(backend: Backend) -> list[str]:
         return [f"_SYSTEMD_UNIT={backend.unit_name}", f"SYSLOG_IDENTIFIER={_layout.Layout(slot[1]).instance(slot[2])}"]
     if SHARED.search(backend.unit_name):
         return []
-    # Of its present run, or its last one: what was wrong before that may have been mended.
+    # Of its present run, or its last one: what was wrong before that may have been fixed.
     invocation = backend.unit.get("InvocationID", "")
     return [f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [f"_SYSTEMD_UNIT={backend.unit_name}"]
 
@@ -308,10 +308,10 @@ def _judged(backend: Backend, limit: int) -> list[Finding]:
         severity = NOTE if access.code == "not_checked" else BROKEN
         named = f"{access.named_in}: {backend.protocol} to {backend.address}"
         evidence = (named, *(backend.log[-3:] if severity == BROKEN else ()))
-        findings.append(Finding(severity, access.code, access.sentence, evidence, access.remedy or access.lasting))
+        findings.append(Finding(severity, access.code, access.sentence, evidence, access.fix or access.permanent_fix))
     for warning in access.warnings:
-        mend = warning["remedy"] or "give each app a user and a group of its own, and none of them nginx's group"
-        findings.append(Finding(WARNING, warning["code"], warning["sentence"], (access.named_in,), mend))
+        fix = warning["fix"] or "give each app a user and a group of its own, and none of them nginx's group"
+        findings.append(Finding(WARNING, warning["code"], warning["sentence"], (access.named_in,), fix))
     if backend.unit and not backend.program and backend.unit_name.endswith(".service"):
         age = time.time() - backend.process.started if backend.process and backend.process.started else 0.0
         findings += _units.judge(backend.unit, backend.address, listened, age, backend.log[-3:])

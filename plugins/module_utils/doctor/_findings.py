@@ -18,7 +18,7 @@ class Finding:
     :ivar code: what it is, in a word, for programs
     :ivar summary: the same in a sentence
     :ivar evidence: lines of what was seen
-    :ivar mend: a command, or a sentence
+    :ivar fix: a command, or a sentence
     :ivar site: the site that it was found at, "" for the host
     """
 
@@ -26,7 +26,7 @@ class Finding:
     code: str
     summary: str
     evidence: tuple[str, ...] = ()
-    mend: str = ""
+    fix: str = ""
     site: str = ""
 
     def result(self) -> dict[str, object]:

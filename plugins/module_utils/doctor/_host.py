@@ -125,8 +125,8 @@ def judge_disks(found: Iterable[Disk]) -> list[Finding]:
             findings.append(Finding(BROKEN, "disk_full", summary, evidence, look))
         elif disk.inodes >= FULL:
             summary = f"The file system of {disk.path} has no inodes left: no file can be made."
-            mend = f"remove files where they are too many: du --inodes -x --max-depth=3 {disk.path} | sort -n | tail -n 20"
-            findings.append(Finding(BROKEN, "disk_full", summary, evidence, mend))
+            fix = f"remove files where they are too many: du --inodes -x --max-depth=3 {disk.path} | sort -n | tail -n 20"
+            findings.append(Finding(BROKEN, "disk_full", summary, evidence, fix))
         elif disk.used >= NEARLY and disk.free < NEARLY_BYTES:
             summary = f"The file system of {disk.path} is nearly full, {free} are left."
             findings.append(Finding(WARNING, "disk_nearly_full", summary, evidence, look))
@@ -179,8 +179,8 @@ def judge_dns(name: str, answer: list[str] | str, own: set[str]) -> list[Finding
     if isinstance(answer, str) or not answer or not public or set(answer) & own:
         return []
     summary = f"The name {name} leads to {', '.join(answer)}, and this host is {', '.join(public)}."
-    mend = "nothing, if a proxy or a load balancer is in front of this host; else change the record of the name"
-    return [Finding(NOTE, "dns_elsewhere", summary, (), mend)]
+    fix = "nothing, if a proxy or a load balancer is in front of this host; else change the record of the name"
+    return [Finding(NOTE, "dns_elsewhere", summary, (), fix)]
 
 
 def _public(address: str) -> bool:
@@ -219,18 +219,18 @@ def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[
     if not found.pid:
         disabled = unit.get("UnitFileState") in ("disabled", "masked")
         state = f"nginx.service: {unit.get('ActiveState')} ({unit.get('SubState')}), {unit.get('UnitFileState')}"
-        mend = "systemctl start nginx" if found.passes else "mend its configuration, then: systemctl start nginx"
+        fix = "systemctl start nginx" if found.passes else "fix its configuration, then: systemctl start nginx"
         severity = NOTE if disabled else BROKEN
-        findings.append(Finding(severity, "nginx_stopped", "nginx does not run, nobody gets an answer.", (state,), mend))
+        findings.append(Finding(severity, "nginx_stopped", "nginx does not run, nobody gets an answer.", (state,), fix))
     if root and not found.passes:
         complaint = found.complaint()
         place = PLACE.search(complaint)
-        mend = f"mend line {place[2]} of {place[1]}" if place else "mend what it says"
+        fix = f"fix line {place[2]} of {place[1]}" if place else "fix what it says"
         later = "; the one that runs still has an earlier configuration, and a restart would end it" if found.pid else ""
         summary = f"nginx's configuration does not pass its test{later}: {complaint}."
-        mend = f"{mend}, then: nginx -t && systemctl {'reload' if found.pid else 'start'} nginx"
+        fix = f"{fix}, then: nginx -t && systemctl {'reload' if found.pid else 'start'} nginx"
         evidence = tuple(found.test.output.splitlines()[-3:]) if found.test else ()
-        findings.append(Finding(WARNING if found.pid else BROKEN, "nginx_configuration", summary, evidence, mend))
+        findings.append(Finding(WARNING if found.pid else BROKEN, "nginx_configuration", summary, evidence, fix))
     if found.started and found.passes:
         newer = []
         for path in configuration.files:
@@ -254,8 +254,8 @@ def judge_backlogs(configuration: Configuration, limit: int) -> list[Finding]:
                 where = f"{listen.file}:{listen.line}"
                 asked = f"nginx asks for a listen queue of {listen.backlog} at {listen.address}"
                 summary = f"{asked}, and the kernel allows {limit} (net.core.somaxconn)."
-                mend = f"{_findings.allow_backlog(listen.backlog)} && systemctl restart nginx"
-                findings.append(Finding(WARNING, "backlog_over_somaxconn", summary, (where,), mend))
+                fix = f"{_findings.allow_backlog(listen.backlog)} && systemctl restart nginx"
+                findings.append(Finding(WARNING, "backlog_over_somaxconn", summary, (where,), fix))
     return findings
 
 
@@ -275,11 +275,11 @@ def clashes(servers: Sequence[Server]) -> list[tuple[Server, Finding]]:
                 summary = f"{what} is there twice on {address}, and nginx passes over the second one."
                 evidence = (f"{first.file}:{first.line}: is used", f"{server.file}:{server.line}: is not")
                 places = f"{server.file}:{server.line} or {first.file}:{first.line}"
-                mend = f"remove one of the two, from {places}, then: nginx -t && systemctl reload nginx"
+                fix = f"remove one of the two, from {places}, then: nginx -t && systemctl reload nginx"
                 if not any(
                     each is server and other.code == "server_name_twice" and other.evidence == evidence for each, other in found
                 ):
-                    found.append((server, Finding(WARNING, "server_name_twice", summary, evidence, mend)))
+                    found.append((server, Finding(WARNING, "server_name_twice", summary, evidence, fix)))
     for server in servers:
         blocker = blocked[id(server)]
         if blocker:
@@ -290,8 +290,8 @@ def clashes(servers: Sequence[Server]) -> list[tuple[Server, Finding]]:
                 f"{blocker.file}:{blocker.line}: default_server",
                 f"{server.file}:{server.line}: {' '.join(server.names) or 'no server_name'}",
             )
-            mend = f"rm {blocker.file} && nginx -t && systemctl reload nginx"
-            found.append((server, Finding(WARNING, "default_site_in_the_way", summary, evidence, mend)))
+            fix = f"rm {blocker.file} && nginx -t && systemctl reload nginx"
+            found.append((server, Finding(WARNING, "default_site_in_the_way", summary, evidence, fix)))
     return found
 
 

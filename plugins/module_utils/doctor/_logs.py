@@ -117,13 +117,13 @@ def app_errors(text: str) -> list[Line]:
 
 
 def known(lines: Iterable[Line]) -> list[Finding]:
-    """What lines of nginx tell that wants to be mended. Pure."""
+    """What lines of nginx tell that wants to be fixed. Pure."""
     lines = list(lines)
     found = []
-    for pattern, summary, mend in KNOWN:
+    for pattern, summary, fix in KNOWN:
         matching = [line for line in lines if pattern.search(line.text)]
         if matching:
-            found.append(Finding(WARNING, "nginx_log", f"{summary}.", tuple(map(str, matching[-2:])), mend))
+            found.append(Finding(WARNING, "nginx_log", f"{summary}.", tuple(map(str, matching[-2:])), fix))
     return found
 
 

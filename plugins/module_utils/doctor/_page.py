@@ -89,8 +89,8 @@ def _finding(finding: Mapping[str, Any]) -> str:
     heading = f"<p>{_state(severity)} <code>{_text(finding['code'])}</code> {_text(finding['summary'])}</p>"
     evidence = "\n".join(line for line in finding["evidence"] if line)
     seen = f"<pre>{_text(evidence)}</pre>" if evidence else ""
-    mend = f"<p>Mend:</p><pre>{_text(finding['mend'])}</pre>" if finding["mend"] else ""
-    return f'<div class="finding {_text(severity)}">{heading}{seen}{mend}</div>\n'
+    fix = f"<p>Mend:</p><pre>{_text(finding['fix'])}</pre>" if finding["fix"] else ""
+    return f'<div class="finding {_text(severity)}">{heading}{seen}{fix}</div>\n'
 
 
 def _state(state: str) -> str:

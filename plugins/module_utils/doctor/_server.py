@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _server_options, _units
@@ -113,7 +113,7 @@ def core() -> _uwsgi_binary.Core | None:
         return None
     try:
         return _uwsgi_binary.read()
-    except AppFailure:
+    except StackError:
         return None
 
 
@@ -217,25 +217,25 @@ def judge(process: Process, address: str, served: bool, limit: int, restart: str
                 f"Python {process.made_for}: no package of it is found."
             )
             evidence = (f"{process.environment}/pyvenv.cfg: {process.made_for}", *process.plugins, *process.files)
-            mend = f"make the virtual environment anew with Python {process.python}, or {_other(process)}; then: {restart}"
-            found.append(Finding(severity, "python_mismatch", summary, evidence, mend))
+            fix = f"make the virtual environment anew with Python {process.python}, or {_other(process)}; then: {restart}"
+            found.append(Finding(severity, "python_mismatch", summary, evidence, fix))
     if process.dangling:
         summary = f"The virtual environment {process.environment} has lost its interpreter: {process.dangling} does not exist."
-        mend = f"install that Python again, or make the virtual environment anew; then: {restart}"
-        found.append(Finding(severity, "venv_broken", summary, (process.dangling,), mend))
+        fix = f"install that Python again, or make the virtual environment anew; then: {restart}"
+        found.append(Finding(severity, "venv_broken", summary, (process.dangling,), fix))
     for name in process.missing_plugins:
         summary = f"{process.name} is to load uWSGI's plugin {name}, which is not installed."
-        mend = f"install the Debian package of the plugin (apt-cache search uwsgi-plugin), or build it; then: {restart}"
-        found.append(Finding(severity, "plugin_missing", summary, process.files, mend))
+        fix = f"install the Debian package of the plugin (apt-cache search uwsgi-plugin), or build it; then: {restart}"
+        found.append(Finding(severity, "plugin_missing", summary, process.files, fix))
     for objection in process.unfit_plugins:
-        mend = f"let the module wsgi.stack.uwsgi_plugin make one that fits, or reinstall its Debian package; then: {restart}"
-        found.append(Finding(severity, "plugin_unfit", f"{objection}.", process.plugins, mend))
+        fix = f"let the module wsgi.stack.uwsgi_plugin make one that fits, or reinstall its Debian package; then: {restart}"
+        found.append(Finding(severity, "plugin_unfit", f"{objection}.", process.plugins, fix))
     if process.backlog > limit > 0:
         summary = (
             f"{process.name} asks for a listen queue of {process.backlog}, and the kernel allows {limit} (net.core.somaxconn)."
         )
-        mend = f"{_findings.allow_backlog(process.backlog)} && {restart}"
-        found.append(Finding(severity, "backlog_over_somaxconn", summary, process.files, mend))
+        fix = f"{_findings.allow_backlog(process.backlog)} && {restart}"
+        found.append(Finding(severity, "backlog_over_somaxconn", summary, process.files, fix))
     return [*found, *_judge_age(process, address, restart)]
 
 
@@ -420,7 +420,7 @@ def _program(environ: Mapping[str, str]) -> str:
 def _user(pid: int) -> str:
     try:
         return _identity.of_process(pid).user
-    except AppFailure:
+    except StackError:
         return ""
 
 

@@ -87,7 +87,7 @@ def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str]
     found = []
     restarts = int(unit.get("NRestarts") or 0)
     state = f"{name}: {unit.get('ActiveState')} ({unit.get('SubState')}), Result={unit.get('Result')}, NRestarts={restarts}"
-    look = f"mend what the log says (journalctl -u {short} -n 50), then: systemctl restart {short}"
+    look = f"fix what the log says (journalctl -u {short} -n 50), then: systemctl restart {short}"
     again = unit.get("SubState") == "auto-restart" or (restarts >= RESTARTS and age < SETTLED)
     if again and unit.get("ActiveState") != "failed":
         summary = f"{name}, which is to listen on {address}, ends and is started again, {restarts} times so far."
@@ -101,8 +101,8 @@ def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str]
             found.append(Finding(BROKEN, "unit_stopped", summary, (state, *log), f"systemctl start {short}"))
     if unit.get("NeedDaemonReload") == "yes":
         summary = f"The file of {name} was changed, and systemd has not read it since."
-        mend = f"systemctl daemon-reload && systemctl restart {short}"
-        found.append(Finding(WARNING, "unit_changed", summary, (unit.get("FragmentPath", ""),), mend))
+        fix = f"systemctl daemon-reload && systemctl restart {short}"
+        found.append(Finding(WARNING, "unit_changed", summary, (unit.get("FragmentPath", ""),), fix))
     wanted = [unit.get(key, "") for key in ("TriggeredBy", "WantedBy", "RequiredBy")]
     if served and unit.get("UnitFileState") == "disabled" and unit.get("ActiveState") == "active" and not any(wanted):
         summary = f"{name} runs and is not enabled: nobody listens on {address} after the next boot."
@@ -123,7 +123,7 @@ def judge_program(name: str, state: tuple[str, str], address: str, served: bool,
     if served or word in ("", "RUNNING"):
         return []
     summary = f"Supervisor's program {name}, which is to listen on {address}, is {word}."
-    mend = f"supervisorctl start {name}"
+    fix = f"supervisorctl start {name}"
     if word != "STOPPED":
-        mend = f"mend what the log says (supervisorctl tail {name} stderr), then: {mend}"
-    return [Finding(BROKEN, "program_stopped", summary, (line, *log), mend)]
+        fix = f"fix what the log says (supervisorctl tail {name} stderr), then: {fix}"
+    return [Finding(BROKEN, "program_stopped", summary, (line, *log), fix)]

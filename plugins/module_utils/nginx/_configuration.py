@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 
@@ -206,11 +206,11 @@ def test() -> Completed:
 def dump() -> str:
     """The configuration as ``nginx -T`` prints it, also if it does not pass the test.
 
-    :raises AppFailure: there is no nginx
+    :raises StackError: there is no nginx
     """
     tested = test()
     if tested.code == 127:
-        raise AppFailure("nginx", "there is no nginx on this host; install the package nginx, or name the sockets.")
+        raise StackError("nginx", "there is no nginx on this host; install the package nginx, or name the sockets.")
     return dumped(tested)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure, each
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._files import log_path
 
 JOBS = 64
@@ -139,7 +139,7 @@ def probe(
     :param timeout: seconds that an app has to give the wanted answers
     :returns: what each app answered that answered as wanted, by name, and the failures of the others
     """
-    return each(apps, lambda app: _app(app, address, port, timeout), jobs=JOBS)
+    return for_each_app(apps, lambda app: _app(app, address, port, timeout), jobs=JOBS)
 
 
 def _app(app: dict[str, Any], address: str, port: int, timeout: float) -> list[dict[str, Any]]:
@@ -160,7 +160,7 @@ def _app(app: dict[str, Any], address: str, port: int, timeout: float) -> list[d
             words = logged(text, question)
             says = f"; nginx says: {words}" if words else f"; see {log} and the app's own log"
             lines = "\n".join(text.splitlines()[-LOG_LINES:])
-            raise AppFailure("verify", f"asked {url} of {address}:{asked}, {wrong}{says}.", lines)
+            raise StackError("verify", f"asked {url} of {address}:{asked}, {wrong}{says}.", lines)
         found.append({"url": url, "status": answer.status, "seconds": round(answer.seconds, 3)})
     return found
 

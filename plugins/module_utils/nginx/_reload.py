@@ -34,14 +34,14 @@ def reload(service: str = SERVICE) -> None:
     if checked.code != 0:
         raise ReloadError(
             f"nginx does not take its configuration and was not reloaded: {last_error(checked.output) or checked.last_line};"
-            " mend that and run again."
+            " fix that and run again."
         )
     shown = run(["systemctl", "show", "--property=MainPID", "--value", service])
     reloading = Reload(int(shown.output.strip() or 0))
     ended = run(["systemctl", "reload", service], timeout=300)
     complaint = ended.last_line if ended.code != 0 else reloading.complaint()
     if complaint:
-        raise ReloadError(f"{service} was not reloaded: {complaint}; mend that and run again.")
+        raise ReloadError(f"{service} was not reloaded: {complaint}; fix that and run again.")
 
 
 class Reload:

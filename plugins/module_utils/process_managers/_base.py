@@ -37,7 +37,7 @@ class Server(ABC):
     def check(self) -> None:
         """See whether an instance could be started on this host.
 
-        :raises AppFailure: it could not; nothing has been touched
+        :raises StackError: it could not; nothing has been touched
         """
 
     @abstractmethod

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import File, Link
@@ -122,7 +122,7 @@ class Vassals(Server):
     def check(self) -> None:
         rival = _rival()
         if rival:
-            raise AppFailure("emperor", f"{_rivalry(rival)}, or choose the stack uwsgi.")
+            raise StackError("emperor", f"{_rivalry(rival)}, or choose the stack uwsgi.")
 
     def start(self, app: dict[str, Any], slot: str) -> None:
         layout = _layout.of(app)
@@ -153,7 +153,7 @@ class Vassals(Server):
     def _await_heed(self, app: dict[str, Any], slot: str) -> None:
         """Wait until the Emperor holds the socket of a vassal that sleeps.
 
-        :raises AppFailure: it does not, as one that was started with an older configuration; the vassal is gone again
+        :raises StackError: it does not, as one that was started with an older configuration; the vassal is gone again
         """
         file = _file(_layout.of(app).instance(slot))
         deadline = time.monotonic() + HEED_TIMEOUT
@@ -165,7 +165,7 @@ class Vassals(Server):
                 break
             time.sleep(0.1)
         self.stop(app, slot, KILL_TIMEOUT)
-        raise AppFailure(
+        raise StackError(
             "emperor",
             f"idle: {_layout.EMPEROR} does not hold the socket of an app that sleeps, as it runs with an older configuration;"
             f" restart it once, which is an outage of its apps for some seconds (systemctl restart {SERVICE}), or remove idle.",
@@ -276,7 +276,7 @@ def _await_end(file: str, timeout: float) -> None:
 def _rise() -> None:
     """Have the Emperor run, now and after a boot.
 
-    :raises AppFailure: it does not start
+    :raises StackError: it does not start
     """
     unit = _systemd.show([_layout.EMPEROR])[_layout.EMPEROR]
     if unit.ready and unit.enabled:
@@ -286,7 +286,7 @@ def _rise() -> None:
         log = _systemd.journal([f"_SYSTEMD_UNIT={_layout.EMPEROR}"], began)
         last = [line for line in log.splitlines() if line.strip()][-1:]
         said = f": {last[0].strip()}" if last else ""
-        raise AppFailure("emperor", f"{_layout.EMPEROR} does not start{said}; see journalctl -u {SERVICE}, and mend that.", log)
+        raise StackError("emperor", f"{_layout.EMPEROR} does not start{said}; see journalctl -u {SERVICE}, and fix that.", log)
 
 
 def _rival() -> str | int | None:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn_hooks
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import File
@@ -121,10 +121,10 @@ def _interface() -> Interface:
             found = interface(stream.read())
     except (OSError, configparser.Error) as error:
         words = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise AppFailure("supervisor", f"{CONFIGURATION} cannot be read: {words}; mend it.") from None
+        raise StackError("supervisor", f"{CONFIGURATION} cannot be read: {words}; fix it.") from None
     if found is None:
         cause = f"{CONFIGURATION} has no [unix_http_server] with a file, by which programs are added; put it back."
-        raise AppFailure("supervisor", cause)
+        raise StackError("supervisor", cause)
     return found
 
 
@@ -133,14 +133,14 @@ def _call(method: str, *arguments: Any) -> Any:
 
     :raises OSError: nobody is there
     :raises xmlrpc.client.Fault: it did not do it
-    :raises AppFailure: it does not let us
+    :raises StackError: it does not let us
     """
     try:
         with xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=_Transport(_interface())) as proxy:
             return getattr(proxy.supervisor, method)(*arguments)
     except xmlrpc.client.ProtocolError as error:
         cause = f"supervisord answers {error.errcode} {error.errmsg}; correct the username and password in {CONFIGURATION}."
-        raise AppFailure("supervisor", cause) from None
+        raise StackError("supervisor", cause) from None
     except http.client.HTTPException as error:
         raise ConnectionError(str(error)) from None
 
@@ -154,7 +154,7 @@ def known() -> dict[str, dict[str, Any]] | None:
     except xmlrpc.client.Fault as fault:
         if fault.faultCode == SHUTDOWN_STATE:
             return None
-        raise AppFailure("supervisor", f"supervisord says {fault.faultString}; see {_layout.SUPERVISOR}.") from None
+        raise StackError("supervisor", f"supervisord says {fault.faultString}; see {_layout.SUPERVISOR}.") from None
 
 
 def masters(names: Collection[str]) -> dict[str, set[_processes.Process]]:
@@ -217,7 +217,7 @@ class Programs(Server):
                 _call("addProcessGroup", name)
             except (OSError, xmlrpc.client.Fault) as error:
                 os.unlink(layout.program(slot))
-                raise AppFailure("supervisor", _refusal(error)) from None
+                raise StackError("supervisor", _refusal(error)) from None
 
     def stop(self, app: dict[str, Any], slot: str, timeout: float) -> None:
         layout = _layout.of(app)
@@ -362,7 +362,7 @@ def _refusal(error: Exception) -> str:
     if isinstance(error, xmlrpc.client.Fault) and error.faultCode == CANT_REREAD:
         words = " ".join(error.faultString.removeprefix("CANT_REREAD:").split()).rstrip(".")
         return (
-            f"supervisord cannot read its configuration: {words}; mend the file in {_layout.PROGRAMS}. What runs was not touched."
+            f"supervisord cannot read its configuration: {words}; fix the file in {_layout.PROGRAMS}. What runs was not touched."
         )
     words = error.faultString if isinstance(error, xmlrpc.client.Fault) else str(error)
     return f"supervisord did not take the app's program: {words}; see /var/log/supervisor/supervisord.log."
@@ -371,7 +371,7 @@ def _refusal(error: Exception) -> str:
 def _rise() -> None:
     """Have supervisord run, now and after a boot, with the programs of everybody.
 
-    :raises AppFailure: it does not start
+    :raises StackError: it does not start
     """
     unit = _systemd.show([_layout.SUPERVISOR])[_layout.SUPERVISOR]
     if unit.enabled and known() is not None:
@@ -389,9 +389,7 @@ def _rise() -> None:
     log = _systemd.journal([f"_SYSTEMD_UNIT={_layout.SUPERVISOR}"], began)
     last = [line for line in log.splitlines() if line.strip() and "For help" not in line][-1:] or [done.output.strip()]
     said = f": {last[0].strip()}" if last[0] else ""
-    raise AppFailure(
-        "supervisor", f"{_layout.SUPERVISOR} does not start{said}; see journalctl -u supervisor, and mend that.", log
-    )
+    raise StackError("supervisor", f"{_layout.SUPERVISOR} does not start{said}; see journalctl -u supervisor, and fix that.", log)
 
 
 def _make_log_directory() -> None:

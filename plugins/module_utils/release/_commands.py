@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure, decisive_line
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import leashed
 
@@ -24,7 +24,7 @@ def execute(commands: Sequence[str], runner: Sequence[str], user: str, redact: C
     :param runner: what runs a program in the release
     :param redact: takes out of a text what is secret
     :returns: of each, ``command``, ``code``, ``seconds`` and ``output``, lines
-    :raises AppFailure: the first that did not end with the exit code 0; those after it are not run
+    :raises StackError: the first that did not end with the exit code 0; those after it are not run
     """
     done: list[dict[str, Any]] = []
     for place, command in enumerate(commands, 1):
@@ -35,7 +35,7 @@ def execute(commands: Sequence[str], runner: Sequence[str], user: str, redact: C
         done.append({"command": redact(command), "code": completed.code, "seconds": seconds, "output": output})
         if completed.code:
             log = "\n".join(line for entry in done for line in (f"$ {entry['command']}", *entry["output"]))
-            raise AppFailure("release_commands", _cause(place, len(commands), redact(command), completed, output), log)
+            raise StackError("release_commands", _cause(place, len(commands), redact(command), completed, output), log)
     return done
 
 
@@ -44,7 +44,7 @@ def _cause(place: int, total: int, command: str, completed: Completed, output: l
     end = f"ended with exit code {completed.code}" if completed.code > 0 else f"was killed by signal {-completed.code}"
     told = decisive_line("\n".join(output)) or "it printed nothing"
     again = ", which begins with the first command again" if total > 1 else ""
-    return f"{command}{which} {end}: {told}; mend that and run the play again{again}. What runs was not touched."
+    return f"{command}{which} {end}: {told}; fix that and run the play again{again}. What runs was not touched."
 
 
 def check_elsewhere(app: str, here: str, results: Mapping[str, Mapping[str, Any]]) -> None:
@@ -53,7 +53,7 @@ def check_elsewhere(app: str, here: str, results: Mapping[str, Mapping[str, Any]
     :param here: the name of this host
     :param results: what the module ``release`` returned on the hosts that ran the commands of any app, by the host's name; of a
         host that did not get to the end, whatever Ansible has of it
-    :raises AppFailure: they were not, so that there has to be no such release
+    :raises StackError: they were not, so that there has to be no such release
     """
     if any(app in result.get("releases", {}) for result in results.values()):
         return
@@ -62,7 +62,7 @@ def check_elsewhere(app: str, here: str, results: Mapping[str, Mapping[str, Any]
             if failure["app"] == app:
                 cause = failure["message"].removeprefix(f"app {app}: {failure['step']}: ")
                 where = "" if host == here else f"on {host}, which runs the release commands for all hosts: "
-                raise AppFailure(failure["step"], f"{where}{cause}", "\n".join(failure["log"]))
+                raise StackError(failure["step"], f"{where}{cause}", "\n".join(failure["log"]))
     lost = " and ".join(host for host, result in results.items() if "releases" not in result)
     who = f"on {lost}, which did not get to the end of them" if lost else "on any host"
-    raise AppFailure("release_commands", f"they were not run {who}; mend that and run the play again. What runs was not touched.")
+    raise StackError("release_commands", f"they were not run {who}; fix that and run the play again. What runs was not touched.")

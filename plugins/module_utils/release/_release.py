@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
@@ -135,7 +135,7 @@ def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any]
         the digest can be None
     :returns: ``number``, ``changed``, ``commands`` (those that were run, in check mode those that would be) and, for the diff,
         ``before`` and ``after``
-    :raises AppFailure: the variables cannot be read, the entry point cannot be imported, or a release command failed; no release
+    :raises StackError: the variables cannot be read, the entry point cannot be imported, or a release command failed; no release
         is left behind
     """
     if request.check:
@@ -185,7 +185,7 @@ def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any
             if commands:
                 redact = _redact.redactor(environment.values())
                 result["commands"] = _commands.execute(commands, runner, app["user"], redact)
-        except AppFailure:
+        except StackError:
             shutil.rmtree(draft)
             raise
         os.rename(draft, layout.release(number))
@@ -199,7 +199,7 @@ def source_variables(app: dict[str, Any], build: dict[str, Any]) -> dict[str, st
     The source is what somebody committed, and this runs as root: a link in it may lead to a file that is none of the app's
     business. It is not followed out of the source; nothing can change in there meanwhile, since a build belongs to root.
 
-    :raises AppFailure: there is no such file, or it cannot be read as one
+    :raises StackError: there is no such file, or it cannot be read as one
     """
     path = app["environment_file"]
     if path is None or on_controller(path):
@@ -207,20 +207,20 @@ def source_variables(app: dict[str, Any], build: dict[str, Any]) -> dict[str, st
     source = os.path.realpath(os.path.join(build["path"], "source"))
     real = os.path.realpath(os.path.join(source, path))
     if not real.startswith(source + os.sep):
-        raise AppFailure("environment", f"{path} is a link that leads out of the source, to {real}; put the file there.")
+        raise StackError("environment", f"{path} is a link that leads out of the source, to {real}; put the file there.")
     if not os.path.isfile(real):
-        raise AppFailure(
+        raise StackError(
             "environment", f"the source has no file {path}; correct environment_file, or add the file to the source."
         )
     with open(real, "rb") as stream:
         if os.fstat(stream.fileno()).st_mode & stat.S_IROTH:  # which only ``build._permissions.publish`` gives
-            raise AppFailure(
+            raise StackError(
                 "environment", f"{path} is in a static directory, which nginx serves to everybody; move one of the two."
             )
         try:
             return _dotenv.parse(stream.read())
         except ValueError as error:
-            raise AppFailure("environment", f"{path}, {error}; correct the file. What runs was not touched.") from None
+            raise StackError("environment", f"{path}, {error}; correct the file. What runs was not touched.") from None
 
 
 def _draft(app: dict[str, Any], layout: _layout.Layout, contents: dict[str, str], note: dict[str, Any]) -> str:
@@ -246,10 +246,10 @@ def _import_check(app: dict[str, Any], runner: list[str]) -> None:
     done = run([*runner, "python", "-c", IMPORT_CHECK, app["entry_point"]], user=app["user"], timeout=IMPORT_TIMEOUT)
     if done.code:
         told = f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else done.last_line
-        raise AppFailure(
+        raise StackError(
             "import",
             f"entry_point {app['entry_point']} cannot be imported: {told};"
-            " mend the code, its requirements or its environment. What runs was not touched.",
+            " fix the code, its requirements or its environment. What runs was not touched.",
             done.output,
         )
 

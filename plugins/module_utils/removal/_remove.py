@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk, _transaction, _tree
@@ -228,7 +228,7 @@ class Retirement:
     def run(self) -> None:
         """Remove it all.
 
-        :raises AppFailure: somebody uses it still; the app is stopped, and nothing is removed
+        :raises StackError: somebody uses it still; the app is stopped, and nothing is removed
         """
         if self.remains.slots:
             self._stop()
@@ -268,13 +268,13 @@ class Retirement:
         if theirs:
             pids = " ".join(map(str, theirs))
             cause = f"the user {self.layout.name} has processes that are none of its slots' ({pids}); end them and run again."
-            raise AppFailure("retire", cause, run(["ps", "-o", "pid,lstart,args", "-p", ",".join(map(str, theirs))]).output)
+            raise StackError("retire", cause, run(["ps", "-o", "pid,lstart,args", "-p", ",".join(map(str, theirs))]).output)
 
     def _remove_user(self) -> None:
         done = run(["userdel", self.layout.name])
         if done.code:
-            raise AppFailure(
-                "retire", f"the user {self.layout.name} cannot be removed: {done.last_line}; mend that and run again."
+            raise StackError(
+                "retire", f"the user {self.layout.name} cannot be removed: {done.last_line}; fix that and run again."
             )
         # A group with further members stays when its user goes.
         with contextlib.suppress(KeyError):

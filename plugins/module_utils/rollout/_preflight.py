@@ -13,7 +13,7 @@ import re
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
@@ -26,20 +26,20 @@ PLUGIN = "let the module wsgi.stack.uwsgi_plugin make one that fits"
 def check(app: dict[str, Any], number: int) -> None:
     """Refuse a release that would start, and then find no module or serve no request.
 
-    :raises AppFailure: two of its parts differ
+    :raises StackError: two of its parts differ
     """
     release = _release.read(_layout.of(app), number)
     interpreter = _check_environment(os.path.join(release["build"]["path"], "venv"), app["user"])
     program = release.get("program", _uwsgi.PROGRAM)
     if app["protocol"] == "http":
         if not os.path.exists(program):
-            raise AppFailure("plugin", f"the release has no {program}; {ANEW}.")
+            raise StackError("plugin", f"the release has no {program}; {ANEW}.")
     elif program == _uwsgi.PROGRAM:
         _check_plugin(_uwsgi.plugin_name(release["build"]["python"]), interpreter)
     else:
         unfit = _embedded_python.of_program(program, interpreter, app["user"])
         if unfit:
-            raise AppFailure("plugin", f"{program} does not fit: {unfit[0]}; {ANEW}.", unfit[1])
+            raise StackError("plugin", f"{program} does not fit: {unfit[0]}; {ANEW}.", unfit[1])
 
 
 def environment_version(configuration: str) -> str:
@@ -65,12 +65,12 @@ def _check_environment(venv: str, user: str) -> dict[str, Any]:
     python = os.path.join(venv, "bin/python")
     if not os.path.exists(python):
         gone = os.readlink(python) if os.path.islink(python) else python
-        raise AppFailure("plugin", f"the interpreter of the virtual environment is gone, {gone}; install it again, or {ANEW}.")
+        raise StackError("plugin", f"the interpreter of the virtual environment is gone, {gone}; install it again, or {ANEW}.")
     interpreter = _interpreter.probe(python, user)
     with open(os.path.join(venv, "pyvenv.cfg"), encoding="utf-8") as stream:
         objection = environment_mismatch(environment_version(stream.read()), interpreter)
     if objection:
-        raise AppFailure("plugin", objection)
+        raise StackError("plugin", objection)
     return interpreter
 
 
@@ -78,10 +78,10 @@ def _check_plugin(name: str, interpreter: dict[str, Any]) -> None:
     core = _uwsgi_binary.read()
     path = _file.path_of(core, name)
     if not os.path.exists(path):
-        raise AppFailure("plugin", f"there is no {path} for the app's interpreter {interpreter['executable']}; {PLUGIN}.")
+        raise StackError("plugin", f"there is no {path} for the app's interpreter {interpreter['executable']}; {PLUGIN}.")
     objection = _file.objection(path, core)
     if objection:
-        raise AppFailure("plugin", f"{objection}; {PLUGIN}.")
+        raise StackError("plugin", f"{objection}; {PLUGIN}.")
     unfit = _embedded_python.of_plugin(path, interpreter)
     if unfit:
-        raise AppFailure("plugin", f"{path} does not fit: {unfit[0]}; {PLUGIN}.", unfit[1])
+        raise StackError("plugin", f"{path} does not fit: {unfit[0]}; {PLUGIN}.", unfit[1])

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure, decisive_line
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets
@@ -277,7 +277,7 @@ class Rollout:
     def run(self, steps: list[Step], release: int) -> None:
         """Carry out a plan.
 
-        :raises AppFailure: the release did not get well; it is stopped again, and what was live before is live still
+        :raises StackError: the release did not get well; it is stopped again, and what was live before is live still
         """
         if any(action == "start" for action, _slot in steps):
             _preflight.check(self.app, release)
@@ -286,7 +286,7 @@ class Rollout:
             # It was started earlier, and nginx's workers may be others by now.
             problem = self._wait(flipped[0])
             if problem:
-                raise AppFailure("health", f"release {release} was well when it was started, but now: {problem}")
+                raise StackError("health", f"release {release} was well when it was started, but now: {problem}")
         for action, slot in steps:
             getattr(self, f"_{action}")(slot, release)
 
@@ -302,7 +302,7 @@ class Rollout:
             self.server.stop(self.app, slot, self.app["drain_timeout"])
             cause = f"release {release} did not get well: {problem}"
             told = decisive_line(log)
-            raise AppFailure("health", f"{cause}; its log says: {told}" if told else cause, log)
+            raise StackError("health", f"{cause}; its log says: {told}" if told else cause, log)
 
     def stop_everywhere(self, slot: str, timeout: float) -> None:
         """Stop a slot under whatever runs it, and let it be started by nothing; ``timeout`` in seconds, see ``Server.stop``."""
@@ -334,7 +334,7 @@ class Rollout:
         return f"{answer} (after {self.app['health_check']['timeout']} s)"
 
     def _refusal(self, slot: str) -> str:
-        """What keeps the nginx that runs now from talking to a slot, and what mends it; "" if nothing does.
+        """What keeps the nginx that runs now from talking to a slot, and what fixes it; "" if nothing does.
 
         Its workers need not have the groups that the user database says, nor see the same file system.
         """
@@ -348,7 +348,7 @@ class Rollout:
         (access,) = _examine.examine([target], workers, LIVE_CHECK_TIMEOUT)
         if access.ok or access.code == "not_checked":
             return ""
-        return access.sentence.rstrip(".") + (f" (mend it with: {access.remedy})" if access.remedy else "")
+        return access.sentence.rstrip(".") + (f" (fix it with: {access.fix})" if access.fix else "")
 
     def _flip(self, slot: str, release: int) -> None:
         # nginx resolves the link at each connect: no reload, and no moment without a live socket.

@@ -95,8 +95,8 @@ class Access:
     protocol: str
     code: str
     sentence: str
-    remedy: str = ""
-    lasting: str = ""
+    fix: str = ""
+    permanent_fix: str = ""
     component: str = ""
     status: int | None = None
     peer: dict[str, Any] = field(default_factory=dict)

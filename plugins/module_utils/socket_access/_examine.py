@@ -66,7 +66,7 @@ class _Seen:
 def upstreams() -> list[Target]:
     """All places where the nginx of this host passes requests on, but for those that depend on the request.
 
-    :raises AppFailure: there is no nginx
+    :raises StackError: there is no nginx
     """
     found: dict[tuple[str, str], Target] = {}
     for upstream in _configuration.parse(_configuration.dump()).upstreams:
@@ -91,7 +91,7 @@ def examine(
     :param identity: who wants in; the workers of nginx if not given
     :param timeout: seconds that each socket has; all of them are tried at the same time
     :returns: what comes of it, in the same order
-    :raises AppFailure: there is no such user
+    :raises StackError: there is no such user
     """
     asked = [target if isinstance(target, Target) else Target(*target) for target in targets]
     if not asked:
@@ -108,8 +108,8 @@ def examine(
                 protocol=protocol,
                 code=verdict.code,
                 sentence=verdict.sentence,
-                remedy=_fix.remedy(seen, verdict),
-                lasting=_fix.lasting(seen, verdict),
+                fix=_fix.fix(seen, verdict),
+                permanent_fix=_fix.permanent_fix(seen, verdict),
                 component=verdict.component,
                 status=verdict.status,
                 peer=seen.server.result() if seen.server else {},

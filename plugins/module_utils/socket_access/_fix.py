@@ -56,8 +56,8 @@ PERMISSIONS = ("no_search_permission", "no_write_permission", "acl_denied", "gro
 RESTART = ("refused", "backlog_full", "no_answer", "closed", "mode_not_effective")
 
 
-def remedy(seen: Evidence, found: Verdict) -> str:
-    """The command that mends it, "" if there is none."""
+def fix(seen: Evidence, found: Verdict) -> str:
+    """The command that fixes it, "" if there is none."""
     if found.code in PERMISSIONS:
         return _permissions(seen)
     if found.code in RESTART:
@@ -234,8 +234,8 @@ def _shortened(seen: Evidence) -> str:
     )
 
 
-def lasting(seen: Evidence, found: Verdict) -> str:
-    """What to change so that it stays mended, a sentence; "" if the remedy lasts."""
+def permanent_fix(seen: Evidence, found: Verdict) -> str:
+    """What to change so that it stays fixed, a sentence; "" if the fix lasts."""
     address, last = seen.target.address, found.refusals[-1] if found.refusals else None
     if found.code in ("no_write_permission", "acl_denied", "group_not_effective") and last and last.want == _acl.WRITE:
         return _setting_sentence(seen)
@@ -255,7 +255,7 @@ def lasting(seen: Evidence, found: Verdict) -> str:
         return f"The app's own log says why: journalctl -u {short(unit)} -n 50." if unit else "The app's own log says why."
     if found.code == "name_too_long":
         return "Have the server listen under a short path, such as one in a directory of its own under /run."
-    return "" if remedy(seen, found) else BY_HAND.get(found.code, "")
+    return "" if fix(seen, found) else BY_HAND.get(found.code, "")
 
 
 def _setting_sentence(seen: Evidence) -> str:

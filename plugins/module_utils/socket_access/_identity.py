@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
@@ -60,7 +60,7 @@ class Identity:
 def of_nginx() -> Identity:
     """The workers of the nginx that runs here, else the user that it would run them as.
 
-    :raises AppFailure: the configuration names a user that does not exist
+    :raises StackError: the configuration names a user that does not exist
     """
     workers = of_workers()
     if workers:
@@ -104,12 +104,12 @@ def _workers(lines: dict[int, list[str]]) -> list[tuple[int, int]]:
 def of_process(pid: int, note: str = "") -> Identity:
     """What a process may do, from /proc/PID/status, see proc(5); the user for files is the fourth one.
 
-    :raises AppFailure: there is no such process
+    :raises StackError: there is no such process
     """
     try:
         return parsed(_status(str(pid)), pid, note)
     except OSError:
-        raise AppFailure("host", f"there is no process {pid} to take the identity of; give the id of one that runs.") from None
+        raise StackError("host", f"there is no process {pid} to take the identity of; give the id of one that runs.") from None
 
 
 def parsed(fields: dict[str, list[str]], pid: int, note: str = "") -> Identity:
@@ -122,14 +122,14 @@ def parsed(fields: dict[str, list[str]], pid: int, note: str = "") -> Identity:
 def of_user(user: str, group: str = "") -> Identity:
     """What a new process of a user would get from the user database.
 
-    :raises AppFailure: there is no such user or group
+    :raises StackError: there is no such user or group
     """
     try:
         account = pwd.getpwnam(user)
         gid = grp.getgrnam(group).gr_gid if group else account.pw_gid
     except KeyError:
         what = f"group {group}" if group and _known(user) else f"user {user}"
-        raise AppFailure("host", f"there is no {what} on this host; create it or name another one.") from None
+        raise StackError("host", f"there is no {what} on this host; create it or name another one.") from None
     return Identity(user, account.pw_uid, gid, tuple(os.getgrouplist(user, gid)), "database")
 
 

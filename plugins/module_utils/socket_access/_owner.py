@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
@@ -134,7 +134,7 @@ def described(pid: int) -> Server | None:
     """A process that runs, None if it is gone."""
     try:
         identity = _identity.of_process(pid)
-    except AppFailure:
+    except StackError:
         return None
     command = tuple(_processes.command_lines().get(pid, []))
     return Server(pid, identity.uid, command, _processes.unit(pid) or "", started(pid))

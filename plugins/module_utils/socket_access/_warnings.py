@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _fix, _identity, _inside, _verdict, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity, group_name, user_name
@@ -63,8 +63,8 @@ def reached(steps: list[Step], uid: int, groups: Sequence[int]) -> bool:
     return "error" not in steps[-1] and not _walk.refusals(steps, uid, groups)
 
 
-def _warning(code: str, sentence: str, remedy: str) -> dict[str, str]:
-    return {"code": code, "sentence": sentence, "remedy": remedy}
+def _warning(code: str, sentence: str, fix: str) -> dict[str, str]:
+    return {"code": code, "sentence": sentence, "fix": fix}
 
 
 def _world(seen: Evidence) -> dict[str, str]:
@@ -96,7 +96,7 @@ def _others(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]:
             continue
         try:
             identity = _identity.of_process(server.pid)
-        except AppFailure:
+        except StackError:
             continue
         if reached(list(seen.outside), identity.uid, [identity.gid, *identity.groups]):
             users.setdefault(identity.user, other)
@@ -104,8 +104,8 @@ def _others(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]:
     for user, other in users.items():
         address = other.target.address
         sentence = f"{user}, the user of the app behind {address}, can use {step['path']} as nginx does, past it."
-        remedy = f"setfacl -m u:{seen.identity.user}:rw,g::--- {path}" if seen.setfacl else ""
-        found.append(_warning("other_app", sentence, remedy))
+        fix = f"setfacl -m u:{seen.identity.user}:rw,g::--- {path}" if seen.setfacl else ""
+        found.append(_warning("other_app", sentence, fix))
     return found
 
 
@@ -137,7 +137,7 @@ def _kept(step: Step, server: Server | None) -> str:
     """The command that keeps everybody from a file but the server beside it, which may read it as everybody does."""
     path, reader = shlex.quote(step["path"]), None
     if server is not None:
-        with contextlib.suppress(AppFailure):
+        with contextlib.suppress(StackError):
             reader = _identity.of_process(server.pid)
     if reader is None or reader.uid in (0, step["uid"]) or _by_list(step, reader, _acl.READ):
         return f"chmod o= {path}"

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import Certificate, covered, read, served
@@ -139,7 +139,7 @@ def present(
     """See to it that a site presents what it shall, or anything at all.
 
     :returns: what it presented before and what it does now, in words, for a diff
-    :raises AppFailure: what it shall present does not do; then it presents what it did before, or signs itself
+    :raises StackError: what it shall present does not do; then it presents what it did before, or signs itself
     """
     now = time.time()
     before = look(site["name"], root)
@@ -155,7 +155,7 @@ def present(
             publish(site["name"], elsewhere, root)
         else:
             _make(site, given, name, signed_for, root)
-    except AppFailure:
+    except StackError:
         if not before.usable:
             _make({**site, "mode": "self_signed"}, None, "", signed_for, root)
         raise
@@ -198,17 +198,17 @@ def present_all(
     :returns: what ``present`` returned, by the name of the site, and the failures of the others' apps
     """
 
-    def one(site: Mapping[str, Any]) -> tuple[str, str] | AppFailure:
+    def one(site: Mapping[str, Any]) -> tuple[str, str] | StackError:
         try:
             return present(site, given.get(site["name"]), dry)
-        except AppFailure as failure:
+        except StackError as failure:
             return failure
 
     presented: dict[str, tuple[str, str]] = {}
     failures: list[dict[str, Any]] = []
     with ThreadPoolExecutor(JOBS) as pool:
         for site, outcome in zip(sites, pool.map(one, sites)):
-            if isinstance(outcome, AppFailure):
+            if isinstance(outcome, StackError):
                 failures += [outcome.result(app) for app in site["apps"]]
             else:
                 presented[site["name"]] = outcome
@@ -245,7 +245,7 @@ def publish(site: str, directory: str, root: str = _sites.DIRECTORY) -> bool:
     """Have a site present what is in a directory; nginx does so when it is reloaded, see ``outdated``.
 
     :returns: whether it was another directory before
-    :raises AppFailure: there is no chain with its key in it; then nothing is changed
+    :raises StackError: there is no chain with its key in it; then nothing is changed
     """
     check(site, directory)
     if published(site, root) == directory:
@@ -264,14 +264,14 @@ def publish(site: str, directory: str, root: str = _sites.DIRECTORY) -> bool:
 def check(site: str, directory: str) -> None:
     """Make sure that nginx can load what is in a directory.
 
-    :raises AppFailure: it cannot
+    :raises StackError: it cannot
     """
     chain, key = os.path.join(directory, _sites.CHAIN), os.path.join(directory, _sites.KEY)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key, password=lambda: "")
     except (OSError, ValueError) as error:
         words = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        raise AppFailure(
+        raise StackError(
             "tls", f"OpenSSL does not take {chain} with {key} for the site {site} ({words}); give a certificate with its key."
         ) from None
 
@@ -365,7 +365,7 @@ def _make(site: Mapping[str, Any], given: Mapping[str, str] | None, name: str, s
                 _write(key, (given or {})["key"], 0o600)
             reason = objection(site, read(chain, key), time.time())
             if reason:
-                raise AppFailure("tls", f"{reason}.")
+                raise StackError("tls", f"{reason}.")
         check(site["name"], new)
         final = os.path.join(os.path.dirname(new), name)
         shutil.rmtree(final, ignore_errors=True)  # it is not what the site presents, or it would have stayed
@@ -380,14 +380,14 @@ def _sign(chain: str, key: str, signed_for: Sequence[str], common: str) -> str:
 
     :param common: what users see as the certificate's name
     :returns: a digest
-    :raises AppFailure: openssl's last words
+    :raises StackError: openssl's last words
     """
     configuration = CONFIGURATION.format(name=common, names=", ".join(f"DNS:{name}" for name in signed_for))
     argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256"]
     paths = ["-days", str(VALID), "-keyout", key, "-out", chain, "-config", "/dev/stdin"]
     signed = run([*argv, *paths], stdin=configuration.encode(), umask=0o077)
     if signed.code != 0:
-        raise AppFailure("tls", f"openssl makes no certificate: {signed.last_line}.", signed.output)
+        raise StackError("tls", f"openssl makes no certificate: {signed.last_line}.", signed.output)
     os.chmod(chain, 0o644)
     with open(chain, "rb") as stream:
         return hashlib.sha256(stream.read()).hexdigest()[:16]

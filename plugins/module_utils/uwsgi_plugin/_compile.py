@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._uwsgi import PROGRAM
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages, _sandbox
@@ -101,12 +101,12 @@ def compile_draft(order: Order, directory: str) -> str:
     """Compile a plugin.
 
     :returns: the path of the file
-    :raises AppFailure: it does not compile
+    :raises StackError: it does not compile
     """
     for path in (order.python["library"], order.python["include"], order.python["executable"]):
         if re.search(r"[\s\"'$`\\]", path):
-            cure = "install it to a place without such characters"
-            raise AppFailure("plugin", f"{path} has a blank or a quote in it, which uWSGI's builder cannot take; {cure}.")
+            fix = "install it to a place without such characters"
+            raise StackError("plugin", f"{path} has a blank or a quote in it, which uWSGI's builder cannot take; {fix}.")
     draft = os.path.join(directory, os.path.basename(order.path))
     values = {"PYTHON": order.python["executable"], **order.wanted["build"]}
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
@@ -115,7 +115,7 @@ def compile_draft(order: Order, directory: str) -> str:
     completed = _sandbox.run_script(script, draft, TIMEOUT)
     if completed.code == 124:
         cause = f"the plugin {order.name} cannot be built: it took more than {TIMEOUT} s; run the play again."
-        raise AppFailure("plugin", cause, completed.output)
+        raise StackError("plugin", cause, completed.output)
     if completed.code:
         found = diagnose(completed.output, order.python, order.sources.release, os.path.realpath(DEFAULT))
         raise refusal(order, found, completed.output)
@@ -136,37 +136,37 @@ def packages(order: Order) -> list[str]:
     return sorted(wanted)
 
 
-def refusal(order: Order, diagnosis: Diagnosis, log: str) -> AppFailure:
+def refusal(order: Order, diagnosis: Diagnosis, log: str) -> StackError:
     """The failure of a build.
 
     As compilers stop at the first header that is missing, the packages are named with it that would be missed next.
     """
     cause = f"the plugin {order.name} cannot be built: {diagnosis.cause}"
     if not diagnosis.packages:
-        return AppFailure("plugin", f"{cause}; {diagnosis.cure}.", log)
+        return StackError("plugin", f"{cause}; {diagnosis.fix}.", log)
     unknown = sorted(set(diagnosis.packages) - _packages.installable(diagnosis.packages))
     if unknown:
         cause = f"{cause}, and apt knows no package {' and no '.join(unknown)}; add the package source that has it"
-        return AppFailure("plugin", f"{cause}.", log)
+        return StackError("plugin", f"{cause}.", log)
     wanted = [*diagnosis.packages, *packages(order)]
     missing = set(wanted) - _packages.installed(wanted)
     possible = _packages.installable(missing)
-    cure = _packages.listed([package for package in wanted if package in possible] or diagnosis.packages)
-    return AppFailure("plugin", f"{cause}; install {cure}, or set install_build_dependencies: true.", log)
+    fix = _packages.listed([package for package in wanted if package in possible] or diagnosis.packages)
+    return StackError("plugin", f"{cause}; install {fix}, or set install_build_dependencies: true.", log)
 
 
 def settle(order: Order, draft: str) -> None:
     """Try a draft in the real uWSGI, and make it what is to be installed.
 
-    :raises AppFailure: it does not fit
+    :raises StackError: it does not fit
     """
     if order.base and not os.path.exists(order.base):
-        cure = "add python to plugins, or mend what keeps that one from being built"
-        raise AppFailure("plugin", f"the plugin {order.name} stands on {order.base}, which is not there; {cure}.")
+        fix = "add python to plugins, or fix what keeps that one from being built"
+        raise StackError("plugin", f"the plugin {order.name} stands on {order.base}, which is not there; {fix}.")
     found = unfit(order, draft)
     if found:
-        cure = "name another python, or set uwsgi_install_from: venv"
-        raise AppFailure("plugin", f"the plugin {order.name} was built, but {found[0]}; {cure}.", found[1])
+        fix = "name another python, or set uwsgi_install_from: venv"
+        raise StackError("plugin", f"the plugin {order.name} was built, but {found[0]}; {fix}.", found[1])
     with open(draft, "r+b") as stream:
         notes = {"plugin": order.plugin, "name": order.name, "python": order.python["executable"]}
         stamped = _stamp.add(stream.read(), {**order.wanted, **notes})

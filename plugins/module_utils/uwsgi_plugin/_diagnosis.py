@@ -47,13 +47,13 @@ class Diagnosis:
     """Why a plugin was not built.
 
     :ivar cause: a sentence's first half
-    :ivar packages: the Debian packages that would mend it
-    :ivar cure: what else would
+    :ivar packages: the Debian packages that would fix it
+    :ivar fix: what else would
     """
 
     cause: str
     packages: tuple[str, ...] = ()
-    cure: str = ""
+    fix: str = ""
 
 
 def too_old(release: str, python: Mapping[str, Any]) -> bool:
@@ -91,20 +91,20 @@ def diagnose(log: str, python: Mapping[str, Any], release: str, default: str) ->
     :param default: the real path of the distribution's python3, which its packages of Python modules are for
     """
     if STARTED not in log:
-        return Diagnosis(f"{python['executable']} does not run for a user without rights ({_last_line(log)})", cure=REACHABLE)
+        return Diagnosis(f"{python['executable']} does not run for a user without rights ({_last_line(log)})", fix=REACHABLE)
     if found := re.search(r"fatal error: (\S+): No such file", log):
         return _header(found[1], python, default)
     if re.search(r"\bgcc: (command )?not found", log):
         return Diagnosis("there is no gcc", ("gcc", "libc6-dev"))
     if re.search(r"recompile with -fPIC|can not be used when making a (shared|PIE) object", log):
         lacks = f"{python['executable']} has no shared libpython, and its static one was compiled without -fPIC"
-        return Diagnosis(lacks, cure=UNSHARED)
+        return Diagnosis(lacks, fix=UNSHARED)
     if re.search(r"cannot find (S?crt\w+\.o|-l(c|m|dl|util|pthread|crypt)\b)", log):
         return Diagnosis("the C library has nothing to link with", ("libc6-dev",))
     if found := re.search(r"cannot find (-lpython\S+?|\S*libpython\S+?\.(?:a|so))(:|$)", log, re.MULTILINE):
         return _libpython(python, found[1])
     if found := re.search(r"cannot find -l([\w.+-]+)", log):
-        return Diagnosis(f"there is no library {found[1]} to link with", cure=f"install the package with lib{found[1]}.so")
+        return Diagnosis(f"there is no library {found[1]} to link with", fix=f"install the package with lib{found[1]}.so")
     return _incompatible(log, python, release)
 
 
@@ -114,22 +114,22 @@ def _header(header: str, python: Mapping[str, Any], default: str) -> Diagnosis:
         if of_distribution(python):
             return Diagnosis(f"{cause} for {python['executable']}", (headers_package(python),))
         lacks = f"{python['executable']} was installed without its headers, {python['include']}/Python.h"
-        return Diagnosis(lacks, cure="install it with them, or name another python")
+        return Diagnosis(lacks, fix="install it with them, or name another python")
     if header == "greenlet/greenlet.h":
         if python["executable"] == default:
             return Diagnosis(cause, ("python-greenlet-dev",))
-        return Diagnosis(cause, cure=f"copy it from the package greenlet to {python['include']}/greenlet")
+        return Diagnosis(cause, fix=f"copy it from the package greenlet to {python['include']}/greenlet")
     for pattern, package in HEADERS.items():
         if fnmatch.fnmatchcase(header, pattern):
             return Diagnosis(cause, ("gcc", package) if package == "libc6-dev" else (package,))
-    return Diagnosis(cause, cure="install the Debian package that ships it")
+    return Diagnosis(cause, fix="install the Debian package that ships it")
 
 
 def _libpython(python: Mapping[str, Any], wanted: str) -> Diagnosis:
     if of_distribution(python):
         return Diagnosis(f"there is no libpython of {python['executable']} to link with", (headers_package(python),))
     lacks = f"{python['executable']} was installed without a libpython to link with ({wanted})"
-    return Diagnosis(lacks, cure=UNSHARED)
+    return Diagnosis(lacks, fix=UNSHARED)
 
 
 def _incompatible(log: str, python: Mapping[str, Any], release: str) -> Diagnosis:
@@ -137,14 +137,14 @@ def _incompatible(log: str, python: Mapping[str, Any], release: str) -> Diagnosi
     if too_old(release, python):
         since = SUPPORTED_SINCE[minor(python)]
         cause = f"the sources of uWSGI {release} are too old for Python {version}, which takes {since} or later"
-        return Diagnosis(cause, cure="set source: pypi")
+        return Diagnosis(cause, fix="set source: pypi")
     errors = re.findall(r"(?:\berror: |\b\w+Error: )(.*)", log)
     first = errors[0].strip() if errors else _last_line(log)
     if not python["gil"]:
         cause = f"the sources of uWSGI {release} do not compile for Python {version} without the GIL ({first})"
-        return Diagnosis(cause, cure="name a python that has it")
+        return Diagnosis(cause, fix="name a python that has it")
     cause = f"the sources of uWSGI {release} do not compile for Python {version} ({first})"
-    return Diagnosis(cause, cure="set source to another release of uWSGI's, or name another python")
+    return Diagnosis(cause, fix="set source to another release of uWSGI's, or name another python")
 
 
 def _last_line(log: str) -> str:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Callable, TypeVar
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure, of_host
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
@@ -81,19 +81,19 @@ class Failures:
     """What went wrong, for whom."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[str, AppFailure]] = []
+        self.found: list[tuple[str, StackError]] = []
 
-    def add(self, labels: Iterable[str], failure: AppFailure) -> None:
+    def add(self, labels: Iterable[str], failure: StackError) -> None:
         self.found += [(label, failure) for label in labels]
 
     def guarded(self, item: Item | Wish, work: Callable[..., T], *arguments: Any) -> T | None:
         """The result of some work, or nothing if it failed, for those whom it was for."""
         try:
             return work(*arguments)
-        except AppFailure as failure:
+        except StackError as failure:
             found = failure
         except OSError as error:
-            found = of_host(error, "plugin")
+            found = from_os_error(error, "plugin")
         if isinstance(item, Item):
             item.failed = True
         self.add(item.labels if isinstance(item, Item) else [item.label], found)
@@ -117,26 +117,26 @@ def wishes(pythons: Sequence[str] | None, apps: Sequence[Mapping[str, Any]] | No
 def check(request: Request) -> None:
     """Refuse what nothing can be made of, before the host is looked at.
 
-    :raises AppFailure: in a sentence
+    :raises StackError: in a sentence
     """
     if request.source not in ("distribution", "pypi", "auto") and not RELEASE.fullmatch(request.source):
         wanted = "distribution, pypi, auto or a release of uWSGI's such as 2.0.31"
-        raise AppFailure("plugin", f"source: found {request.source!r}, wanted {wanted}.")
+        raise StackError("plugin", f"source: found {request.source!r}, wanted {wanted}.")
     for plugin in request.plugins:
         if not re.fullmatch(r"[A-Za-z]\w*", plugin, re.ASCII):
             wanted = "the name of a directory below plugins in uWSGI's sources, such as gevent"
-            raise AppFailure("plugin", f"plugins: found {plugin!r}, wanted {wanted}.")
+            raise StackError("plugin", f"plugins: found {plugin!r}, wanted {wanted}.")
         if plugin in ("pypy", "pyuwsgi"):
-            raise AppFailure("plugin", f"plugins: found {plugin}, which is not built for an interpreter; remove it.")
+            raise StackError("plugin", f"plugins: found {plugin}, which is not built for an interpreter; remove it.")
 
 
 def warning(leftover: Mapping[str, str]) -> str:
     """What to know of a plugin that is left over, and to do."""
-    cure = "remove it, or name its interpreter in python, so that it is built anew"
-    return f"{leftover['path']}: {leftover['reason']}, which would load it without a word and then hang; {cure}."
+    fix = "remove it, or name its interpreter in python, so that it is built anew"
+    return f"{leftover['path']}: {leftover['reason']}, which would load it without a word and then hang; {fix}."
 
 
-def failure_of_python(failure: AppFailure) -> dict[str, Any]:
+def failure_of_python(failure: StackError) -> dict[str, Any]:
     """A failure that is no app's, as the module returns it."""
     return {"step": failure.step, "message": failure.cause, "log": failure.log.splitlines()[-200:]}
 
@@ -175,7 +175,7 @@ def absent(request: Request) -> tuple[dict[str, Any], Failures]:
     failures = Failures()
     try:
         core = _uwsgi_binary.read()
-    except AppFailure:
+    except StackError:
         return {**_result([], request), "build_dependencies": [], "leftovers": []}, failures
     found = [
         _removal(wish, plugin, python, core)
@@ -195,7 +195,7 @@ def absent(request: Request) -> tuple[dict[str, Any], Failures]:
 def _core(request: Request, failures: Failures) -> Core | None:
     try:
         return _uwsgi_binary.read()
-    except AppFailure as failure:
+    except StackError as failure:
         if not request.check_mode:
             failures.add((wish.label for wish in request.wishes), failure)
         return None
@@ -207,7 +207,7 @@ def _probe(request: Request, failures: Failures) -> dict[str, dict[str, Any]]:
     def probe(wish: Wish) -> dict[str, Any] | None:
         try:
             python = request.interpreters.probe(wish.python, wish.user)
-        except AppFailure:
+        except StackError:
             if wish.unsure and request.check_mode:
                 return None
             raise
@@ -222,10 +222,10 @@ def _probe(request: Request, failures: Failures) -> dict[str, dict[str, Any]]:
 def _suitable(python: dict[str, Any], wish: Wish) -> dict[str, Any]:
     if python["implementation"] != "CPython":
         what = f"{wish.python} is {python['implementation']}, which has no libpython that uWSGI's plugin could be linked with"
-        raise AppFailure("plugin", f"{what}; name a CPython.")
+        raise StackError("plugin", f"{what}; name a CPython.")
     if not _interpreter.open_to_all(python["executable"]):
         cause = f"{python['executable']} can be run by {wish.user}, but not by every user, and uWSGI's plugins are for all"
-        raise AppFailure("plugin", f"{cause}; move it to a place such as /opt, or open its directories.")
+        raise StackError("plugin", f"{cause}; move it to a place such as /opt, or open its directories.")
     return python
 
 
@@ -248,7 +248,7 @@ def _items(request: Request, core: Core | None, pythons: Mapping[str, dict[str, 
                 if same is not item:
                     agree(same, item)
                     same.labels.append(wish.label)
-            except AppFailure as failure:
+            except StackError as failure:
                 failures.add([wish.label], failure)
     return list(items.values())
 
@@ -257,7 +257,7 @@ def _build(items: Sequence[Item], core: Core, jobs: int, failures: Failures) -> 
     """Compile all at once, then try and install one after the other, Python's own before what stands on it."""
     with locked(core.directory):
         _compile.clean(core)
-        unavailable: dict[str, AppFailure] = {}
+        unavailable: dict[str, StackError] = {}
         for item in items:
             failures.guarded(item, plan, item, core)  # another run may have built it while this one waited
             if item.action == BUILD and not item.failed:
@@ -272,7 +272,7 @@ def _build(items: Sequence[Item], core: Core, jobs: int, failures: Failures) -> 
                     failures.guarded(item, _install, item, draft)
 
 
-def _prepare(item: Item, unavailable: dict[str, AppFailure]) -> None:
+def _prepare(item: Item, unavailable: dict[str, StackError]) -> None:
     """Have the sources there, and their digest in the stamp.
 
     :param unavailable: the trees that cannot be had, which are asked for once
@@ -282,7 +282,7 @@ def _prepare(item: Item, unavailable: dict[str, AppFailure]) -> None:
         if order.sources.tree in unavailable:
             raise unavailable[order.sources.tree]
         _sources.fetch(order.sources)
-    except AppFailure as failure:
+    except StackError as failure:
         unavailable[order.sources.tree] = failure
         raise
     if not order.sources.present:
@@ -309,7 +309,7 @@ def _good(items: Iterable[Item]) -> list[Item]:
 
 def _names(wish: Wish, request: Request, core: Core) -> list[Mapping[str, Any]]:
     """The interpreters that a name means, as far as plugins go: what it answers, or else what stamps say that it was."""
-    with contextlib.suppress(AppFailure):
+    with contextlib.suppress(StackError):
         python = request.interpreters.probe(wish.python, wish.user)
         return [{"name": _uwsgi.plugin_name(python), "executable": python["executable"], "version": python["version"]}]
     found = {}

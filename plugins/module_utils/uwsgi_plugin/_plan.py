@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _compile, _diagnosis, _file, _sources, _stamp
@@ -84,7 +84,7 @@ def name_of(plugin: str, base: str) -> str:
 def order_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Core) -> _compile.Order:
     """What to build for an interpreter, and how.
 
-    :raises AppFailure: there is no such plugin
+    :raises StackError: there is no such plugin
     """
     base = _uwsgi.plugin_name(dict(python))
     for_python = plugin in _sources.FOR_PYTHON
@@ -103,7 +103,7 @@ def order_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Co
 def plan(item: Item, core: Core) -> None:
     """Find out whether a plugin has to be built, and why.
 
-    :raises AppFailure: it cannot be, or what is there must not be replaced
+    :raises StackError: it cannot be, or what is there must not be replaced
     """
     if item.order is None:
         return
@@ -133,12 +133,12 @@ def lacking(items: Sequence[Item]) -> list[str]:
 def agree(one: Item, other: Item) -> None:
     """Refuse two interpreters whose plugins would have the same name.
 
-    :raises AppFailure: in a sentence
+    :raises StackError: in a sentence
     """
     if one.order and other.order and one.order.wanted["interpreter"] != other.order.wanted["interpreter"]:
         names = [item.python["executable"] for item in (one, other) if item.python]
         cause = f"{names[1]} would have a plugin of the same name as {names[0]}, {one.order.name}"
-        raise AppFailure("plugin", f"{cause}; move one of them to a directory of another name.")
+        raise StackError("plugin", f"{cause}; move one of them to a directory of another name.")
 
 
 def _judge(item: Item, order: _compile.Order, core: Core) -> None:
@@ -151,8 +151,8 @@ def _judge(item: Item, order: _compile.Order, core: Core) -> None:
     unfit = _compile.unfit(order, order.path)
     if unfit:
         cause = f"{order.path} comes from the package {package} and does not fit: {unfit[0]}"
-        cure = f"bring that package and uwsgi-core ({core.version}) to versions that belong together"
-        raise AppFailure("plugin", f"{cause}; {cure}.", unfit[1])
+        fix = f"bring that package and uwsgi-core ({core.version}) to versions that belong together"
+        raise StackError("plugin", f"{cause}; {fix}.", unfit[1])
     item.action, item.reason = PACKAGED, f"it comes from the package {package}, and fits"
 
 

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
@@ -61,14 +61,14 @@ class Sources:
     def digest(self, name: str) -> str | None:
         """The digest of all the files that a plugin is compiled of; nothing as long as the tree is not there.
 
-        :raises AppFailure: the tree is there, the plugin is not in it
+        :raises StackError: the tree is there, the plugin is not in it
         """
         if not self.present:
             return None
         if not os.path.isfile(os.path.join(self.plugin(name), "uwsgiplugin.py")):
             similar = difflib.get_close_matches(name, os.listdir(os.path.join(self.tree, "plugins")), cutoff=0.75)
             wanted = f"did you mean {' or '.join(similar)}?" if similar else f"name a directory of {self.tree}/plugins."
-            raise AppFailure("plugin", f"there is no plugin {name} in the sources of uWSGI {self.release}; {wanted}")
+            raise StackError("plugin", f"there is no plugin {name} in the sources of uWSGI {self.release}; {wanted}")
         parts = [_directory.digest(self.plugin(part), ["__pycache__"]) for part in (["python"] if name in LOOPS else []) + [name]]
         return parts[0] if len(parts) == 1 else hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
@@ -92,7 +92,7 @@ def released(release: str) -> Sources:
 def fetch(sources: Sources) -> None:
     """Get the source distribution of a release from the host's package index, unless it is there.
 
-    :raises AppFailure: it cannot be had; nothing is left of the attempt
+    :raises StackError: it cannot be had; nothing is left of the attempt
     """
     if sources.packaged or sources.present:
         return
@@ -127,8 +127,8 @@ def _fetch(sources: Sources, scratch: str) -> None:
     completed = _sandbox.run_script(script, archive, TIMEOUT, network=True)
     if completed.code:
         said = re.findall(r"ERROR: (.*)", completed.output)
-        cure = "correct source, or the index in the host's /etc/pip.conf"
-        _refuse(sources, f"{said[-1] if said else completed.last_line}; {cure}", completed.output)
+        fix = "correct source, or the index in the host's /etc/pip.conf"
+        _refuse(sources, f"{said[-1] if said else completed.last_line}; {fix}", completed.output)
     os.mkdir(unpacked)
     extract = ["tar", "--extract", "--gzip", "--no-same-owner", "--strip-components=1", "--wildcards"]
     extracted = run([*extract, f"--file={archive}", f"--directory={unpacked}", "*/plugins/*"], timeout=TIMEOUT)
@@ -148,4 +148,4 @@ def configuration(listed: str) -> dict[str, str]:
 
 
 def _refuse(sources: Sources, cause: str, log: str) -> None:
-    raise AppFailure("plugin", f"the sources of uWSGI {sources.release} cannot be fetched: {cause}.", log)
+    raise StackError("plugin", f"the sources of uWSGI {sources.release} cannot be fetched: {cause}.", log)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._uwsgi import PROGRAM
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
@@ -59,13 +59,13 @@ class Core:
 def read() -> Core:
     """Ask the installed uWSGI.
 
-    :raises AppFailure: there is none, or it cannot have plugins
+    :raises StackError: there is none, or it cannot have plugins
     """
     version, header, flags = (_ask(option) for option in ("--version", "--dot-h", "--cflags"))
     directory = plugin_directory(flags)
     if not directory.startswith("/"):
-        cure = "install the package uwsgi-core in its place, or set uwsgi_install_from: venv"
-        raise AppFailure("plugin", f"{PROGRAM} has no directory for plugins (found {directory or 'none'!r}); {cure}.")
+        fix = "install the package uwsgi-core in its place, or set uwsgi_install_from: venv"
+        raise StackError("plugin", f"{PROGRAM} has no directory for plugins (found {directory or 'none'!r}); {fix}.")
     return Core(version.strip(), hashlib.md5(header.encode()).hexdigest(), macros(flags), directory)
 
 
@@ -88,8 +88,8 @@ def packages(flags: Iterable[str]) -> list[str]:
 def _ask(option: str) -> str:
     asked = run([PROGRAM, option], timeout=TIMEOUT)
     if asked.code == 127:
-        raise AppFailure("plugin", f"there is no {PROGRAM}; install the package uwsgi-core.")
+        raise StackError("plugin", f"there is no {PROGRAM}; install the package uwsgi-core.")
     if asked.code:
         cause = f"{PROGRAM} does not run ({asked.last_line}); reinstall the package uwsgi-core."
-        raise AppFailure("plugin", cause, asked.output)
+        raise StackError("plugin", cause, asked.output)
     return asked.output

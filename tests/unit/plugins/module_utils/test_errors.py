@@ -3,20 +3,20 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure, each
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
 
 
 @pytest.mark.parametrize(
     ("error", "step", "cause"),
     [
-        (AppFailure("health", "it is ill."), "health", "it is ill."),
+        (StackError("health", "it is ill."), "health", "it is ill."),
         (
             FileNotFoundError(2, "No such file or directory", "/x"),
             "host",
-            "No such file or directory: /x; mend that and run again.",
+            "No such file or directory: /x; fix that and run again.",
         ),
-        (TimeoutError("timed out"), "host", "timed out; mend that and run again."),
-        (TimeoutError(), "host", "TimeoutError; mend that and run again."),
+        (TimeoutError("timed out"), "host", "timed out; fix that and run again."),
+        (TimeoutError(), "host", "TimeoutError; fix that and run again."),
     ],
 )
 def test_an_apps_failure_is_no_other_apps(error, step, cause):
@@ -25,7 +25,7 @@ def test_an_apps_failure_is_no_other_apps(error, step, cause):
             raise error
         return 1
 
-    results, (failure,) = each([{"name": name} for name in ("a", "bad", "b")], work, 2)
+    results, (failure,) = for_each_app([{"name": name} for name in ("a", "bad", "b")], work, 2)
     assert results == {"a": 1, "b": 1}
     assert (failure["app"], failure["step"], failure["message"]) == ("bad", step, f"app bad: {step}: {cause}")
     assert ("raise error" in "".join(failure["log"])) == (step == "host")

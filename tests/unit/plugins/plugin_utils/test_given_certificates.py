@@ -7,7 +7,8 @@ import datetime
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import AppError, fill
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import fill
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._tls import TLS
 from ansible_collections.wsgi.stack.plugins.plugin_utils._given_certificates import check
 from ansible_collections.wsgi.stack.tests.certificates import Pair, pair
@@ -50,13 +51,13 @@ def test_what_does(tmp_path, files):
 )
 def test_what_does_not(tmp_path, files, expected):
     paths = files.write(tmp_path)
-    with pytest.raises(AppError) as error:
+    with pytest.raises(InventoryError) as error:
         check(app(paths), NOW)
     assert str(error.value).startswith(expected.format(paths["certificate"], paths["key"]))
 
 
 def test_a_file_that_is_not_there():
-    with pytest.raises(AppError, match=r"^app shop: tls\.certificate: /nowhere\.pem cannot be read here, on the controller"):
+    with pytest.raises(InventoryError, match=r"^app shop: tls\.certificate: /nowhere\.pem cannot be read here"):
         check(app({"certificate": "/nowhere.pem", "key": "/nowhere.key"}), NOW)
 
 

@@ -75,7 +75,7 @@ def test_small_hosts_are_not_asked_for_what_they_do_not_have(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "cure"),
+    ("name", "fix"),
     [
         ("max-requests", "did you mean max_requests?"),
         ("--max-requests", "did you mean max_requests?"),
@@ -85,15 +85,15 @@ def test_small_hosts_are_not_asked_for_what_they_do_not_have(monkeypatch):
         ("on_starting", "remove it."),
     ],
 )
-def test_an_option_that_gunicorn_would_pass_over_ends_it(monkeypatch, name, cure):
+def test_an_option_that_gunicorn_would_pass_over_ends_it(monkeypatch, name, fix):
     with pytest.raises(SystemExit) as ended:
         loaded(monkeypatch, server_options={name: 1})
-    assert ended.value.code == f"server_options.{name}: gunicorn 27.0.1 has no such setting; {cure}"
+    assert ended.value.code == f"server_options.{name}: gunicorn 27.0.1 has no such setting; {fix}"
 
 
 @pytest.mark.parametrize("name", sorted(_gunicorn.OWN_OPTIONS))
 def test_what_the_collection_sets_is_no_option(name):
-    with pytest.raises(_resolve.AppError, match=f"server_options.{name}: found an option that the collection sets itself"):
+    with pytest.raises(_resolve.InventoryError, match=f"server_options.{name}: found an option that the collection sets itself"):
         resolved(server_options={name: 1})
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._conflicts import check_conflicts
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import AppError, fill
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import fill
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._tls import TLS
 
 
@@ -96,6 +97,6 @@ def test_apps_that_get_along(apps):
     ],
 )
 def test_apps_in_each_others_way(apps, expected):
-    with pytest.raises(AppError) as error:
+    with pytest.raises(InventoryError) as error:
         check_conflicts(apps, [80])
     assert str(error.value) == expected

@@ -15,7 +15,7 @@ def app(**keys):
 
 
 def refusal(*apps, **settings):
-    with pytest.raises(_resolve.AppError) as caught:
+    with pytest.raises(_resolve.InventoryError) as caught:
         _resolve.resolve(list(apps), **settings)
     return str(caught.value)
 
@@ -71,7 +71,7 @@ def test_files_for_tls_begin_at_the_base_directory():
         ({"tls": {"mode": "lets_encrypt"}}, {}, "app shop: tls.mode: found 'lets_encrypt', wanted one of none, self_signed,"),
         ({"tls": {"redirect": "maybe"}}, {}, "app shop: tls.redirect: found 'maybe', wanted true or false."),
         ({"tls": {"port": 0}}, {}, "app shop: tls.port: found 0, wanted a whole number from 1 to 65535."),
-        ({"tls": {"mode": "files"}}, {}, "app shop: tls.certificate: not given"),
+        ({"tls": {"mode": "files"}}, {}, "app shop: tls.certificate: missing"),
         (
             {"tls": {"mode": "certbot"}, "domains": ["*.a.test"]},
             {"certbot_options": []},
@@ -132,7 +132,7 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
     told = refusal(app(environment_file=str(path)))
     assert told.startswith(f"app shop: environment_file: {path}{'' if sentence.startswith(',') else ' '}{sentence}")
     assert "s3cret" not in told
-    with pytest.raises(_resolve.AppError) as caught:
+    with pytest.raises(_resolve.InventoryError) as caught:
         _resolve.secrets([app(environment_file=str(path))])
     assert str(caught.value) == told
 
@@ -258,7 +258,7 @@ def test_a_socket_path_that_is_too_long_is_refused():
 
 @pytest.mark.parametrize("apps", [None, {}, "shop", ["shop"]])
 def test_what_is_no_list_of_apps_is_refused(apps):
-    with pytest.raises(_resolve.AppError, match="wsgi_apps"):
+    with pytest.raises(_resolve.InventoryError, match="wsgi_apps"):
         _resolve.resolve(apps)
 
 

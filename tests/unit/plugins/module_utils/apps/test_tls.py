@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _tls
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import AppError, fill
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import fill
 
 FILES = {"mode": "files", "certificate": "/a.pem", "key": "/a.key"}
 
@@ -25,12 +26,12 @@ def tls(**said):
         ({**FILES, "on_host": True}, ["a.test"], None),
         ({"mode": "certbot", "hsts": 60}, ["a.test"], None),
         ({"mode": "certbot"}, [], "tls.mode: found certbot without domains"),
-        ({"mode": "files", "key": "a.key"}, [], "tls.certificate: not given"),
-        ({"mode": "files", "certificate": "a.pem"}, [], "tls.key: not given"),
-        ({"mode": "certbot", "certificate": "a.pem"}, ["a.test"], "tls.certificate: found with mode certbot"),
-        ({"key": "a.key"}, [], "tls.key: found with mode none"),
-        ({"mode": "self_signed", "on_host": True}, [], "tls.on_host: found with mode self_signed"),
-        ({**FILES, "key": "a.key", "on_host": True}, [], "tls.key: found 'a.key', wanted an absolute path"),
+        ({"mode": "files", "key": "a.key"}, [], "tls.certificate: missing"),
+        ({"mode": "files", "certificate": "a.pem"}, [], "tls.key: missing"),
+        ({"mode": "certbot", "certificate": "a.pem"}, ["a.test"], "tls.certificate: needs mode files, and mode is certbot"),
+        ({"key": "a.key"}, [], "tls.key: needs mode files, and mode is none"),
+        ({"mode": "self_signed", "on_host": True}, [], "tls.on_host: needs mode files"),
+        ({**FILES, "key": "a.key", "on_host": True}, [], "tls.key: 'a.key' is not an absolute path"),
         ({"hsts": 60}, [], "tls.hsts: found 60"),
         ({"mode": "self_signed", "hsts": 60, "redirect": False}, [], "tls.hsts: found 60"),
         ({"mode": "self_signed", "hsts": 60, "port": 5000}, [], "tls.hsts: found 60"),
@@ -40,7 +41,7 @@ def test_keys_that_cannot_go_together(said, domains, expected):
     if expected is None:
         _tls.check(tls(**said), domains)
         return
-    with pytest.raises(AppError) as error:
+    with pytest.raises(InventoryError) as error:
         _tls.check(tls(**said), domains)
     assert str(error.value).startswith(expected)
 
@@ -81,11 +82,11 @@ def test_a_wildcard_needs_another_way_than_http(mode, domain, options, refused):
     if not refused:
         _tls.check_wildcards(app, options)
         return
-    with pytest.raises(AppError, match=r"^app a: tls\.mode: found certbot with the domain \*\.a\.test"):
+    with pytest.raises(InventoryError, match=r"^app a: tls\.mode: found certbot with the domain \*\.a\.test"):
         _tls.check_wildcards(app, options)
 
 
 def test_options_that_no_shell_would_read_are_refused():
     app = {"name": "a", "domains": ["a.test"], "tls": {"mode": "certbot"}}
-    with pytest.raises(AppError, match=r"^certbot_options: they cannot be read: No closing quotation; write each as in a shell"):
+    with pytest.raises(InventoryError, match=r"^certbot_options: they cannot be read: No closing quotation"):
         _tls.check_wildcards(app, ["--manual-auth-hook 'x"])

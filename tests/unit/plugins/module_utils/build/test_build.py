@@ -9,7 +9,7 @@ import pwd
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _assemble, _build, _git, _uv
 
@@ -23,7 +23,7 @@ class Interpreters:
 
     def probe(self, python, user):
         if python in self.missing:
-            raise AppFailure("python", f"there is no {python}.")
+            raise StackError("python", f"there is no {python}.")
         return PYTHON
 
 
@@ -184,7 +184,7 @@ def test_one_app_fails_alone_and_without_its_secrets(resolve, users, tmp_path, m
 
     def make(order):
         if order.app["name"] == "bad":
-            raise AppFailure("install", "https://reader:hunter22@index/ said no.", "used hunter22")
+            raise StackError("install", "https://reader:hunter22@index/ said no.", "used hunter22")
         if order.app["name"] == "full":
             raise OSError(28, "No space left on device")
         made.append(order.app["name"])
@@ -205,7 +205,7 @@ def test_uv_that_cannot_be_installed_fails_the_apps_that_are_to_be_built(resolve
     users["directory"] = str(tmp_path / "srv")
 
     def ensure(version):
-        raise AppFailure("install", "uv 1 cannot be installed.")
+        raise StackError("install", "uv 1 cannot be installed.")
 
     monkeypatch.setattr(_uv, "ensure", ensure)
     apps = resolve({"name": "shop"}, {"name": "blog"})
@@ -253,10 +253,10 @@ def test_nothing_is_left_of_a_build_that_fails_or_was_killed(app, monkeypatch):
 
     def assemble(order, path):
         os.makedirs(os.path.join(path, "source"))
-        raise AppFailure("install", "no.")
+        raise StackError("install", "no.")
 
     monkeypatch.setattr(_assemble, "_assemble", assemble)
-    with pytest.raises(AppFailure):
+    with pytest.raises(StackError):
         _assemble.make(order(app))
     assert sorted(os.listdir(builds)) == ["complete", "of-somebody-else"]
 

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
 
@@ -107,5 +107,5 @@ def test_two_archives_of_the_same_files_differ_in_no_byte_that_counts(source):
 
 def test_a_broken_archive_is_an_apps_failure(tmp_path):
     (tmp_path / "archive").write_text("no archive")
-    with pytest.raises(AppFailure, match="cannot be unpacked"):
+    with pytest.raises(StackError, match="cannot be unpacked"):
         _directory.unpack(str(tmp_path / "archive"), str(tmp_path / "target"))

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _git
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 
@@ -134,7 +134,7 @@ def test_a_commit_that_the_mirror_has_needs_no_repository(upstream, tmp_path):
     gone = _git.Repository(str(tmp_path / "gone"), {})
     assert gone.resolve(commit) == commit
     gone.fetch(mirror, commit, certain=True)
-    with pytest.raises(AppFailure, match="gone"):
+    with pytest.raises(StackError, match="gone"):
         gone.fetch(mirror, commit, certain=False)
 
 
@@ -149,9 +149,9 @@ def test_a_commit_on_no_branch_is_found(upstream, tmp_path):
 
 
 def test_a_version_that_is_not_there_is_named(upstream):
-    with pytest.raises(AppFailure, match=r"no branch or tag v9; correct source\.version"):
+    with pytest.raises(StackError, match=r"no branch or tag v9; correct source\.version"):
         _git.Repository(str(upstream), {}).resolve("v9")
-    with pytest.raises(AppFailure, match="shortened commit id"):
+    with pytest.raises(StackError, match="shortened commit id"):
         _git.Repository(str(upstream), {}).resolve("abcdef12")
 
 

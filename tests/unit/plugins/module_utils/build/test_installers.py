@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _installers
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Choice
@@ -86,7 +86,7 @@ def test_a_package_is_installed_with_its_companions():
     ],
 )
 def test_files_that_are_not_there_are_named(lay, keys, wanted):
-    with pytest.raises(AppFailure, match=wanted):
+    with pytest.raises(StackError, match=wanted):
         _installers.choose(resolved(**keys), lay({"api/r.txt": ""}), "uv")
 
 

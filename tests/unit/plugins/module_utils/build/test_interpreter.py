@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
 
 USER = getpass.getuser()
@@ -41,20 +41,20 @@ def test_an_interpreter_describes_itself():
 
 
 def test_one_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(AppFailure, match=r"there is no python3\.99 in the usual directories; add the Debian package"):
+    with pytest.raises(StackError, match=r"there is no python3\.99 in the usual directories; add the Debian package"):
         _interpreter.probe("python3.99", USER)
-    with pytest.raises(AppFailure, match=r"there is no .*/python;"):
+    with pytest.raises(StackError, match=r"there is no .*/python;"):
         _interpreter.probe(str(tmp_path / "python"), USER)
 
 
 def test_one_that_is_too_old_is_refused(program):
-    with pytest.raises(AppFailure, match=r"is Python 3\.7\.3, wanted 3\.8 or later"):
+    with pytest.raises(StackError, match=r"is Python 3\.7\.3, wanted 3\.8 or later"):
         _interpreter.probe(program(json.dumps({"version": "3.7.3"})), USER)
 
 
 @pytest.mark.parametrize("text", ["Syntax error", "{}", "[]", '{"version": "x"}'])
 def test_what_is_no_python_is_refused(program, text):
-    with pytest.raises(AppFailure, match="does not run as a Python"):
+    with pytest.raises(StackError, match="does not run as a Python"):
         _interpreter.probe(program(text), USER)
 
 

@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _permissions
 
 
@@ -60,7 +60,7 @@ def test_all_is_taken_over_and_no_link_is_followed(tmp_path, owners):
 
 def test_a_file_of_somebody_else_is_refused(tmp_path, owners):
     (tmp_path / "file").write_text("")
-    with pytest.raises(AppFailure, match="belongs to another user"):
+    with pytest.raises(StackError, match="belongs to another user"):
         _permissions.seal(str(tmp_path), os.getuid() + 1, 4242)
 
 
@@ -94,5 +94,5 @@ def test_a_static_directory_may_be_a_link_inside_the_build(build):
 @pytest.mark.parametrize(("target", "wanted"), [("/etc", "leads out of the source"), ("nowhere", "has no directory link")])
 def test_a_static_directory_has_to_be_there(build, target, wanted):
     (build / "source/link").symlink_to(target)
-    with pytest.raises(AppFailure, match=wanted):
+    with pytest.raises(StackError, match=wanted):
         _permissions.publish(str(build), "link")

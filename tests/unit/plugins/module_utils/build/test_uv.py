@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _uv
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 
@@ -55,7 +55,7 @@ def test_uv_is_installed_once(host, tmp_path):
 )
 def test_what_cannot_be_installed_leaves_nothing(host, tmp_path, step, output, wanted):
     host(**{step: output})
-    with pytest.raises(AppFailure, match=wanted) as caught:
+    with pytest.raises(StackError, match=wanted) as caught:
         _uv.ensure("9", str(tmp_path))
     assert caught.value.step == "install"
     assert os.listdir(tmp_path) == []

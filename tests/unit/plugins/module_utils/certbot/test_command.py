@@ -55,18 +55,18 @@ UNKNOWN_SAID = "certbot says: usage: certbot [SUBCOMMAND] [options] certbot: err
 
 
 @pytest.mark.parametrize(
-    ("output", "said", "cure"),
+    ("output", "said", "fix"),
     [
-        (UNREACHED, UNREACHED_SAID, "mend that"),
+        (UNREACHED, UNREACHED_SAID, "fix that"),
         (LIMITED, LIMITED_SAID, "wait until the limit is over"),
-        (UNKNOWN_OPTION, UNKNOWN_SAID, "mend that"),
+        (UNKNOWN_OPTION, UNKNOWN_SAID, "fix that"),
         (BUSY, "certbot says: Another instance of Certbot is already running", "see what it does"),
-        ("", "certbot says: certbot ended with code 1 and no output", "mend that"),
+        ("", "certbot says: certbot ended with code 1 and no output", "fix that"),
     ],
 )
-def test_what_certbot_says_is_told_in_a_sentence(output, said, cure):
+def test_what_certbot_says_is_told_in_a_sentence(output, said, fix):
     failure = _command.failure(Completed(("certbot",), 1, output))
-    assert failure.cause.startswith(f"{said}; {cure}")
+    assert failure.cause.startswith(f"{said}; {fix}")
     assert failure.cause.endswith(".")
     assert failure.log == output
 
@@ -90,7 +90,7 @@ AttributeError: can't set attribute
     [
         (
             'rejectedIdentifier :: The server will not issue it :: forbidden by policy: "a.test"',
-            'the CA says: The server will not issue it :: forbidden by policy: "a.test" (rejectedIdentifier); mend that',
+            'the CA says: The server will not issue it :: forbidden by policy: "a.test" (rejectedIdentifier); fix that',
         ),
         (
             "rateLimited :: There were too many requests :: too many certificates already issued.",

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _run
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot._lineage import Lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot._run import CONFIGURE, ISSUE, KEEP, Settings, Step, Wish
@@ -122,7 +122,7 @@ def test_ones_own_comes_before_another_of_the_same_names():
     ],
 )
 def test_what_cannot_be_had_is_refused(wishes, wanted, words):
-    with pytest.raises(AppFailure, match=words):
+    with pytest.raises(StackError, match=words):
         _run.check(wishes, settings(**wanted))
 
 

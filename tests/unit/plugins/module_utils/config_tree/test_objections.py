@@ -7,7 +7,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._objections import (
     Objection,
-    cure,
+    fix,
     objections,
     others,
     places,
@@ -141,4 +141,4 @@ def test_the_other_files_that_have_a_name_are_found(tmp_path):
     ],
 )
 def test_cure(words, expected):
-    assert expected in cure(Objection(words))
+    assert expected in fix(Objection(words))

@@ -76,7 +76,7 @@ def test_only_an_app_of_this_host_is_asked_a_question(options, protocol):
 
 
 def backend(code, group="", address=SHOP):
-    access = Access(address, "http", code, "It is so.", remedy="mend it", named_in="/etc/nginx/shop:4")
+    access = Access(address, "http", code, "It is so.", fix="fix it", named_in="/etc/nginx/shop:4")
     found = Backend(address, "http", [upstream(address, group=group)], access, log=["Error: last words"])
     found.findings = _examine._judged(found, 4096)
     return found
@@ -88,7 +88,7 @@ def backend(code, group="", address=SHOP):
 def test_a_socket_that_cannot_be_used_is_a_finding(code, expected):
     found = backend(code).findings
     assert [finding.severity for finding in found] == expected
-    assert all((finding.code, finding.summary, finding.mend) == (code, "It is so.", "mend it") for finding in found)
+    assert all((finding.code, finding.summary, finding.fix) == (code, "It is so.", "fix it") for finding in found)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ RESULT = {
         }
     ],
     "findings": [
-        Finding("broken", "bad_status", "It answers 500.", ("<b>", ""), "mend 'it' & that", "shop.test").result(),
+        Finding("broken", "bad_status", "It answers 500.", ("<b>", ""), "fix 'it' & that", "shop.test").result(),
         Finding("note", "nginx_stopped", "A note.").result(),
     ],
 }
@@ -199,7 +199,7 @@ def test_the_report_can_be_read():
     assert "  process      uwsgi 7, shop.service, as shop, since 2026-01-02 03:04:05" in lines
     assert "  certificate  shop.test until 2026-03-04, 1 day left, self-signed, /etc/ssl/shop.pem" in lines
     finding = lines.index("  BROKEN bad_status: It answers 500.")
-    assert lines[finding + 1 : finding + 3] == ["    | <b>", "    mend: mend 'it' & that"]
+    assert lines[finding + 1 : finding + 3] == ["    | <b>", "    fix: fix 'it' & that"]
     assert lines[-1] == "1 site: 1 broken, 1 note"
 
 
@@ -238,7 +238,7 @@ def test_the_page_is_one_file_that_needs_nothing_else():
     assert "url(" not in text
     for words in (
         "ValueError: <script>alert(1)</script>",
-        "mend 'it' & that",
+        "fix 'it' & that",
         "web-3",
         "? not examined",
         "✔ ok",

@@ -37,7 +37,7 @@ def test_a_finding_is_told_as_modules_do():
         "code": "missing",
         "summary": "It is gone.",
         "evidence": ["a", "b"],
-        "mend": "make it",
+        "fix": "make it",
         "site": "shop.example.com",
     }
 

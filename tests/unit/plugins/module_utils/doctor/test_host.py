@@ -85,7 +85,7 @@ def test_nginx_is_judged(nginx, expected):
 def test_a_failed_test_is_told_with_its_place():
     (found,) = _host.judge_nginx(Nginx(True, pid=7, test=FAILED), Configuration(), root=True)
     assert 'unknown directive "foo" in /etc/nginx/sites-enabled/shop:7' in found.summary
-    assert found.mend == "mend line 7 of /etc/nginx/sites-enabled/shop, then: nginx -t && systemctl reload nginx"
+    assert found.fix == "fix line 7 of /etc/nginx/sites-enabled/shop, then: nginx -t && systemctl reload nginx"
 
 
 def test_a_test_that_was_not_made_by_root_says_nothing():

@@ -31,7 +31,7 @@ def test_known_lines_of_nginx_come_with_a_mend():
     lines = [_logs.Line("512 worker_connections are not enough"), _logs.Line("open() failed (2: No such file)")]
     (found,) = _logs.known(lines)
     assert (found.severity, found.code) == ("warning", "nginx_log")
-    assert "worker_connections" in found.mend
+    assert "worker_connections" in found.fix
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_a_unit_is_judged(options, expected):
 def test_a_finding_says_what_the_unit_said_last():
     (found,) = _units.judge({**HEALTHY, "ActiveState": "failed"}, "a", False, 0.0, ["Error: last words"])
     assert found.evidence[-1] == "Error: last words"
-    assert found.mend.endswith("systemctl restart shop")
+    assert found.fix.endswith("systemctl restart shop")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _emperor, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
@@ -171,7 +171,7 @@ def test_an_emperor_that_does_not_hold_sockets_is_to_be_restarted(monkeypatch, s
     monkeypatch.setattr(_emperor, "realm", lambda: Realm(vassals if BLUE in written(app) else {}))
     calls = []
     monkeypatch.setattr(_emperor, "run", calls.append)
-    with pytest.raises(AppFailure, match=r"older configuration; restart it once, .*\(systemctl restart wsgi-emperor\)"):
+    with pytest.raises(StackError, match=r"older configuration; restart it once, .*\(systemctl restart wsgi-emperor\)"):
         Vassals().start(app, "blue")
     assert written(app) == {}
     # It had no other, so it may go, and the next one will be one that does.
@@ -242,7 +242,7 @@ def test_there_can_be_only_one(monkeypatch, source, links, processes, told):
     if told is None:
         Vassals().check()
         return
-    with pytest.raises(AppFailure, match=told):
+    with pytest.raises(StackError, match=told):
         Vassals().check()
 
 

@@ -16,7 +16,7 @@ import xmlrpc.client
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
@@ -181,7 +181,7 @@ def test_a_program_that_has_ended_makes_way_for_the_one_of_the_same_name(supervi
         (
             "reloadConfig",
             xmlrpc.client.Fault(92, "CANT_REREAD: Invalid user name nobody-there in section 'program:theirs'"),
-            "supervisord cannot read its configuration: Invalid user name nobody-there in section 'program:theirs'; mend the",
+            "supervisord cannot read its configuration: Invalid user name nobody-there in section 'program:theirs'; fix the",
         ),
         (
             "addProcessGroup",
@@ -192,7 +192,7 @@ def test_a_program_that_has_ended_makes_way_for_the_one_of_the_same_name(supervi
 )
 def test_what_supervisord_refuses_leaves_nothing_and_says_why(supervisord, method, fault, words):
     supervisord.answers[method] = fault
-    with pytest.raises(AppFailure) as failure:
+    with pytest.raises(StackError) as failure:
         Programs().start(SHOP, "blue")
     assert failure.value.step == "supervisor"
     assert failure.value.cause.startswith(words)
@@ -201,7 +201,7 @@ def test_what_supervisord_refuses_leaves_nothing_and_says_why(supervisord, metho
 
 def test_a_password_is_given_and_a_wrong_one_told(supervisord):
     supervisord.wanted = "Basic YTpi"
-    with pytest.raises(AppFailure, match=r"supervisord answers 401 .*; correct the username and password in "):
+    with pytest.raises(StackError, match=r"supervisord answers 401 .*; correct the username and password in "):
         Programs().start(SHOP, "blue")
     with open(_supervisor.CONFIGURATION, "a", encoding="utf-8") as stream:
         stream.write("username=a\npassword=b\n")
@@ -212,14 +212,14 @@ def test_without_a_supervisord_nothing_is_known(supervisord):
     supervisord.answers["getAllProcessInfo"] = xmlrpc.client.Fault(6, "SHUTDOWN_STATE")
     assert _supervisor.known() is None
     supervisord.answers["getAllProcessInfo"] = xmlrpc.client.Fault(1, "UNKNOWN_METHOD")
-    with pytest.raises(AppFailure, match="supervisord says UNKNOWN_METHOD"):
+    with pytest.raises(StackError, match="supervisord says UNKNOWN_METHOD"):
         _supervisor.known()
     with open(_supervisor.CONFIGURATION, "w", encoding="utf-8") as stream:
         stream.write("[unix_http_server]\nfile=/nonexistent/s.sock\n")
     assert _supervisor.known() is None
     with open(_supervisor.CONFIGURATION, "w", encoding="utf-8") as stream:
         stream.write("[supervisord]\n")
-    with pytest.raises(AppFailure, match=r"has no \[unix_http_server\] with a file"):
+    with pytest.raises(StackError, match=r"has no \[unix_http_server\] with a file"):
         Programs().check()
 
 

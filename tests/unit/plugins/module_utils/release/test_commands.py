@@ -8,7 +8,7 @@ import pwd
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands
 
@@ -40,15 +40,15 @@ def test_only_the_last_lines_are_kept(execute):
     [
         (
             "echo 'OperationalError: no such table s3cret'; echo bye; exit 3",
-            "ended with exit code 3: OperationalError: no such table ***; mend",
+            "ended with exit code 3: OperationalError: no such table ***; fix",
         ),
-        ("exit 1", "ended with exit code 1: it printed nothing; mend"),
-        ("kill -9 $$", "was killed by signal 9: it printed nothing; mend"),
-        ("no-such-program", "ended with exit code 127: /bin/sh: 1: no-such-program: not found; mend"),
+        ("exit 1", "ended with exit code 1: it printed nothing; fix"),
+        ("kill -9 $$", "was killed by signal 9: it printed nothing; fix"),
+        ("no-such-program", "ended with exit code 127: /bin/sh: 1: no-such-program: not found; fix"),
     ],
 )
 def test_the_first_that_fails_is_the_last_that_is_run(execute, tmp_path, command, cause):
-    with pytest.raises(AppFailure) as caught:
+    with pytest.raises(StackError) as caught:
         execute("echo before", command, "touch after")
     assert not (tmp_path / "after").exists()
     assert caught.value.step == "release_commands"
@@ -85,7 +85,7 @@ def test_one_host_that_ran_them_is_enough(results):
     ],
 )
 def test_without_them_no_host_makes_the_release(here, results, failure):
-    with pytest.raises(AppFailure) as caught:
+    with pytest.raises(StackError) as caught:
         _commands.check_elsewhere("shop", here, results)
     step, cause, log = failure
     assert (caught.value.step, caught.value.log) == (step, log)

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
@@ -204,7 +204,7 @@ def test_a_file_of_the_source_that_is_none_is_refused(source, path, target, caus
     (source / "open.env").chmod(0o644)
     if target:
         (source / "link").symlink_to(target)
-    with pytest.raises(AppFailure) as caught:
+    with pytest.raises(StackError) as caught:
         of_source(source, path)
     assert caught.value.step == "environment"
     assert caught.value.cause.startswith(cause)

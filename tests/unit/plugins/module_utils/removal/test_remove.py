@@ -9,7 +9,7 @@ import pwd
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove
@@ -146,7 +146,7 @@ def test_a_user_that_somebody_had_before_stays(layout, monkeypatch):
 
 def test_an_app_whose_user_is_busy_elsewhere_is_left_there(layout, monkeypatch):
     monkeypatch.setattr(_remove, "_user_of", lambda pid: 997 if pid == os.getpid() else 0)
-    with pytest.raises(AppFailure, match=rf"has processes that are none of its slots' \({os.getpid()}\); end them"):
+    with pytest.raises(StackError, match=rf"has processes that are none of its slots' \({os.getpid()}\); end them"):
         retire(layout)
     assert os.path.isdir(layout.releases)
 

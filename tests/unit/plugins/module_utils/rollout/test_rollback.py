@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import AppError
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _rollback
 
 STACKS = {1: "uwsgi", 2: "uwsgi", 3: "uwsgi", 4: "gunicorn_supervisor", 5: "uwsgi"}
@@ -62,7 +62,7 @@ def test_what_an_app_goes_back_to(told, wanted, target):
     ],
 )
 def test_there_is_nothing_to_go_back_to(told, wanted, sentence):
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(InventoryError) as caught:
         _rollback.target(told, wanted)
     assert str(caught.value) == sentence
 
@@ -96,6 +96,6 @@ def test_a_stack_that_the_app_has_by_default_is_no_change():
     ],
 )
 def test_a_rollback_of_no_app_is_refused(app, sentence):
-    with pytest.raises(AppError) as caught:
+    with pytest.raises(InventoryError) as caught:
         _rollback.restack(APPS, app)
     assert str(caught.value) == sentence

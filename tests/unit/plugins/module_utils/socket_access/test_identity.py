@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity
 
 # The line of the groups ends with a blank, see proc(5).
@@ -50,14 +50,14 @@ def test_the_user_of_a_configuration(text, words):
 
 
 def test_a_user_that_does_not_exist_is_refused():
-    with pytest.raises(AppFailure, match="there is no user nobody-at-all on this host"):
+    with pytest.raises(StackError, match="there is no user nobody-at-all on this host"):
         _identity.of_user("nobody-at-all")
-    with pytest.raises(AppFailure, match="there is no group none-such on this host"):
+    with pytest.raises(StackError, match="there is no group none-such on this host"):
         _identity.of_user("root", "none-such")
 
 
 def test_a_process_that_is_gone_is_refused():
-    with pytest.raises(AppFailure, match="there is no process 4194305"):
+    with pytest.raises(StackError, match="there is no process 4194305"):
         _identity.of_process(2**22 + 1)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what was seen of a socket to its verdict and its remedy."""
+"""From what was seen of a socket to its verdict and its fix."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def denied(inside, **rest):
 
 def judged(evidence):
     verdict = _verdict.verdict(evidence)
-    return verdict.code, verdict.component, _fix.remedy(evidence, verdict)
+    return verdict.code, verdict.component, _fix.fix(evidence, verdict)
 
 
 SHOP = Owner("shop.service", files=("/etc/shop.ini",))
@@ -166,8 +166,8 @@ def test_a_group_that_the_process_does_not_have_yet_takes_a_reload():
         "www-data was added to the group sammy, but process 900, which started before, is not in it"
     )
     assert judged(denied(way(home=0o710), renewed=joined)) == ("group_not_effective", "/home/sammy", "systemctl reload nginx")
-    mended = f"chmod g+w {PATH} && systemctl reload nginx"
-    assert judged(denied(way(home=0o710, mode=0o640), renewed=joined)) == ("group_not_effective", "/home/sammy", mended)
+    fixed = f"chmod g+w {PATH} && systemctl reload nginx"
+    assert judged(denied(way(home=0o710, mode=0o640), renewed=joined)) == ("group_not_effective", "/home/sammy", fixed)
 
 
 def test_nginx_without_a_unit_gets_a_signal():
@@ -192,10 +192,10 @@ def test_a_private_tmp_of_nginx_hides_a_socket():
         target=Target("unix:/tmp/a.sock", "uwsgi"),
         outside=outside,
     )
-    code, component, remedy = judged(evidence)
+    code, component, fix = judged(evidence)
     assert (code, component) == ("private_tmp", "/tmp")
-    assert "PrivateTmp=no" in remedy
-    assert remedy.endswith("systemctl daemon-reload && systemctl restart nginx")
+    assert "PrivateTmp=no" in fix
+    assert fix.endswith("systemctl daemon-reload && systemctl restart nginx")
 
 
 def test_a_private_tmp_of_the_server_hides_its_socket():
@@ -215,9 +215,9 @@ def test_a_private_tmp_of_the_server_hides_its_socket():
 def test_a_protected_home_refuses_and_is_no_matter_of_modes():
     inside = (step("/"), step("/home", mode=0, id=[9, 9]), nothing())
     evidence = replace(denied(inside, closing=(("nginx.service", "ProtectHome", "yes"),)), outside=way())
-    code, component, remedy = judged(evidence)
+    code, component, fix = judged(evidence)
     assert (code, component) == ("hidden_by_namespace", "/home")
-    assert "ProtectHome=read-only" in remedy
+    assert "ProtectHome=read-only" in fix
 
 
 def test_a_path_that_is_too_long_is_not_even_tried():
@@ -267,7 +267,7 @@ def test_a_protocol_that_is_not_spoken_is_fine_when_it_connects():
 
 
 @pytest.mark.parametrize(
-    ("line", "protocol", "spoken", "remedy"),
+    ("line", "protocol", "spoken", "fix"),
     [
         (
             f"        uwsgi_pass unix:{PATH};",
@@ -287,7 +287,7 @@ def test_a_protocol_that_is_not_spoken_is_fine_when_it_connects():
         ("        uwsgi_pass group;", "uwsgi", "http", ""),
     ],
 )
-def test_the_line_of_nginx_is_mended_where_it_is_certain(tmp_path, line, protocol, spoken, remedy):
+def test_the_line_of_nginx_is_mended_where_it_is_certain(tmp_path, line, protocol, spoken, fix):
     file = tmp_path / "site"
     file.write_text(f"location / {{\n{line}\n}}\n")
     (tmp_path / "enabled").symlink_to(file)
@@ -296,7 +296,7 @@ def test_the_line_of_nginx_is_mended_where_it_is_certain(tmp_path, line, protoco
     target = evidence.target._replace(protocol=protocol, named_in=f"{tmp_path}/enabled:2")
     found = judged(replace(evidence, target=target))
     assert found[0] == "wrong_protocol"
-    expected = f"sed -i '{remedy}' {file} && nginx -t && systemctl reload-or-restart nginx" if remedy else ""
+    expected = f"sed -i '{fix}' {file} && nginx -t && systemctl reload-or-restart nginx" if fix else ""
     assert found[2] == expected
 
 
@@ -305,13 +305,13 @@ def test_a_misspelt_path_is_corrected_in_nginx(tmp_path):
     file.write_text(f"uwsgi_pass unix:{PATH}:;\n")
     evidence = seen({"uwsgi": failed("ENOENT")}, way(end=nothing(f"{PATH}:")), alike=f"unix:{PATH}")
     target = evidence.target._replace(address=f"unix:{PATH}:", named_in=f"{file}:1")
-    code, _component, remedy = judged(replace(evidence, target=target))
+    code, _component, fix = judged(replace(evidence, target=target))
     assert code == "missing"
-    assert remedy.startswith(f"sed -i '1s#unix:/home/sammy/app\\.sock:#unix:{PATH}#' {file} && nginx -t")
+    assert fix.startswith(f"sed -i '1s#unix:/home/sammy/app\\.sock:#unix:{PATH}#' {file} && nginx -t")
 
 
 def warned(evidence, *others):
-    return [(each["code"], each["remedy"]) for each in _warnings.warnings(evidence, others)]
+    return [(each["code"], each["fix"]) for each in _warnings.warnings(evidence, others)]
 
 
 @pytest.fixture
@@ -322,8 +322,8 @@ def closed_homes(monkeypatch):
 
 @pytest.mark.usefixtures("closed_homes")
 def test_a_socket_that_everybody_gets_at_is_warned_of():
-    mended = f"chgrp www-data {PATH} && chmod g=rw,o= {PATH}"
-    assert warned(seen()) == [("world_writable", mended)]
+    fixed = f"chgrp www-data {PATH} && chmod g=rw,o= {PATH}"
+    assert warned(seen()) == [("world_writable", fixed)]
     assert warned(seen(inside=way(gid=33))) == [("world_writable", f"chmod g=rw,o= {PATH}")]
 
 
@@ -369,20 +369,20 @@ def test_secrets_beside_a_socket(tmp_path, monkeypatch):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(mode)
     found = _warnings._secrets(f"{tmp_path}/a.sock", None)
-    assert [each["remedy"] for each in found] == [f"chmod o= {tmp_path}/{name}" for name in (".env", "key.pem", "settings.py")]
+    assert [each["fix"] for each in found] == [f"chmod o= {tmp_path}/{name}" for name in (".env", "key.pem", "settings.py")]
 
 
 @pytest.mark.parametrize(
-    ("owner", "group", "remedy"),
+    ("owner", "group", "fix"),
     [
         (1001, 1001, "chmod o= /x/.env"),
         (0, 0, "chgrp sammy /x/.env && chmod g+r,o= /x/.env"),
         (0, 1001, "chmod g+r,o= /x/.env"),
     ],
 )
-def test_a_secret_stays_readable_for_its_server(monkeypatch, owner, group, remedy):
+def test_a_secret_stays_readable_for_its_server(monkeypatch, owner, group, fix):
     monkeypatch.setattr(_identity, "of_process", lambda pid: Identity("sammy", 1001, 1001, (1001,), "process", pid))
-    assert _warnings._kept(step("/x/.env", "file", 0o644, owner, group), UWSGI) == remedy
+    assert _warnings._kept(step("/x/.env", "file", 0o644, owner, group), UWSGI) == fix
 
 
 @pytest.mark.parametrize(
@@ -405,9 +405,9 @@ def test_the_path_that_is_too_long_is_made_short_on_both_sides(tmp_path, monkeyp
     file.write_text(f"uwsgi_pass unix:{path};\n")
     target = Target(f"unix:{path}", "uwsgi", named_in=f"{file}:1")
     evidence = replace(seen({}, (nothing(path),), owner=SHOP), target=target)
-    remedy = judged(evidence)[2]
-    assert remedy.startswith("install -d -o sammy -g www-data -m 2750 /run/shop && sed -i ")
-    assert f" /etc/shop.ini {file} && systemctl daemon-reload && systemctl restart shop && nginx -t" in remedy
+    fix = judged(evidence)[2]
+    assert fix.startswith("install -d -o sammy -g www-data -m 2750 /run/shop && sed -i ")
+    assert f" /etc/shop.ini {file} && systemctl daemon-reload && systemctl restart shop && nginx -t" in fix
 
 
 def test_an_owner_says_how_it_is_started():

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import DAY, Certificate
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._presented import (
@@ -143,7 +143,7 @@ def test_what_does_not_do_is_refused_and_something_is_presented(root, wrong, exp
     if before:
         present(files(), given(), root=root)
     earlier = published("shop", root)
-    with pytest.raises(AppFailure) as failure:
+    with pytest.raises(StackError) as failure:
         present(files(), wrong, root=root)
     assert failure.value.step == "tls"
     assert expected in failure.value.cause
@@ -164,7 +164,7 @@ def test_a_directory_of_certbots_is_published(root, tmp_path):
     assert published("shop", root) == str(lineage)
     present(site("certbot"), root=root)
     assert published("shop", root) == str(lineage)
-    with pytest.raises(AppFailure, match="OpenSSL does not take"):
+    with pytest.raises(StackError, match="OpenSSL does not take"):
         publish("shop", str(tmp_path / "nothing"), root)
     assert published("shop", root) == str(lineage)
 

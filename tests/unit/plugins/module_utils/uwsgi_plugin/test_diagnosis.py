@@ -62,7 +62,7 @@ def test_a_missing_header_is_a_missing_package(header, packages):
 
 def test_a_header_that_no_package_is_known_for_is_named():
     found = diagnose(missing("matheval.h"), OWN)
-    assert (found.packages, found.cure) == ((), "install the Debian package that ships it")
+    assert (found.packages, found.fix) == ((), "install the Debian package that ships it")
 
 
 def test_an_interpreters_own_headers_come_from_where_it_came_from():
@@ -76,7 +76,7 @@ def test_an_interpreters_own_headers_come_from_where_it_came_from():
 def test_only_the_distributions_python3_has_packages_of_modules():
     header = missing("greenlet/greenlet.h")
     assert diagnose(header, {**OWN, "executable": "/usr/bin/python3.11"}).packages == ("python-greenlet-dev",)
-    assert diagnose(header, OWN).cure == "copy it from the package greenlet to /usr/include/python3.9/greenlet"
+    assert diagnose(header, OWN).fix == "copy it from the package greenlet to /usr/include/python3.9/greenlet"
 
 
 def test_without_a_compiler():
@@ -96,7 +96,7 @@ def test_a_static_libpython(line):
         f"/usr/bin/ld: /opt/x/libpython3.11.a(object.o): {line}\ncollect2: error: ld returned 1 exit status\n", OTHER
     )
     assert found.cause.endswith("has no shared libpython, and its static one was compiled without -fPIC")
-    assert "--enable-shared" in found.cure
+    assert "--enable-shared" in found.fix
 
 
 def test_no_libpython_to_link_with():
@@ -109,7 +109,7 @@ def test_no_libpython_to_link_with():
 
 def test_another_library_to_link_with():
     found = diagnose("/usr/bin/ld: cannot find -lintl: No such file or directory\n", OTHER)
-    assert (found.cause, found.cure) == ("there is no library intl to link with", "install the package with libintl.so")
+    assert (found.cause, found.fix) == ("there is no library intl to link with", "install the package with libintl.so")
 
 
 # Python 3.13, with the sources of Debian 12.
@@ -129,7 +129,7 @@ ModuleNotFoundError: No module named 'distutils'
 def test_sources_that_are_too_old(log):
     found = diagnose(log, OTHER, "2.0.21")
     assert found.cause == "the sources of uWSGI 2.0.21 are too old for Python 3.13.5, which takes 2.0.28 or later"
-    assert found.cure == "set source: pypi"
+    assert found.fix == "set source: pypi"
 
 
 def test_what_is_not_known_to_be_too_old_is_told_with_the_first_error():

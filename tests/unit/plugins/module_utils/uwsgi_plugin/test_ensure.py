@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build._interpreter import Prober
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _compile, _diagnosis, _ensure, _file, _plan, _sources
@@ -45,7 +45,7 @@ class Interpreters(Prober):
 
     def probe(self, python, user):
         if python not in PYTHONS:
-            raise AppFailure("python", f"there is no {python}.")
+            raise StackError("python", f"there is no {python}.")
         return PYTHONS[python]
 
 
@@ -241,7 +241,7 @@ def test_what_building_lacks_is_named_at_once(core):
 
 def test_before_uwsgi_is_installed(core, compiler, monkeypatch):
     def read():
-        raise AppFailure("plugin", "there is no uWSGI.")
+        raise StackError("plugin", "there is no uWSGI.")
 
     monkeypatch.setattr(_ensure._uwsgi_binary, "read", read)
     result, failures = _ensure.present(request("python3.9", "python3.13", check_mode=True, install=True))
@@ -296,7 +296,7 @@ def test_only_what_was_built_here_is_removed(core, compiler, monkeypatch):
     ],
 )
 def test_what_makes_no_sense_is_refused_first(plugins, source, wanted):
-    with pytest.raises(AppFailure, match=wanted):
+    with pytest.raises(StackError, match=wanted):
         _ensure.check(request("python3.9", plugins=plugins, source=source))
     _ensure.check(request("python3.9", plugins=["python", "gevent"], source="2.0.31"))
 
@@ -330,7 +330,7 @@ def test_what_stands_on_python_needs_it(core, compiler):
 def test_a_place_that_the_builder_cannot_take_is_refused(core, key):
     python = {**PYTHONS["/opt/py/bin/python"], key: "/opt/p y/x"}
     order = _plan.order_for("python", python, _plan.choose("distribution", core, python), core)
-    with pytest.raises(AppFailure, match="/opt/p y/x has a blank or a quote in it"):
+    with pytest.raises(StackError, match="/opt/p y/x has a blank or a quote in it"):
         _compile.compile_draft(order, core.directory)
 
 
@@ -367,7 +367,7 @@ def test_what_the_disk_refuses_is_a_failure_like_others(core, compiler, monkeypa
     monkeypatch.setattr(_compile, "draft_directory", refuse)
     result, failures = _ensure.present(request("python3.9", plugins=["python", "gevent"]))
     assert (result["changed"], result["plugins"]) == (False, [])
-    wanted = f"Read-only file system: {core.directory}; mend that and run again."
+    wanted = f"Read-only file system: {core.directory}; fix that and run again."
     assert [(label, failure.cause) for label, failure in failures.found] == [("python3.9", wanted)]
 
 
@@ -392,7 +392,7 @@ def test_sources_that_cannot_be_had_are_asked_for_once(core, compiler, monkeypat
 
     def fetch(sources):
         asked.append(sources.release)
-        raise AppFailure("plugin", "no network.")
+        raise StackError("plugin", "no network.")
 
     monkeypatch.setattr(_sources, "fetch", fetch)
     _result, failures = _ensure.present(request("python3.9", "python3.13", plugins=["python", "gevent"], source="2.0.30"))

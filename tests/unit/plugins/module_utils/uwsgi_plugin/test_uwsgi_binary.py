@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import AppFailure
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _uwsgi_binary
 
@@ -70,5 +70,5 @@ def test_the_key_has_what_a_plugin_depends_on(installed):
 )
 def test_a_uwsgi_that_can_have_no_plugins_is_refused(installed, flags, code, wanted):
     installed(flags, code)
-    with pytest.raises(AppFailure, match=wanted):
+    with pytest.raises(StackError, match=wanted):
         _uwsgi_binary.read()
