@@ -47,10 +47,9 @@ def start(app: Mapping[str, Any], build: Mapping[str, Any], release: str) -> lis
 
     :param release: the release's directory
     """
-    # No shell stays in between: $$ is the master's process id, and supervisor's signals go to the master.
-    socket = f"{_layout.of(app).runtime_directory}/$1.$$.sock"
+    # No shell stays in between: supervisor's signals go to the master, which takes the socket it is handed by itself.
     name = _layout.of(app).instance("$1")
-    options = f'--config {release}/{CONFIGURATION} --bind "unix:{socket}" --name "{name}"'
+    options = f'--config {release}/{CONFIGURATION} --name "{name}"'
     return [f"exec {release}/run {program(app, build)} {options} {_application(app)}"]
 
 
@@ -80,7 +79,6 @@ def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str,
         "forwarder_headers": "",
         # nginx sets this one always, and is the only client there is: the directory of the socket is the gate.
         "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
-        "umask": 0o111,
         "backlog": min(1024, host["backlog"]),
         # As long as nginx takes them, and uWSGI.
         "limit_request_line": 8190,

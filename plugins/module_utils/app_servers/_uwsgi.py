@@ -86,13 +86,11 @@ def plugin_name(python: dict[str, Any]) -> str:
 
 
 def start(app: dict[str, Any], build: Mapping[str, Any], release: str) -> list[str]:
-    """The lines of a release's ``serve`` that end in its server; ``$1`` is the slot.
+    """The lines of a release's ``serve`` that end in its server; ``$1`` is the slot. uWSGI takes the socket it is handed by itself.
 
     :param release: the release's directory
     """
-    server = f"exec {release}/run {program(app, build)} --ini {release}/{CONFIGURATION}"
-    # The Emperor holds the socket of an app that sleeps, and gives it to the server as standard input.
-    return [server if app["idle"] else f'{server} --socket "{_layout.of(app).runtime_directory}/$1.sock"']
+    return [f"exec {release}/run {program(app, build)} --ini {release}/{CONFIGURATION}"]
 
 
 def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str, int]) -> str:
@@ -116,7 +114,7 @@ def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str,
         "threads": app["threads"],
         "listen": min(1024, host["backlog"]),
         "buffer-size": 32768,
-        **_socket(app),
+        **({"idle": app["idle"], "die-on-idle": True} if app["idle"] else {}),
         # SIGTERM ends the requests in flight first; die-on-term would swap the signals' meaning.
         "hook-master-start": "unix_signal:15 gracefully_kill_them_all",
         "worker-reload-mercy": app["drain_timeout"],
@@ -131,13 +129,6 @@ def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str,
 def sleeps(configuration: str) -> bool:
     """Whether the configuration of a release is that of an app whose processes go when nobody asks for them."""
     return "die-on-idle = true" in configuration.splitlines()
-
-
-def _socket(app: dict[str, Any]) -> dict[str, Any]:
-    if app["idle"]:
-        return {"idle": app["idle"], "die-on-idle": True}
-    # The directory of the socket is the gate: nobody but the app and nginx's group gets into it.
-    return {"vacuum": True, "chmod-socket": "666"}
 
 
 def _application(app: dict[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,9 @@ def files(
             [
                 "#!/bin/sh",
                 "# Serves this release in a slot: serve blue|green",
-                f'echo {number} >"{layout.runtime_directory}/$1.release"',
+                "# Whoever starts it holds the slot's socket, and hands it over as systemd does (sd_listen_fds(3)) or as standard input.",
+                '[ "${LISTEN_PID:-}" = $$ ] || exec 3<&0 </dev/null',
+                "export LISTEN_PID=$$ LISTEN_FDS=1",
                 *server.start(app, build, release),
                 "",
             ]
