@@ -193,8 +193,9 @@ class Retirement:
             for manager in managers:
                 if manager.states([self.layout.instance(slot)])[self.layout.instance(slot)].enabled:
                     manager.disable(self.layout, slot)
+        timeout = self._drain_timeout()
         for slot in self.remains.slots:
-            _run.drain(self.layout, slot, managers, self._drain_timeout())
+            _run.drain(self.layout, slot, managers, timeout)
 
     def _drain_timeout(self) -> int:
         """The longest ``drain_timeout`` of the releases that run, in seconds."""
