@@ -34,6 +34,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes,
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Server, Upstream
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _owner
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access, Target
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _certificate
@@ -268,7 +269,7 @@ def _slot_unit(unit: str) -> str:
 def _program_command(files: Iterable[str], name: str) -> tuple[str, list[str]]:
     """The directory and the command of a program of supervisor."""
     for path in files:
-        options = _server_options.programs(_disk.text_of(path)).get(name)
+        options = _supervisor_files.programs(_disk.text_of(path)).get(name)
         if options:
             return options.get("directory", ""), _server_options.words(options.get("command", ""))
     return "", []

@@ -16,6 +16,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _dis
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity
 
 UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system")
@@ -246,10 +247,8 @@ def _vassal(commands: str, working: str, path: str) -> str:
 
 def _programs(path: str) -> Iterator[Owner]:
     for file in sorted(glob.glob(f"{SUPERVISOR}/*.conf")):
-        sections = re.split(r"^\[program:([^\]]+)\]", _disk.text_of(file), flags=re.MULTILINE)
-        for name, text in zip(sections[1::2], sections[2::2]):
-            match = re.search(r"^\s*directory\s*=\s*(\S+)", text, re.MULTILINE)
-            working = match[1] if match else ""
+        for name, options in _supervisor_files.programs(_disk.text_of(file)).items():
+            text, working = "\n".join(options.values()), options.get("directory", "")
             if names(text, path, working):
                 yield Owner(SUPERVISOR_UNIT, name, files=(file,))
             elif _named_files(text.split(), working, path):
