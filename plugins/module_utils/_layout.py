@@ -20,9 +20,9 @@ SUPERVISOR = "supervisor.service"
 PROGRAMS = "/etc/supervisor/conf.d"
 PROGRAM_LOGS = "/var/log/supervisor/wsgi"
 
-SOCKET_PATH_BYTES = 99
-"""The longest path of a slot's socket. sockaddr_un.sun_path would hold 107 bytes and a NUL (unix(7)), but uWSGI refuses more than
-102 (bind_to_unix() in core/socket.c), and a gunicorn of ours has a process id in the name, of 7 digits and a dot."""
+SOCKET_PATH_BYTES = 102
+"""The longest path of a slot's socket. sockaddr_un.sun_path would hold 107 bytes and a NUL (unix(7)), but the uWSGI Emperor
+refuses more than 102 (bind_to_unix() in core/socket.c)."""
 
 
 def other(slot: str) -> str:
@@ -71,10 +71,6 @@ class Layout:
         """The socket of a slot; the live socket is a link to one of them."""
         return os.path.join(self.runtime_directory, f"{slot}.sock")
 
-    def running(self, slot: str) -> str:
-        """The file in which a starting slot notes the release that it starts."""
-        return os.path.join(self.runtime_directory, f"{slot}.release")
-
     def instance(self, slot: str) -> str:
         """What a slot is called by whatever runs it, and in the journal."""
         return f"wsgi-{slot}@{self.name}"
@@ -89,6 +85,14 @@ class Layout:
     def unit(self, slot: str) -> str:
         """The systemd unit of a slot on the ``uwsgi`` stack."""
         return f"{self.instance(slot)}.service"
+
+    def socket_unit(self, slot: str) -> str:
+        """The systemd unit that holds the socket of a slot on the ``uwsgi`` stack."""
+        return f"{self.instance(slot)}.socket"
+
+    def recovery_unit(self, slot: str) -> str:
+        """The systemd unit that starts a live slot of the ``uwsgi`` stack again after it failed to start."""
+        return f"wsgi-recover-{slot}@{self.name}.service"
 
     def vassal(self, slot: str) -> str:
         """The file of a slot on the ``uwsgi_emperor`` stack."""

@@ -129,11 +129,12 @@ def rollout(wanted: dict[str, Any], check: bool) -> dict[str, Any]:
     plans = {name: _plan.plan(state, releases[name], stacks[name], *options) for name, state in states.items()}
     failures: list[dict[str, Any]] = []
     if not check:
-        _done, failures = _errors.for_each_app(
+        done, failures = _errors.for_each_app(
             [app for app in apps if plans[app["name"]]],
-            lambda app: _run.Rollout(app, wanted["nginx_user"]).run(plans[app["name"]], releases[app["name"]]),
+            lambda app: _run.locked_rollout(app, releases[app["name"]], wanted["nginx_user"], *options),
             wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
+        plans.update(done)
     staged = {name for name, state in states.items() if wanted["preview"] and _plan.staged(state, releases[name], stacks[name])}
     not_switching = staged | {failure["app"] for failure in failures}
     return {

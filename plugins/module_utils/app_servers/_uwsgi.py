@@ -86,7 +86,7 @@ def plugin_name(python: dict[str, Any]) -> str:
 
 
 def start(app: dict[str, Any], build: Mapping[str, Any], release: str) -> list[str]:
-    """The lines of a release's ``serve`` that end in its server; ``$1`` is the slot. uWSGI takes the socket it is handed by itself.
+    """The lines of a release's ``serve`` that end in its server; ``$1`` is the slot. uWSGI finds the socket that it is handed.
 
     :param release: the release's directory
     """
@@ -124,11 +124,6 @@ def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str,
     options.update(app["server_options"])
     lines = [line for name, value in options.items() for line in _lines(name, value)]
     return "\n".join(["# Managed by wsgi.stack: a release is never changed, a new one is made.", "[uwsgi]", *lines, ""])
-
-
-def sleeps(configuration: str) -> bool:
-    """Whether the configuration of a release is that of an app whose processes go when nobody asks for them."""
-    return "die-on-idle = true" in configuration.splitlines()
 
 
 def _application(app: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class Instance:
     :ivar failing: it exited by itself since it was started
     :ivar enabled: it is started at boot
     :ivar pid: its main process, 0 if there is none
-    :ivar asleep: active and ready, but without a process until the next request
+    :ivar waiting: active and ready, but without a process until the next request
     """
 
     active: bool = False
@@ -28,7 +28,7 @@ class Instance:
     failing: bool = False
     enabled: bool = False
     pid: int = 0
-    asleep: bool = False
+    waiting: bool = False
 
 
 class ProcessManager(ABC):

@@ -4,7 +4,7 @@
 A symlink in the directory that the Emperor watches starts a vassal; removing it stops the vassal. The file behind the symlink
 only says which slot to run (its name) and as which user (its owner): the Emperor's wrapper runs the slot's release.
 
-An app that sleeps has a second file beside its symlink, with the path of the slot's socket. The Emperor itself listens there,
+A second file beside the symlink has the path of the slot's socket. The Emperor itself listens there,
 starts the vassal at the first connection, and listens again when the vassal has exited because nobody asked.
 """
 
@@ -22,7 +22,6 @@ from collections.abc import Iterable
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
-from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import File, Link
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
@@ -30,6 +29,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._command import ru
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor_stats import EmperorStats, stats
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
 LISTEN_TIMEOUT = 5
 """Seconds that the Emperor has to listen on the socket of a vassal that sleeps: it tries again every 1 to 2 s."""
@@ -78,21 +78,16 @@ class Vassals(ProcessManager):
                 os.makedirs(directory, 0o755, exist_ok=True)
             _ensure_running()
             self.restarts[file] = (stats() or EmperorStats()).restarts.get(file, 0)
-            sleeps = _sleeps(layout, slot)
             # Before the symlink: the Emperor looks for it once, when it finds the symlink.
-            if sleeps:
-                _disk.write(layout.vassal_socket(slot), File(f"{layout.socket(slot)}\n", 0o644, "root", "root"))
-            else:
-                _remove(layout.vassal_socket(slot))
+            _disk.write(layout.vassal_socket(slot), File(f"{layout.socket(slot)}\n", 0o644, "root", "root"))
             # Written elsewhere and linked: a temporary file in the watched directory would be run as a vassal at once.
             if _disk.read(layout.vassal(slot)) != vassal:
                 _disk.write(layout.vassal(slot), vassal)
             _disk.write(layout.vassal_link(slot), Link(os.path.relpath(layout.vassal(slot), _layout.VASSALS_ENABLED)))
-        if sleeps:
-            self._wait_until_listening(layout, slot)
+        self._wait_until_listening(layout, slot)
 
     def _wait_until_listening(self, layout: _layout.Layout, slot: str) -> None:
-        """Wait until the Emperor listens on the socket of a vassal that sleeps.
+        """Wait until the Emperor listens on the socket of a vassal, which the first connection starts.
 
         :raises StackError: it does not, like one that was started with an older configuration; the vassal is removed again
         """
@@ -108,15 +103,15 @@ class Vassals(ProcessManager):
         self.stop(layout, slot, KILL_TIMEOUT)
         raise StackError(
             "emperor",
-            f"idle: {_layout.EMPEROR} still runs with an older configuration and does not listen for apps that sleep. Restart it"
-            f" once, which interrupts its apps for some seconds (systemctl restart {SERVICE}), or remove idle.",
+            f"{_layout.EMPEROR} does not listen on {layout.socket(slot)}; restart it (systemctl restart {SERVICE}), which interrupts"
+            f" its apps for some seconds, and see journalctl -u {SERVICE}.",
             _systemd.journal([f"_SYSTEMD_UNIT={_layout.EMPEROR}"], time.time() - LISTEN_TIMEOUT - 1),
         )
 
     def stop(self, layout: _layout.Layout, slot: str, timeout: float) -> None:
         _remove(layout.vassal_link(slot), layout.vassal(slot), layout.vassal_socket(slot))
         _wait_until_ended(_file(layout.instance(slot)), timeout)
-        _remove(layout.socket(slot))  # a vassal does not remove a socket that it was given
+        _remove(layout.socket(slot))  # the Emperor leaves it
         with _lock:
             found = stats()
             if found and not found.vassals and not _files():
@@ -159,7 +154,7 @@ def instance(file: str, links: set[str], found: EmperorStats | None, boots: bool
         enabled=linked and (boots or found is None),
         pid=max(0, vassal.pid) if vassal else 0,
         # One that exited at its first request would do so again.
-        asleep=listening and vassal is not None and vassal.pid <= 0 and not failing,
+        waiting=listening and vassal is not None and vassal.pid <= 0 and not failing,
     )
 
 
@@ -169,18 +164,10 @@ def asleep(apps: Iterable[App]) -> list[str]:
     for app in apps:
         with contextlib.suppress(OSError):
             slot = os.path.basename(os.readlink(_layout.of(app).live_socket)).removesuffix(".sock")
-            live[app["name"]] = _layout.of(app).instance(slot)
+            if _release.sleeps(_layout.of(app), slot):
+                live[app["name"]] = _layout.of(app).instance(slot)
     states = Vassals().states(live.values())
-    return [name for name, instance in live.items() if states[instance].asleep]
-
-
-def _sleeps(layout: _layout.Layout, slot: str) -> bool:
-    """Whether the release in a slot is started by its first request.
-
-    The release decides, not the app: a rollback also restores the release's configuration.
-    """
-    with open(os.path.join(layout.slot(slot), _uwsgi.CONFIGURATION), encoding="utf-8") as stream:
-        return _uwsgi.sleeps(stream.read())
+    return [name for name, instance in live.items() if states[instance].waiting]
 
 
 def _remove(*paths: str) -> None:

@@ -115,9 +115,6 @@ class Programs(ProcessManager):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(layout.program(slot))
         _wait_until_ended(name, timeout)
-        for path in (layout.socket(slot), *glob.glob(layout.socket(slot).replace(".sock", ".[0-9]*.sock"))):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
         with _lock:
             _remove(name)
             programs = _supervisor_rpc.process_info()
@@ -149,15 +146,24 @@ class Programs(ProcessManager):
 
 
 def _program_file(app: App, slot: str) -> File:
-    return File(program(app, slot), 0o644, "root", "root")
+    group = grp.getgrgid(os.stat(app["runtime_directory"]).st_gid).gr_name
+    return File(program(app, slot, group), 0o644, "root", "root")
 
 
-def program(app: App, slot: str) -> str:
-    """The text of the file with a slot's program. Pure."""
+def program(app: App, slot: str, nginx_group: str) -> str:
+    """The text of the file with a slot's program. Pure.
+
+    :param nginx_group: the group that may connect to the slot's socket
+    """
     layout = _layout.of(app)
     name = layout.instance(slot)
     options = {
         "command": f"{layout.slot(slot)}/serve {slot}",
+        # supervisord makes it when it loads the program, as root, and hands it over as standard input.
+        "socket": f"unix://{layout.socket(slot)}",
+        "socket_owner": f"root:{nginx_group}",
+        "socket_mode": "0660",
+        "socket_backlog": 1024,
         "directory": layout.shared,
         "user": app["user"],
         "umask": "027",
@@ -182,7 +188,7 @@ def program(app: App, slot: str) -> str:
         },
     }
     head = f"; Managed by wsgi.stack for the app {app['name']}; changes here are overwritten by its next release."
-    return "\n".join([head, f"[program:{name}]", *(f"{key}={value}" for key, value in options.items()), ""])
+    return "\n".join([head, f"[fcgi-program:{name}]", *(f"{key}={value}" for key, value in options.items()), ""])
 
 
 def instance(process: Mapping[str, Any] | None, orphans: Collection[int], enabled: bool) -> Instance:

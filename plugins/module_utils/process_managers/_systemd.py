@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Slots as systemd units: one template unit for each slot, one instance for each app."""
+"""Slots as systemd units: one template unit for each slot, one instance for each app.
+
+A socket unit beside each holds the slot's socket, as root, so that connections wait in its queue while the server restarts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TIMED_OUT, run
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 
 PROPERTIES = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts", "MainPID")
@@ -17,24 +21,30 @@ class Units(ProcessManager):
     """The slots of the stack ``uwsgi``."""
 
     def states(self, names: Iterable[str]) -> dict[str, Instance]:
-        units = {name: f"{name}.service" for name in names}
-        found = show(units.values())
-        return {name: found[unit] for name, unit in units.items()}
+        names = list(names)
+        found = show(f"{name}.{kind}" for name in names for kind in ("service", "socket"))
+        # The next connection to a socket starts its service.
+        return {
+            name: replace(found[f"{name}.service"], active=found[f"{name}.service"].active or found[f"{name}.socket"].active)
+            for name in names
+        }
 
     def check(self) -> None:
         pass  # systemd always runs
 
     def start(self, app: App, slot: str) -> None:
-        unit = _layout.of(app).unit(slot)
-        run(["systemctl", "reset-failed", unit])  # resets NRestarts, see ``parse``
-        run(["systemctl", "start", "--no-block", unit])
+        layout = _layout.of(app)
+        run(["systemctl", "reset-failed", layout.unit(slot), layout.socket_unit(slot)])  # resets NRestarts, see ``parse``
+        run(["systemctl", "start", layout.socket_unit(slot)])
+        run(["systemctl", "start", "--no-block", layout.unit(slot)])
 
     def stop(self, layout: _layout.Layout, slot: str, timeout: float) -> None:
-        unit = layout.unit(slot)
-        if run(["systemctl", "stop", unit], timeout=timeout).code == 124:
-            run(["systemctl", "kill", "--signal", "KILL", unit])
-            run(["systemctl", "stop", unit], timeout=10)
-        run(["systemctl", "reset-failed", unit])
+        self.disable(layout, slot)
+        units = [layout.recovery_unit(slot), layout.unit(slot), layout.socket_unit(slot)]
+        if run(["systemctl", "stop", *units], timeout=timeout).code == TIMED_OUT:
+            run(["systemctl", "kill", "--signal", "KILL", layout.unit(slot)])
+            run(["systemctl", "stop", *units], timeout=10)
+        run(["systemctl", "reset-failed", *units])
 
     def enable(self, app: App, slot: str) -> None:
         run(["systemctl", "enable", "--quiet", _layout.of(app).unit(slot)])

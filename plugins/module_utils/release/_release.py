@@ -75,7 +75,7 @@ def files(
             [
                 "#!/bin/sh",
                 "# Serves this release in a slot: serve blue|green",
-                "# Whoever starts it holds the slot's socket, and hands it over as systemd does (sd_listen_fds(3)) or as standard input.",
+                "# Its socket is handed over as systemd does it (sd_listen_fds(3)), or else as standard input.",
                 '[ "${LISTEN_PID:-}" = $$ ] || exec 3<&0 </dev/null',
                 "export LISTEN_PID=$$ LISTEN_FDS=1",
                 *server.start(app, build, release),
@@ -102,7 +102,7 @@ def describe(app: dict[str, Any], environment: dict[str, str], build: dict[str, 
 def numbers(directory: str) -> list[int]:
     """The numbers of the releases in a directory, ascending."""
     try:
-        return sorted(int(name) for name in os.listdir(directory) if name.isdigit())
+        return sorted(int(name) for name in os.listdir(directory) if re.fullmatch("[0-9]{1,9}", name))
     except FileNotFoundError:
         return []
 
@@ -177,6 +177,7 @@ def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any
             "program": _registry.server(app).program(app, build),
             "stack": app["stack"],
             "drain_timeout": app["drain_timeout"],
+            "idle": app["idle"],
         }
         draft = _draft(app, layout, files(app, environment, build, number, host), note)
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
@@ -302,4 +303,16 @@ def linked(path: str) -> int | None:
         name = os.path.basename(os.readlink(path))
     except OSError:
         return None
-    return int(name) if name.isdigit() else None
+    return int(name) if re.fullmatch("[0-9]{1,9}", name) else None
+
+
+def sleeps(layout: _layout.Layout, slot: str) -> bool:
+    """Whether the release in a slot is started by its first request, and ends when nobody asks for a while.
+
+    The release says it, not the app: a rollback also brings back the release's configuration.
+    """
+    number = linked(layout.slot(slot))
+    try:
+        return number is not None and bool(read(layout, number)["idle"])
+    except (OSError, ValueError, KeyError):
+        return False

@@ -227,7 +227,10 @@ class Retirement:
 def remove(path: str) -> None:
     """Remove a file, a symlink or a directory with its contents, if it exists."""
     if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
+        # Not Python's: an app can nest directories deeper than Python recurses. Neither follows symlinks.
+        done = run(["rm", "-rf", "--one-file-system", "--", path])
+        if done.code:
+            raise StackError("retire", f"{path} cannot be removed: {done.last_line}; fix that and run again.")
         return
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)

@@ -17,9 +17,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _locks, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _preflight, _state
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _plan, _preflight, _state
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._plan import RolloutStep
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _identity
 
@@ -85,9 +85,10 @@ class Rollout:
         name, socket = self.layout.instance(slot), self.layout.socket(slot)
         answer = ""
         while time.monotonic() < deadline:
-            if self.manager.states([name])[name].failing:
+            state = self.manager.states([name])[name]
+            if state.failing:
                 return "did not start: its server exited"
-            if os.path.exists(socket):
+            if state.ready:
                 target = (self.request, socket, self.app["protocol"])
                 ((healthy, answer),) = _health.check([target], self.nginx_user, max(1.0, deadline - time.monotonic()))
                 if healthy and self.manager.states([name])[name].ready:
@@ -96,7 +97,7 @@ class Rollout:
                         return None
             time.sleep(0.2)
         if not answer:
-            return f"did not open its socket within {timeout} s (health_check.timeout)"
+            return f"was not ready within {timeout} s (health_check.timeout)"
         return f"failed its health check: {answer} (after {timeout} s)"
 
     def _access_problem(self, slot: str) -> str:
@@ -150,6 +151,23 @@ class Rollout:
 
     def _stop(self, slot: str, _release: int) -> None:
         drain(self.layout, slot, self.managers.values(), self.app["drain_timeout"])
+
+
+def locked_rollout(app: App, release: int, nginx_user: str, preview: bool, finish: bool) -> list[RolloutStep]:
+    """Make a release live while no other rollout of the app runs on this host.
+
+    What another one has done meanwhile counts: the app is looked at again when it is this one's turn.
+
+    :returns: the steps that were carried out
+    :raises StackError: see ``Rollout.run``
+    """
+    layout = _layout.of(app)
+    with _locks.locked(layout.slots):
+        state = _state.observe([_state.ObservedApp.of(app)], nginx_user)[app["name"]]
+        steps = _plan.plan(state, release, app["stack"], preview, finish)
+        if steps:
+            Rollout(app, nginx_user).run(steps, release)
+    return steps
 
 
 def drain(layout: Layout, slot: str, managers: Collection[ProcessManager], timeout: float) -> None:

@@ -38,9 +38,10 @@ class Slot:
 
     :ivar stacks: those whose process managers run it
     :ivar enabled: those that start it at boot; like ``stacks`` one at most, unless a rollout was interrupted
-    :ivar release: the number of the release that it runs, or ran last
+    :ivar release: the number of the release that it runs, or ran last: what its symlink names, which changes while nothing runs
     :ivar answers: it just gave a healthy answer
     :ivar outdated: the files that its server has loaded and that were replaced on the disk since, as by an upgrade
+    :ivar asleep: it has no process until its next request
     """
 
     stacks: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ class Slot:
     release: int | None = None
     answers: bool = False
     outdated: tuple[str, ...] = ()
+    asleep: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def boot_text(layout: Layout, protocol: str, slot: str) -> str:
     except FileNotFoundError:
         return ""
     # The directory too: nothing else makes that of an app which was dropped from the inventory.
-    lines = [f"d {layout.runtime_directory} 0750 {layout.name} {group} -"]
+    lines = [f"d {layout.runtime_directory} 0750 root {group} -"]
     links = dict.fromkeys([layout.live_socket, layout.upstream(protocol)])
     return "\n".join([*lines, *(f"L {link} - - - - {os.path.basename(layout.socket(slot))}" for link in links), ""])
 
@@ -149,8 +151,8 @@ def _running(layout: Layout, slot: str, found: Instances) -> dict[str, Instance]
 
 
 def _asleep(layout: Layout, slot: str, found: Instances) -> bool:
-    sleeps = any(states[layout.instance(slot)].asleep for states in found.values())
-    return sleeps and os.path.exists(layout.socket(slot))
+    waiting = any(states[layout.instance(slot)].waiting for states in found.values())
+    return waiting and _release.sleeps(layout, slot) and os.path.exists(layout.socket(slot))
 
 
 def _state(app: ObservedApp, found: Instances, healthy: set[str]) -> State:
@@ -161,10 +163,10 @@ def _state(app: ObservedApp, found: Instances, healthy: set[str]) -> State:
         slots[slot] = Slot(
             stacks=tuple(running),
             enabled=tuple(stack for stack, states in found.items() if states[layout.instance(slot)].enabled),
-            # One that sleeps has not been started since the boot.
-            release=_release.linked(layout.slot(slot)) if _asleep(layout, slot, found) else _read_number(layout.running(slot)),
+            release=_release.linked(layout.slot(slot)),
             answers=slot in healthy and all(instance.ready for instance in running.values()),
             outdated=tuple(path for instance in running.values() for path in _processes.replaced(instance.pid)),
+            asleep=_asleep(layout, slot, found),
         )
     boot = _disk.text_of(layout.boot_link)
     return State(
@@ -178,15 +180,10 @@ def _state(app: ObservedApp, found: Instances, healthy: set[str]) -> State:
     )
 
 
-def _read_number(path: str) -> int | None:
-    text = _disk.text_of(path).strip()
-    return int(text) if text.isdigit() else None
-
-
 def _slot_of(path: str) -> str | None:
     """The slot whose socket a symlink names."""
     try:
         target = os.readlink(path)
     except OSError:
         return None
-    return next((slot for slot in _layout.SLOTS if target.endswith(f"{slot}.sock")), None)
+    return next((slot for slot in _layout.SLOTS if target == f"{slot}.sock"), None)

@@ -74,8 +74,8 @@ def examine(apps: Sequence[App], directory: str, runtime_directory: str, nginx_u
     entries = []
     for app in everyone:
         name = app.layout.name
-        live = _live_instance(app.layout, states[name], instances)
-        shown = entry(name, states[name], live, records(app.layout), usage(live.pid, processes))
+        pid = _live_instance(app.layout, states[name], instances).pid
+        shown = entry(name, states[name], records(app.layout), usage(pid, processes))
         entries.append({**shown, "certificate": certificates.get(name), "listed": name in listed})
     return entries
 
@@ -129,10 +129,9 @@ def _certificates(apps: Sequence[App]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def entry(name: str, state: State, instance: Instance, kept: Records, used: Usage) -> dict[str, Any]:
+def entry(name: str, state: State, kept: Records, used: Usage) -> dict[str, Any]:
     """The status of one app, see the results of the module ``status``. Pure.
 
-    :param instance: its live slot, under the process manager that runs it
     :param kept: its releases
     :param used: what its live slot consumes
     """
@@ -148,7 +147,7 @@ def entry(name: str, state: State, instance: Instance, kept: Records, used: Usag
     ran = next((line for line in reversed(kept.history) if line["number"] == live), {})
     return {
         "app": name,
-        "state": _word(state.live, slot, instance.asleep, staged),
+        "state": _word(state.live, slot, staged),
         "stack": next(iter(slot.stacks), ran.get("stack")),
         "slot": state.live,
         "release": live,
@@ -164,12 +163,12 @@ def entry(name: str, state: State, instance: Instance, kept: Records, used: Usag
     }
 
 
-def _word(live: str | None, slot: Slot, asleep: bool, staged: int | None) -> str:
+def _word(live: str | None, slot: Slot, staged: int | None) -> str:
     if live is None:
         return "absent" if staged is None else "staged"
     if not slot.stacks or not slot.answers:
         return "down"
-    return "asleep" if asleep else "up"
+    return "asleep" if slot.asleep else "up"
 
 
 def _previous(releases: Iterable[Mapping[str, Any]], live: int | None) -> int | None:
