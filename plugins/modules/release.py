@@ -119,6 +119,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
 
@@ -137,8 +138,7 @@ def main() -> None:
     secrets = _resolve.read_secrets(module.params["secrets"])
     builds = module.params["builds"]
     processors = len(os.sched_getaffinity(0))
-    with open("/proc/sys/net/core/somaxconn", encoding="ascii") as stream:
-        host = {"processors": processors, "backlog": int(stream.read())}
+    host = {"processors": processors, "backlog": _sockets.somaxconn() or 128}  # 128 is the least that a kernel has by default
     request = _release.Request(host, module.check_mode, module.params["host"], module.params["command_results"])
 
     made, failures = _errors.for_each_app(

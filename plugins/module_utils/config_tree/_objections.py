@@ -7,8 +7,9 @@ import os
 import re
 from dataclasses import dataclass
 
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import Entry, File, Link
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import Entry
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import NGINX
 
 

@@ -7,6 +7,11 @@ import contextlib
 import os
 import re
 import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd
 
 PROGRAM = re.compile(r"/s?bin/[^/]+$|_plugin\.so$|/libpython[^/]*$")
 """What of a process's memory makes it another server when it is replaced: the executable, a plugin of uWSGI, a libpython."""
@@ -94,6 +99,79 @@ def unit(pid: int) -> str | None:
             return next(iter(re.findall(r"/([^/\n]+\.service)", stream.read())), None)
     except OSError:
         return None
+
+
+@dataclass(frozen=True)
+class ListeningProcess:
+    """A process that runs, as a rule one that listens on a socket.
+
+    :ivar uid: of the user whose files it may open
+    :ivar command: its command line
+    :ivar unit: the service of systemd that it belongs to, "" if it belongs to none
+    :ivar started: seconds since the epoch
+    """
+
+    pid: int
+    uid: int
+    command: tuple[str, ...] = ()
+    unit: str = ""
+    started: float = 0.0
+
+    @property
+    def user(self) -> str:
+        """The name of the user it runs as."""
+        return _accounts.user_name(self.uid)
+
+    @property
+    def name(self) -> str:
+        """The process in words."""
+        program = os.path.basename(self.command[0].split(" ")[0].rstrip(":")) if self.command and self.command[0] else "process"
+        return f"{program} (process {self.pid}, user {self.user})"
+
+    def result(self) -> dict[str, object]:
+        """The process as modules return it."""
+        return {"pid": self.pid, "user": self.user, "command": " ".join(self.command), "unit": self.unit}
+
+
+def described(pid: int) -> ListeningProcess | None:
+    """A process that runs, None if it is gone."""
+    try:
+        uid = int(status(pid)["Uid"][3])
+    except OSError:
+        return None
+    return ListeningProcess(pid, uid, tuple(command_lines().get(pid, [])), unit(pid) or "", started(pid))
+
+
+def main_process(service: str) -> ListeningProcess | None:
+    """The main process of a service of systemd, None if it does not run."""
+    pid = _systemd.main_pid(service)
+    return described(pid) if pid > 1 else None
+
+
+def started(pid: int) -> float:
+    """When a process began, in seconds since the epoch; 0 if it is gone."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+        (_pid, ticks), _parent = parsed(stream.read())
+        with open("/proc/uptime", encoding="ascii") as uptime:
+            booted = time.time() - float(uptime.read().split()[0])
+        return booted + ticks / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def status(pid: int | str) -> dict[str, list[str]]:
+    """The words of each line of /proc/PID/status, by the line's name, see proc(5).
+
+    :param pid: a process id, or ``self``
+    :raises OSError: there is no such process
+    """
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
+        return status_fields(stream)
+
+
+def status_fields(lines: Iterable[str]) -> dict[str, list[str]]:
+    """The same from the lines of that file. Pure."""
+    pairs = (line.partition(":") for line in lines)
+    return {name: rest.split() for name, _colon, rest in pairs}
 
 
 def kill(processes: set[Process]) -> None:

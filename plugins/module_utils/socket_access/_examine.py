@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
@@ -183,12 +183,12 @@ def _with_server(seen: Evidence, listeners: list[Listener], named: set[str]) -> 
     server = _owner.serving(_pids(seen, listener))
     owner = next((found for place in _places(seen) for found in [_owner.owner(place, server)] if found), None)
     if owner and owner.unit.endswith(".socket"):  # systemd listens, and somebody else answers
-        service = _owner.properties(owner.unit, ["Triggers"]).get("Triggers", "")
-        activated = _owner.main_process(service) if service else None
+        service = _systemd.properties(owner.unit, ["Triggers"]).get("Triggers", "")
+        activated = _processes.main_process(service) if service else None
         if activated:
             server, owner = activated, replace(owner, unit=service)
     elif server is None and owner and owner.unit and not owner.program:
-        server = _owner.main_process(owner.unit)
+        server = _processes.main_process(owner.unit)
     foreign = bool(server) and _mounts(server.pid) != _mounts("self")
     seen = replace(seen, listener=listener, server=server, owner=owner, foreign=foreign)
     setting = _owner.setting(owner.files if owner else (), server.command if server else ())
@@ -236,7 +236,7 @@ def _closing(seen: Evidence) -> list[tuple[str, str, str]]:
         return []
     found = []
     for unit in dict.fromkeys(units):
-        values = _owner.properties(unit, names)
+        values = _systemd.properties(unit, names)
         found += [(unit, name, values[name]) for name in names if values.get(name, "no") not in ("no", "read-only")]
     return found
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import LONGEST, Evidence, Verdict
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity, group_name, user_name
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._walk import Refusal, Step
 
 PRIVATE = ("/tmp/", "/var/tmp/")

@@ -14,7 +14,6 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn, _gunicorn_hooks
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
 
 SHOP = {
     "name": "shop",
@@ -185,12 +184,6 @@ def test_the_clients_address_is_where_wsgi_has_it():
     assert serve({"REMOTE_ADDR": "", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.1"
     assert serve({"REMOTE_ADDR": "192.0.2.2", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.2"
     assert serve({}, None) == ""
-
-
-def test_the_backlog_of_a_slot_is_that_of_its_gunicorns():
-    shown = "u_str LISTEN 3 1024 /run/wsgi/shop/blue.12.sock 1 * 0\nu_str LISTEN 2 1024 /run/wsgi/shop/blue.13.sock 2 * 0\n"
-    assert _sockets.parse(shown) == {"/run/wsgi/shop/blue.sock": 5}
-    assert {listener.address for listener in _sockets.parse_listeners(shown)} == {"unix:/run/wsgi/shop/blue.sock"}
 
 
 def test_a_configuration_needs_no_file_of_ours_to_be_read(monkeypatch):
