@@ -22,15 +22,7 @@ options:
     type: int
     default: 10
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
-    platforms: debian
+  - wsgi.stack.attributes.reader
 seealso:
   - module: wsgi.stack.socket_access
   - module: wsgi.stack.site_probe

@@ -26,15 +26,8 @@ options:
     type: str
     default: wsgi.stack
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
-    platforms: debian
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
@@ -70,6 +63,7 @@ reason:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _ufw
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 OPTIONS = {
     "ports": {"type": "list", "elements": "int", "required": True},
@@ -79,6 +73,7 @@ OPTIONS = {
 
 def main():
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
+    require_root(module)
     comment = module.params["comment"]
     try:
         reason = _ufw.inactive()

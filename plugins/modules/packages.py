@@ -21,13 +21,12 @@ options:
     type: list
     elements: str
     required: true
+extends_documentation_fragment:
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
 attributes:
-  check_mode:
-    description: Says what it would do without changing the host.
-    support: full
   diff_mode:
     description: Shows what is installed.
-    support: full
 """
 
 EXAMPLES = r"""

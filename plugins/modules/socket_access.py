@@ -66,15 +66,7 @@ options:
     type: float
     default: 5
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
-    platforms: debian
+  - wsgi.stack.attributes.reader
 notes:
   - Without root it tries the sockets only for its own user, and says in RV(unseen) what it could not look at.
 author:
