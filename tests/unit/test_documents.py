@@ -245,12 +245,12 @@ SOURCES = [
     "tests/**/*.py",
     "molecule/**/*.yml",
 ]
+LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
 OUTPUT = ROOT / "tests/output"  # of ansible-test, which makes its virtual environments there
 
 
-@pytest.mark.parametrize(
-    "path", sorted(path for pattern in SOURCES for path in ROOT.glob(pattern) if OUTPUT not in path.parents), ids=name
-)
-def test_a_source_file_names_its_licence(path):
-    if path.read_text():
-        assert "SPDX-License-Identifier: GPL-3.0-or-later" in "".join(path.read_text().splitlines()[:4])
+def test_every_source_file_names_its_licence():
+    files = {path for pattern in SOURCES for path in ROOT.glob(pattern) if OUTPUT not in path.parents and path.read_text()}
+    assert len(files) > 200  # the patterns still find them
+    without = [path for path in files if LICENCE not in "".join(path.read_text().splitlines()[:4])]
+    assert sorted(map(name, without)) == []

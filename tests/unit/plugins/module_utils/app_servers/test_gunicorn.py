@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -90,10 +91,15 @@ def test_an_option_that_gunicorn_would_pass_over_ends_it(monkeypatch, name, fix)
     assert ended.value.code == f"server_options.{name}: gunicorn 27.0.1 has no such setting; {fix}"
 
 
-@pytest.mark.parametrize("name", sorted(_gunicorn.OWN_OPTIONS))
-def test_what_the_collection_sets_is_no_option(name):
-    with pytest.raises(_resolve.InventoryError, match=f"server_options.{name}: found an option that the collection sets itself"):
-        resolved(server_options={name: 1})
+def test_what_a_slot_relies_on_is_no_option():
+    app = resolved(gevent=10, processes=2)
+    command = " ".join(_gunicorn.start(app, BUILD, "/srv/wsgi/shop/releases/1")).replace("--name", "--proc_name")
+    text = _gunicorn.configuration(app, BUILD, {"processors": 3, "backlog": 4096})
+    used = {*re.findall(r"--(\w+)", command), *re.findall(r"^(\w+) = ", text, re.MULTILINE), "when_ready", "post_worker_init"}
+    defaults = "accesslog backlog control_socket_disable limit_request_line timeout worker_connections worker_tmp_dir".split()
+    assert used - _gunicorn.OWN_OPTIONS - {name for name in used if name.isupper()} == {*defaults, "options"}
+    with pytest.raises(_resolve.InventoryError, match=r"server_options.when_ready: "):
+        resolved(server_options={"when_ready": "print"})
 
 
 @pytest.mark.parametrize(
