@@ -62,6 +62,7 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _ufw
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
@@ -82,8 +83,8 @@ def main():
         plan = _ufw.plan(_ufw.rules(), module.params["ports"], comment)
         if not module.check_mode:
             _ufw.carry_out(plan, comment)
-    except _ufw.FirewallError as error:
-        module.fail_json(msg=str(error))
+    except StackError as failure:
+        module.fail_json(msg=failure.cause)
     for port in plan.blocked:
         module.warn(f"Port {port} stays as it is: a rule of ufw that is not ours denies it or restricts it to some sources.")
     module.exit_json(

@@ -16,7 +16,11 @@ from ansible_collections.wsgi.stack.plugins.module_utils._layout import of
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import leashed, pip_environment, uv_environment
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import (
+    dies_with_parent,
+    pip_environment,
+    uv_environment,
+)
 
 TIMEOUT = 3600  # seconds: what has no wheel is compiled
 
@@ -204,7 +208,9 @@ class Installer:
 
     def _run(self, argv: Sequence[str]) -> str:
         environment = {**self.environment, "UV_PROJECT_ENVIRONMENT": self.venv}
-        completed = run(leashed(argv), user=self.app["user"], environment=environment, directory=self.directory, timeout=TIMEOUT)
+        completed = run(
+            dies_with_parent(argv), user=self.app["user"], environment=environment, directory=self.directory, timeout=TIMEOUT
+        )
         if completed.code:
             raise StackError("install", cause(completed, self.python["version"]), completed.output)
         return completed.output

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processes as /proc shows them: what a process has in memory, and which others it has started."""
+"""Processes as /proc shows them: owner, start, children, memory, and files that were replaced since they were loaded."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from dataclasses import dataclass
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd
 
 PROGRAM = re.compile(r"/s?bin/[^/]+$|_plugin\.so$|/libpython[^/]*$")
-"""What of a process's memory makes it another server when it is replaced: the executable, a plugin of uWSGI, a libpython."""
+"""The mapped files whose replacement calls for a restart: executables, plugins of uWSGI, and libpython."""
 
 DELETED = " (deleted)"
 
 Process = tuple[int, int]
-"""A process: its id and its start, in clock ticks after the boot. An id alone is used again."""
+"""A process: its id and its start, in clock ticks after the boot. An id alone is reused."""
 
 
 def replaced(pid: int) -> list[str]:
-    """The programs and libraries that a process runs and that are no longer the files of those names, as after an upgrade.
+    """The programs and libraries of a process that were replaced on the disk after it loaded them, as by an upgrade.
 
-    Not from /proc/PID/exe: reading that link takes a capability that root does not have in every container.
+    Read from /proc/PID/maps, not /proc/PID/exe: reading that link takes a capability that root lacks in some containers.
+
+    :returns: their paths, sorted; empty if the process is gone
     """
     try:
         with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as stream:
@@ -35,14 +37,14 @@ def replaced(pid: int) -> list[str]:
 
 
 def replaced_in(maps: str) -> list[str]:
-    """The paths, sorted, from the text of /proc/PID/maps (proc(5)): its sixth column is the path of what is mapped."""
+    """The same from the text of /proc/PID/maps, whose sixth column is the path of the mapped file, see proc(5). Pure."""
     columns = (line.split(maxsplit=5) for line in maps.splitlines())
     gone = {words[5][: -len(DELETED)] for words in columns if len(words) == 6 and words[5].endswith(DELETED)}
     return sorted(path for path in gone if PROGRAM.search(path))
 
 
 def everybody() -> dict[Process, int]:
-    """All processes of the host, and the id of each one's parent."""
+    """All processes of the host, each with the id of its parent."""
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -53,7 +55,10 @@ def everybody() -> dict[Process, int]:
 
 
 def parsed(stat: str) -> tuple[Process, int]:
-    """A process and its parent's id from the text of /proc/PID/stat (proc(5)); a name may have blanks and brackets in it."""
+    """A process and its parent's id from the text of /proc/PID/stat, see proc(5). Pure.
+
+    The second field is the program's name in brackets; the name itself may contain blanks and brackets.
+    """
     pid, _bracket, rest = stat.partition(" (")
     words = rest.rpartition(") ")[2].split()
     return (int(pid), int(words[19])), int(words[1])
@@ -74,7 +79,7 @@ def family(pid: int, processes: dict[Process, int]) -> set[Process]:
 
 
 def command_lines() -> dict[int, list[str]]:
-    """How each process of the host was called, by its id."""
+    """The command line of each process of the host, by its id."""
     found = {}
     for pid, _start in everybody():
         with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as stream:
@@ -83,7 +88,7 @@ def command_lines() -> dict[int, list[str]]:
 
 
 def memory(pid: int) -> int | None:
-    """The memory of a process in bytes, what it shares with others divided among them (PSS); None if the kernel does not tell."""
+    """The memory of a process in bytes, with shared pages divided among those that share them (PSS); None if unknown."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii", errors="replace") as stream:
             sizes = re.findall(r"^Pss:\s+(\d+) kB$", stream.read(), re.MULTILINE)
@@ -93,7 +98,7 @@ def memory(pid: int) -> int | None:
 
 
 def unit(pid: int) -> str | None:
-    """The service of systemd that a process belongs to."""
+    """The systemd service that a process belongs to, from its control group; None if it belongs to none, or is gone."""
     try:
         with open(f"/proc/{pid}/cgroup", encoding="utf-8") as stream:
             return next(iter(re.findall(r"/([^/\n]+\.service)", stream.read())), None)
@@ -175,7 +180,7 @@ def status_fields(lines: Iterable[str]) -> dict[str, list[str]]:
 
 
 def kill(processes: set[Process]) -> None:
-    """Kill those of some processes that are still there."""
+    """Kill those of some processes that still run, with SIGKILL."""
     for pid, _start in processes & set(everybody()):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

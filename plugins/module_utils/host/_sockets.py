@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 TIMEOUT = 20
-"""Seconds that ss(8) has; it takes them only where a host has very many sockets."""
+"""Seconds after which ss(8) is stopped."""
 
 
 def waiting(path: str) -> int:
@@ -19,7 +19,10 @@ def waiting(path: str) -> int:
 
 
 def _known_as(path: str) -> str:
-    """The name by which a socket is found: the kernel shows what a gunicorn of ours called it first, with its process id."""
+    """The path by which clients find a socket.
+
+    A gunicorn of ours binds ``blue.PID.sock`` and renames it to ``blue.sock``; the kernel goes on showing the first name.
+    """
     return re.sub(r"/(blue|green)\.\d+\.sock$", r"/\1.sock", path)
 
 
@@ -28,8 +31,9 @@ class Listener:
     """A listening socket.
 
     :ivar address: ``unix:/path``, ``unix:@name`` of the abstract namespace, or ``host:port``
-    :ivar waiting: connections in its backlog, of ``limit``
-    :ivar pids: the processes that have it open, as far as one may see them
+    :ivar waiting: connections in its backlog
+    :ivar limit: how many there may be
+    :ivar pids: the processes that have it open, as far as this process may see them
     """
 
     address: str
@@ -39,14 +43,14 @@ class Listener:
 
 
 def listeners() -> list[Listener]:
-    """All listening sockets of this network namespace, unix and TCP; those of all mount namespaces."""
+    """All listening sockets, unix and TCP, of this network namespace, and of all mount namespaces."""
     return parse(_shown("--unix", "--tcp", "--numeric", "--processes"))
 
 
 def parse(output: str) -> list[Listener]:
-    """The same from what ss(8) prints: for a listening socket Recv-Q is its backlog and Send-Q the limit of that. Pure.
+    """Listening sockets from the output of ss(8), where their Recv-Q is the backlog and Send-Q its limit. Pure.
 
-    Columns: type, state, Recv-Q, Send-Q, address, inode or peer, and then what the options add.
+    Columns: type, state, Recv-Q, Send-Q, address, inode or peer, and then those that the options add.
     """
     found = []
     for row in _rows(output):
@@ -63,7 +67,7 @@ def inodes() -> dict[str, str]:
 
 
 def parse_inodes(output: str) -> dict[str, str]:
-    """The same from what ss(8) prints: a unix socket's inode is the sixth column, a TCP socket's is called ``ino``. Pure."""
+    """Inodes from the output of ss(8): of a unix socket the sixth column, of a TCP socket the field ``ino``. Pure."""
     found = {}
     for row in _rows(output):
         if row[0].startswith("u_"):
