@@ -89,11 +89,10 @@ def lint() -> Iterator[Check]:
     scripts = [path for path in project_files() if _is_shell_script(ROOT / path)]
     yield Check("ruff check", ["ruff", "check"])
     yield Check("ruff format", ["ruff", "format", "--check"])
-    for where, python, folders in (
-        ("on hosts", OLDEST_PYTHON, ("modules", "module_utils")),
-        ("on the controller", PYTHON, ("action", "filter", "plugin_utils")),
-    ):
-        packages = [f"--package=ansible_collections.wsgi.stack.plugins.{folder}" for folder in folders]
+    on_hosts = {"modules", "module_utils"}
+    on_controller = {path.parent.name for path in ROOT.glob("plugins/*/*.py")} - on_hosts
+    for where, python, folders in (("on hosts", OLDEST_PYTHON, on_hosts), ("on the controller", PYTHON, on_controller)):
+        packages = [f"--package=ansible_collections.wsgi.stack.plugins.{folder}" for folder in sorted(folders)]
         yield Check(f"mypy, what runs {where}", ["mypy", f"--python-version={python}", *packages])
     yield Check("yamllint", ["yamllint", "--strict", "."])
     yield Check("shellcheck", ["shellcheck", *scripts])

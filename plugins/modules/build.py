@@ -180,7 +180,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},

@@ -228,7 +228,7 @@ OPTIONS = {
 }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         OPTIONS,
         mutually_exclusive=[("apps", "certificates")],

@@ -260,7 +260,7 @@ OPTIONS = {
 }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(OPTIONS, mutually_exclusive=[["service", "reload"]], supports_check_mode=True)
     require_root(module)
     options = module.params

@@ -72,7 +72,7 @@ OPTIONS = {
 }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
     require_root(module)
     comment = module.params["comment"]

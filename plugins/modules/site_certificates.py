@@ -91,6 +91,7 @@ failures:
 
 import base64
 import json
+from collections.abc import Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -104,7 +105,7 @@ OPTIONS = {
 }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
     require_root(module)
     given = json.loads(base64.b64decode(module.params["given"] or b"e30="))
@@ -128,7 +129,7 @@ def main():
     )
 
 
-def _shown(presented, which):
+def _shown(presented: Mapping[str, tuple[str, str]], which: int) -> str:
     return "".join(f"{name}: {what[which]}\n" for name, what in presented.items() if what[which])
 
 

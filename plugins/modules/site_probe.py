@@ -98,7 +98,7 @@ OPTIONS = {
 }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
     apps, address, port = module.params["apps"], module.params["address"], module.params["port"]
     if module.check_mode and not _probe.listening(address, port):

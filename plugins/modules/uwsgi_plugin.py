@@ -211,7 +211,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._root import requi
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _ensure
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "python": {"type": "list", "elements": "str"},

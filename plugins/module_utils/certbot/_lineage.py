@@ -75,7 +75,7 @@ def configuration(name: str, directory: str = DIRECTORY) -> str:
 
 def read(directory: str = DIRECTORY) -> dict[str, Lineage]:
     """All lineages, by name, also what is left of one."""
-    found = set()
+    found: set[str] = set()
     for below, suffix in (("live", ""), ("archive", ""), ("renewal", ".conf")):
         path = os.path.join(directory, below)
         entries = os.listdir(path) if os.path.isdir(path) else []

@@ -333,7 +333,7 @@ class Transaction:
         for app in apps:
             if self._passes(good - {app}):
                 good -= {app}
-            else:
+            elif self.last:
                 culprits.append((self.last, [app]))
         return culprits
 

@@ -107,8 +107,8 @@ def owner(path: str, server: ListeningProcess | None = None) -> Owner | None:
         return Owner(unit, program or (found.program if found else ""), "", files)
     if unit.endswith(".service") and not unit.startswith(("user@", "ssh", "docker", "containerd", "cron")):
         found = next((each for each in named if each.unit == unit), None)
-        files = found.files if found else _named_files(server.command if server else (), "", path)
-        return Owner(unit, "", found.vassal if found else "", tuple(files))
+        files = found.files if found else tuple(_named_files(server.command if server else (), "", path))
+        return Owner(unit, "", found.vassal if found else "", files)
     return named[0] if named else None
 
 
