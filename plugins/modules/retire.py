@@ -56,17 +56,10 @@ options:
     default: /run/wsgi
   jobs:
     description: How many apps are removed at once. The default is twice the number of processors.
-    type: int
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
-    platforms: debian
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
+  - wsgi.stack.apps.jobs
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
@@ -114,6 +107,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors, _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remove
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _state
 
@@ -132,6 +126,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require_root(module)
     result, warnings = retire(module.params, module.check_mode)
     for warning in warnings:
         module.warn(warning)

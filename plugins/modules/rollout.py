@@ -25,9 +25,6 @@ options:
   apps:
     description:
       - Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them. Those without an entry in O(releases) are not touched.
-    type: list
-    elements: dict
-    required: true
   releases:
     description: The number of the release that is wanted live, by app.
     type: dict
@@ -50,14 +47,16 @@ options:
   jobs:
     description: >-
       How many apps are rolled out at once. The default is twice the number of processors, since a rollout mostly waits.
-    type: int
+extends_documentation_fragment:
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
+  - wsgi.stack.apps
+  - wsgi.stack.apps.jobs
 attributes:
   check_mode:
     description: Returns the steps that it would take, and changes nothing.
-    support: full
   diff_mode:
     description: Shows the live slot and release of each app, and the steps.
-    support: full
 """
 
 EXAMPLES = r"""
@@ -97,6 +96,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _plan, _run, _state
 
 
@@ -112,6 +112,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require_root(module)
     module.exit_json(**rollout(module.params, module.check_mode))
 
 

@@ -19,7 +19,7 @@ file for the first time, one may be told that there is none."""
 OWN_OPTIONS = frozenset(
     "bind certfile chdir check_config config daemon errorlog forwarder_headers graceful_timeout group initgroups keyfile pidfile"
     " post_worker_init print_config proc_name protocol proxy_protocol raw_env reload reuse_port secure_scheme_headers threads"
-    " umask user when_ready worker_class workers wsgi_app".split()
+    " umask user worker_class workers wsgi_app".split()
 )
 """The settings that this collection sets, and that the rollout relies on."""
 
@@ -80,6 +80,7 @@ def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str,
         # nginx sets this one always, and is the only client there is: the directory of the socket is the gate.
         "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
         "backlog": min(1024, host["backlog"]),
+        "umask": 0o027,  # of what the app writes; gunicorn's own default lets everybody write
         # As long as nginx takes them, and uWSGI.
         "limit_request_line": 8190,
         # A sync worker that works on a request is silent; one that is for longer is killed, and so is one that does not load.

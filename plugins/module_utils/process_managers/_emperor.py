@@ -22,13 +22,12 @@ from collections.abc import Iterable
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import File, Link
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor_stats import EmperorStats, stats
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
 LISTEN_TIMEOUT = 5
@@ -55,9 +54,9 @@ class Vassals(ProcessManager):
 
     def states(self, names: Iterable[str]) -> dict[str, Instance]:
         names = list(names)
-        links = _files()
+        links = _watched_files()
         found = stats()
-        boots = bool({_file(name) for name in names} & links) and _systemd.show([_layout.EMPEROR])[_layout.EMPEROR].enabled
+        boots = bool({_file(name) for name in names} & links) and unit_states([_layout.EMPEROR])[_layout.EMPEROR].enabled
         return {name: instance(_file(name), links, found, boots, self.restarts.get(_file(name), 0)) for name in names}
 
     def check(self) -> None:
@@ -79,11 +78,11 @@ class Vassals(ProcessManager):
             _ensure_running()
             self.restarts[file] = (stats() or EmperorStats()).restarts.get(file, 0)
             # Before the symlink: the Emperor looks for it once, when it finds the symlink.
-            _disk.write(layout.vassal_socket(slot), File(f"{layout.socket(slot)}\n", 0o644, "root", "root"))
+            _files.write(layout.vassal_socket(slot), File(f"{layout.socket(slot)}\n", 0o644, "root", "root"))
             # Written elsewhere and linked: a temporary file in the watched directory would be run as a vassal at once.
-            if _disk.read(layout.vassal(slot)) != vassal:
-                _disk.write(layout.vassal(slot), vassal)
-            _disk.write(layout.vassal_link(slot), Link(os.path.relpath(layout.vassal(slot), _layout.VASSALS_ENABLED)))
+            if _files.read(layout.vassal(slot)) != vassal:
+                _files.write(layout.vassal(slot), vassal)
+            _files.write(layout.vassal_link(slot), Link(os.path.relpath(layout.vassal(slot), _layout.VASSALS_ENABLED)))
         self._wait_until_listening(layout, slot)
 
     def _wait_until_listening(self, layout: _layout.Layout, slot: str) -> None:
@@ -103,9 +102,9 @@ class Vassals(ProcessManager):
         self.stop(layout, slot, KILL_TIMEOUT)
         raise StackError(
             "emperor",
-            f"{_layout.EMPEROR} does not listen on {layout.socket(slot)}; restart it (systemctl restart {SERVICE}), which interrupts"
-            f" its apps for some seconds, and see journalctl -u {SERVICE}.",
-            _systemd.journal([f"_SYSTEMD_UNIT={_layout.EMPEROR}"], time.time() - LISTEN_TIMEOUT - 1),
+            f"{_layout.EMPEROR} does not listen on {layout.socket(slot)}; see journalctl -u {SERVICE} and restart it, which"
+            f" interrupts its apps for some seconds (systemctl restart {SERVICE}).",
+            _systemd.journal([_systemd.written_by(_layout.EMPEROR)], time.time() - LISTEN_TIMEOUT - 1),
         )
 
     def stop(self, layout: _layout.Layout, slot: str, timeout: float) -> None:
@@ -114,7 +113,7 @@ class Vassals(ProcessManager):
         _remove(layout.socket(slot))  # the Emperor leaves it
         with _lock:
             found = stats()
-            if found and not found.vassals and not _files():
+            if found and not found.vassals and not _watched_files():
                 run(["systemctl", "disable", "--now", "--quiet", _layout.EMPEROR])
 
     def enable(self, app: App, slot: str) -> None:
@@ -130,7 +129,7 @@ class Vassals(ProcessManager):
     def log(self, layout: _layout.Layout, slot: str, since: float) -> str:
         user = f"_UID={pwd.getpwnam(layout.name).pw_uid}"
         name = f"SYSLOG_IDENTIFIER={layout.instance(slot)}"
-        return _systemd.journal([f"_SYSTEMD_UNIT={_layout.EMPEROR}", name, user], since)
+        return _systemd.journal([_systemd.written_by(_layout.EMPEROR), name, user], since)
 
 
 def instance(file: str, links: set[str], found: EmperorStats | None, boots: bool, restarts: int) -> Instance:
@@ -207,12 +206,12 @@ def _ensure_running() -> None:
 
     :raises StackError: it does not start
     """
-    unit = _systemd.show([_layout.EMPEROR])[_layout.EMPEROR]
+    unit = unit_states([_layout.EMPEROR])[_layout.EMPEROR]
     if unit.ready and unit.enabled:
         return
     began = time.time()
     if run(["systemctl", "enable", "--now", "--quiet", _layout.EMPEROR]).code:
-        log = _systemd.journal([f"_SYSTEMD_UNIT={_layout.EMPEROR}"], began)
+        log = _systemd.journal([_systemd.written_by(_layout.EMPEROR)], began)
         line = decisive_line(log)
         cause = f"{_layout.EMPEROR} does not start{f': {line}' if line else ''}; fix that, see journalctl -u {SERVICE}."
         raise StackError("emperor", cause, log)
@@ -225,8 +224,8 @@ def _competing_service() -> str | int | None:
 
     :returns: the name of a service, or the number of a process that belongs to none; None if there is nothing
     """
-    source = run(["systemctl", "show", "--property", "SourcePath", "--value", "uwsgi.service"]).output.strip()
-    active = _systemd.show(["uwsgi.service"])["uwsgi.service"].active
+    source = _systemd.properties("uwsgi.service", ["SourcePath"]).get("SourcePath")
+    active = unit_states(["uwsgi.service"])["uwsgi.service"].active
     if (active and source == "/etc/init.d/uwsgi") or glob.glob("/etc/rc[2-5].d/S[0-9][0-9]uwsgi"):
         return "uwsgi"
     # Processes that Debian's init script started may outlive its service. Our vassals have file names without a directory.
@@ -275,7 +274,7 @@ def _file(name: str) -> str:
     return f"{name}.ini"
 
 
-def _files() -> set[str]:
+def _watched_files() -> set[str]:
     """The files in the directory that the Emperor watches, ours and those of others."""
     try:
         return {name for name in os.listdir(_layout.VASSALS_ENABLED) if name.endswith(EXTENSIONS)}

@@ -23,12 +23,12 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn_hooks
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import File
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files, _supervisor_rpc, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files, _supervisor_rpc
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 
 START_TIMEOUT = 30
 """Seconds that supervisord has to start."""
@@ -85,7 +85,7 @@ class Programs(ProcessManager):
         others = [name for name in names if programs.get(name, {}).get("statename") not in RUNNING]
         orphans = masters(others) if others else {}
         # If no supervisord runs and none is enabled, the next one that anybody starts would start the program.
-        boots = bool(files) and (info is None or _systemd.show([_layout.SUPERVISOR])[_layout.SUPERVISOR].enabled)
+        boots = bool(files) and (info is None or unit_states([_layout.SUPERVISOR])[_layout.SUPERVISOR].enabled)
         return {
             name: instance(programs.get(name), {process[0] for process in orphans.get(name, ())}, boots and name in files)
             for name in names
@@ -102,7 +102,7 @@ class Programs(ProcessManager):
             _make_log_directory()
             self.log_sizes = {path: _size(path) for path in _logs(layout, slot)}
             _remove(name)
-            _disk.write(layout.program(slot), _program_file(app, slot))
+            _files.write(layout.program(slot), _program_file(app, slot))
             try:
                 _supervisor_rpc.call("reloadConfig")
                 _supervisor_rpc.call("addProcessGroup", name)
@@ -125,8 +125,8 @@ class Programs(ProcessManager):
         path, wanted = _layout.of(app).program(slot), _program_file(app, slot)
         with _lock:
             _make_log_directory()
-            if _disk.read(path) != wanted:
-                _disk.write(path, wanted)
+            if _files.read(path) != wanted:
+                _files.write(path, wanted)
             _ensure_running()
 
     def disable(self, layout: _layout.Layout, slot: str) -> None:
@@ -146,8 +146,12 @@ class Programs(ProcessManager):
 
 
 def _program_file(app: App, slot: str) -> File:
-    group = grp.getgrgid(os.stat(app["runtime_directory"]).st_gid).gr_name
-    return File(program(app, slot, group), 0o644, "root", "root")
+    return File(program(app, slot, _nginx_group(app)), 0o644, "root", "root")
+
+
+def _nginx_group(app: App) -> str:
+    """The group that the app's runtime directory is open to."""
+    return grp.getgrgid(os.stat(app["runtime_directory"]).st_gid).gr_name
 
 
 def program(app: App, slot: str, nginx_group: str) -> str:
@@ -265,7 +269,7 @@ def _ensure_running() -> None:
 
     :raises StackError: it does not start
     """
-    unit = _systemd.show([_layout.SUPERVISOR])[_layout.SUPERVISOR]
+    unit = unit_states([_layout.SUPERVISOR])[_layout.SUPERVISOR]
     if unit.enabled and _supervisor_rpc.process_info() is not None:
         return
     began = time.time()
@@ -275,10 +279,10 @@ def _ensure_running() -> None:
         if _supervisor_rpc.process_info() is not None:
             return
         # Not ``failing``: the unit counts its restarts since before, as of a supervisord that was killed.
-        if not _systemd.show([_layout.SUPERVISOR])[_layout.SUPERVISOR].active:
+        if not unit_states([_layout.SUPERVISOR])[_layout.SUPERVISOR].active:
             break
         time.sleep(0.1)
-    log = _systemd.journal([f"_SYSTEMD_UNIT={_layout.SUPERVISOR}"], began)
+    log = _systemd.journal([_systemd.written_by(_layout.SUPERVISOR)], began)
     relevant = "\n".join(line for line in log.splitlines() if "For help" not in line)
     line = decisive_line(relevant) or done.output.strip()
     cause = f"{_layout.SUPERVISOR} does not start{f': {line}' if line else ''}; fix that, see journalctl -u supervisor."

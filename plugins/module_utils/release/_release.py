@@ -20,7 +20,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _locks, _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TIMED_OUT, run
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands
 
@@ -267,7 +267,7 @@ def prune(app: dict[str, Any], keep_build: str) -> None:
         shutil.rmtree(layout.release(number))
     builds = {read(layout, number)["build"]["digest"] for number in keep} | {keep_build}
     for name in set(os.listdir(layout.builds)) - builds:
-        shutil.rmtree(layout.build(name))
+        _files.remove(layout.build(name))
 
 
 def kept(existing: list[int], lived: list[tuple[int, str, str]], named: set[int | None], keep: int) -> set[int]:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 
 GECOS = "WSGI application {name}"
 """The full name of an app's user, as the role app sets it."""
@@ -27,7 +27,7 @@ def found(directory: str, runtime_directory: str) -> set[str]:
     names = {user.pw_name for user in pwd.getpwall() if _owns(user, _layout.Layout(user.pw_name, directory))}
     for path in glob.glob(_layout.Layout("*").boot_link):
         name = path.removeprefix(_layout.Layout("").boot_link.removesuffix(".conf")).removesuffix(".conf")
-        if f"d {_layout.Layout(name, directory, runtime_directory).runtime_directory} " in _disk.text_of(path):
+        if f"d {_layout.Layout(name, directory, runtime_directory).runtime_directory} " in _files.text_of(path):
             names.add(name)
     with contextlib.suppress(FileNotFoundError):
         names |= {name for name in os.listdir(directory) if _is_ours(_layout.Layout(name, directory))}

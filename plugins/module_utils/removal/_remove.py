@@ -20,10 +20,10 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _lineage
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk, _transaction, _tree
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _transaction, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import MANAGERS, Instances
@@ -113,7 +113,7 @@ def _server_files(layout: _layout.Layout) -> list[str]:
 def _inside(layout: _layout.Layout, remove_shared: bool) -> tuple[list[str], list[str]]:
     """What to remove of an app's directory, in this order, and what to keep."""
     links = [layout.current, layout.preview]
-    ours = [layout.cache, layout.repository, layout.builds, layout.history, *links, *(f"{link}.new" for link in links)]
+    ours = [layout.cache, layout.repository, layout.builds, layout.history, *links, *map(_files.temporary, links)]
     last = [layout.releases, layout.slots]
     data = [layout.shared] if remove_shared or _is_empty(layout.shared) else []
     going = [*ours, *data, *last]
@@ -182,7 +182,7 @@ class Retirement:
         if self.remains.certificate:
             _command.delete(self.layout.name)
         for path in self.remains.paths:
-            remove(path)
+            _files.remove(path)
         if self.remains.user:
             self._remove_user()
 
@@ -222,18 +222,6 @@ class Retirement:
         with contextlib.suppress(KeyError):
             grp.getgrnam(self.layout.name)
             run(["groupdel", self.layout.name])
-
-
-def remove(path: str) -> None:
-    """Remove a file, a symlink or a directory with its contents, if it exists."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        # Not Python's: an app can nest directories deeper than Python recurses. Neither follows symlinks.
-        done = run(["rm", "-rf", "--one-file-system", "--", path])
-        if done.code:
-            raise StackError("retire", f"{path} cannot be removed: {done.last_line}; fix that and run again.")
-        return
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
 
 
 def _user_of(pid: int) -> int | None:
@@ -278,7 +266,7 @@ def running(layouts: Iterable[_layout.Layout], found: Instances) -> set[str]:
 
 def _emperor_in_use(going: Iterable[_layout.Layout]) -> bool:
     """Whether the Emperor runs or is started at boot, for other apps than those that are removed."""
-    unit = _systemd.show([_layout.EMPEROR])[_layout.EMPEROR]
+    unit = unit_states([_layout.EMPEROR])[_layout.EMPEROR]
     paths = [
         path for layout in going for slot in _layout.SLOTS for path in (layout.vassal_link(slot), layout.vassal_socket(slot))
     ]
@@ -291,5 +279,5 @@ def _emperor_in_use(going: Iterable[_layout.Layout]) -> bool:
 
 
 def _is_there(tree: str) -> bool:
-    memory = _disk.read(os.path.join(_transaction.MEMORY, f"{tree}.json"))
-    return isinstance(memory, _tree.File) and bool(_tree.from_json(memory.content).owned)
+    memory = _files.read(os.path.join(_transaction.MEMORY, f"{tree}.json"))
+    return isinstance(memory, _files.File) and bool(_tree.from_json(memory.content).owned)

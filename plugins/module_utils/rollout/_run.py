@@ -16,8 +16,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _locks, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _plan, _preflight, _state
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._plan import RolloutStep
@@ -68,7 +67,7 @@ class Rollout:
     def _start(self, slot: str, release: int) -> None:
         self._drop_preview()
         stop_everywhere(self.layout, slot, self.managers.values(), self.app["drain_timeout"])
-        _replace_link(os.path.join("..", "releases", str(release)), self.layout.slot(slot))
+        _files.replace_link(os.path.join("..", "releases", str(release)), self.layout.slot(slot))
         began = time.time()
         self.manager.start(self.app, slot)
         problem = self._wait_until_healthy(slot)
@@ -118,12 +117,12 @@ class Rollout:
 
     def _flip(self, slot: str, release: int) -> None:
         # nginx resolves the symlink at each connect: no reload, and no moment without a live socket.
-        _replace_link(os.path.basename(self.layout.socket(slot)), self.layout.upstream(self.app["protocol"]))
-        _replace_link(os.path.join("releases", str(release)), self.layout.current)
+        _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.upstream(self.app["protocol"]))
+        _files.replace_link(os.path.join("releases", str(release)), self.layout.current)
 
     def _preview(self, slot: str, release: int) -> None:
-        _replace_link(os.path.join("releases", str(release)), self.layout.preview)
-        _replace_link(os.path.basename(self.layout.socket(slot)), self.layout.preview_socket)
+        _files.replace_link(os.path.join("releases", str(release)), self.layout.preview)
+        _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.preview_socket)
 
     def _drop_preview(self) -> None:
         for path in (self.layout.preview_socket, self.layout.preview):
@@ -131,15 +130,12 @@ class Rollout:
                 os.unlink(path)
 
     def _record(self, slot: str, release: int) -> None:
-        _replace_link(os.path.join("releases", str(release)), self.layout.current)
-        _replace_link(os.path.basename(self.layout.socket(slot)), self.layout.live_socket)
+        _files.replace_link(os.path.join("releases", str(release)), self.layout.current)
+        _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.live_socket)
         for link in _state.stale_links(self.layout, self.app["protocol"]):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(link)
-        draft = f"{self.layout.boot_link}.new"
-        with open(draft, "w", encoding="utf-8") as stream:
-            stream.write(_state.boot_text(self.layout, self.app["protocol"], slot))
-        os.replace(draft, self.layout.boot_link)
+        _files.write(self.layout.boot_link, _files.File(_state.boot_text(self.layout, self.app["protocol"], slot)))
         _add_to_history(self.layout.history, release, self.app["stack"])
         self._drop_preview()
         for stack, manager in self.managers.items():
@@ -198,17 +194,9 @@ def stop_everywhere(layout: Layout, slot: str, managers: Collection[ProcessManag
         os.unlink(layout.socket(slot))
 
 
-def _replace_link(target: str, path: str) -> None:
-    draft = f"{path}.new"
-    if os.path.lexists(draft):
-        os.unlink(draft)
-    os.symlink(target, draft)
-    os.replace(draft, path)
-
-
 def _add_to_history(path: str, release: int, stack: str) -> None:
     """Add a release that went live, unless it is the last one there."""
-    lines = _disk.text_of(path, size=-1).splitlines()
+    lines = _files.text_of(path, size=-1).splitlines()
     if lines[-1:] and lines[-1].split()[:2] == [str(release), stack]:
         return
     with open(path, "a", encoding="utf-8") as stream:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import grp
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor import Vassals
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._supervisor import Programs
@@ -129,7 +127,7 @@ def observe(apps: Sequence[ObservedApp], nginx_user: str, found: Instances | Non
 def boot_text(layout: Layout, protocol: str, slot: str) -> str:
     """The text of the app's file for tmpfiles.d(5), which makes a slot the live one when the host boots."""
     try:
-        group = grp.getgrgid(os.stat(layout.runtime_directory).st_gid).gr_name
+        group = _accounts.group_name(os.stat(layout.runtime_directory).st_gid)
     except FileNotFoundError:
         return ""
     # The directory too: nothing else makes that of an app which was dropped from the inventory.
@@ -168,7 +166,7 @@ def _state(app: ObservedApp, found: Instances, healthy: set[str]) -> State:
             outdated=tuple(path for instance in running.values() for path in _processes.replaced(instance.pid)),
             asleep=_asleep(layout, slot, found),
         )
-    boot = _disk.text_of(layout.boot_link)
+    boot = _files.text_of(layout.boot_link)
     return State(
         live=_slot_of(layout.live_socket),
         upstream=_slot_of(layout.upstream(app.protocol)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import linecache
 import os
-import socket
+import re
 import subprocess
 import sys
 import types
@@ -14,7 +14,6 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn, _gunicorn_hooks
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
 
 SHOP = {
     "name": "shop",
@@ -55,7 +54,7 @@ def loaded(monkeypatch, processors=3, backlog=4096, **keys):
         ({"mount": "/shop"}, {"raw_env": ["SCRIPT_NAME=/shop"]}),
         ({"working_directory": "src/it's"}, {"chdir": "/srv/wsgi/shop/builds/a/source/src/it's"}),
         ({"drain_timeout": 7}, {"graceful_timeout": 7}),
-        ({}, {"timeout": 90, "umask": 0o111, "errorlog": "-", "accesslog": None, "backlog": 1024}),
+        ({}, {"timeout": 90, "umask": 0o027, "errorlog": "-", "accesslog": None, "backlog": 1024}),
         ({"request_timeout": 600}, {"timeout": 630}),
         ({"health_check": {"timeout": 120}}, {"timeout": 150}),
         (
@@ -81,7 +80,7 @@ def test_small_hosts_are_not_asked_for_what_they_do_not_have(monkeypatch):
         ("--max-requests", "did you mean max_requests?"),
         ("preload", "did you mean preload_app?"),
         ("class", "remove it."),
-        ("a = 1\tb", "remove it."),
+        ("a = 1 b", "remove it."),
         ("on_starting", "remove it."),
     ],
 )
@@ -91,10 +90,15 @@ def test_an_option_that_gunicorn_would_pass_over_ends_it(monkeypatch, name, fix)
     assert ended.value.code == f"server_options.{name}: gunicorn 27.0.1 has no such setting; {fix}"
 
 
-@pytest.mark.parametrize("name", sorted(_gunicorn.OWN_OPTIONS))
-def test_what_the_collection_sets_is_no_option(name):
-    with pytest.raises(_resolve.InventoryError, match=f"server_options.{name}: found an option that the collection sets itself"):
-        resolved(server_options={name: 1})
+def test_what_a_slot_relies_on_is_no_option():
+    app = resolved(gevent=10, processes=2)
+    command = " ".join(_gunicorn.start(app, BUILD, "/srv/wsgi/shop/releases/1")).replace("--name", "--proc_name")
+    text = _gunicorn.configuration(app, BUILD, {"processors": 3, "backlog": 4096})
+    used = {*re.findall(r"--(\w+)", command), *re.findall(r"^(\w+) = ", text, re.MULTILINE), "post_worker_init"}
+    defaults = "accesslog backlog control_socket_disable limit_request_line timeout worker_connections worker_tmp_dir".split()
+    assert used - _gunicorn.OWN_OPTIONS - {name for name in used if name.isupper()} == {*defaults, "options"}
+    with pytest.raises(_resolve.InventoryError, match=r"server_options.post_worker_init: "):
+        resolved(server_options={"post_worker_init": "print"})
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_an_entry_point_that_gunicorn_does_not_find_by_its_name_is_found(monkeyp
     assert line == (
         "exec /srv/wsgi/shop/releases/1/run /srv/wsgi/shop/builds/a/venv/bin/gunicorn"
         " --config /srv/wsgi/shop/releases/1/gunicorn.conf.py"
-        ' --bind "unix:/run/wsgi/shop/$1.$$.sock" --name "wsgi-$1@shop" shop.wsgi:application'
+        ' --name "wsgi-$1@shop" shop.wsgi:application'
     )
     (line,) = _gunicorn.start(resolved(entry_point="os:path.join"), BUILD, "/srv/wsgi/shop/releases/1")
     assert line.endswith(" '__config__:entry_point()'")
@@ -141,42 +145,6 @@ def test_a_master_leads_a_process_group_and_a_worker_does_not():
         process.stdin.close()
 
 
-@pytest.fixture
-def listening(tmp_path):
-    """Opens sockets, and closes them."""
-    found = []
-
-    def listen(name):
-        listener = socket.socket(socket.AF_UNIX)
-        found.append(listener)
-        listener.bind(str(tmp_path / name))
-        listener.listen()
-        return listener
-
-    yield listen
-    for listener in found:
-        listener.close()
-
-
-def test_a_slot_is_given_over_in_one_rename(tmp_path, listening):
-    name = str(tmp_path / "blue.sock")
-    mine = f"blue.{os.getpid()}.sock"
-    for others in ("blue.999999999.sock", "blue.999999998.sock.new", "green.999999999.sock", "blue.1.sock"):
-        listening(others)
-    os.link(tmp_path / "blue.1.sock", name)
-    listener = listening(mine)
-    for _again in range(2):
-        _gunicorn_hooks.take_name(str(tmp_path / mine))
-        # What was killed has left its socket there; that of another slot, and that of a process that runs, are its own.
-        assert sorted(os.listdir(tmp_path)) == sorted([mine, "blue.1.sock", "blue.sock", "green.999999999.sock"])
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(name)
-        listener.accept()[0].close()
-    # gunicorn removes what it listened on, and its successor has the name.
-    os.unlink(tmp_path / "blue.1.sock")
-    assert os.path.samefile(name, tmp_path / mine)
-
-
 def test_the_clients_address_is_where_wsgi_has_it():
     def application(environ, start_response):
         return environ["REMOTE_ADDR"]
@@ -185,12 +153,6 @@ def test_the_clients_address_is_where_wsgi_has_it():
     assert serve({"REMOTE_ADDR": "", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.1"
     assert serve({"REMOTE_ADDR": "192.0.2.2", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.2"
     assert serve({}, None) == ""
-
-
-def test_the_backlog_of_a_slot_is_that_of_its_gunicorns():
-    shown = "u_str LISTEN 3 1024 /run/wsgi/shop/blue.12.sock 1 * 0\nu_str LISTEN 2 1024 /run/wsgi/shop/blue.13.sock 2 * 0\n"
-    assert _sockets.parse(shown) == {"/run/wsgi/shop/blue.sock": 5}
-    assert {listener.address for listener in _sockets.parse_listeners(shown)} == {"unix:/run/wsgi/shop/blue.sock"}
 
 
 def test_a_configuration_needs_no_file_of_ours_to_be_read(monkeypatch):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import grp
+import json
 import os
 import pwd
 import subprocess
@@ -13,8 +14,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _emperor, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _emperor
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor import Vassals, instance
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor_stats import EmperorStats, Vassal
@@ -74,7 +74,7 @@ WELL = EmperorStats({BLUE: Vassal(10, True, False)})
             EmperorStats({BLUE: Vassal(-1, False, False, True)}),
             True,
             0,
-            Instance(True, True, enabled=True, asleep=True),
+            Instance(True, True, enabled=True, waiting=True),
             id="it sleeps",
         ),
         pytest.param(
@@ -123,13 +123,11 @@ def test_without_an_emperor_nothing_runs(monkeypatch, tmp_path):
 
 @pytest.fixture
 def shop(monkeypatch, tmp_path):
-    """An app of whose slot ``blue`` the files are written to a directory, with a release of which the configuration is given."""
+    """An app of whose slot ``blue`` the files are written to a directory."""
 
-    def make(configuration):
-        for name in ("available", "enabled", "shop/slots"):
+    def make():
+        for name in ("available", "enabled"):
             (tmp_path / name).mkdir(parents=True)
-        (tmp_path / "shop/slots/blue").mkdir()
-        (tmp_path / "shop/slots/blue/uwsgi.ini").write_text(f"[uwsgi]\n{configuration}\n")
         (tmp_path / "enabled/wsgi-blue@shop.ini.socket").write_text("left over\n")
         monkeypatch.setattr(_layout, "VASSALS_AVAILABLE", str(tmp_path / "available"))
         monkeypatch.setattr(_layout, "VASSALS_ENABLED", str(tmp_path / "enabled"))
@@ -147,31 +145,23 @@ def written(app):
     return {path.name: path.is_symlink() or path.read_text() for path in (directory / "enabled").iterdir()}
 
 
-@pytest.mark.parametrize(
-    ("configuration", "links"),
-    [
-        ("idle = 60\ndie-on-idle = true", {BLUE: True, f"{BLUE}.socket": "/run/wsgi/shop/blue.sock\n"}),
-        ("# die-on-idle = true", {BLUE: True}),
-    ],
-    ids=["sleeps", "stays"],
-)
-def test_the_release_of_a_slot_says_whether_it_sleeps(monkeypatch, shop, configuration, links):
-    app = shop(configuration)
+def test_the_emperor_is_told_the_socket_of_each_slot(monkeypatch, shop):
+    app = shop()
     monkeypatch.setattr(
         _emperor, "stats", lambda: EmperorStats({BLUE: Vassal(-1, False, False, True)} if BLUE in written(app) else {})
     )
     Vassals().start(app, "blue")
-    assert written(app) == links
+    assert written(app) == {BLUE: True, f"{BLUE}.socket": "/run/wsgi/shop/blue.sock\n"}
 
 
 @pytest.mark.parametrize("vassals", [{BLUE: Vassal(10, True, False)}, {}], ids=["it runs it at once", "it cannot open it"])
 def test_an_emperor_that_does_not_hold_sockets_is_to_be_restarted(monkeypatch, shop, vassals):
-    app = shop("die-on-idle = true")
+    app = shop()
     monkeypatch.setattr(_emperor, "LISTEN_TIMEOUT", 0.3)
     monkeypatch.setattr(_emperor, "stats", lambda: EmperorStats(vassals if BLUE in written(app) else {}))
     calls = []
     monkeypatch.setattr(_emperor, "run", calls.append)
-    with pytest.raises(StackError, match=r"older configuration .*Restart it once, .*\(systemctl restart wsgi-emperor\)"):
+    with pytest.raises(StackError, match=r"does not listen on /run/wsgi/shop/blue.sock; .* \(systemctl restart wsgi-emperor\)"):
         Vassals().start(app, "blue")
     assert written(app) == {}
     # It had no other, so it may go, and the next one will be one that does.
@@ -180,7 +170,7 @@ def test_an_emperor_that_does_not_hold_sockets_is_to_be_restarted(monkeypatch, s
 
 @pytest.mark.parametrize(("seen", "left"), [(None, []), (EmperorStats(), [BLUE])], ids=["no Emperor", "an Emperor that runs it"])
 def test_a_link_without_an_emperor_goes_with_the_start_at_boot(monkeypatch, shop, seen, left):
-    app = shop("")
+    app = shop()
     Path(_layout.of(app).vassal_socket("blue")).unlink()
     Path(_layout.of(app).vassal_link("blue")).symlink_to("x")
     monkeypatch.setattr(_emperor, "stats", lambda: seen)
@@ -189,20 +179,25 @@ def test_a_link_without_an_emperor_goes_with_the_start_at_boot(monkeypatch, shop
 
 
 def test_the_apps_whose_live_slot_sleeps(monkeypatch, tmp_path):
-    names = {"sleeps": "blue", "stays": "blue", "sleeps-elsewhere": "green", "nowhere": None}
+    names = {"sleeps": "blue", "stays": "blue", "starts": "blue", "sleeps-elsewhere": "green", "nowhere": None}
     for name, slot in names.items():
-        (tmp_path / name).mkdir()
+        (tmp_path / name / "slots").mkdir(parents=True)
+        (tmp_path / name / "releases/1").mkdir(parents=True)
+        note = {"idle": None if name == "starts" else 60}
+        (tmp_path / name / "releases/1/release.json").write_text(json.dumps(note))
+        (tmp_path / name / "slots/blue").symlink_to("../releases/1")
         if slot:
             (tmp_path / name / "app.sock").symlink_to(f"{slot}.sock")
     vassals = {
         "wsgi-blue@sleeps.ini": Vassal(-1, False, False, True),
         "wsgi-blue@stays.ini": Vassal(7, True, False),
+        "wsgi-blue@starts.ini": Vassal(-1, False, False, True),
         "wsgi-blue@sleeps-elsewhere.ini": Vassal(-1, False, False, True),
     }
     monkeypatch.setattr(_emperor, "stats", lambda: EmperorStats(vassals))
-    monkeypatch.setattr(_emperor, "_files", lambda: set(vassals))
-    monkeypatch.setattr(_emperor._systemd, "show", lambda units: {unit: Instance(enabled=True) for unit in units})
-    apps = [{"name": name, "directory": "/srv/wsgi/x", "runtime_directory": f"{tmp_path}/{name}"} for name in names]
+    monkeypatch.setattr(_emperor, "_watched_files", lambda: set(vassals))
+    monkeypatch.setattr(_emperor, "unit_states", lambda units: {unit: Instance(enabled=True) for unit in units})
+    apps = [{"name": name, "directory": f"{tmp_path}/{name}", "runtime_directory": f"{tmp_path}/{name}"} for name in names]
     assert _emperor.asleep(apps) == ["sleeps"]
 
 
@@ -234,8 +229,8 @@ INIT_SCRIPT = "/etc/init.d/uwsgi"
     ],
 )
 def test_only_one_service_may_run_the_vassals(monkeypatch, source, links, processes, told):
-    monkeypatch.setattr(_systemd, "show", lambda units: {unit: Instance(active=True) for unit in units})
-    monkeypatch.setattr(_emperor, "run", lambda argv: Completed(tuple(argv), 0, f"{source}\n"))
+    monkeypatch.setattr(_emperor, "unit_states", lambda units: {unit: Instance(active=True) for unit in units})
+    monkeypatch.setattr(_emperor._systemd, "properties", lambda unit, names: {"SourcePath": source})
     monkeypatch.setattr(_emperor.glob, "glob", lambda pattern: links)
     monkeypatch.setattr(_emperor._processes, "command_lines", lambda: processes)
     monkeypatch.setattr(_emperor._processes, "unit", lambda pid: None)

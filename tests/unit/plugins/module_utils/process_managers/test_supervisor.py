@@ -33,6 +33,11 @@ SHOP = _resolve.resolve(
 )[0]
 
 
+@pytest.fixture(autouse=True)
+def nginx_group(monkeypatch):
+    monkeypatch.setattr(_supervisor, "_nginx_group", lambda app: "www-data")
+
+
 def told(state, pid=0, stop=0):
     return {"name": BLUE, "group": BLUE, "statename": state, "pid": pid, "stop": stop}
 
@@ -60,9 +65,9 @@ def test_the_state_of_a_program(process, orphans, enabled, expected):
 
 def test_the_file_of_a_program_says_how_it_lives():
     parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"))
-    parser.read_string(_supervisor.program(SHOP, "blue"))
-    assert parser.sections() == ["program:wsgi-blue@shop"]
-    found = dict(parser["program:wsgi-blue@shop"])
+    parser.read_string(_supervisor.program(SHOP, "blue", "www-data"))
+    assert parser.sections() == ["fcgi-program:wsgi-blue@shop"]
+    found = dict(parser["fcgi-program:wsgi-blue@shop"])
     wanted = {
         "command": "/srv/wsgi/shop/slots/blue/serve blue",
         "user": "shop",

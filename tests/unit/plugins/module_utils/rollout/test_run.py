@@ -81,8 +81,8 @@ def rollout(monkeypatch, tmp_path):
             Instance(True),
             False,
             None,
-            "release 2 did not open its socket within 1 s (health_check.timeout); its log says: RuntimeError: no database",
-            id="no socket",
+            "release 2 was not ready within 1 s (health_check.timeout); its log says: RuntimeError: no database",
+            id="never ready",
         ),
         pytest.param(
             Instance(True, True),

@@ -72,8 +72,8 @@ def test_a_slot_is_looked_for_under_every_process_manager(monkeypatch, tmp_path,
 @pytest.mark.parametrize(
     ("socket", "asked", "slot"),
     [
-        pytest.param(True, [], Slot(EMPEROR, EMPEROR, 3, True), id="it is not woken"),
-        pytest.param(False, ["blue.sock"], Slot(EMPEROR, EMPEROR, 2, False), id="its socket is gone"),
+        pytest.param(True, [], Slot(EMPEROR, EMPEROR, 3, True, asleep=True), id="it is not woken"),
+        pytest.param(False, ["blue.sock"], Slot(EMPEROR, EMPEROR, 3, False), id="its socket is gone"),
     ],
 )
 def test_a_slot_that_sleeps_is_well_if_its_socket_is_there(monkeypatch, tmp_path, socket, asked, slot):
@@ -83,12 +83,13 @@ def test_a_slot_that_sleeps_is_well_if_its_socket_is_there(monkeypatch, tmp_path
         directory=str(tmp_path),
     )
     (tmp_path / "run/shop").mkdir(parents=True)
-    (tmp_path / "run/shop/blue.release").write_text("2\n")
     (tmp_path / "shop/slots").mkdir(parents=True)
     (tmp_path / "shop/slots/blue").symlink_to("../releases/3")
+    (tmp_path / "shop/releases/3").mkdir(parents=True)
+    (tmp_path / "shop/releases/3/release.json").write_text('{"idle": 60}')
     if socket:
         (tmp_path / "run/shop/blue.sock").touch()
-    blue = Instance(True, True, enabled=True, asleep=True)
+    blue = Instance(True, True, enabled=True, waiting=True)
     managers = {"uwsgi": FakeManager, "uwsgi_emperor": lambda: FakeManager(blue=blue)}
     monkeypatch.setattr(_state, "MANAGERS", managers)
     targets = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import Slot, State
 from ansible_collections.wsgi.stack.plugins.module_utils.status import _status
 
@@ -22,7 +21,6 @@ def release(number, stack="uwsgi"):
 
 KEPT = _status.Records((release(1), release(2), release(3), release(4, "gunicorn_supervisor"), release(5)), HISTORY)
 LIVE = Slot(("gunicorn_supervisor",), ("gunicorn_supervisor",), 4, True)
-RUNS = Instance(active=True, ready=True, pid=7)
 USED = _status.Usage(3, 50 * 1024 * 1024, 3725)
 
 
@@ -30,8 +28,8 @@ def state(live="blue", slot=LIVE, other=None, **more):
     return State(live=live, slots={"blue": slot, "green": other or Slot()}, **more)
 
 
-def entry(found, kept=KEPT, used=USED, instance=RUNS):
-    return _status.entry("shop", found, instance, kept, used)
+def entry(found, kept=KEPT, used=USED):
+    return _status.entry("shop", found, kept, used)
 
 
 def test_an_app_that_is_up():
@@ -51,18 +49,18 @@ def test_an_app_that_is_up():
 
 
 @pytest.mark.parametrize(
-    ("found", "instance", "word"),
+    ("found", "word"),
     [
-        (state(), Instance(active=True), "up"),
-        (state(), Instance(active=True, asleep=True), "asleep"),
-        (state(slot=Slot(("uwsgi",), (), 4, False)), Instance(active=True), "down"),
-        (state(slot=Slot((), ("uwsgi",), 4)), Instance(), "down"),
-        (State(), Instance(), "absent"),
-        (state(live=None, preview="blue"), Instance(), "staged"),
+        (state(), "up"),
+        (state(slot=Slot(("uwsgi_emperor",), (), 4, True, asleep=True)), "asleep"),
+        (state(slot=Slot(("uwsgi",), (), 4, False)), "down"),
+        (state(slot=Slot((), ("uwsgi",), 4)), "down"),
+        (State(), "absent"),
+        (state(live=None, preview="blue"), "staged"),
     ],
 )
-def test_a_state_in_a_word(found, instance, word):
-    assert entry(found, instance=instance)["state"] == word
+def test_a_state_in_a_word(found, word):
+    assert entry(found)["state"] == word
 
 
 def test_a_live_slot_that_does_not_run_has_the_release_that_it_is_to_run():
