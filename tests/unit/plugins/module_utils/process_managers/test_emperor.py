@@ -134,7 +134,7 @@ def shop(monkeypatch, tmp_path):
         monkeypatch.setattr(_layout, "VASSALS_ENABLED", str(tmp_path / "enabled"))
         monkeypatch.setattr(_emperor, "_ensure_running", lambda: None)
         monkeypatch.setattr(_emperor._systemd, "journal", lambda fields, since: "")
-        monkeypatch.setattr(_emperor._processes, "everybody", dict)
+        monkeypatch.setattr(_emperor._processes, "all_processes", dict)
         owner = {"user": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
         return {"name": "shop", "directory": str(tmp_path / "shop"), "runtime_directory": "/run/wsgi/shop", **owner}
 
