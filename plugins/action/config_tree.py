@@ -6,14 +6,13 @@ from __future__ import annotations
 import os
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
 
-class ActionModule(ActionBase):
-    def run(self, tmp=None, task_vars=None):
-        super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+
+class ActionModule(_step.StepAction):
+    def execute(self, task_vars):
         arguments = dict(self._task.args)
         sources = {}
         files = arguments.get("files")

@@ -7,9 +7,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _filters
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _imports
 
-_filters.import_all()  # here, since every role begins with packages
+_imports.import_all()  # here, since every role begins with packages
 
 # What ansible.builtin.apt says in check mode where it cannot know better: it does not fetch package lists then.
 UNKNOWN_IN_CHECK_MODE = ("No package matching", "must be installed to use check mode")

@@ -7,17 +7,16 @@ import base64
 import json
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
 
 
-class ActionModule(ActionBase):
+class ActionModule(_step.StepAction):
     """See the module's documentation."""
 
-    def run(self, tmp=None, task_vars=None):
+    def execute(self, task_vars):
         """Ship the files of all sites as one text that no log shows."""
-        super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         apps = arguments.get("apps")
         given = {}
