@@ -14,7 +14,7 @@ description:
 positional: _input
 options:
   _input:
-    description: The apps, as given to P(wsgi.stack.resolve_apps#filter).
+    description: The apps, as given to P(wsgi.stack.apps#lookup).
     type: list
     elements: dict
     required: true
@@ -23,7 +23,7 @@ options:
 EXAMPLES = r"""
 - name: Build the apps
   wsgi.stack.build:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
     secrets: "{{ wsgi_apps | wsgi.stack.app_secrets }}"
 """
 

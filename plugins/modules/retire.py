@@ -77,7 +77,7 @@ author:
 EXAMPLES = r"""
 - name: Remove the apps that shall not be there any more, and those that were dropped from the list
   wsgi.stack.retire:
-    keep: "{{ wsgi_apps | wsgi.stack.resolve_apps | map(attribute='name') }}"
+    keep: "{{ lookup('wsgi.stack.apps') | map(attribute='name') }}"
     remove: "{{ wsgi_apps | wsgi.stack.absent_apps }}"
     prune: true
 """

@@ -14,7 +14,7 @@ description:
     user. Then renames the live link onto that socket, which nginx follows without a reload, lets the old slot drain and stops it.
   - A release that does not get well is stopped again. What was live stays live and never notices.
   - If the new slot speaks another protocol than the old one, nginx has to be loaded with the new one before the old slot may go.
-    Such an app is named in RV(moving), and a second call with O(settle) ends what the first one began.
+    Such an app is named in RV(switching), and a second call with O(finish) ends what the first one began.
   - Compares what runs with what is wanted, so a rollout that was interrupted is completed by the next one. A live slot is
     replaced that does not answer, that another stack's server runs, or whose server has loaded a program, a plugin or a
     libpython that was replaced since, as by an upgrade.
@@ -23,7 +23,7 @@ author:
 options:
   apps:
     description:
-      - Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them. Those without an entry in O(releases) are left alone.
+      - Apps as P(wsgi.stack.apps#lookup) returns them. Those without an entry in O(releases) are left alone.
     type: list
     elements: dict
     required: true
@@ -31,13 +31,13 @@ options:
     description: The number of the release that is wanted live, by app.
     type: dict
     required: true
-  hold:
+  preview:
     description:
       - Stop before a release goes live. It runs in the idle slot, and nginx serves it at the app's C(preview_port) if it has one.
-      - The next call without O(hold) makes it live, unless another release is wanted by then.
+      - The next call without O(preview) makes it live, unless another release is wanted by then.
     type: bool
     default: false
-  settle:
+  finish:
     description: Whether nginx has been loaded since the first call, so that slots of the other protocol may go.
     type: bool
     default: false
@@ -60,7 +60,7 @@ attributes:
 EXAMPLES = r"""
 - name: Roll the releases out
   wsgi.stack.rollout:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
     releases: "{{ app_release.releases }}"
 """
 
@@ -70,13 +70,13 @@ steps:
   type: dict
   returned: always
   sample: {shop: [[start, green], [flip, green], [record, green], [stop, blue]]}
-held:
-  description: The apps of which O(hold) keeps a release from going live.
+staged:
+  description: The apps of which O(preview) keeps a release from going live.
   type: list
   elements: str
   returned: always
-moving:
-  description: The apps that change their protocol, for which O(settle) is to be called when nginx has been loaded.
+switching:
+  description: The apps that change their protocol, for which O(finish) is to be called when nginx has been loaded.
   type: list
   elements: str
   returned: always
@@ -100,8 +100,8 @@ def main() -> None:
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},
             "releases": {"type": "dict", "required": True},
-            "hold": {"type": "bool", "default": False},
-            "settle": {"type": "bool", "default": False},
+            "preview": {"type": "bool", "default": False},
+            "finish": {"type": "bool", "default": False},
             "nginx_user": {"type": "str", "default": "www-data"},
             "jobs": {"type": "int"},
         },
@@ -113,7 +113,7 @@ def main() -> None:
 
     states = _run.observe(apps, nginx_user)
     stacks = {app["name"]: app["stack"] for app in apps}
-    hold, settle = module.params["hold"], module.params["settle"]
+    hold, settle = module.params["preview"], module.params["finish"]
     plans = {name: _run.plan(state, releases[name], stacks[name], hold, settle) for name, state in states.items()}
     failures: list[dict[str, object]] = []
     if not module.check_mode:
@@ -127,8 +127,10 @@ def main() -> None:
     module.exit_json(
         changed=any(plans.values()),
         steps={name: [list(step) for step in steps] for name, steps in plans.items() if steps},
-        held=sorted(kept),
-        moving=[name for name, state in states.items() if _run.moving(state, releases[name], stacks[name]) and name not in left],
+        staged=sorted(kept),
+        switching=[
+            name for name, state in states.items() if _run.moving(state, releases[name], stacks[name]) and name not in left
+        ],
         failures=failures,
         diff=[
             {

@@ -20,7 +20,7 @@ description:
   - Tries again until O(timeout), since nginx takes up a new configuration in its own time.
 options:
   apps:
-    description: The apps, as P(wsgi.stack.resolve_apps#filter) returns them.
+    description: The apps, as P(wsgi.stack.apps#lookup) returns them.
     type: list
     elements: dict
     required: true
@@ -54,9 +54,8 @@ author:
 EXAMPLES = r"""
 - name: Ask every app as a visitor would
   wsgi.stack.site_probe:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
   register: answers
-  failed_when: answers.failures | length > 0
 """
 
 RETURN = r"""
@@ -71,7 +70,8 @@ asleep:
   type: list
   elements: str
 failures:
-  description: The apps that did not. The module succeeds with failures; whoever uses it fails in the end.
+  description: The apps that did not. The step fails for them, unless
+    C(wsgi_defer_failures) is set.
   returned: always
   type: list
   elements: dict

@@ -16,7 +16,7 @@ description:
   - Each app whose live slot runs is asked once, by its own socket, as a rollout asks it. One that sleeps is not woken.
 options:
   apps:
-    description: Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them.
+    description: Apps as P(wsgi.stack.apps#lookup) returns them.
     type: list
     elements: dict
     required: true
@@ -53,7 +53,7 @@ author:
 EXAMPLES = r"""
 - name: Look at the apps
   wsgi.stack.status:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
   register: status
 
 - name: Fail if one is down

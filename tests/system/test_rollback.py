@@ -112,7 +112,7 @@ def test_a_held_release_is_dropped_by_a_rollback(server, hello):
     server.converge([hello])
     before = server.get("/holder/"), pids(server, "holder")
     held = [{**hello, "environment": {"GREETING": "held"}}]
-    server.converge(held, wsgi_hold=True)
+    server.converge(held, wsgi_preview=True)
     assert pids(server, "holder") > before[1]
     found = row(status(server, held), "holder")
     assert (found["state"], found["release"], found["held"], found["previous"]) == ("up", "1", "2", "-")

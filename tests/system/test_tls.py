@@ -130,11 +130,11 @@ def test_what_nginx_has_not_loaded_is_loaded_by_the_next_run(server, where):
         openssl req -x509 -key privkey.pem -subj /CN=x -addext subjectAltName=DNS:shop.test -days 800 -out fullchain.pem
         ln -sfn self-signed-x ../live"""
     )
-    assert "wsgi.stack.nginx : Publish the apps" in server.converge([app], "--check").changed
+    assert "wsgi.stack.nginx : Configure the sites" in server.converge([app], "--check").changed
     play = server.converge([app])
     assert presented(server, "shop.test") == server.sh("openssl x509 -in /etc/ssl/wsgi/shop/live/fullchain.pem").strip()
     assert presented(server, "shop.test") != former
-    assert "wsgi.stack.nginx : Publish the apps" in play.changed
+    assert "wsgi.stack.nginx : Configure the sites" in play.changed
     assert server.converge([app]).changed == []
 
     # A port of one address becomes one of all: nginx would have to end the old listener first.
