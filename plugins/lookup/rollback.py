@@ -39,7 +39,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description: >-
-    C(app), its name, and C(listed), a list of the resolved app as C(wsgi_apps) has it. With O(status) also C(release), its number;
+    C(app), its name, and C(listed), a list of the resolved app as C(wsgi_apps) has it. With O(status) also the number C(release);
     C(stack) and C(role) of the release; C(apps), the list of apps for the roles, with that stack; C(resolved), a list of the
     resolved app with that stack; C(releases), the number of the release by app; C(stack_changed), whether nginx has to be
     configured; and C(other_apps), the names of all apps whose sites stay as they are.

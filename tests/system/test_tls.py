@@ -190,14 +190,14 @@ def test_files_that_do_not_do_are_refused_before_the_host_is_touched(server, whe
     play = server.play([{**where, "name": "given", "domains": ["given.test"], "tls": {"mode": "files", **paths}}])
     assert play.code != 0
     assert f"app given: {said.format(**paths)}" in play.output
-    assert [result["task"] for result in play.results] == ["Refuse apps that cannot work, before a host is touched"]
+    assert [result["task"] for result in play.results] == ["Fail if the list of apps has a mistake"]
 
 
 @on(12)
 def test_a_certificate_without_its_key_is_refused(server, where):
     play = server.play([{**where, "name": "given", "tls": {"mode": "files", "certificate": "given.pem"}}])
     assert "app given: tls.key: not given, and mode files has no default for it;" in play.output
-    assert [result["task"] for result in play.results] == ["Refuse apps that cannot work, before a host is touched"]
+    assert [result["task"] for result in play.results] == ["Fail if the list of apps has a mistake"]
 
 
 @on(12)
