@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 
@@ -15,7 +16,7 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
 class ActionModule(_step.StepAction):
     """See the module's documentation."""
 
-    def execute(self, task_vars):
+    def execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Ship the files of all sites as one text that no log shows."""
         arguments = dict(self._task.args)
         apps = arguments.get("apps")
@@ -26,7 +27,7 @@ class ActionModule(_step.StepAction):
         arguments["given"] = base64.b64encode(json.dumps(given).encode()).decode()
         return self._execute_module(module_name="wsgi.stack.site_certificates", module_args=arguments, task_vars=task_vars)
 
-    def _read(self, site, key):
+    def _read(self, site: dict[str, Any], key: str) -> str:
         try:
             return str(self._loader.get_text_file_contents(site[key]))
         except AnsibleError as error:

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
 
 
 class ActionModule(_step.StepAction):
     """A run that builds nothing is one execution of the module; packages are installed only if it asks for them."""
 
-    def execute(self, task_vars):
+    def execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         result = self._call({}, task_vars)
         if "needed" not in result:
             return result
@@ -22,11 +24,11 @@ class ActionModule(_step.StepAction):
             return {**result, "warnings": [*result.get("warnings", []), warning]}
         return {**self._call({"installed_build_dependencies": needed}, task_vars), "changed": True}
 
-    def _call(self, more, task_vars):
+    def _call(self, more: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         arguments = {**self._task.args, **more}
         return self._execute_module(module_name="wsgi.stack.uwsgi_plugin", module_args=arguments, task_vars=task_vars)
 
-    def _install(self, packages, task_vars):
+    def _install(self, packages: list[str], task_vars: dict[str, Any]) -> dict[str, Any]:
         task = self._task.copy()
         task.args = {"name": packages}
         action = self._shared_loader_obj.action_loader.get(

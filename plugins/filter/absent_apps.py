@@ -32,12 +32,14 @@ _value:
   elements: str
 """
 
+from typing import Any, Callable
+
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 
 
-def absent_apps(apps):
+def absent_apps(apps: Any) -> list[str]:
     try:
         return _resolve.absent(apps)
     except _resolve.InventoryError as error:
@@ -47,5 +49,5 @@ def absent_apps(apps):
 class FilterModule:
     """Filters of this collection."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"absent_apps": absent_apps}

@@ -38,16 +38,27 @@ _value:
   type: dict
 """
 
+from collections.abc import Sequence
+from typing import Any, Callable
+
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+
 UNITS = "/etc/systemd/system"
 
 
-def bind_files(apps):
+def bind_files(apps: Sequence[App]) -> dict[str, list[dict[str, Any]]]:
     files, links = [], []
     for app in apps:
         if not app["bind"]:
             continue
         unit = f"wsgi-bind-{app['name']}"
-        variables = {key: app[key] for key in ("name", "bind", "upstream", "user", "group")}
+        variables = {
+            "name": app["name"],
+            "bind": app["bind"],
+            "upstream": app["upstream"],
+            "user": app["user"],
+            "group": app["group"],
+        }
         files += [
             {"src": f"bind.{kind}.j2", "dest": f"{UNITS}/{unit}.{kind}", "vars": variables} for kind in ("socket", "service")
         ]
@@ -59,5 +70,5 @@ def bind_files(apps):
 class FilterModule:
     """Filters of this collection."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"bind_files": bind_files}

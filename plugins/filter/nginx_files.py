@@ -71,15 +71,19 @@ _value:
   type: dict
 """
 
+from collections.abc import Sequence
+from typing import Any, Callable
+
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _files
 
 
-def nginx_files(apps, **settings):
+def nginx_files(apps: Sequence[App], **settings: Any) -> dict[str, Any]:
     return _files.tree(apps, **settings)
 
 
 class FilterModule:
     """Filters of this collection."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"nginx_files": nginx_files}

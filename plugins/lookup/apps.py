@@ -38,21 +38,14 @@ _raw:
   elements: list
 """
 
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
+from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _settings
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _lookup, _settings
 
 
-class LookupModule(LookupBase):
+class LookupModule(_lookup.InventoryLookup):
     """See the documentation above."""
 
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
-        template = self._templar.template
-        apps = kwargs["apps"] if "apps" in kwargs else _settings.variable("wsgi_apps", variables, template)
-        try:
-            return [_settings.resolve(apps, _settings.read(variables, template))]
-        except InventoryError as error:
-            raise AnsibleError(str(error)) from None
+    def value(self, terms: list[Any], **kwargs: Any) -> list[App]:
+        return _settings.resolve(kwargs["apps"] if "apps" in kwargs else self.apps(), self.settings())

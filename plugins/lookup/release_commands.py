@@ -63,8 +63,9 @@ def chosen(
 class LookupModule(LookupBase):
     """See the documentation above."""
 
-    def run(self, terms, variables=None, **kwargs):
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
         self.set_options(var_options=variables, direct=kwargs)
+        variables = variables or {}
         apps = kwargs["apps"]
         if not any(app["release_commands"] for app in apps):
             return [{"apps": [], "results": {}}]

@@ -24,7 +24,7 @@ options:
     description: The number of the release.
     type: raw
   status:
-    description: What M(wsgi.stack.status) returned of RV(_raw) C(listed). Without it, only the name of the app is checked.
+    description: What M(wsgi.stack.status) returned of C(listed). Without it, only the name of the app is checked.
     type: raw
 """
 
@@ -50,13 +50,9 @@ _raw:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _rollback
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _settings
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _lookup, _settings
 
 
 def plan(
@@ -88,15 +84,8 @@ def plan(
     }
 
 
-class LookupModule(LookupBase):
+class LookupModule(_lookup.InventoryLookup):
     """See the documentation above."""
 
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
-        template = self._templar.template
-        apps = _settings.variable("wsgi_apps", variables, template)
-        try:
-            settings = _settings.read(variables, template)
-            return [plan(str(terms[0]), kwargs.get("release"), kwargs.get("status"), apps, settings)]
-        except InventoryError as error:
-            raise AnsibleError(str(error)) from None
+    def value(self, terms: list[Any], **kwargs: Any) -> dict[str, Any]:
+        return plan(str(terms[0]), kwargs.get("release"), kwargs.get("status"), self.apps(), self.settings())

@@ -31,6 +31,8 @@ _raw:
   elements: dict
 """
 
+from typing import Any
+
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _run
@@ -39,8 +41,9 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import _run
 class LookupModule(LookupBase):
     """See the documentation above."""
 
-    def run(self, terms, variables=None, **kwargs):
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
         self.set_options(var_options=variables, direct=kwargs)
+        variables = variables or {}
         report = _run.report(variables["inventory_hostname"])
         return [
             {

@@ -30,19 +30,13 @@ _raw:
   elements: dict
 """
 
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
+from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _settings
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _lookup
 
 
-class LookupModule(LookupBase):
+class LookupModule(_lookup.InventoryLookup):
     """See the documentation above."""
 
-    def run(self, terms, variables=None, **kwargs):
-        self.set_options(var_options=variables, direct=kwargs)
-        try:
-            return [_settings.read(variables, self._templar.template)]
-        except InventoryError as error:
-            raise AnsibleError(str(error)) from None
+    def value(self, terms: list[Any], **kwargs: Any) -> dict[str, Any]:
+        return self.settings()

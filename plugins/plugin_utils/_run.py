@@ -71,7 +71,7 @@ def report(host: str) -> Report:
 
 
 def _path(host: str) -> str:
-    return os.path.join(constants.DEFAULT_LOCAL_TMP, f"wsgi.stack-{quote(host, safe='')}.jsonl")
+    return os.path.join(vars(constants)["DEFAULT_LOCAL_TMP"], f"wsgi.stack-{quote(host, safe='')}.jsonl")
 
 
 def _append(host: str, entry: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ import datetime
 from collections.abc import Mapping
 from typing import Any, Callable
 
-from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
@@ -79,13 +78,3 @@ def resolve(apps: Any, settings: Mapping[str, Any]) -> list[App]:
     for app in resolved:
         _given_certificates.check(app, now)
     return resolved
-
-
-def variable(name: str, variables: Mapping[str, Any], template: Callable[[Any], Any]) -> Any:
-    """The value of a variable that has to be set.
-
-    :raises AnsibleError: it is not
-    """
-    if name not in variables:
-        raise AnsibleError(f"{name} is not set; set it in the inventory.")
-    return template(variables[name])

@@ -149,13 +149,14 @@ def documented(tmp_path):
     return str(tmp_path / "documented.yml"), "-i", str(tmp_path / "web.yml")
 
 
-@pytest.fixture(scope="module")
-def prepared(server):
-    """The host with a process of a stranger's that keeps an app's user from being removed."""
-    server.sh("useradd --system retire; systemd-run --quiet --unit stranger --uid retire sleep infinity")
-    server.sh("mkdir -p /srv/wsgi/retire/releases")
+@pytest.fixture
+def prepared(server, hello):
+    """The host with an app that cannot be removed, since its user has a process besides."""
+    if "retire" not in server.sh("ls /srv/wsgi 2>/dev/null || true"):
+        server.converge([{**hello, "name": "retire", "domains": ["retire.test"]}])
+    server.sh("systemd-run --quiet --unit stranger --uid retire sleep infinity")
     yield server
-    server.sh("systemctl stop stranger; rm -r /srv/wsgi/retire; userdel retire")
+    server.sh("systemctl stop stranger")
 
 
 def check(play, lines):
