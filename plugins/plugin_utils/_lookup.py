@@ -44,5 +44,5 @@ class InventoryLookup(LookupBase):
         return self._template(self.variables["wsgi_apps"])
 
     def _template(self, value: Any) -> Any:
-        assert self._templar is not None
-        return self._templar.template(value)
+        templar: Any = self._templar  # a lookup that a task runs has one
+        return templar.template(value)
