@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, TypeVar
 
 T = TypeVar("T")
+A = TypeVar("A", bound=Mapping[str, Any])
 
 
 class StackError(Exception):
@@ -63,9 +64,7 @@ def from_os_error(error: OSError, step: str = "host") -> StackError:
     return StackError(step, f"{told}; fix that and run again.", trace)
 
 
-def for_each_app(
-    apps: Iterable[dict[str, Any]], work: Callable[[dict[str, Any]], T], jobs: int
-) -> tuple[dict[str, T], list[dict[str, Any]]]:
+def for_each_app(apps: Iterable[A], work: Callable[[A], T], jobs: int) -> tuple[dict[str, T], list[dict[str, Any]]]:
     """Do the same for many apps, ``jobs`` at once, each on its own.
 
     :returns: the result of each app that succeeded, by name, and the failures of the others

@@ -17,13 +17,11 @@ description:
   - Runs on the controller and does not connect to the host.
 author:
   - The wsgi.stack founders (@wsgi-stack)
+extends_documentation_fragment:
+  - wsgi.stack.attributes.reader
 attributes:
   check_mode:
-    description: Fails for what the steps found out in check mode.
-    support: full
-  diff_mode:
-    description: It changes nothing, so there is nothing to show.
-    support: none
+    description: Fails for what the steps found in check mode.
 seealso:
   - plugin: wsgi.stack.run
     plugin_type: lookup

@@ -59,17 +59,10 @@ options:
     default: /run/wsgi
   jobs:
     description: How many apps are removed at once. Twice the number of processors if not given.
-    type: int
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
-    platforms: debian
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
+  - wsgi.stack.apps.jobs
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
@@ -116,6 +109,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors, _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 
@@ -134,6 +128,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require_root(module)
     wanted = module.params
     directories = wanted["directory"], wanted["runtime_directory"]
     there = _remove.found(*directories)

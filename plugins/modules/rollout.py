@@ -24,9 +24,6 @@ options:
   apps:
     description:
       - Apps as P(wsgi.stack.apps#lookup) returns them. Those without an entry in O(releases) are left alone.
-    type: list
-    elements: dict
-    required: true
   releases:
     description: The number of the release that is wanted live, by app.
     type: dict
@@ -47,14 +44,14 @@ options:
     default: www-data
   jobs:
     description: How many apps are rolled out at once. Twice the number of processors if not given, since a rollout mostly waits.
-    type: int
+extends_documentation_fragment:
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
+  - wsgi.stack.apps
+  - wsgi.stack.apps.jobs
 attributes:
-  check_mode:
-    description: Says what it would do without changing the host.
-    support: full
   diff_mode:
     description: Shows the live slot and release of each app.
-    support: full
 """
 
 EXAMPLES = r"""
@@ -92,6 +89,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 
 
@@ -107,6 +105,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require_root(module)
     releases = {name: int(number) for name, number in module.params["releases"].items()}
     apps = [app for app in module.params["apps"] if app["name"] in releases]
     nginx_user = module.params["nginx_user"]

@@ -15,11 +15,6 @@ description:
   - Apps that are on the host and not in O(apps) are there too.
   - Each app whose live slot runs is asked once, by its own socket, as a rollout asks it. One that sleeps is not woken.
 options:
-  apps:
-    description: Apps as P(wsgi.stack.apps#lookup) returns them.
-    type: list
-    elements: dict
-    required: true
   directory:
     description: The root of builds, releases and data.
     type: path
@@ -33,15 +28,9 @@ options:
     type: str
     default: www-data
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
-    platforms: debian
+  - wsgi.stack.attributes.reader
+  - wsgi.stack.attributes.root
+  - wsgi.stack.apps
 seealso:
   - module: wsgi.stack.doctor
 notes:
@@ -139,6 +128,7 @@ report:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.status import _status
 
 
@@ -152,6 +142,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require_root(module)
     wanted = module.params
     apps = _status.examine(wanted["apps"], wanted["directory"], wanted["runtime_directory"], wanted["nginx_user"])
     module.exit_json(changed=False, apps=apps, report=_status.table(apps))

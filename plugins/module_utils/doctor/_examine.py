@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _certificates,
     _descriptors,
@@ -30,7 +29,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding, ordered, worst
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._server import Process
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _sockets, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Server, Upstream
@@ -143,7 +142,7 @@ def examine(timeout: float) -> dict[str, Any]:
     for server, finding in _host.clashes(configuration.servers):
         next(site for site in sites if server in site.servers).findings.append(finding)
     general = _host.judge_nginx(nginx, configuration, root)
-    general += _host.judge_backlogs(configuration, _queues.somaxconn())
+    general += _host.judge_backlogs(configuration, _sockets.somaxconn())
     general += _host.judge_disks(_host.disks([*_host.DIRECTORIES, *_directories(backends.values())]))
     return _result(nginx, sites, backends, general, root, own.result())
 
@@ -195,11 +194,11 @@ def _backends(
         accesses = _examine.examine([target for target, _named in asked.values()], timeout=timeout)
     except StackError as failure:
         accesses = [Access(*key, code="not_checked", sentence=failure.cause) for key in asked]
-    after, inodes = _sockets.listeners(), _queues.inodes()
+    after, inodes = _sockets.listeners(), _sockets.inodes()
     everybody = _processes.everybody()
     links = _descriptors.look_as_users(pid for pid, _start in everybody)
     host = _server.Host(everybody, links, _server.core(), _processes.command_lines())
-    limit = _queues.somaxconn()
+    limit = _sockets.somaxconn()
 
     def look(backend: Backend, access: Access) -> None:
         backend.access = access
@@ -228,7 +227,7 @@ def _with_server(backend: Backend, inodes: Mapping[str, str], host: _server.Host
         pids = {*backend.listener.pids, *_queues.holders(inode, host.links)}
     peer = (backend.access.peer.get("pid") if backend.access else 0) or 0
     pid = _server.main_of(pids or [peer], host.everybody)
-    server = _owner.described(pid) if pid else None
+    server = _processes.described(pid) if pid else None
     owner = _owner.owner(path, server)
     backend.unit_name = server.unit if server else owner.unit if owner else ""
     slot = SLOT.fullmatch(path)
@@ -268,7 +267,7 @@ def _slot_unit(unit: str) -> str:
 def _program_command(files: Iterable[str], name: str) -> tuple[str, list[str]]:
     """The directory and the command of a program of supervisor."""
     for path in files:
-        options = _server_options.programs(_disk.text_of(path)).get(name)
+        options = _server_options.programs(_files.text_of(path)).get(name)
         if options:
             return options.get("directory", ""), _server_options.words(options.get("command", ""))
     return "", []
@@ -281,7 +280,7 @@ def _app_log(backend: Backend) -> list[str]:
         text = _logs.tail(process.log)
     elif backend.unit_name.endswith(".service") and not backend.program:
         since = max(process.started if process else 0.0, time.time() - _logs.DAY)
-        text = _logs.journal(_fields(backend), since) if _fields(backend) else ""
+        text = _systemd.journal(_fields(backend), since, lines=1000, dated=True, sync=False) if _fields(backend) else ""
     return _logs.shown(_logs.app_errors(text))
 
 

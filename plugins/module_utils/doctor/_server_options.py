@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable
 
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 
 SHORT = {
     "-s": "socket",
@@ -93,7 +93,7 @@ def read(words: Sequence[str], directory: str, reader: Callable[[str], str] | No
     :param reader: returns the text of a file, "" if it cannot be read; for tests
     """
     options = Options(kind(words))
-    told = _Told(options, reader or _disk.text_of)
+    told = _Told(options, reader or _files.text_of)
     told.command_line(words, directory)
     return options
 

@@ -26,12 +26,11 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import File, Link
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, Server
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 
 STATS_TIMEOUT = 5
 """Seconds that the Emperor has to tell its state."""
@@ -114,9 +113,9 @@ class Vassals(Server):
 
     def states(self, names: Iterable[str]) -> dict[str, Instance]:
         names = list(names)
-        links = _files()
+        links = _watched_files()
         seen = realm()
-        boots = bool({_file(name) for name in names} & links) and _systemd.show([_layout.EMPEROR])[_layout.EMPEROR].enabled
+        boots = bool({_file(name) for name in names} & links) and unit_states([_layout.EMPEROR])[_layout.EMPEROR].enabled
         return {name: instance(_file(name), links, seen, boots, self.falls.get(_file(name), 0)) for name in names}
 
     def check(self) -> None:
@@ -140,13 +139,13 @@ class Vassals(Server):
             sleeps = _sleeps(layout, slot)
             # Before the link, for the Emperor looks at it once, when it finds the link.
             if sleeps:
-                _disk.write(layout.vassal_socket(slot), File(f"{layout.socket(slot)}\n", 0o644, "root", "root"))
+                _files.write(layout.vassal_socket(slot), File(f"{layout.socket(slot)}\n", 0o644, "root", "root"))
             else:
                 _remove(layout.vassal_socket(slot))
             # Files are written elsewhere and linked: whatever lies in the directory that is watched would be a vassal at once.
-            if _disk.read(layout.vassal(slot)) != vassal:
-                _disk.write(layout.vassal(slot), vassal)
-            _disk.write(layout.vassal_link(slot), Link(os.path.relpath(layout.vassal(slot), _layout.VASSALS_ENABLED)))
+            if _files.read(layout.vassal(slot)) != vassal:
+                _files.write(layout.vassal(slot), vassal)
+            _files.write(layout.vassal_link(slot), Link(os.path.relpath(layout.vassal(slot), _layout.VASSALS_ENABLED)))
         if sleeps:
             self._await_heed(app, slot)
 
@@ -169,7 +168,7 @@ class Vassals(Server):
             "emperor",
             f"idle: {_layout.EMPEROR} does not hold the socket of an app that sleeps, as it runs with an older configuration;"
             f" restart it once, which is an outage of its apps for some seconds (systemctl restart {SERVICE}), or remove idle.",
-            _systemd.journal([f"_SYSTEMD_UNIT={_layout.EMPEROR}"], time.time() - HEED_TIMEOUT - 1),
+            _systemd.journal([_systemd.written_by(_layout.EMPEROR)], time.time() - HEED_TIMEOUT - 1),
         )
 
     def stop(self, app: dict[str, Any], slot: str, timeout: float) -> None:
@@ -179,7 +178,7 @@ class Vassals(Server):
         _remove(layout.socket(slot))  # which a vassal does not remove that was given it
         with _coming_or_going:
             seen = realm()
-            if seen and not seen.vassals and not _files():
+            if seen and not seen.vassals and not _watched_files():
                 run(["systemctl", "disable", "--now", "--quiet", _layout.EMPEROR])
 
     def enable(self, app: dict[str, Any], slot: str, enabled: bool) -> None:
@@ -194,7 +193,7 @@ class Vassals(Server):
     def log(self, app: dict[str, Any], slot: str, since: float) -> str:
         user = f"_UID={pwd.getpwnam(app['user']).pw_uid}"
         name = f"SYSLOG_IDENTIFIER={_layout.of(app).instance(slot)}"
-        return _systemd.journal([f"_SYSTEMD_UNIT={_layout.EMPEROR}", name, user], since)
+        return _systemd.journal([_systemd.written_by(_layout.EMPEROR), name, user], since)
 
 
 def instance(file: str, links: set[str], seen: Realm | None, boots: bool, falls: int) -> Instance:
@@ -278,12 +277,12 @@ def _rise() -> None:
 
     :raises StackError: it does not start
     """
-    unit = _systemd.show([_layout.EMPEROR])[_layout.EMPEROR]
+    unit = unit_states([_layout.EMPEROR])[_layout.EMPEROR]
     if unit.ready and unit.enabled:
         return
     began = time.time()
     if run(["systemctl", "enable", "--now", "--quiet", _layout.EMPEROR]).code:
-        log = _systemd.journal([f"_SYSTEMD_UNIT={_layout.EMPEROR}"], began)
+        log = _systemd.journal([_systemd.written_by(_layout.EMPEROR)], began)
         last = [line for line in log.splitlines() if line.strip()][-1:]
         said = f": {last[0].strip()}" if last else ""
         raise StackError("emperor", f"{_layout.EMPEROR} does not start{said}; see journalctl -u {SERVICE}, and fix that.", log)
@@ -294,8 +293,8 @@ def _rival() -> str | int | None:
 
     A service called uwsgi need not be Debian's: many a server has one that somebody made, for one app.
     """
-    source = run(["systemctl", "show", "--property", "SourcePath", "--value", "uwsgi.service"]).output.strip()
-    active = _systemd.show(["uwsgi.service"])["uwsgi.service"].active
+    source = _systemd.properties("uwsgi.service", ["SourcePath"]).get("SourcePath")
+    active = unit_states(["uwsgi.service"])["uwsgi.service"].active
     if (active and source == "/etc/init.d/uwsgi") or glob.glob("/etc/rc[2-5].d/S[0-9][0-9]uwsgi"):
         return "uwsgi"
     # What Debian's init script has started goes on when its service counts as failed. Our vassals are called by bare names.
@@ -337,7 +336,7 @@ def _file(name: str) -> str:
     return f"{name}.ini"
 
 
-def _files() -> set[str]:
+def _watched_files() -> set[str]:
     """The vassals' files, ours and those of others, in the directory that the Emperor watches."""
     try:
         return {name for name in os.listdir(_layout.VASSALS_ENABLED) if name.endswith(EXTENSIONS)}

@@ -27,12 +27,11 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn_hooks
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import File
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, Server
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 
 CONFIGURATION = "/etc/supervisor/supervisord.conf"
 
@@ -193,7 +192,7 @@ class Programs(Server):
         others = [name for name in names if programs.get(name, {}).get("statename") not in RUNNING]
         orphans = masters(others) if others else {}
         # Where no supervisord runs or is to run, it is whoever starts one by hand that would start the program.
-        boots = bool(files) and (told is None or _systemd.show([_layout.SUPERVISOR])[_layout.SUPERVISOR].enabled)
+        boots = bool(files) and (told is None or unit_states([_layout.SUPERVISOR])[_layout.SUPERVISOR].enabled)
         return {
             name: instance(programs.get(name), {process[0] for process in orphans.get(name, ())}, boots and name in files)
             for name in names
@@ -211,7 +210,7 @@ class Programs(Server):
             _make_log_directory()
             self.logged = {path: _size(path) for path in _logs(layout, slot)}
             _remove(name)
-            _disk.write(layout.program(slot), wanted)
+            _files.write(layout.program(slot), wanted)
             try:
                 _call("reloadConfig")
                 _call("addProcessGroup", name)
@@ -244,8 +243,8 @@ class Programs(Server):
         wanted = File(program(app, slot), 0o644, "root", "root")
         with _changing:
             _make_log_directory()
-            if _disk.read(path) != wanted:
-                _disk.write(path, wanted)
+            if _files.read(path) != wanted:
+                _files.write(path, wanted)
             _rise()
 
     def log(self, app: dict[str, Any], slot: str, since: float) -> str:
@@ -373,7 +372,7 @@ def _rise() -> None:
 
     :raises StackError: it does not start
     """
-    unit = _systemd.show([_layout.SUPERVISOR])[_layout.SUPERVISOR]
+    unit = unit_states([_layout.SUPERVISOR])[_layout.SUPERVISOR]
     if unit.enabled and known() is not None:
         return
     began = time.time()
@@ -383,10 +382,10 @@ def _rise() -> None:
         if known() is not None:
             return
         # Not whether it has ended before: the service counts that on, from a supervisord that was killed.
-        if not _systemd.show([_layout.SUPERVISOR])[_layout.SUPERVISOR].active:
+        if not unit_states([_layout.SUPERVISOR])[_layout.SUPERVISOR].active:
             break
         time.sleep(0.1)
-    log = _systemd.journal([f"_SYSTEMD_UNIT={_layout.SUPERVISOR}"], began)
+    log = _systemd.journal([_systemd.written_by(_layout.SUPERVISOR)], began)
     last = [line for line in log.splitlines() if line.strip() and "For help" not in line][-1:] or [done.output.strip()]
     said = f": {last[0].strip()}" if last[0] else ""
     raise StackError("supervisor", f"{_layout.SUPERVISOR} does not start{said}; see journalctl -u supervisor, and fix that.", log)

@@ -22,11 +22,11 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _lineage
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk, _transaction, _tree
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _transaction, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
@@ -77,7 +77,7 @@ def found(directory: str, runtime_directory: str) -> set[str]:
     names = {user.pw_name for user in pwd.getpwall() if _owns(user, _layout.Layout(user.pw_name, directory))}
     for path in glob.glob(_layout.Layout("*").boot_link):
         name = path.removeprefix(_layout.Layout("").boot_link.removesuffix(".conf")).removesuffix(".conf")
-        if f"d {_layout.Layout(name, directory, runtime_directory).runtime_directory} " in _disk.text_of(path):
+        if f"d {_layout.Layout(name, directory, runtime_directory).runtime_directory} " in _files.text_of(path):
             names.add(name)
     with contextlib.suppress(FileNotFoundError):
         names |= {name for name in os.listdir(directory) if _is_ours(_layout.Layout(name, directory))}
@@ -170,7 +170,7 @@ def _of_servers(layout: _layout.Layout) -> list[str]:
 def _inside(layout: _layout.Layout, remove_shared: bool) -> tuple[list[str], list[str]]:
     """What goes of an app's directory, in this order, and what stays."""
     links = [layout.current, layout.preview]
-    ours = [layout.cache, layout.repository, layout.builds, layout.history, *links, *(f"{link}.new" for link in links)]
+    ours = [layout.cache, layout.repository, layout.builds, layout.history, *links, *map(_files.temporary, links)]
     last = [layout.releases, layout.slots]
     data = [layout.shared] if remove_shared or _is_empty(layout.shared) else []
     going = [*ours, *data, *last]
@@ -336,7 +336,7 @@ def running(layouts: Iterable[_layout.Layout], seen: Seen) -> set[str]:
 
 def _emperor_reigns(going: Iterable[_layout.Layout]) -> bool:
     """Whether the Emperor runs or is started at boot, for others than the apps that are removed."""
-    unit = _systemd.show([_layout.EMPEROR])[_layout.EMPEROR]
+    unit = unit_states([_layout.EMPEROR])[_layout.EMPEROR]
     paths = [
         path for layout in going for slot in _layout.SLOTS for path in (layout.vassal_link(slot), layout.vassal_socket(slot))
     ]
@@ -349,5 +349,5 @@ def _emperor_reigns(going: Iterable[_layout.Layout]) -> bool:
 
 
 def _is_there(tree: str) -> bool:
-    memory = _disk.read(os.path.join(_transaction.MEMORY, f"{tree}.json"))
-    return isinstance(memory, _tree.File) and bool(_tree.from_json(memory.content).owned)
+    memory = _files.read(os.path.join(_transaction.MEMORY, f"{tree}.json"))
+    return isinstance(memory, _files.File) and bool(_tree.from_json(memory.content).owned)

@@ -11,7 +11,6 @@ it has workers for either. The first call of such a rollout leaves the old slot 
 from __future__ import annotations
 
 import contextlib
-import grp
 import json
 import os
 import pwd
@@ -23,8 +22,7 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _processes, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, Server
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor import Vassals
@@ -202,7 +200,7 @@ def _state(app: dict[str, Any], seen: dict[str, dict[str, Instance]], healthy: s
             answers=slot in healthy and all(instance.ready for instance in running.values()),
             outdated=tuple(path for instance in running.values() for path in _processes.replaced(instance.pid)),
         )
-    boot = _disk.text_of(layout.boot_link)
+    boot = _files.text_of(layout.boot_link)
     others = {_registry.protocol(stack) for stack in _registry.STACKS} - {app["protocol"]}
     beside = {layout.upstream(protocol) for protocol in others} - {layout.live_socket}
     return State(
@@ -220,7 +218,7 @@ def _boot(app: dict[str, Any], slot: str) -> str:
     """The text of the app's file for tmpfiles.d(5), which makes a slot the live one when the host boots."""
     layout = _layout.of(app)
     try:
-        group = grp.getgrgid(os.stat(layout.runtime_directory).st_gid).gr_name
+        group = _accounts.group_name(os.stat(layout.runtime_directory).st_gid)
     except FileNotFoundError:
         return ""
     # The directory too, which an app that was dropped from the inventory has nobody else to make.
@@ -293,7 +291,7 @@ class Rollout:
     def _start(self, slot: str, release: int) -> None:
         self._drop_preview()
         self.stop_everywhere(slot, self.app["drain_timeout"])
-        _replace_link(os.path.join("..", "releases", str(release)), self.layout.slot(slot))
+        _files.replace_link(os.path.join("..", "releases", str(release)), self.layout.slot(slot))
         began = time.time()
         self.server.start(self.app, slot)
         problem = self._wait(slot)
@@ -352,12 +350,12 @@ class Rollout:
 
     def _flip(self, slot: str, release: int) -> None:
         # nginx resolves the link at each connect: no reload, and no moment without a live socket.
-        _replace_link(os.path.basename(self.layout.socket(slot)), self.layout.upstream(self.app["protocol"]))
-        _replace_link(os.path.join("releases", str(release)), self.layout.current)
+        _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.upstream(self.app["protocol"]))
+        _files.replace_link(os.path.join("releases", str(release)), self.layout.current)
 
     def _preview(self, slot: str, release: int) -> None:
-        _replace_link(os.path.join("releases", str(release)), self.layout.preview)
-        _replace_link(os.path.basename(self.layout.socket(slot)), self.layout.preview_socket)
+        _files.replace_link(os.path.join("releases", str(release)), self.layout.preview)
+        _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.preview_socket)
 
     def _drop_preview(self) -> None:
         for path in (self.layout.preview_socket, self.layout.preview):
@@ -365,19 +363,16 @@ class Rollout:
                 os.unlink(path)
 
     def _record(self, slot: str, release: int) -> None:
-        _replace_link(os.path.join("releases", str(release)), self.layout.current)
+        _files.replace_link(os.path.join("releases", str(release)), self.layout.current)
         upstream = self.layout.upstream(self.app["protocol"])
-        _replace_link(os.path.basename(self.layout.socket(slot)), self.layout.live_socket)
+        _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.live_socket)
         for link in {self.layout.upstream(_registry.protocol(stack)) for stack in _registry.STACKS} - {
             upstream,
             self.layout.live_socket,
         }:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(link)
-        draft = f"{self.layout.boot_link}.new"
-        with open(draft, "w", encoding="utf-8") as stream:
-            stream.write(_boot(self.app, slot))
-        os.replace(draft, self.layout.boot_link)
+        _files.write(self.layout.boot_link, _files.File(_boot(self.app, slot)))
         _note(self.layout.history, release, self.app["stack"])
         self._drop_preview()
         for stack, server in self.servers.items():
@@ -393,16 +388,8 @@ class Rollout:
         self.stop_everywhere(slot, self.app["drain_timeout"] + 5)
 
 
-def _replace_link(target: str, path: str) -> None:
-    draft = f"{path}.new"
-    if os.path.lexists(draft):
-        os.unlink(draft)
-    os.symlink(target, draft)
-    os.replace(draft, path)
-
-
 def _read_number(path: str) -> int | None:
-    text = _disk.text_of(path).strip()
+    text = _files.text_of(path).strip()
     return int(text) if text.isdigit() else None
 
 
@@ -417,7 +404,7 @@ def _slot_of(path: str) -> str | None:
 
 def _note(path: str, release: int, stack: str) -> None:
     """Add a release that went live to a history, unless it is the last one there."""
-    lines = _disk.text_of(path, size=-1).splitlines()
+    lines = _files.text_of(path, size=-1).splitlines()
     if lines[-1:] and lines[-1].split()[:2] == [str(release), stack]:
         return
     with open(path, "a", encoding="utf-8") as stream:

@@ -13,8 +13,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _emperor, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _emperor
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor import Realm, Vassal, Vassals, instance, parse
 
@@ -200,8 +199,8 @@ def test_the_apps_whose_live_slot_sleeps(monkeypatch, tmp_path):
         "wsgi-blue@sleeps-elsewhere.ini": Vassal(-1, False, False, True),
     }
     monkeypatch.setattr(_emperor, "realm", lambda: Realm(vassals))
-    monkeypatch.setattr(_emperor, "_files", lambda: set(vassals))
-    monkeypatch.setattr(_emperor._systemd, "show", lambda units: {unit: Instance(enabled=True) for unit in units})
+    monkeypatch.setattr(_emperor, "_watched_files", lambda: set(vassals))
+    monkeypatch.setattr(_emperor, "unit_states", lambda units: {unit: Instance(enabled=True) for unit in units})
     apps = [{"name": name, "directory": "/srv/wsgi/x", "runtime_directory": f"{tmp_path}/{name}"} for name in names]
     assert _emperor.asleep(apps) == ["sleeps"]
 
@@ -234,8 +233,8 @@ INIT_SCRIPT = "/etc/init.d/uwsgi"
     ],
 )
 def test_there_can_be_only_one(monkeypatch, source, links, processes, told):
-    monkeypatch.setattr(_systemd, "show", lambda units: {unit: Instance(active=True) for unit in units})
-    monkeypatch.setattr(_emperor, "run", lambda argv: Completed(tuple(argv), 0, f"{source}\n"))
+    monkeypatch.setattr(_emperor, "unit_states", lambda units: {unit: Instance(active=True) for unit in units})
+    monkeypatch.setattr(_emperor._systemd, "properties", lambda unit, names: {"SourcePath": source})
     monkeypatch.setattr(_emperor.glob, "glob", lambda pattern: links)
     monkeypatch.setattr(_emperor._processes, "command_lines", lambda: processes)
     monkeypatch.setattr(_emperor._processes, "unit", lambda pid: None)

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+from itertools import product
+
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
@@ -343,19 +347,36 @@ def test_a_slot_that_sleeps_is_well_if_its_socket_is_there(monkeypatch, tmp_path
     assert [path.rpartition("/")[2] for _app, path, _protocol in targets] == asked
 
 
-@pytest.mark.parametrize("live", [None, "blue", "green"])
-@pytest.mark.parametrize("stack", [*RUNS, *REIGNS])
-@pytest.mark.parametrize("blue", [GONE, WELL, CROWNED, Slot(stacks=RUNS, release=2)])
-@pytest.mark.parametrize("green", [GONE, WELL, Slot(stacks=RUNS, release=2, answers=True)])
-def test_what_is_live_is_never_started_or_stopped_before_the_flip(live, stack, blue, green):
-    steps = plan(state(live, blue, green), 2, stack)
-    before_flip = (
-        steps[: steps.index(next((step for step in steps if step[0] == "flip"), None))]
-        if any(s[0] == "flip" for s in steps)
-        else []
-    )
-    assert all(slot != live for _action, slot in before_flip)
-    assert ("stop", live) not in before_flip
+def after(before, step, wanted, stack):
+    """The state that a step leads to."""
+    action, slot = step
+    slots = dict(before.slots)
+    if action == "start":
+        slots[slot] = replace(slots[slot], stacks=(stack,), release=wanted, answers=True, outdated=())
+    elif action == "flip":
+        return replace(before, upstream=slot)
+    elif action == "record":
+        slots = {each: replace(slots[each], enabled=(stack,) if each == slot else ()) for each in slots}
+        return replace(before, live=slot, boot=slot, current=wanted, preview=None, stale=False, slots=slots)
+    elif action == "stop":
+        slots[slot] = GONE
+    return replace(before, slots=slots)
+
+
+def test_every_plan_leads_to_the_wanted_release_without_a_gap():
+    seen = Counter()
+    slots = [GONE, WELL, CROWNED, replace(WELL, release=2), Slot(stacks=RUNS, release=2), Slot(enabled=RUNS)]
+    for live, stack, blue, green in product([None, "blue", "green"], [*RUNS, *REIGNS], slots, slots):
+        now, steps = state(live, blue, green), plan(state(live, blue, green), 2, stack)
+        case = f"{stack}, {live} is live, blue {blue}, green {green}: {steps}"
+        for action, slot in steps:
+            good = now.slots[slot].release == 2 and now.slots[slot].answers and now.slots[slot].stacks == (stack,)
+            assert action not in ("start", "stop") or slot != now.upstream, case
+            assert action not in ("flip", "record") or good, case
+            now = after(now, (action, slot), 2, stack)
+            seen[action] += 1
+        assert plan(now, 2, stack) == [], case
+    assert min(seen[action] for action in ("start", "flip", "record", "stop")) > 50
 
 
 def test_the_last_exception_is_the_decisive_line():
