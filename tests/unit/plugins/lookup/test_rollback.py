@@ -17,7 +17,7 @@ BLOG = {**SHOP, "name": "blog", "domains": ["blog.test"]}
 def status(stack, previous_stack):
     """Of the app shop, at release 2."""
     releases = [{"number": 1, "stack": previous_stack}, {"number": 2, "stack": stack}]
-    shop = {"app": "shop", "stack": stack, "release": 2, "held": None, "staged": None, "previous": 1, "releases": releases}
+    shop = {"app": "shop", "stack": stack, "release": 2, "staged": None, "previous": 1, "releases": releases}
     return {"apps": [shop, {"app": "old"}]}
 
 
