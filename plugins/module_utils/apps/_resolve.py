@@ -367,6 +367,7 @@ def _place(app: dict[str, Any], layout: Layout, base_directory: str | None) -> N
         preview_socket=layout.preview_socket,
         tls=_tls.place(app["tls"], base_directory),
         protocol=_registry.protocol(app["stack"]),
+        role=_registry.role(app["stack"]),
         upstream=layout.upstream(_registry.protocol(app["stack"])),
         system_packages=[*app["system_packages"], *_registry.server(app).build_packages(app)],
         static=[

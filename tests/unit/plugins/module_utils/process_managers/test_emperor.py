@@ -272,7 +272,7 @@ def wrapper(tmp_path):
         setpriv.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
         setpriv.chmod(0o755)
         text = (TEMPLATES / "vassal.j2").read_text().split("\n", 1)[1]
-        script = text.replace("{{ __uwsgi_directory }}", "/srv/wsgi")
+        script = text.replace("{{ __uwsgi_settings.directory }}", "/srv/wsgi")
         environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
         done = subprocess.run(
             ["sh", "-s", "--", *arguments], input=script, capture_output=True, text=True, env=environment, check=True
