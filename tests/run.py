@@ -26,6 +26,7 @@ BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/wsgi/stack"
 INSTALLED = BUILD / "installed"
 REPORTS = BUILD / "reports"
+OLDEST_PYTHON = "3.9"  # Debian 11's, the oldest that a host may run our modules with
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 ENVIRONMENT = {
@@ -88,6 +89,11 @@ def lint() -> Iterator[Check]:
     scripts = [path for path in project_files() if _is_shell_script(ROOT / path)]
     yield Check("ruff check", ["ruff", "check"])
     yield Check("ruff format", ["ruff", "format", "--check"])
+    on_hosts = {"modules", "module_utils"}
+    on_controller = {path.parent.name for path in ROOT.glob("plugins/*/*.py")} - on_hosts
+    for where, python, folders in (("on hosts", OLDEST_PYTHON, on_hosts), ("on the controller", PYTHON, on_controller)):
+        packages = [f"--package=ansible_collections.wsgi.stack.plugins.{folder}" for folder in sorted(folders)]
+        yield Check(f"mypy, what runs {where}", ["mypy", f"--python-version={python}", *packages])
     yield Check("yamllint", ["yamllint", "--strict", "."])
     yield Check("shellcheck", ["shellcheck", *scripts])
     yield Check("ansible-lint", ["ansible-lint", "--profile", "production", "--strict", "--nocolor"])

@@ -8,8 +8,8 @@ name: rollback_target
 short_description: Decide which release a WSGI app goes back to
 version_added: 0.1.0
 description:
-  - Without O(release), the live release if another one is held, which is dropped by that; else the newest release before the live
-    one that has been live itself and is on the host still.
+  - Without O(release), the live release if another one is staged, which is dropped; else the newest earlier release on the host
+    that was live itself.
 positional: _input
 options:
   _input:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, TypeVar
 
 T = TypeVar("T")
+A = TypeVar("A", bound=Mapping[str, Any])
 
 
 class StackError(Exception):
@@ -46,11 +47,22 @@ class InventoryError(StackError):
         super().__init__("inventory", cause)
 
 
+EXCEPTION = re.compile(r"([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit|Interrupt)\b")
+COMPLAINT = re.compile(
+    r"\b(errors?|denied|refused|cannot|can't|unable|failed|fatal|unknown|invalid|no such|not found|in use)\b", re.IGNORECASE
+)
+
+
 def decisive_line(log: str) -> str:
-    """The line of a log that names the cause: the last exception's, else the last one that is no request's; "" without any."""
+    """The line of a log that names the cause; "" if it is empty. Pure.
+
+    The last exception, since a traceback ends with it; else the first complaint, since what follows it are its consequences and
+    the messages of a server that cleans up; else the last line that is no request of uWSGI's.
+    """
     lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith("[pid: ")]
-    exceptions = [line for line in lines if re.match(r"([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit|Interrupt)\b", line)]
-    return (exceptions or lines or [""])[-1]
+    exceptions = [line for line in lines if EXCEPTION.match(line)]
+    complaints = [line for line in lines if COMPLAINT.search(line)]
+    return (exceptions[-1:] or complaints[:1] or lines[-1:] or [""])[0]
 
 
 def from_os_error(error: OSError, step: str = "host") -> StackError:
@@ -63,9 +75,7 @@ def from_os_error(error: OSError, step: str = "host") -> StackError:
     return StackError(step, f"{told}; fix that and run again.", trace)
 
 
-def for_each_app(
-    apps: Iterable[dict[str, Any]], work: Callable[[dict[str, Any]], T], jobs: int
-) -> tuple[dict[str, T], list[dict[str, Any]]]:
+def for_each_app(apps: Iterable[A], work: Callable[[A], T], jobs: int) -> tuple[dict[str, T], list[dict[str, Any]]]:
     """Do the same for many apps, ``jobs`` at once, each on its own.
 
     :returns: the result of each app that succeeded, by name, and the failures of the others

@@ -27,11 +27,6 @@ description:
   - The host's trust store is used for package indexes and repositories alike.
   - The failure of one app keeps no other from its build. The module then succeeds and returns RV(failures).
 options:
-  apps:
-    description: The apps, as P(wsgi.stack.resolve_apps#filter) returns them.
-    type: list
-    elements: dict
-    required: true
   secrets:
     description:
       - The apps' secrets, as P(wsgi.stack.app_secrets#filter) returns them.
@@ -53,33 +48,29 @@ options:
     default: 0.13.8
   jobs:
     description: How many builds are made at once. The number of processors if not given.
-    type: int
   directories:
     description:
       - What is in the source directories on the controller.
       - Set by the action plugin of this module, not by playbooks.
     type: dict
+extends_documentation_fragment:
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
+  - wsgi.stack.apps
+  - wsgi.stack.apps.jobs
 attributes:
   check_mode:
     description: Says what would be built, without changing the host.
-    support: full
     details:
       - As long as git, or an interpreter that the app's C(system_packages) may bring, is not installed, the digest is unknown.
   diff_mode:
     description: Shows each app's build before and after.
-    support: full
-  platform:
-    description: Debian, and distributions made from it.
-    support: full
-    platforms: debian
 requirements:
   - git and python3-venv on the host, as far as the apps and O(installer) need them
 seealso:
   - module: wsgi.stack.release
   - plugin: wsgi.stack.resolve_apps
     plugin_type: filter
-notes:
-  - Runs as root.
 """
 
 EXAMPLES = r"""
@@ -186,9 +177,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _build, _uv
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},
@@ -200,8 +192,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    if os.geteuid() != 0:
-        module.fail_json(msg="build: runs as an ordinary user, wanted root; add become: true.")
+    require_root(module)
     # What is shown with -vvv and registered, the parameters among it, comes without the passwords in addresses.
     module.no_log_values.update(_redact.credentials(json.dumps(module.params["apps"])))
     request = _build.Request(

@@ -27,8 +27,7 @@ options:
     description:
       - Apps as P(wsgi.stack.resolve_apps#filter) returns them. Those with the C(tls) mode V(certbot) get certificates, one for
         the domains of each site.
-    type: list
-    elements: dict
+    required: false
   certificates:
     description: Certificates, for sites that this collection does not configure.
     type: list
@@ -96,16 +95,12 @@ options:
       - A file on the host with the CA certificates to trust in place of the host's trust store, for an ACME server of one's own.
     type: path
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
+  - wsgi.stack.apps
 attributes:
   check_mode:
-    support: full
     details: Names are not fetched, since that takes a file in O(webroot); so a certificate that would be got may not be had.
-  diff_mode:
-    support: full
-  platform:
-    support: full
-    platforms: debian
 requirements:
   - certbot 1.21 or later and openssl on the host
 seealso:
@@ -113,7 +108,6 @@ seealso:
   - plugin: wsgi.stack.resolve_apps
     plugin_type: filter
 notes:
-  - Runs as root.
   - One certbot runs at a time. If another one runs, such as the timer's, this one waits for it, 15 minutes at the most.
 author:
   - The wsgi.stack founders (@wsgi-stack)
@@ -204,13 +198,13 @@ failures:
       elements: str
 """
 
-import os
 import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
 
 CERTIFICATE = {
@@ -234,15 +228,14 @@ OPTIONS = {
 }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         OPTIONS,
         mutually_exclusive=[("apps", "certificates")],
         required_one_of=[("apps", "certificates")],
         supports_check_mode=True,
     )
-    if os.geteuid() != 0:
-        module.fail_json(msg="certificate: runs as an ordinary user, wanted root; add become: true.")
+    require_root(module)
     options = module.params
     settings = _run.Settings(
         server=options["server"] or _command.configured_server(),

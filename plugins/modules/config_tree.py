@@ -135,15 +135,13 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment:
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
     details: O(validate) sees copies of the directories in a mount namespace of its own. Where that cannot be, as on a host where
       its program is not installed, O(service) does not run or O(needs) are not all there, RV(msg) says so.
-  diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: full
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
@@ -226,6 +224,7 @@ failures:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _transaction, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 APPS = {"type": "list", "elements": "str", "aliases": ["app"], "default": []}
 FILE = {
@@ -261,8 +260,9 @@ OPTIONS = {
 }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(OPTIONS, mutually_exclusive=[["service", "reload"]], supports_check_mode=True)
+    require_root(module)
     options = module.params
     module.no_log_values.clear()  # no_log kept the texts of all files out of the journal; in the diff they are wanted
     transaction = None

@@ -22,15 +22,7 @@ options:
     type: int
     default: 10
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
-    platforms: debian
+  - wsgi.stack.attributes.reader
 seealso:
   - module: wsgi.stack.socket_access
   - module: wsgi.stack.site_probe
@@ -149,7 +141,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _examine
 
 
-def main():
+def main() -> None:
     module = AnsibleModule({"timeout": {"type": "int", "default": 10}}, supports_check_mode=True)
     if module.params["timeout"] < 1:
         module.fail_json(msg=f"doctor: timeout: found {module.params['timeout']}, wanted 1 second or more.")

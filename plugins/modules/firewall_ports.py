@@ -26,15 +26,8 @@ options:
     type: str
     default: wsgi.stack
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
-    platforms: debian
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
@@ -69,7 +62,9 @@ reason:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _ufw
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 OPTIONS = {
     "ports": {"type": "list", "elements": "int", "required": True},
@@ -77,8 +72,9 @@ OPTIONS = {
 }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
+    require_root(module)
     comment = module.params["comment"]
     try:
         reason = _ufw.inactive()
@@ -87,8 +83,8 @@ def main():
         plan = _ufw.plan(_ufw.rules(), module.params["ports"], comment)
         if not module.check_mode:
             _ufw.carry_out(plan, comment)
-    except _ufw.FirewallError as error:
-        module.fail_json(msg=str(error))
+    except StackError as failure:
+        module.fail_json(msg=failure.cause)
     for port in plan.blocked:
         module.warn(f"Port {port} stays as it is: a rule of ufw that is not ours denies it or restricts it to some sources.")
     module.exit_json(

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: packages
-short_description: Install Debian packages, also on a host on which apt knows none yet
+short_description: Install Debian packages, even on a host without package lists
 version_added: 0.1.0
 description:
-  - Runs M(ansible.builtin.apt), without recommended packages, and fetches new package lists only if the installation fails
-    with the old ones. A run that installs nothing therefore asks no mirror.
-  - In check mode on a host without package lists, as a new one is, M(ansible.builtin.apt) fails.
-    This says what would be installed.
+  - Runs M(ansible.builtin.apt) without recommended packages. Package lists are only updated if the installation fails with the
+    present ones, so a run that installs nothing needs no mirror.
+  - On a new host without package lists M(ansible.builtin.apt) fails in check mode. This module says what would be installed.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 options:
@@ -21,13 +20,12 @@ options:
     type: list
     elements: str
     required: true
+extends_documentation_fragment:
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
 attributes:
-  check_mode:
-    description: Says what it would do without changing the host.
-    support: full
   diff_mode:
     description: Shows what is installed.
-    support: full
 """
 
 EXAMPLES = r"""
@@ -38,7 +36,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: In check mode, why it cannot be known in detail what would be installed.
+  description: In check mode, why the packages to install are not known in detail.
   type: str
   returned: in check mode, without package lists
 """

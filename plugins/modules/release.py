@@ -27,9 +27,6 @@ options:
   apps:
     description:
       - Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them. Those without an entry in O(builds) are left alone.
-    type: list
-    elements: dict
-    required: true
   secrets:
     description: What may be secret in the apps, as the filter P(wsgi.stack.app_secrets#filter) returns it.
     type: str
@@ -49,16 +46,16 @@ options:
     description: The name of this host among O(command_results).
     type: str
     default: ""
-  jobs:
-    description: How many apps are worked on at once. The number of processors if not given.
-    type: int
+extends_documentation_fragment:
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
+  - wsgi.stack.apps
+  - wsgi.stack.apps.jobs
 attributes:
   check_mode:
     description: Says what it would do without changing the host, and which commands would be run without running them.
-    support: full
   diff_mode:
     description: Shows the configuration that differs, the names of the variables, never their values, and the commands.
-    support: full
 """
 
 EXAMPLES = r"""
@@ -119,6 +116,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
 
@@ -134,11 +133,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    require_root(module)
     secrets = _resolve.read_secrets(module.params["secrets"])
     builds = module.params["builds"]
     processors = len(os.sched_getaffinity(0))
-    with open("/proc/sys/net/core/somaxconn", encoding="ascii") as stream:
-        host = {"processors": processors, "backlog": int(stream.read())}
+    host = {"processors": processors, "backlog": _sockets.somaxconn() or 128}  # 128 is the least that a kernel has by default
     request = _release.Request(host, module.check_mode, module.params["host"], module.params["command_results"])
 
     made, failures = _errors.for_each_app(

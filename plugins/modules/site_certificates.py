@@ -20,25 +20,16 @@ description:
   - Removes what no site presents any more and no file in C(/etc/nginx/sites-enabled) names. It does not reload nginx;
     RV(outdated) is for whoever does.
 options:
-  apps:
-    description: The apps, as P(wsgi.stack.resolve_apps#filter) returns them.
-    type: list
-    elements: dict
-    required: true
   given:
     description: What the controller's files contain; the module puts it here itself.
     type: str
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
+  - wsgi.stack.apps
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
     details: What a site presents, and what it would. Keys are never shown.
-  platform:
-    support: full
-    platforms: debian
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
@@ -100,10 +91,12 @@ failures:
 
 import base64
 import json
+from collections.abc import Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 
 OPTIONS = {
@@ -112,8 +105,9 @@ OPTIONS = {
 }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
+    require_root(module)
     given = json.loads(base64.b64decode(module.params["given"] or b"e30="))
     sites = _sites.sites(module.params["apps"])
     try:
@@ -135,7 +129,7 @@ def main():
     )
 
 
-def _shown(presented, which):
+def _shown(presented: Mapping[str, tuple[str, str]], which: int) -> str:
     return "".join(f"{name}: {what[which]}\n" for name, what in presented.items() if what[which])
 
 

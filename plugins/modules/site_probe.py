@@ -19,11 +19,6 @@ description:
   - An app that sleeps for want of requests is not asked, which would wake it, and with it all others of the host that do.
   - Tries again until O(timeout), since nginx takes up a new configuration in its own time.
 options:
-  apps:
-    description: The apps, as P(wsgi.stack.resolve_apps#filter) returns them.
-    type: list
-    elements: dict
-    required: true
   address:
     description: The address that nginx is asked at.
     type: str
@@ -37,16 +32,11 @@ options:
     type: int
     default: 10
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - wsgi.stack.attributes.reader
+  - wsgi.stack.apps
 attributes:
   check_mode:
-    support: full
     details: It asks once. What is wrong now may be right after a real run, so there are no RV(failures); RV(msg) names the apps.
-  diff_mode:
-    support: none
-  platform:
-    support: full
-    platforms: debian
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
@@ -108,7 +98,7 @@ OPTIONS = {
 }
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
     apps, address, port = module.params["apps"], module.params["address"], module.params["port"]
     if module.check_mode and not _probe.listening(address, port):

@@ -66,15 +66,7 @@ options:
     type: float
     default: 5
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
-    platforms: debian
+  - wsgi.stack.attributes.reader
 notes:
   - Without root it tries the sockets only for its own user, and says in RV(unseen) what it could not look at.
 author:
@@ -187,6 +179,9 @@ unseen:
   elements: str
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
@@ -209,13 +204,13 @@ OPTIONS = {
 }
 
 
-def target(wanted):
+def target(wanted: Mapping[str, Any]) -> Target:
     address = wanted["address"]
     address = f"unix:{address}" if address.startswith("/") else address
     return Target(address, wanted["protocol"], wanted["path"], wanted["host"], tuple(wanted["status"]))
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(OPTIONS, supports_check_mode=True, mutually_exclusive=[("user", "pid")])
     user, pid, sockets = module.params["user"], module.params["pid"], module.params["sockets"]
     try:

@@ -36,8 +36,7 @@ options:
     description:
       - Apps as P(wsgi.stack.resolve_apps#filter) returns them, each of whose C(python) is to have the plugins.
       - The failure of one app keeps no other from its plugin. The module then succeeds and returns RV(failures).
-    type: list
-    elements: dict
+    required: false
   plugins:
     description:
       - The plugins for each interpreter, named as the directories below C(plugins) in uWSGI's sources.
@@ -71,34 +70,30 @@ options:
     default: false
   jobs:
     description: How many plugins are built at once. The number of processors if not given.
-    type: int
   installed_build_dependencies:
     description:
       - What has been installed.
       - Set by the action plugin of this module, not by playbooks.
     type: list
     elements: str
+extends_documentation_fragment:
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
+  - wsgi.stack.apps
+  - wsgi.stack.apps.jobs
 attributes:
   check_mode:
     description: Says what would be built or removed, and why, without changing the host.
-    support: full
     details:
       - As long as uWSGI is not installed, or an interpreter that the app's C(system_packages) may bring, it would be built.
   diff_mode:
     description: Shows what each plugin was built of, and what it is built of now.
-    support: full
-  platform:
-    description: Debian, and distributions made from it, with systemd.
-    support: full
-    platforms: debian
 requirements:
   - uwsgi-core on the host
 seealso:
   - module: wsgi.stack.rollout
   - plugin: wsgi.stack.resolve_apps
     plugin_type: filter
-notes:
-  - Runs as root.
 """
 
 EXAMPLES = r"""
@@ -212,10 +207,11 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _ensure
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "python": {"type": "list", "elements": "str"},
@@ -231,8 +227,7 @@ def main():
         required_one_of=[("python", "apps")],
         supports_check_mode=True,
     )
-    if os.geteuid() != 0:
-        module.fail_json(msg="uwsgi_plugin: runs as an ordinary user, wanted root; add become: true.")
+    require_root(module)
     apps = module.params["apps"]
     request = _ensure.Request(
         wishes=_ensure.wishes(module.params["python"], apps),

@@ -68,7 +68,7 @@ def linker_flags(python: Mapping[str, Any]) -> str:
     return "" if system else f"-L{directory} -Wl,-rpath,{directory}"
 
 
-def plugin_name(python: dict[str, Any]) -> str:
+def plugin_name(python: Mapping[str, Any]) -> str:
     """The name of the uWSGI plugin for an interpreter, as Debian names its own: ``python311`` for /usr/bin/python3.11.
 
     An interpreter that another plugin would not do for has another name: ``python313t`` without the GIL, ``python311d`` with

@@ -19,6 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory, _git, _permissions
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer, choose
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
 
@@ -164,14 +165,9 @@ def _finish(app: Mapping[str, Any], path: str, stamp: Mapping[str, Any]) -> None
     for directory in directories:
         _permissions.publish(path, directory)
     _check(["sync", "--file-system", path])  # or a power failure could leave the stamp and not what it stands for
-    new = os.path.join(path, f".{STAMP}")
-    with open(new, "w", encoding="utf-8") as stream:
-        json.dump({**stamp, "static": sorted({*stamp["static"], *directories})}, stream, indent=2)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.chown(new, 0, os.stat(path).st_gid)
-    os.chmod(new, 0o640)
-    os.rename(new, os.path.join(path, STAMP))
+    text = json.dumps({**stamp, "static": sorted({*stamp["static"], *directories})}, indent=2)
+    group = str(os.stat(path).st_gid)
+    _files.write(os.path.join(path, STAMP), _files.File(text, 0o640, group=group), sync=True)
 
 
 def _remove(path: str) -> None:

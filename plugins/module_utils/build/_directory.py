@@ -68,13 +68,13 @@ def _digest(directory: str, exclude: Sequence[str], archive: tarfile.TarFile | N
                     reader.exhaust(member.size)
                 else:
                     archive.addfile(member, reader)
-            entry = ("file", path, f"{member.mode:o}", reader.digest.hexdigest())
+            entry = ["file", path, f"{member.mode:o}", reader.digest.hexdigest()]
         elif stat.S_ISLNK(status.st_mode):
             member.type, member.linkname = tarfile.SYMTYPE, os.readlink(full)
-            entry = ("link", path, member.linkname)
+            entry = ["link", path, member.linkname]
         else:
             member.type = tarfile.DIRTYPE
-            entry = ("directory", path)
+            entry = ["directory", path]
         if archive is not None and not member.isfile():
             archive.addfile(member)
         content.update(b"\0".join(os.fsencode(part) for part in entry) + b"\0\0")

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import inherited, leashed
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, inherited
 from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import CREDENTIALS
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -103,7 +103,7 @@ class Repository:
 
     def _git(self, arguments: Sequence[str], timeout: float = ASK_TIMEOUT, umask: int = 0o022) -> Completed:
         options = [word for option in OPTIONS for word in ("-c", option)]
-        return run(leashed(["git", *options, *arguments]), environment=self.environment, timeout=timeout, umask=umask)
+        return run(dies_with_parent(["git", *options, *arguments]), environment=self.environment, timeout=timeout, umask=umask)
 
     def _check(self, completed: Completed) -> None:
         if completed.code:

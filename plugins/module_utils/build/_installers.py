@@ -14,9 +14,13 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import of
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import leashed, pip_environment, uv_environment
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import (
+    dies_with_parent,
+    pip_environment,
+    uv_environment,
+)
 
 TIMEOUT = 3600  # seconds: what has no wheel is compiled
 
@@ -102,7 +106,7 @@ def project_kind(directory: str) -> str:
 
     A ``pyproject.toml`` without a build system is often there for the settings of linters and nothing else.
     """
-    pyproject = _disk.text_of(os.path.join(directory, "pyproject.toml"), size=-1)
+    pyproject = _files.text_of(os.path.join(directory, "pyproject.toml"), size=-1)
     if _has_table(pyproject, "build-system") or os.path.isfile(os.path.join(directory, "setup.py")):
         return "whole"
     return "dependencies" if _has_table(pyproject, "project") else ""
@@ -194,7 +198,7 @@ class Installer:
         if choice.project == "dependencies":
             targets += json.loads(self._run([pip[0], "-c", DEPENDENCIES]).splitlines()[-1])
         files = list(choice.files)
-        if targets and any("--hash=" in _disk.text_of(path, size=-1) for path in files):
+        if targets and any("--hash=" in _files.text_of(path, size=-1) for path in files):
             # One hash makes pip demand one of everything in the same call, and a directory can have none.
             log += self._run([*pip, *_arguments(files, [])])
             files = []
@@ -204,7 +208,9 @@ class Installer:
 
     def _run(self, argv: Sequence[str]) -> str:
         environment = {**self.environment, "UV_PROJECT_ENVIRONMENT": self.venv}
-        completed = run(leashed(argv), user=self.app["user"], environment=environment, directory=self.directory, timeout=TIMEOUT)
+        completed = run(
+            dies_with_parent(argv), user=self.app["user"], environment=environment, directory=self.directory, timeout=TIMEOUT
+        )
         if completed.code:
             raise StackError("install", cause(completed, self.python["version"]), completed.output)
         return completed.output

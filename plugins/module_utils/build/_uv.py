@@ -10,7 +10,7 @@ import tempfile
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import leashed, pip_environment
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, pip_environment
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
 
 VERSION = "0.13.8"
@@ -41,11 +41,11 @@ def _install(version: str, target: str) -> None:
         shutil.rmtree(leftover)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=os.path.dirname(target)) as scratch:
         venv = os.path.join(scratch, "venv")
-        made = run(leashed(["python3", "-m", "venv", venv]), timeout=TIMEOUT)
+        made = run(dies_with_parent(["python3", "-m", "venv", venv]), timeout=TIMEOUT)
         if made.code:
             _refuse(version, "the host's python3 makes no virtual environment; install the package python3-venv", made.output)
         pip = [os.path.join(venv, "bin/python"), "-m", "pip", "install", "--only-binary", ":all:", f"uv=={version}"]
-        installed = run(leashed(pip), environment=pip_environment(None, {}), timeout=TIMEOUT)
+        installed = run(dies_with_parent(pip), environment=pip_environment(None, {}), timeout=TIMEOUT)
         if installed.code:
             fix = "correct uv_version or the index in the host's /etc/pip.conf, or set app_installer: pip"
             _refuse(version, f"{installed.last_line.partition('ERROR: ')[2] or installed.last_line}; {fix}", installed.output)

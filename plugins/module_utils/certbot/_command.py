@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -93,7 +93,7 @@ def default_server(configuration: str) -> str:
 
 def configured_server() -> str:
     """The ACME server that certbot takes on this host if none is named."""
-    return default_server(_disk.text_of(CONFIGURATION))
+    return default_server(_files.text_of(CONFIGURATION))
 
 
 def accounts(server: str, directory: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _certificate
 
@@ -75,7 +75,7 @@ def configuration(name: str, directory: str = DIRECTORY) -> str:
 
 def read(directory: str = DIRECTORY) -> dict[str, Lineage]:
     """All lineages, by name, also what is left of one."""
-    found = set()
+    found: set[str] = set()
     for below, suffix in (("live", ""), ("archive", ""), ("renewal", ".conf")):
         path = os.path.join(directory, below)
         entries = os.listdir(path) if os.path.isdir(path) else []
@@ -105,7 +105,7 @@ def read_one(name: str, directory: str = DIRECTORY) -> Lineage:
 
 def ordered(name: str, webroot: str, directory: str = DIRECTORY) -> bool:
     """Whether a lineage is renewed as those are that were ordered here: by files in a directory that nobody else has."""
-    found = configured(Lineage(name), options(_disk.text_of(configuration(name, directory))))
+    found = configured(Lineage(name), options(_files.text_of(configuration(name, directory))))
     return found.authenticator == "webroot" and found.webroots == {webroot}
 
 

@@ -13,9 +13,8 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _acme, _challenge, _command, _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot._lineage import Lineage
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._disk import File, write
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _environment
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _environment, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, write
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _reload
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import DAY, OVERDUE
@@ -488,7 +487,7 @@ class Certificates:
                 failed.setdefault(wish, failure)
         mine = [wish for wish in steps if not wish.site and steps[wish].action == ISSUE and wish not in failed]
         stale = _presented.outdated(sites) if sites else []
-        if not stale and not (mine and run(["systemctl", "is-active", "--quiet", _reload.SERVICE]).code == 0):
+        if not stale and not (mine and _systemd.is_active(_reload.SERVICE)):
             return
         try:
             _reload.reload()

@@ -4,113 +4,23 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import grp
 import hashlib
 import os
-import pwd
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import File, Item, Link, Other, shipped_unchanged
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import shipped_unchanged
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-
-TEMPORARY = ".wsgi-stack.tmp"
-"""The end of a temporary file's name. The name begins with a dot, which every glob and every scan of a directory passes
-over, and lies in the directory of the file that it becomes, so that the rename is atomic."""
-
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Item
 
 CHECK_TIMEOUT = 120
 """Seconds that a program has to check a tree."""
 
 LOGS = "/var/log/nginx"
 """Where a check of nginx makes the logs that a configuration names and that are not there yet."""
-
-
-def read(path: str) -> Item | None:
-    """What is at a path now; None if there is nothing."""
-    try:
-        found = os.lstat(path)
-        if stat.S_ISLNK(found.st_mode):
-            return Link(os.readlink(path))
-        if not stat.S_ISREG(found.st_mode):
-            return Other("a directory" if stat.S_ISDIR(found.st_mode) else "a device, a pipe or a socket")
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            content = stream.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return File(content, stat.S_IMODE(found.st_mode), _user_name(found.st_uid), _group_name(found.st_gid))
-
-
-def text_of(path: str, size: int = 65536) -> str:
-    """The text of a file, "" if it cannot be read.
-
-    :param size: characters to read at most, -1 for all; who knows what a path leads to that somebody else has named
-    """
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read(size)
-    except OSError:
-        return ""
-
-
-def write(path: str, item: Item) -> None:
-    """Put an item at a path, in one rename.
-
-    :raises OSError: whatever the disk has to say, or that there is no such user or group
-    """
-    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}{TEMPORARY}")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)  # of a run that was killed
-    if isinstance(item, Link):
-        os.symlink(item.target, temporary)
-    elif isinstance(item, File):
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            stream.write(item.content)
-            if os.geteuid() == 0:
-                missing = account_missing(item)
-                if missing:
-                    raise FileNotFoundError(errno.ENOENT, f"{missing} is not there")
-                os.fchown(descriptor, _uid(item.owner), _gid(item.group))
-            os.fchmod(descriptor, item.mode)
-    os.rename(temporary, path)
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
-
-
-def account_missing(item: Item) -> str | None:
-    """The user or the group that an item shall belong to and that is not there, in words."""
-    if isinstance(item, File):
-        for what, look_up, name in (("the user", _uid, item.owner), ("the group", _gid, item.group)):
-            try:
-                look_up(name)
-            except KeyError:
-                return f"{what} {name}"
-    return None
-
-
-def _uid(name: str) -> int:
-    return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
-
-
-def _gid(name: str) -> int:
-    return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
 
 
 def unchanged_package_file(path: str) -> bool:
@@ -148,7 +58,7 @@ class Disk:
         for directory in missing_directories(path):
             os.mkdir(directory)
             os.chmod(directory, 0o755)
-        write(path, item)
+        _files.write(path, item)
 
     def remove(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):

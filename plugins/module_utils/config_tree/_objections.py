@@ -7,8 +7,9 @@ import os
 import re
 from dataclasses import dataclass
 
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import Entry, File, Link
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import Entry
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import NGINX
 
 
@@ -66,17 +67,25 @@ def places(objection: Objection, tree: dict[str, Entry]) -> list[tuple[str, int]
         return [(path, objection.line or 1)] if path in tree else []
     found = []
     for path, entry in sorted(tree.items()):
-        match = pattern.search(entry.item.content) if isinstance(entry.item, File) else None
+        text = text_in(entry)
+        match = pattern.search(text)
         if match:
-            found.append((path, entry.item.content.count("\n", 0, match.start("here")) + 1))
+            found.append((path, text.count("\n", 0, match.start("here")) + 1))
     return found
+
+
+def text_in(entry: Entry) -> str:
+    """The text of a file of the tree, "" of anything else."""
+    return entry.item.content if isinstance(entry.item, File) else ""
 
 
 def others(objection: Objection, tree: dict[str, Entry]) -> list[str]:
     """Files beside those of the tree that an objection is about, too. Looks at the disk."""
     pattern = trace(objection)
+    if pattern is None:
+        return []
     found = []
-    for directory in sorted({os.path.dirname(path) for path in tree}) if pattern else []:
+    for directory in sorted({os.path.dirname(path) for path in tree}):
         for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
             path = os.path.join(directory, name)
             # Debian's nginx reads what is enabled, not what is available.
@@ -106,7 +115,7 @@ def quoted(objection: Objection, tree: dict[str, Entry], path: str | None = None
     if not found:
         return objection.words + (f" in {objection.path}:{objection.line}" if objection.path else "")
     where, line = found[0]
-    lines = tree[where].item.content.splitlines()
+    lines = text_in(tree[where]).splitlines()
     text = lines[line - 1].strip() if line <= len(lines) else ""
     return f"{objection.words} in {where}:{line}" + (f" ({text})" if text else "")
 

@@ -12,11 +12,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._disk import (
     Disk,
     Rehearsal,
-    account_missing,
     missing_directories,
-    read,
     unchanged_package_file,
-    write,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._objections import (
     Objection,
@@ -28,8 +25,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._objections
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import (
     Entry,
-    File,
-    Item,
     Memory,
     TreeError,
     diffs,
@@ -43,7 +38,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
     target,
     to_json,
 )
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Item, missing_account, read, write
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _reload
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import last_error
@@ -185,7 +182,7 @@ class Transaction:
         problems = obstacles(self.wanted, self.current, self.ours)
         if not self.dry:
             for path, entry in {**self.initial, **self.wanted}.items():
-                missing = account_missing(entry.item)
+                missing = missing_account(entry.item)
                 if missing:
                     problems[path] = f"{path} shall belong to {missing}, which is not there; create it first"
         for path, sentence in sorted(problems.items()):
@@ -336,7 +333,7 @@ class Transaction:
         for app in apps:
             if self._passes(good - {app}):
                 good -= {app}
-            else:
+            elif self.last:
                 culprits.append((self.last, [app]))
         return culprits
 
@@ -347,8 +344,7 @@ class Transaction:
         return not fatal
 
     def _unit(self) -> dict[str, Any]:
-        shown = run(["systemctl", "show", "--property=ActiveState,UnitFileState,MainPID", str(self.service)])
-        values = dict(line.partition("=")[::2] for line in shown.output.splitlines())
+        values = _systemd.properties(str(self.service), ["ActiveState", "UnitFileState", "MainPID"])
         return {
             "active": values.get("ActiveState") in ("active", "reloading"),
             "disabled": values.get("UnitFileState") == "disabled",
@@ -392,8 +388,7 @@ class Transaction:
         if ended.code != 0:
             cause = ended.last_line
             if self.service:  # systemctl only refers to the journal
-                journal = run(["journalctl", "--unit", self.service, "--lines=30", "--output=cat", "--no-pager"])
-                cause = last_error(journal.output) or cause
+                cause = last_error(_systemd.journal([_systemd.written_by(self.service)], lines=30)) or cause
             raise TreeError(f"{self.name}: '{' '.join(argv)}' failed: {cause}; {STAYS}.")
 
     def _remember(self) -> None:

@@ -8,38 +8,13 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Item, Link, Other
 
 
 class TreeError(Exception):
     """What stops the whole tree; the message is one sentence."""
-
-
-@dataclass(frozen=True)
-class File:
-    """A regular file; ``mode`` is a number, ``owner`` and ``group`` are names, or numbers as text where there is no name."""
-
-    content: str
-    mode: int = 0o644
-    owner: str = "root"
-    group: str = "root"
-
-
-@dataclass(frozen=True)
-class Link:
-    """A symbolic link, its target as written in it."""
-
-    target: str
-
-
-@dataclass(frozen=True)
-class Other:
-    """Something that is neither; ``kind`` is said with its article."""
-
-    kind: str
-
-
-Item = Union[File, Link, Other]
 
 
 @dataclass(frozen=True)

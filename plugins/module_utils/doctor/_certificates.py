@@ -12,9 +12,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Server
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import LETSENCRYPT, Certificate, covered
 
@@ -151,16 +150,16 @@ def renewal(directory: str = LETSENCRYPT) -> Renewal:
     state = ", ".join(f"{name} is {state}" for name, state in states.items() if state != "active") or "there is no certbot.timer"
     hooks = [path for path in glob.glob(f"{directory}/renewal-hooks/*/*") if os.access(path, os.X_OK) and "/pre/" not in path]
     hooked_all = bool(hooks) or bool(
-        re.search(r"^\s*(deploy-hook|renew-hook|post-hook)\s*=", _disk.text_of(f"{directory}/cli.ini"), re.MULTILINE)
+        re.search(r"^\s*(deploy-hook|renew-hook|post-hook)\s*=", _files.text_of(f"{directory}/cli.ini"), re.MULTILINE)
     )
     hooked_all = hooked_all or any(re.search(r"--(?:deploy|renew|post)-hook|nginx", text) for _path, text in tasks)
     if states and not hooked_all:
-        hooked_all = bool(re.search(r"^ExecStart.*(?:hook|nginx)", _service(), re.MULTILINE))
+        hooked_all = bool(re.search(r"^ExecStart.*(?:hook|nginx)", _systemd.unit_files("certbot.service"), re.MULTILINE))
     configured, hooked = set(), set()
     for path in glob.glob(f"{directory}/renewal/*.conf"):
         name = os.path.basename(path)[: -len(".conf")]
         configured.add(name)
-        if hooked_all or reloads(_disk.text_of(path)):
+        if hooked_all or reloads(_files.text_of(path)):
             hooked.add(name)
     return Renewal(timer, "" if timer else state, frozenset(configured), frozenset(hooked))
 
@@ -205,17 +204,8 @@ def judge_renewal(certificates: Iterable[Certificate], found: Renewal) -> list[F
 
 
 def _timers() -> dict[str, str]:
-    shown = run(["systemctl", "show", "--property=Id,LoadState,ActiveState", *TIMERS], timeout=15).output
-    found = {}
-    for block in shown.split("\n\n"):
-        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if properties.get("LoadState") == "loaded":
-            found[properties.get("Id", "")] = properties.get("ActiveState", "")
-    return found
-
-
-def _service() -> str:
-    return run(["systemctl", "cat", "certbot.service"], timeout=15).output
+    found = _systemd.show(TIMERS, ["LoadState", "ActiveState"])
+    return {name: timer.get("ActiveState", "") for name, timer in found.items() if timer.get("LoadState") == "loaded"}
 
 
 def _cron() -> list[tuple[str, str]]:
@@ -224,7 +214,7 @@ def _cron() -> list[tuple[str, str]]:
     for path in sorted(path for pattern in CRON for path in glob.glob(pattern)):
         lines = [
             line
-            for line in _disk.text_of(path).splitlines()
+            for line in _files.text_of(path).splitlines()
             if re.search(r"certbot|letsencrypt", line) and not line.lstrip().startswith("#")
         ]
         lines = [line for line in lines if "/run/systemd/system" not in line]

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _certificates,
     _descriptors,
@@ -30,10 +29,11 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding, ordered, worst
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._server import Process
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _sockets, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Server, Upstream
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _owner
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access, Target
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _certificate
@@ -143,7 +143,7 @@ def examine(timeout: float) -> dict[str, Any]:
     for server, finding in _host.clashes(configuration.servers):
         next(site for site in sites if server in site.servers).findings.append(finding)
     general = _host.judge_nginx(nginx, configuration, root)
-    general += _host.judge_backlogs(configuration, _queues.somaxconn())
+    general += _host.judge_backlogs(configuration, _sockets.somaxconn())
     general += _host.judge_disks(_host.disks([*_host.DIRECTORIES, *_directories(backends.values())]))
     return _result(nginx, sites, backends, general, root, own.result())
 
@@ -195,11 +195,11 @@ def _backends(
         accesses = _examine.examine([target for target, _named in asked.values()], timeout=timeout)
     except StackError as failure:
         accesses = [Access(*key, code="not_checked", sentence=failure.cause) for key in asked]
-    after, inodes = _sockets.listeners(), _queues.inodes()
+    after, inodes = _sockets.listeners(), _sockets.inodes()
     everybody = _processes.everybody()
     links = _descriptors.look_as_users(pid for pid, _start in everybody)
     host = _server.Host(everybody, links, _server.core(), _processes.command_lines())
-    limit = _queues.somaxconn()
+    limit = _sockets.somaxconn()
 
     def look(backend: Backend, access: Access) -> None:
         backend.access = access
@@ -228,7 +228,7 @@ def _with_server(backend: Backend, inodes: Mapping[str, str], host: _server.Host
         pids = {*backend.listener.pids, *_queues.holders(inode, host.links)}
     peer = (backend.access.peer.get("pid") if backend.access else 0) or 0
     pid = _server.main_of(pids or [peer], host.everybody)
-    server = _owner.described(pid) if pid else None
+    server = _processes.described(pid) if pid else None
     owner = _owner.owner(path, server)
     backend.unit_name = server.unit if server else owner.unit if owner else ""
     slot = SLOT.fullmatch(path)
@@ -268,7 +268,7 @@ def _slot_unit(unit: str) -> str:
 def _program_command(files: Iterable[str], name: str) -> tuple[str, list[str]]:
     """The directory and the command of a program of supervisor."""
     for path in files:
-        options = _server_options.programs(_disk.text_of(path)).get(name)
+        options = _supervisor_files.programs(_files.text_of(path)).get(name)
         if options:
             return options.get("directory", ""), _server_options.words(options.get("command", ""))
     return "", []
@@ -281,7 +281,7 @@ def _app_log(backend: Backend) -> list[str]:
         text = _logs.tail(process.log)
     elif backend.unit_name.endswith(".service") and not backend.program:
         since = max(process.started if process else 0.0, time.time() - _logs.DAY)
-        text = _logs.journal(_fields(backend), since) if _fields(backend) else ""
+        text = _systemd.journal(_fields(backend), since, lines=1000, dated=True, sync=False) if _fields(backend) else ""
     return _logs.shown(_logs.app_errors(text))
 
 
@@ -289,12 +289,12 @@ def _fields(backend: Backend) -> list[str]:
     """What the messages of a server have in the journal; nothing if others of the same unit have it, too."""
     slot = SLOT.fullmatch(os.path.realpath(backend.address[len("unix:") :]))
     if slot and backend.unit_name == _layout.EMPEROR:
-        return [f"_SYSTEMD_UNIT={backend.unit_name}", f"SYSLOG_IDENTIFIER={_layout.Layout(slot[1]).instance(slot[2])}"]
+        return [_systemd.written_by(backend.unit_name), f"SYSLOG_IDENTIFIER={_layout.Layout(slot[1]).instance(slot[2])}"]
     if SHARED.search(backend.unit_name):
         return []
     # Of its present run, or its last one: what was wrong before that may have been fixed.
     invocation = backend.unit.get("InvocationID", "")
-    return [f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [f"_SYSTEMD_UNIT={backend.unit_name}"]
+    return [f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [_systemd.written_by(backend.unit_name)]
 
 
 def _judged(backend: Backend, limit: int) -> list[Finding]:

@@ -21,7 +21,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Server
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _owner
 
 FULL, NEARLY = 99.5, 95.0
 """Percent of a file system in use, as df(1) counts."""
@@ -200,7 +199,7 @@ def nginx(tested: Completed | None, unit: Mapping[str, str]) -> Nginx:
     masters = sorted(pid for pid, words in lines.items() if words[0].startswith(_configuration.MASTER))
     everybody = _processes.everybody()
     workers = [process[0] for process, parent in everybody.items() if parent in masters]
-    starts = [_owner.started(pid) for pid in workers if "worker process" in " ".join(lines.get(pid, []))]
+    starts = [_processes.started(pid) for pid in workers if "worker process" in " ".join(lines.get(pid, []))]
     if tested is None or tested.code == 127:
         return Nginx(pid=masters[0] if masters else 0)
     version = re.search(r"nginx/(\S+)", run([tested.argv[0], "-v"], timeout=10).output)

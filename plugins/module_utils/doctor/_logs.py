@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 TAIL_BYTES = 262144
 """How much of a log's end is read."""
@@ -21,7 +20,6 @@ DAY = 86400  # seconds
 KEPT = 5
 """How many sorts of lines are told of each log."""
 
-TIMEOUT = 15  # seconds
 LENGTH = 300
 """Characters of a line that are kept."""
 
@@ -150,14 +148,3 @@ def recent(path: str) -> bool:
         return os.path.getmtime(path) > time.time() - DAY
     except OSError:
         return False
-
-
-def journal(fields: Sequence[str], since: float) -> str:
-    """The messages in the journal with some fields.
-
-    :param fields: as FIELD=VALUE, see systemd.journal-fields(7)
-    :param since: seconds since the epoch
-    """
-    words = ["journalctl", "--quiet", "--no-pager", "--output", "short-iso", "--lines", "1000", "--since", f"@{int(since)}"]
-    done = run([*words, *fields], timeout=TIMEOUT)
-    return done.output if done.code == 0 else ""

@@ -14,12 +14,11 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _server_options, _units
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity, _owner
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _file, _uwsgi_binary
 
 MARGIN = 0.5
@@ -136,8 +135,8 @@ def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) 
         return Process()
     family = sorted(_processes.family(pid, host.everybody), key=lambda process: process[1])
     children = [process[0] for process in family if process[0] != pid]
-    starts = [_owner.started(child) for child in children]
-    started = _owner.started(pid)
+    starts = [_processes.started(child) for child in children]
+    started = _processes.started(pid)
     working = min([start for start in starts if start] or [started])
     words = host.lines.get(pid) or [""]
     environ = dict(pair.partition("=")[::2] for pair in _texts(pid, "environ").split("\0") if "=" in pair)
@@ -355,7 +354,7 @@ def _environment(
 def _made_for(environment: str) -> str:
     if not environment:
         return ""
-    text = _disk.text_of(os.path.join(environment, "pyvenv.cfg"))
+    text = _files.text_of(os.path.join(environment, "pyvenv.cfg"))
     version = _preflight.environment_version(text)
     return "" if version == "unknown" else version
 
@@ -425,4 +424,4 @@ def _user(pid: int) -> str:
 
 
 def _texts(pid: int, name: str) -> str:
-    return _disk.text_of(f"/proc/{pid}/{name}", size=-1)
+    return _files.text_of(f"/proc/{pid}/{name}", size=-1)

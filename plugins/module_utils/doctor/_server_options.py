@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import configparser
 import os
 import re
 import shlex
@@ -12,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable
 
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 
 SHORT = {
     "-s": "socket",
@@ -93,7 +92,7 @@ def read(words: Sequence[str], directory: str, reader: Callable[[str], str] | No
     :param reader: returns the text of a file, "" if it cannot be read; for tests
     """
     options = Options(kind(words))
-    told = _Told(options, reader or _disk.text_of)
+    told = _Told(options, reader or _files.text_of)
     told.command_line(words, directory)
     return options
 
@@ -178,14 +177,3 @@ def words(command: str) -> list[str]:
         return shlex.split(command)
     except ValueError:
         return command.split()
-
-
-def programs(text: str) -> dict[str, dict[str, str]]:
-    """The programs in the text of a configuration of supervisor, each with its options. Pure."""
-    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        return {}
-    sections = [name for name in parser.sections() if name.startswith(("program:", "fcgi-program:"))]
-    return {name.partition(":")[2]: dict(parser.items(name)) for name in sections}

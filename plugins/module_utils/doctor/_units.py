@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 PROPERTIES = (
-    "Id",
     "LoadState",
     "ActiveState",
     "SubState",
@@ -42,17 +42,7 @@ Unit = Mapping[str, str]
 
 def show(units: Iterable[str]) -> dict[str, dict[str, str]]:
     """The properties of units, by their names, with one call of systemctl."""
-    wanted = sorted(set(units) - {""})
-    if not wanted:
-        return {}
-    done = run(["systemctl", "show", f"--property={','.join(PROPERTIES)}", "--", *wanted], timeout=TIMEOUT)
-    return parse(done.output) if done.code == 0 else {}
-
-
-def parse(output: str) -> dict[str, dict[str, str]]:
-    """What ``systemctl show`` prints: a block of NAME=VALUE lines for each unit. Pure."""
-    blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in output.split("\n\n"))
-    return {block["Id"]: block for block in blocks if "Id" in block}
+    return _systemd.show(units, PROPERTIES)
 
 
 def command(unit: Unit) -> list[str]:

@@ -17,8 +17,9 @@ TIMED_OUT = 124
 class Completed:
     """A program that has ended.
 
-    ``code`` is its exit code, 127 if there is no such program and 124 if it was stopped at the time limit,
-    as a shell and timeout(1) would say.
+    :ivar code: its exit code; as in a shell 127 if there is no such program and 126 if it may not be run, and as with timeout(1)
+        124 if it was killed at the time limit
+    :ivar output: what it printed, stdout and stderr together
     """
 
     argv: tuple[str, ...]
@@ -27,7 +28,7 @@ class Completed:
 
     @property
     def last_line(self) -> str:
-        """The last line of the output that is not blank; most programs put the cause there."""
+        """The last line of the output that is not blank, where most programs put the cause; a sentence if there is no output."""
         lines = [line.strip() for line in self.output.splitlines() if line.strip()]
         return lines[-1] if lines else f"{self.argv[0]} ended with code {self.code} and no output"
 
@@ -41,13 +42,17 @@ def run(
     stdin: bytes | None = None,
     umask: int = 0o022,
 ) -> Completed:
-    """Run a program to its end and keep what it prints, stdout and stderr together.
+    """Run a program to its end and keep what it prints, stdout and stderr together. It does not fail: see ``Completed.code``.
 
-    :param user: the user to become, with the groups of the user database; the present one if not given
-    :param environment: all variables of the program but PATH, LANG, HOME and USER, which have defaults
-    :param timeout: seconds, after which it is killed
+    :param user: run it as this user, with the groups that the user database has; the current user if not given, or not root
+    :param environment: variables of the program, in addition to PATH, LANG, HOME and USER; nothing else is inherited
+    :param timeout: seconds after which it is killed; None for no limit
+    :param stdin: what it reads; nothing by default
+    :raises KeyError: there is no such user
     """
-    identity: dict[str, object] = {}
+    uid: int | None = None
+    gid: int | None = None
+    groups: list[int] | None = None
     base = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": "C.UTF-8",
@@ -58,11 +63,7 @@ def run(
         account = pwd.getpwnam(user)
         base.update(HOME=account.pw_dir, USER=user)
         if os.geteuid() == 0:
-            identity = {
-                "user": account.pw_uid,
-                "group": account.pw_gid,
-                "extra_groups": os.getgrouplist(user, account.pw_gid),
-            }
+            uid, gid, groups = account.pw_uid, account.pw_gid, os.getgrouplist(user, account.pw_gid)
     try:
         completed = subprocess.run(
             list(argv),
@@ -75,7 +76,9 @@ def run(
             timeout=timeout,
             umask=umask,
             check=False,
-            **identity,
+            user=uid,
+            group=gid,
+            extra_groups=groups,
         )
     except FileNotFoundError as error:
         return Completed(tuple(argv), 127, f"{error.filename or argv[0]}: no such file or directory")

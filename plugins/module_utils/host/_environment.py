@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the programs that a build starts get from their surroundings."""
+"""Environment variables of the programs that builds start: proxies, trust store, caches of pip and uv."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ PIP_CONFIGURATION = ("/etc/pip.conf", "/etc/xdg/pip/pip.conf")
 
 
 def inherited(*names: str) -> dict[str, str]:
-    """The proxies, and the other variables named, that the play set with ``environment``."""
+    """The proxy variables, and those named, that are set here, as a play does with ``environment``."""
     wanted = [*PROXIES, *(name.upper() for name in PROXIES), *names]
     return {name: os.environ[name] for name in wanted if os.environ.get(name)}
 
 
-def leashed(argv: Sequence[str]) -> list[str]:
-    """A command that does not outlive the run: one that is killed would otherwise go on writing where the next run writes."""
+def dies_with_parent(argv: Sequence[str]) -> list[str]:
+    """A command that is killed when this process ends, see PR_SET_PDEATHSIG in prctl(2).
+
+    If a run is killed, its commands would otherwise go on writing where the next run writes.
+    """
     return ["setpriv", "--pdeathsig", "KILL", "--", *argv]
 
 
 def pip_environment(cache: str | None, overrides: Mapping[str, str]) -> dict[str, str]:
-    """The variables of pip: quiet, with the host's trust store rather than pip's own, and ``overrides`` before all of it.
+    """The variables of pip: quiet, and with the host's trust store instead of pip's own.
 
-    A variable has precedence over ``/etc/pip.conf``, so a ``cert`` that is set there keeps ours away.
+    A variable has precedence over ``/etc/pip.conf``, so PIP_CERT is not set if ``cert`` is set there.
 
-    :param cache: where compilers and package managers that a build calls may write what they keep in a home: the app's own
-        belongs to root; nothing is kept if not given
+    :param cache: a directory for pip's cache, and the home of compilers and package managers that a build calls, since the app's
+        own home belongs to root; None for no cache
+    :param overrides: variables that have precedence over all others
     """
     environment = {
         **inherited(),
@@ -49,16 +53,20 @@ def pip_environment(cache: str | None, overrides: Mapping[str, str]) -> dict[str
 
 
 def uv_environment(cache: str, overrides: Mapping[str, str]) -> dict[str, str]:
-    """The variables of uv: the host's trust store and interpreters only, and ``overrides`` before all of it."""
+    """The variables of uv: quiet, with the host's trust store, and with interpreters of the host only.
+
+    :param cache: a directory for uv's cache, and its home
+    :param overrides: variables that have precedence over all others
+    """
     environment = {
         **inherited(),
         "HOME": cache,
         "UV_CACHE_DIR": os.path.join(cache, "uv"),
-        "UV_LINK_MODE": "copy",  # the build changes hands when it is done, the cache does not
+        "UV_LINK_MODE": "copy",  # the finished build is given to root, the cache is not
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_SYSTEM_CERTS": "1",
-        "UV_NATIVE_TLS": "1",  # what earlier versions call it
+        "UV_NATIVE_TLS": "1",  # its name in earlier versions
         "NO_COLOR": "1",
     }
     return {**environment, **overrides}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeping runs apart that change the same place."""
+"""Locks between runs that change the same directory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def locked(directory: str) -> Iterator[None]:
-    """Wait for other runs to be done with a directory, and keep them away from it meanwhile.
+    """Hold an exclusive lock on a directory; waits, without a limit, for a run that holds it.
 
-    The kernel gives the lock back when its holder ends, however that happens.
+    The kernel releases the lock when the process ends, also when it is killed, see flock(2).
+
+    :raises OSError: there is no such directory
     """
     lock = os.open(directory, os.O_RDONLY)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Debian's package management knows of packages."""
+"""Debian packages: which are installed, and which apt could install."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LISTS = "/var/lib/apt/lists/*_Packages*"
 
 
 def installed(names: Iterable[str]) -> set[str]:
-    """Which packages are installed."""
+    """Those of some packages that are installed."""
     wanted = sorted(set(names))
     if not wanted:
         return set()
@@ -22,7 +22,7 @@ def installed(names: Iterable[str]) -> set[str]:
 
 
 def installable(names: Iterable[str]) -> set[str]:
-    """Which packages apt could install: all of them as long as it has no lists of packages, as on a new host."""
+    """Those of some packages that apt could install; all of them while apt has no package lists, as on a new host."""
     wanted = sorted(set(names))
     if not wanted or not glob.glob(LISTS):
         return set(wanted)
@@ -30,12 +30,12 @@ def installable(names: Iterable[str]) -> set[str]:
 
 
 def candidates(policy: str) -> set[str]:
-    """The packages that have a candidate, in what ``apt-cache policy`` prints."""
+    """The packages with a candidate in the output of ``apt-cache policy``. Pure."""
     return set(re.findall(r"^(\S+):\n.*\n  Candidate: [^(\n]", policy, re.MULTILINE))
 
 
 def listed(names: Iterable[str]) -> str:
-    """Packages in words, each once."""
+    """``the package a``, or ``the packages a, b and c``; each once, and at least one is needed."""
     words = list(dict.fromkeys(names))
     if len(words) == 1:
         return f"the package {words[0]}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processes as /proc shows them: what a process has in memory, and which others it has started."""
+"""Processes as /proc shows them: owner, start, children, memory, and files that were replaced since they were loaded."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ import contextlib
 import os
 import re
 import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd
 
 PROGRAM = re.compile(r"/s?bin/[^/]+$|_plugin\.so$|/libpython[^/]*$")
-"""What of a process's memory makes it another server when it is replaced: the executable, a plugin of uWSGI, a libpython."""
+"""The mapped files whose replacement calls for a restart: executables, plugins of uWSGI, and libpython."""
 
 DELETED = " (deleted)"
 
 Process = tuple[int, int]
-"""A process: its id and its start, in clock ticks after the boot. An id alone is used again."""
+"""A process: its id and its start, in clock ticks after the boot. An id alone is reused."""
 
 
 def replaced(pid: int) -> list[str]:
-    """The programs and libraries that a process runs and that are no longer the files of those names, as after an upgrade.
+    """The programs and libraries of a process that were replaced on the disk after it loaded them, as by an upgrade.
 
-    Not from /proc/PID/exe: reading that link takes a capability that root does not have in every container.
+    Read from /proc/PID/maps, not /proc/PID/exe: reading that link takes a capability that root lacks in some containers.
+
+    :returns: their paths, sorted; empty if the process is gone
     """
     try:
         with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as stream:
@@ -30,14 +37,14 @@ def replaced(pid: int) -> list[str]:
 
 
 def replaced_in(maps: str) -> list[str]:
-    """The paths, sorted, from the text of /proc/PID/maps (proc(5)): its sixth column is the path of what is mapped."""
+    """The same from the text of /proc/PID/maps, whose sixth column is the path of the mapped file, see proc(5). Pure."""
     columns = (line.split(maxsplit=5) for line in maps.splitlines())
     gone = {words[5][: -len(DELETED)] for words in columns if len(words) == 6 and words[5].endswith(DELETED)}
     return sorted(path for path in gone if PROGRAM.search(path))
 
 
 def everybody() -> dict[Process, int]:
-    """All processes of the host, and the id of each one's parent."""
+    """All processes of the host, each with the id of its parent."""
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -48,7 +55,10 @@ def everybody() -> dict[Process, int]:
 
 
 def parsed(stat: str) -> tuple[Process, int]:
-    """A process and its parent's id from the text of /proc/PID/stat (proc(5)); a name may have blanks and brackets in it."""
+    """A process and its parent's id from the text of /proc/PID/stat, see proc(5). Pure.
+
+    The second field is the program's name in brackets; the name itself may contain blanks and brackets.
+    """
     pid, _bracket, rest = stat.partition(" (")
     words = rest.rpartition(") ")[2].split()
     return (int(pid), int(words[19])), int(words[1])
@@ -69,7 +79,7 @@ def family(pid: int, processes: dict[Process, int]) -> set[Process]:
 
 
 def command_lines() -> dict[int, list[str]]:
-    """How each process of the host was called, by its id."""
+    """The command line of each process of the host, by its id."""
     found = {}
     for pid, _start in everybody():
         with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as stream:
@@ -78,7 +88,7 @@ def command_lines() -> dict[int, list[str]]:
 
 
 def memory(pid: int) -> int | None:
-    """The memory of a process in bytes, what it shares with others divided among them (PSS); None if the kernel does not tell."""
+    """The memory of a process in bytes, with shared pages divided among those that share them (PSS); None if unknown."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii", errors="replace") as stream:
             sizes = re.findall(r"^Pss:\s+(\d+) kB$", stream.read(), re.MULTILINE)
@@ -88,7 +98,7 @@ def memory(pid: int) -> int | None:
 
 
 def unit(pid: int) -> str | None:
-    """The service of systemd that a process belongs to."""
+    """The systemd service that a process belongs to, from its control group; None if it belongs to none, or is gone."""
     try:
         with open(f"/proc/{pid}/cgroup", encoding="utf-8") as stream:
             return next(iter(re.findall(r"/([^/\n]+\.service)", stream.read())), None)
@@ -96,8 +106,81 @@ def unit(pid: int) -> str | None:
         return None
 
 
+@dataclass(frozen=True)
+class ListeningProcess:
+    """A process that runs, as a rule one that listens on a socket.
+
+    :ivar uid: of the user whose files it may open
+    :ivar command: its command line
+    :ivar unit: the service of systemd that it belongs to, "" if it belongs to none
+    :ivar started: seconds since the epoch
+    """
+
+    pid: int
+    uid: int
+    command: tuple[str, ...] = ()
+    unit: str = ""
+    started: float = 0.0
+
+    @property
+    def user(self) -> str:
+        """The name of the user it runs as."""
+        return _accounts.user_name(self.uid)
+
+    @property
+    def name(self) -> str:
+        """The process in words."""
+        program = os.path.basename(self.command[0].split(" ")[0].rstrip(":")) if self.command and self.command[0] else "process"
+        return f"{program} (process {self.pid}, user {self.user})"
+
+    def result(self) -> dict[str, object]:
+        """The process as modules return it."""
+        return {"pid": self.pid, "user": self.user, "command": " ".join(self.command), "unit": self.unit}
+
+
+def described(pid: int) -> ListeningProcess | None:
+    """A process that runs, None if it is gone."""
+    try:
+        uid = int(status(pid)["Uid"][3])
+    except OSError:
+        return None
+    return ListeningProcess(pid, uid, tuple(command_lines().get(pid, [])), unit(pid) or "", started(pid))
+
+
+def main_process(service: str) -> ListeningProcess | None:
+    """The main process of a service of systemd, None if it does not run."""
+    pid = _systemd.main_pid(service)
+    return described(pid) if pid > 1 else None
+
+
+def started(pid: int) -> float:
+    """When a process began, in seconds since the epoch; 0 if it is gone."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+        (_pid, ticks), _parent = parsed(stream.read())
+        with open("/proc/uptime", encoding="ascii") as uptime:
+            booted = time.time() - float(uptime.read().split()[0])
+        return booted + ticks / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def status(pid: int | str) -> dict[str, list[str]]:
+    """The words of each line of /proc/PID/status, by the line's name, see proc(5).
+
+    :param pid: a process id, or ``self``
+    :raises OSError: there is no such process
+    """
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
+        return status_fields(stream)
+
+
+def status_fields(lines: Iterable[str]) -> dict[str, list[str]]:
+    """The same from the lines of that file. Pure."""
+    pairs = (line.partition(":") for line in lines)
+    return {name: rest.split() for name, _colon, rest in pairs}
+
+
 def kill(processes: set[Process]) -> None:
-    """Kill those of some processes that are still there."""
+    """Kill those of some processes that still run, with SIGKILL."""
     for pid, _start in processes & set(everybody()):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

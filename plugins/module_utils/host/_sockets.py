@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the kernel knows of listening unix sockets."""
+"""What the kernel knows of listening sockets: the only reader of ss(8)."""
 
 from __future__ import annotations
 
@@ -8,27 +8,21 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
+TIMEOUT = 20
+"""Seconds after which ss(8) is stopped."""
+
 
 def waiting(path: str) -> int:
-    """How many connections wait in a socket's backlog for the server to accept them; 0 if nobody listens there."""
-    return parse(run(["ss", "--unix", "--listening", "--no-header"]).output).get(path, 0)
-
-
-def parse(output: str) -> dict[str, int]:
-    """The backlog by path, from what ss(8) prints: for a listening socket its column Recv-Q is the backlog.
-
-    Columns: type, state, Recv-Q, Send-Q, path, inode, peer, peer's inode.
-    """
-    found: dict[str, int] = {}
-    for row in (line.split() for line in output.splitlines()):
-        if len(row) > 4 and row[1] == "LISTEN" and row[2].isdigit():
-            path = _known_as(row[4])
-            found[path] = found.get(path, 0) + int(row[2])
-    return found
+    """How many connections wait in a unix socket's backlog for the server to accept them; 0 if nothing listens there."""
+    address = f"unix:{path}"
+    return sum(listener.waiting for listener in parse(_shown("--unix")) if listener.address == address)
 
 
 def _known_as(path: str) -> str:
-    """The name by which a socket is found: the kernel shows what a gunicorn of ours called it first, with its process id."""
+    """The path by which clients find a socket.
+
+    A gunicorn of ours binds ``blue.PID.sock`` and renames it to ``blue.sock``; the kernel goes on showing the first name.
+    """
     return re.sub(r"/(blue|green)\.\d+\.sock$", r"/\1.sock", path)
 
 
@@ -37,8 +31,9 @@ class Listener:
     """A listening socket.
 
     :ivar address: ``unix:/path``, ``unix:@name`` of the abstract namespace, or ``host:port``
-    :ivar waiting: connections in its backlog, of ``limit``
-    :ivar pids: the processes that have it open, as far as one may see them
+    :ivar waiting: connections in its backlog
+    :ivar limit: how many there may be
+    :ivar pids: the processes that have it open, as far as this process may see them
     """
 
     address: str
@@ -48,17 +43,54 @@ class Listener:
 
 
 def listeners() -> list[Listener]:
-    """All listening sockets of this network namespace, unix and TCP; those of all mount namespaces."""
-    command = ["ss", "--unix", "--tcp", "--listening", "--numeric", "--processes", "--no-header"]
-    return parse_listeners(run(command, timeout=20).output)
+    """All listening sockets, unix and TCP, of this network namespace, and of all mount namespaces."""
+    return parse(_shown("--unix", "--tcp", "--numeric", "--processes"))
 
 
-def parse_listeners(output: str) -> list[Listener]:
-    """The same from what ss(8) prints: for a listening socket Recv-Q is its backlog and Send-Q the limit of that."""
+def parse(output: str) -> list[Listener]:
+    """Listening sockets from the output of ss(8), where their Recv-Q is the backlog and Send-Q its limit. Pure.
+
+    Columns: type, state, Recv-Q, Send-Q, address, inode or peer, and then those that the options add.
+    """
     found = []
-    for row in (line.split() for line in output.splitlines()):
-        if len(row) > 4 and row[1] == "LISTEN" and row[2].isdigit() and row[3].isdigit():
+    for row in _rows(output):
+        if row[2].isdigit() and row[3].isdigit():
             pids = tuple(sorted({int(pid) for pid in re.findall(r"\bpid=(\d+)", " ".join(row[5:]))}))
             address = f"unix:{_known_as(row[4])}" if row[0].startswith("u_") else row[4]
             found.append(Listener(address, int(row[2]), int(row[3]), pids))
     return found
+
+
+def inodes() -> dict[str, str]:
+    """The inode of each listening socket, by its address: ``unix:/path`` or ``host:port``."""
+    return parse_inodes(_shown("--unix", "--tcp", "--numeric", "--extended"))
+
+
+def parse_inodes(output: str) -> dict[str, str]:
+    """Inodes from the output of ss(8): of a unix socket the sixth column, of a TCP socket the field ``ino``. Pure."""
+    found = {}
+    for row in _rows(output):
+        if row[0].startswith("u_"):
+            found[f"unix:{row[4]}"] = row[5]
+        else:
+            match = re.search(r"\bino:(\d+)", " ".join(row))
+            found[row[4]] = match[1] if match else ""
+    return found
+
+
+def somaxconn() -> int:
+    """The longest backlog that the kernel allows (net.core.somaxconn), 0 if it cannot be known."""
+    try:
+        with open("/proc/sys/net/core/somaxconn", encoding="ascii") as stream:
+            return int(stream.read())
+    except (OSError, ValueError):
+        return 0
+
+
+def _shown(*options: str) -> str:
+    return run(["ss", "--listening", "--no-header", *options], timeout=TIMEOUT).output
+
+
+def _rows(output: str) -> list[list[str]]:
+    rows = (line.split() for line in output.splitlines())
+    return [row for row in rows if len(row) > 5 and row[1] == "LISTEN"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ports that ufw, the firewall of Debian and Ubuntu, lets in."""
+"""TCP ports that ufw, the firewall of Debian and Ubuntu, has open."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-
-
-class FirewallError(Exception):
-    """ufw did not do what it was asked for; the message is one sentence."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule about incoming TCP.
+    """A rule for incoming TCP connections.
 
-    ``ports``: ranges, first and last included. ``anybody``: it is about every source and every address of the host.
+    :ivar action: ``allow``, ``limit``, ``deny`` or ``reject``
+    :ivar ports: ranges, with first and last port included
+    :ivar anybody: it holds for every source and every address of the host
     """
 
     action: str
@@ -32,8 +31,13 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """``open`` and ``close``: ports to add a rule for and to remove it. ``blocked``: wanted ones that others deny or restrict."""
+class FirewallPlan:
+    """What to change.
+
+    :ivar open: ports to add a rule for
+    :ivar close: ports whose rule is to be removed
+    :ivar blocked: wanted ports that somebody else's rule denies, or restricts to some sources
+    """
 
     open: tuple[int, ...]
     close: tuple[int, ...]
@@ -41,9 +45,9 @@ class Plan:
 
 
 def parse(added: str) -> list[Rule]:
-    """The rules with port numbers in the output of ``ufw show added``, a command a line. Pure.
+    """The rules with port numbers in the output of ``ufw show added``, which has one command a line. Pure.
 
-    An application profile, another protocol, outgoing and forwarded traffic are none of ours.
+    Application profiles, other protocols, and outgoing or forwarded traffic are passed over.
     """
     rules = []
     for line in added.splitlines():
@@ -70,44 +74,50 @@ def _ranges(ports: str) -> tuple[tuple[int, int], ...]:
     return tuple((int(first), int(last or first)) for first, _colon, last in parts)
 
 
-def plan(rules: Sequence[Rule], ports: Sequence[int], comment: str) -> Plan:
-    """What to do so that the ports are open and those with our comment that are no longer wanted are not. Pure.
+def plan(rules: Sequence[Rule], ports: Sequence[int], comment: str) -> FirewallPlan:
+    """What to do so that some ports are open, and those with our comment that are no longer wanted are closed. Pure.
 
-    ufw has one rule for a port and a protocol: to allow a port that somebody denied would take that rule's place, and to
-    allow one that somebody allowed would put our comment on it. Whoever allowed it for some sources meant no others.
+    ufw has one rule for each port and protocol. To allow a port that somebody denied would replace that rule, and to allow one
+    that somebody allowed would put our comment on it. Whoever allowed a port for some sources did not mean the others.
     """
     own = {rule.ports[0][0] for rule in rules if rule.comment == comment}
     opening, blocked = [], []
     for port in sorted(set(ports)):
-        # The first rule that fits decides (ufw(8)).
+        # The first rule that matches decides, see ufw(8).
         about = [rule for rule in rules if rule.covers(port)]
         first = next((rule for rule in about if rule.anybody), None)
         if not about:
             opening.append(port)
         elif first is None or first.action in ("deny", "reject"):
             blocked.append(port)
-    return Plan(tuple(opening), tuple(sorted(own - set(ports))), tuple(blocked))
+    return FirewallPlan(tuple(opening), tuple(sorted(own - set(ports))), tuple(blocked))
 
 
 def inactive() -> str | None:
-    """Why there is nothing to do, None if ufw is active."""
+    """Why there is nothing to do; None if ufw is active.
+
+    :raises StackError: ``ufw status`` fails
+    """
     status = run(["ufw", "status"])
     if status.code == 127:
         return "ufw is not installed"
     if "Status: inactive" in status.output:
         return "ufw is not active"
     if status.code != 0 or "Status: active" not in status.output:
-        raise FirewallError(f"'ufw status' failed: {status.last_line}.")
+        raise StackError("firewall", f"'ufw status' failed: {status.last_line}.", status.output)
     return None
 
 
 def rules() -> list[Rule]:
-    """The rules that somebody added, in the order in which they apply."""
+    """The rules that were added, in the order in which they apply."""
     return parse(_done(["ufw", "show", "added"]))
 
 
-def carry_out(plan: Plan, comment: str) -> None:
-    """Add and delete rules; those to add come first."""
+def carry_out(plan: FirewallPlan, comment: str) -> None:
+    """Add rules, then delete rules.
+
+    :raises StackError: ufw fails
+    """
     for port in plan.open:
         _done(["ufw", "allow", f"{port}/tcp", "comment", comment])
     for port in plan.close:
@@ -117,5 +127,5 @@ def carry_out(plan: Plan, comment: str) -> None:
 def _done(argv: list[str]) -> str:
     ended = run(argv, timeout=60)
     if ended.code != 0:
-        raise FirewallError(f"'{shlex.join(argv)}' failed: {ended.last_line}.")
+        raise StackError("firewall", f"'{shlex.join(argv)}' failed: {ended.last_line}.", ended.output)
     return ended.output

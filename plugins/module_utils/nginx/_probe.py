@@ -109,7 +109,7 @@ def _leads_to(location: str, wanted: str) -> bool:
     if wanted.startswith("https://"):
         return location.startswith(f"{wanted}/")
     target = re.match(r"https?://([^/:]+)", location)
-    return bool(target) and target[1] == wanted
+    return target is not None and target[1] == wanted
 
 
 def logged(log: str, question: Question) -> str:

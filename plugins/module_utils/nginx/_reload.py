@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterable
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._files import LOG_DIRECTORY
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import last_error
@@ -36,8 +36,7 @@ def reload(service: str = SERVICE) -> None:
             f"nginx does not take its configuration and was not reloaded: {last_error(checked.output) or checked.last_line};"
             " fix that and run again."
         )
-    shown = run(["systemctl", "show", "--property=MainPID", "--value", service])
-    reloading = Reload(int(shown.output.strip() or 0))
+    reloading = Reload(_systemd.main_pid(service))
     ended = run(["systemctl", "reload", service], timeout=300)
     complaint = ended.last_line if ended.code != 0 else reloading.complaint()
     if complaint:

@@ -1,81 +1,66 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Slots as systemd units: one template unit a slot, one instance an app."""
+"""Slots as systemd units: one template unit for each slot, one instance for each app."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, Server
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 
-PROPERTIES = ("Id", "ActiveState", "SubState", "UnitFileState", "NRestarts", "MainPID")
+PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "NRestarts", "MainPID")
 
 
-class Units(Server):
+class Units(ProcessManager):
     """The slots of the stack ``uwsgi``."""
 
     def states(self, names: Iterable[str]) -> dict[str, Instance]:
         units = {name: f"{name}.service" for name in names}
-        found = show(units.values())
+        found = unit_states(units.values())
         return {name: found[unit] for name, unit in units.items()}
 
     def check(self) -> None:
-        pass  # systemd is there
+        pass  # systemd always runs
 
-    def start(self, app: dict[str, Any], slot: str) -> None:
+    def start(self, app: App, slot: str) -> None:
         unit = _layout.of(app).unit(slot)
-        run(["systemctl", "reset-failed", unit])  # its counter of restarts begins at zero
+        run(["systemctl", "reset-failed", unit])  # resets NRestarts, see ``parse``
         run(["systemctl", "start", "--no-block", unit])
 
-    def stop(self, app: dict[str, Any], slot: str, timeout: float) -> None:
-        unit = _layout.of(app).unit(slot)
+    def stop(self, layout: _layout.Layout, slot: str, timeout: float) -> None:
+        unit = layout.unit(slot)
         if run(["systemctl", "stop", unit], timeout=timeout).code == 124:
             run(["systemctl", "kill", "--signal", "KILL", unit])
             run(["systemctl", "stop", unit], timeout=10)
         run(["systemctl", "reset-failed", unit])
 
-    def enable(self, app: dict[str, Any], slot: str, enabled: bool) -> None:
-        run(["systemctl", "enable" if enabled else "disable", "--quiet", _layout.of(app).unit(slot)])
+    def enable(self, app: App, slot: str) -> None:
+        run(["systemctl", "enable", "--quiet", _layout.of(app).unit(slot)])
 
-    def log(self, app: dict[str, Any], slot: str, since: float) -> str:
-        return journal([f"_SYSTEMD_UNIT={_layout.of(app).unit(slot)}"], since)
+    def disable(self, layout: _layout.Layout, slot: str) -> None:
+        run(["systemctl", "disable", "--quiet", layout.unit(slot)])
+
+    def log(self, layout: _layout.Layout, slot: str, since: float) -> str:
+        return _systemd.journal([_systemd.written_by(layout.unit(slot))], since)
 
 
-def show(units: Iterable[str]) -> dict[str, Instance]:
+def unit_states(units: Iterable[str]) -> dict[str, Instance]:
     """The states of many units by one call of systemctl. A unit that does not exist is there, and inactive."""
     units = list(units)
-    if not units:
-        return {}
-    done = run(["systemctl", "show", "--property", ",".join(PROPERTIES), "--", *units])
-    found = parse(done.output) if done.code == 0 else {}
-    return {unit: found.get(unit, Instance()) for unit in units}
+    found = _systemd.show(units, PROPERTIES)
+    return {unit: instance(found.get(unit, {})) for unit in units}
 
 
-def parse(output: str) -> dict[str, Instance]:
-    """What ``systemctl show`` prints: a block of NAME=VALUE lines a unit, blank lines between."""
-    units = {}
-    for block in output.split("\n\n"):
-        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if "Id" in properties:
-            units[properties["Id"]] = Instance(
-                active=properties.get("ActiveState") in ("active", "activating", "reloading", "deactivating"),
-                ready=properties.get("ActiveState") in ("active", "reloading"),
-                failing=properties.get("SubState") in ("auto-restart", "failed")
-                or properties.get("NRestarts", "0") not in ("0", ""),
-                enabled=properties.get("UnitFileState") == "enabled",
-                pid=int(properties.get("MainPID") or 0),
-            )
-    return units
-
-
-def journal(fields: list[str], since: float, lines: int = 60) -> str:
-    """The last messages in the journal with some fields, without systemd's own words about a unit.
-
-    :param fields: as FIELD=VALUE, see systemd.journal-fields(7)
-    :param since: seconds since the epoch
-    """
-    run(["journalctl", "--sync"])
-    wanted = [*fields, "--since", f"@{int(since)}", "--lines", str(lines)]
-    return run(["journalctl", "--quiet", "--output", "cat", "--no-pager", *wanted]).output
+def instance(properties: Mapping[str, str]) -> Instance:
+    """The state of a slot from its unit's properties. Pure."""
+    state = properties.get("ActiveState")
+    return Instance(
+        active=state in ("active", "activating", "reloading", "deactivating"),
+        ready=state in ("active", "reloading"),
+        failing=properties.get("SubState") in ("auto-restart", "failed") or properties.get("NRestarts", "0") not in ("0", ""),
+        enabled=properties.get("UnitFileState") == "enabled",
+        pid=int(properties.get("MainPID") or 0),
+    )

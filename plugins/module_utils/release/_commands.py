@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import leashed
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent
 
 LOG_LINES = 200
 """Lines of a command's output that are kept, the last ones."""
@@ -29,7 +29,7 @@ def execute(commands: Sequence[str], runner: Sequence[str], user: str, redact: C
     done: list[dict[str, Any]] = []
     for place, command in enumerate(commands, 1):
         began = time.monotonic()
-        completed = run(leashed([*runner, "/bin/sh", "-c", command]), user=user)
+        completed = run(dies_with_parent([*runner, "/bin/sh", "-c", command]), user=user)
         output = redact(completed.output).splitlines()[-LOG_LINES:]
         seconds = round(time.monotonic() - began, 1)
         done.append({"command": redact(command), "code": completed.code, "seconds": seconds, "output": output})

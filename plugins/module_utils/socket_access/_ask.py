@@ -82,7 +82,7 @@ def attempt(
             while len(answer) < ANSWER_BYTES:
                 waited = time.monotonic() - began
                 hasty = patience is not None and waited < patience
-                connection.settimeout(max(0.1, (patience if hasty else timeout) - waited))
+                connection.settimeout(max(0.1, (patience if patience is not None and hasty else timeout) - waited))
                 try:
                     part = connection.recv(4096)
                 except socket.timeout:

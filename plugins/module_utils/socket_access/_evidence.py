@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, Server, Setting
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, Setting
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._walk import Refusal, Step
 
 LONGEST = 107
@@ -60,7 +61,7 @@ class Evidence:
     obstacle: str = ""
     entered: str = ""
     listener: Listener | None = None
-    server: Server | None = None
+    server: ListeningProcess | None = None
     owner: Owner | None = None
     foreign: bool = False
     closing: tuple[tuple[str, str, str], ...] = ()

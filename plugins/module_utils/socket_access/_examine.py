@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
@@ -148,20 +148,19 @@ def _evidence(targets: list[Target], identity: Identity, timeout: float, method:
     listeners = _sockets.listeners()
     protocols = [_protocols(target, listeners) for target in targets]
     seen = _looked(targets, protocols, identity, timeout, method)
-    common = {
-        "identity": identity,
-        "renewed": _identity.renewed(identity) if identity.source == "process" else identity,
-        "protected": _protected(),
-        "setfacl": bool(shutil.which("setfacl", path="/usr/local/bin:/usr/bin:/bin")),
-        "nginx_unit": _processes.unit(identity.parent or identity.pid) or "" if identity.pid else "",
-    }
+    renewed = _identity.renewed(identity) if identity.source == "process" else identity
+    protected = _protected()
+    setfacl = bool(shutil.which("setfacl", path="/usr/local/bin:/usr/bin:/bin"))
+    nginx_unit = _processes.unit(identity.parent or identity.pid) or "" if identity.pid else ""
     elsewhere = bool(seen.entered) and _mounts(identity.pid) != _mounts("self")
     named = {target.address for target in targets}
     named |= {f"unix:{os.path.realpath(target.path)}" for target in targets if target.path}
     found = []
     for place, target in enumerate(targets):
         outside = _inside.walk(target.path) if target.path else []
-        evidence = Evidence(target=target, outside=tuple(outside), **common)
+        evidence = Evidence(
+            target, identity, renewed, outside=tuple(outside), protected=protected, setfacl=setfacl, nginx_unit=nginx_unit
+        )
         obstacle = seen.failed or (f"only root can become {identity.user}" if seen.became else "")
         if elsewhere and target.path:
             obstacle = f"the mount namespace of process {identity.pid} cannot be entered ({seen.entered})"
@@ -183,13 +182,13 @@ def _with_server(seen: Evidence, listeners: list[Listener], named: set[str]) -> 
     server = _owner.serving(_pids(seen, listener))
     owner = next((found for place in _places(seen) for found in [_owner.owner(place, server)] if found), None)
     if owner and owner.unit.endswith(".socket"):  # systemd listens, and somebody else answers
-        service = _owner.properties(owner.unit, ["Triggers"]).get("Triggers", "")
-        activated = _owner.main_process(service) if service else None
+        service = _systemd.properties(owner.unit, ["Triggers"]).get("Triggers", "")
+        activated = _processes.main_process(service) if service else None
         if activated:
             server, owner = activated, replace(owner, unit=service)
     elif server is None and owner and owner.unit and not owner.program:
-        server = _owner.main_process(owner.unit)
-    foreign = bool(server) and _mounts(server.pid) != _mounts("self")
+        server = _processes.main_process(owner.unit)
+    foreign = server is not None and _mounts(server.pid) != _mounts("self")
     seen = replace(seen, listener=listener, server=server, owner=owner, foreign=foreign)
     setting = _owner.setting(owner.files if owner else (), server.command if server else ())
     return replace(seen, closing=tuple(_closing(seen)), alike=_alike(path, listeners, named), setting=setting)
@@ -236,7 +235,7 @@ def _closing(seen: Evidence) -> list[tuple[str, str, str]]:
         return []
     found = []
     for unit in dict.fromkeys(units):
-        values = _owner.properties(unit, names)
+        values = _systemd.properties(unit, names)
         found += [(unit, name, values[name]) for name in names if values.get(name, "no") not in ("no", "read-only")]
     return found
 

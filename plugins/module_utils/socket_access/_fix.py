@@ -6,10 +6,12 @@ from __future__ import annotations
 import os
 import shlex
 
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _identity, _verdict
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _verdict
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Verdict
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity, group_name, user_name
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import properties, short
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import short
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._walk import Refusal, Step
 
 PUBLIC = (
@@ -121,7 +123,7 @@ def _grant(refusal: Refusal, identity: Identity, setfacl: bool) -> str:
 
 def _private_group(step: Step) -> bool:
     """Whether a file's group has nobody in it but the file's owner and root, so that it does nothing for anybody."""
-    return not _identity.members(step["gid"]) - {user_name(step["uid"]), "root"}
+    return not _accounts.members(step["gid"]) - {user_name(step["uid"]), "root"}
 
 
 def _directory_owner(path: str) -> int:
@@ -222,7 +224,7 @@ def _shortened(seen: Evidence) -> str:
         )
     if seen.owner is None or not seen.owner.unit or seen.owner.program:
         return ""
-    user = properties(seen.owner.unit, ["User"]).get("User") or "root"
+    user = _systemd.properties(seen.owner.unit, ["User"]).get("User") or "root"
     place = f"/run/{short(seen.owner.unit)[:40]}"
     files = [os.path.realpath(each) for each in seen.owner.files]
     script = shlex.quote(f"s#{_pattern(path)}#{place}/{name[-20:]}#g")

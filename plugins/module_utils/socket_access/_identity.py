@@ -8,11 +8,10 @@ import grp
 import os
 import pwd
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 WORKER = "nginx: worker process"
@@ -52,7 +51,7 @@ class Identity:
 
     def result(self) -> dict[str, object]:
         """The identity as modules return it."""
-        groups = [group_name(group) for group in sorted({self.gid, *self.groups})]
+        groups = [_accounts.group_name(group) for group in sorted({self.gid, *self.groups})]
         found = {"pid": self.pid, "user": self.user, "uid": self.uid, "gid": self.gid, "groups": groups}
         return {**found, "source": self.source, "note": self.note}
 
@@ -87,14 +86,14 @@ def of_workers() -> Identity | None:
 
 def _workers(lines: dict[int, list[str]]) -> list[tuple[int, int]]:
     """The workers of nginx and their masters, but for those that are about to end and those of containers."""
-    own = _status("self")
+    own = _processes.status("self")
     found = []
     for pid, words in sorted(lines.items()):
         title = words[0]
         if not title.startswith(WORKER) or title.startswith(LEAVING):
             continue
         with contextlib.suppress(OSError):
-            fields = _status(str(pid))
+            fields = _processes.status(pid)
             # A process of a container has an id in each PID namespace from here to there.
             if len(fields.get("NSpid", ["0"])) == len(own.get("NSpid", ["0"])):
                 found.append((pid, int(fields["PPid"][0])))
@@ -107,7 +106,7 @@ def of_process(pid: int, note: str = "") -> Identity:
     :raises StackError: there is no such process
     """
     try:
-        return parsed(_status(str(pid)), pid, note)
+        return parsed(_processes.status(pid), pid, note)
     except OSError:
         raise StackError("host", f"there is no process {pid} to take the identity of; give the id of one that runs.") from None
 
@@ -116,7 +115,7 @@ def parsed(fields: dict[str, list[str]], pid: int, note: str = "") -> Identity:
     """An identity from the fields of /proc/PID/status."""
     uid, gid = int(fields["Uid"][3]), int(fields["Gid"][3])
     groups = tuple(int(group) for group in fields.get("Groups", []))
-    return Identity(user_name(uid), uid, gid, groups, "process", pid, 0, note)
+    return Identity(_accounts.user_name(uid), uid, gid, groups, "process", pid, 0, note)
 
 
 def of_user(user: str, group: str = "") -> Identity:
@@ -173,39 +172,3 @@ def user_directive(configuration: str) -> list[str]:
     """The words of the directive ``user`` in the text of nginx.conf."""
     match = re.search(r"^\s*user\s+([^;#]+);", configuration, re.MULTILINE)
     return match[1].split() if match else []
-
-
-def _status(pid: str) -> dict[str, list[str]]:
-    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
-        return status_fields(stream)
-
-
-def status_fields(lines: Iterable[str]) -> dict[str, list[str]]:
-    """The words of each line of /proc/PID/status, by the line's name."""
-    pairs = (line.partition(":") for line in lines)
-    return {name: rest.split() for name, _colon, rest in pairs}
-
-
-def user_name(uid: int) -> str:
-    """The name of a user, the number of one that has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def group_name(gid: int) -> str:
-    """The name of a group, the number of one that has none."""
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
-
-
-def members(gid: int) -> set[str]:
-    """Who is in a group."""
-    try:
-        listed = set(grp.getgrgid(gid).gr_mem)
-    except KeyError:
-        listed = set()
-    return listed | {account.pw_name for account in pwd.getpwall() if account.pw_gid == gid}

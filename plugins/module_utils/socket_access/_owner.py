@@ -7,16 +7,14 @@ import contextlib
 import glob
 import os
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files
 
 UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system")
 SUPERVISOR = "/etc/supervisor/conf.d"
@@ -52,7 +50,7 @@ class Owner:
         """The command that makes the server start anew, or start."""
         if self.program:
             return f"supervisorctl restart {self.program}"
-        if self.vassal and active(self.unit):
+        if self.vassal and _systemd.is_active(self.unit):
             return f"touch {self.vassal}"
         return f"systemctl restart {short(self.unit)}" if self.unit else ""
 
@@ -63,49 +61,9 @@ class Owner:
         return f"systemctl start {short(self.unit)}" if self.unit else ""
 
 
-@dataclass(frozen=True)
-class Server:
-    """The process that listens.
-
-    :ivar started: seconds since the epoch
-    """
-
-    pid: int
-    uid: int
-    command: tuple[str, ...] = ()
-    unit: str = ""
-    started: float = 0.0
-
-    @property
-    def user(self) -> str:
-        """The name of the user it runs as."""
-        return _identity.user_name(self.uid)
-
-    @property
-    def name(self) -> str:
-        """The process in words."""
-        program = os.path.basename(self.command[0].split(" ")[0].rstrip(":")) if self.command and self.command[0] else "process"
-        return f"{program} (process {self.pid}, user {self.user})"
-
-    def result(self) -> dict[str, object]:
-        """The process as modules return it."""
-        return {"pid": self.pid, "user": self.user, "command": " ".join(self.command), "unit": self.unit}
-
-
 def short(unit: str) -> str:
     """The name of a service as systemctl takes it: ``nginx`` for ``nginx.service``."""
     return unit[: -len(".service")] if unit.endswith(".service") else unit
-
-
-def active(unit: str) -> bool:
-    """Whether a unit of systemd runs."""
-    return run(["systemctl", "is-active", "--quiet", unit], timeout=10).code == 0
-
-
-def properties(unit: str, names: Sequence[str]) -> dict[str, str]:
-    """Properties of a unit of systemd."""
-    shown = run(["systemctl", "show", f"--property={','.join(names)}", unit], timeout=10).output
-    return dict(line.partition("=")[::2] for line in shown.splitlines() if "=" in line)
 
 
 def fitting(listeners: Sequence[Listener], address: str, resolved: str = "") -> Listener | None:
@@ -130,36 +88,16 @@ def fitting(listeners: Sequence[Listener], address: str, resolved: str = "") -> 
     return max(found, key=lambda listener: (listener.waiting, listener.pids), default=None)
 
 
-def described(pid: int) -> Server | None:
-    """A process that runs, None if it is gone."""
-    try:
-        identity = _identity.of_process(pid)
-    except StackError:
-        return None
-    command = tuple(_processes.command_lines().get(pid, []))
-    return Server(pid, identity.uid, command, _processes.unit(pid) or "", started(pid))
-
-
-def started(pid: int) -> float:
-    """When a process began, in seconds since the epoch; 0 if it is gone."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-        (_pid, ticks), _parent = _processes.parsed(stream.read())
-        with open("/proc/uptime", encoding="ascii") as uptime:
-            booted = time.time() - float(uptime.read().split()[0])
-        return booted + ticks / os.sysconf("SC_CLK_TCK")
-    return 0.0
-
-
-def serving(pids: Sequence[int]) -> Server | None:
+def serving(pids: Sequence[int]) -> ListeningProcess | None:
     """The server among the processes that have a socket: not systemd, which hands sockets over, if there is another one."""
     for pid in [*sorted(pid for pid in pids if pid > 1), *(pid for pid in pids if pid == 1)]:
-        found = described(pid)
+        found = _processes.described(pid)
         if found:
             return found
     return None
 
 
-def owner(path: str, server: Server | None = None) -> Owner | None:
+def owner(path: str, server: ListeningProcess | None = None) -> Owner | None:
     """What starts the server of a socket: found by the server's own unit, else by the files that name the path."""
     named = _naming(path)
     unit = server.unit if server else ""
@@ -170,15 +108,9 @@ def owner(path: str, server: Server | None = None) -> Owner | None:
         return Owner(unit, program or (found.program if found else ""), "", files)
     if unit.endswith(".service") and not unit.startswith(("user@", "ssh", "docker", "containerd", "cron")):
         found = next((each for each in named if each.unit == unit), None)
-        files = found.files if found else _named_files(server.command if server else (), "", path)
-        return Owner(unit, "", found.vassal if found else "", tuple(files))
+        files = found.files if found else tuple(_named_files(server.command if server else (), "", path))
+        return Owner(unit, "", found.vassal if found else "", files)
     return named[0] if named else None
-
-
-def main_process(unit: str) -> Server | None:
-    """The main process of a unit that runs."""
-    pid = properties(unit, ["MainPID"]).get("MainPID", "0")
-    return described(int(pid)) if pid.isdigit() and int(pid) > 1 else None
 
 
 def _program(pid: int) -> str:
@@ -216,9 +148,9 @@ def _units(path: str) -> Iterator[Owner]:
             if unit in seen or unit.endswith(("@.service", "@.socket")):
                 continue
             seen.add(unit)
-            text = _disk.text_of(file)
+            text = _files.text_of(file)
             for drop_in in sorted(glob.glob(f"{directory}/{unit}.d/*.conf")):
-                text += _disk.text_of(drop_in)
+                text += _files.text_of(drop_in)
             match = re.search(r"^WorkingDirectory=-?(/\S*)", text, re.MULTILINE)
             working = match[1] if match else ""
             commands = "\n".join(re.findall(r"^(?:Exec\w+|ListenStream|Environment)=.*(?:\\\n.*)*", text, re.MULTILINE))
@@ -236,20 +168,18 @@ def _units(path: str) -> Iterator[Owner]:
 
 def _vassal(commands: str, working: str, path: str) -> str:
     """The file of the vassal that names a path, of an Emperor that some commands start."""
-    told = commands + "\n".join(_disk.text_of(file) for file in _configurations(commands.split(), working))
+    told = commands + "\n".join(_files.text_of(file) for file in _configurations(commands.split(), working))
     for directory in re.findall(r"(?:--emperor[ =]|^\s*emperor\s*=\s*)(/\S+)", told, re.MULTILINE):
         for file in sorted(glob.glob(f"{directory}/*.ini")):
-            if names(_disk.text_of(file), path, _chdir(_disk.text_of(file))):
+            if names(_files.text_of(file), path, _chdir(_files.text_of(file))):
                 return file
     return ""
 
 
 def _programs(path: str) -> Iterator[Owner]:
     for file in sorted(glob.glob(f"{SUPERVISOR}/*.conf")):
-        sections = re.split(r"^\[program:([^\]]+)\]", _disk.text_of(file), flags=re.MULTILINE)
-        for name, text in zip(sections[1::2], sections[2::2]):
-            match = re.search(r"^\s*directory\s*=\s*(\S+)", text, re.MULTILINE)
-            working = match[1] if match else ""
+        for name, options in _supervisor_files.programs(_files.text_of(file)).items():
+            text, working = "\n".join(options.values()), options.get("directory", "")
             if names(text, path, working):
                 yield Owner(SUPERVISOR_UNIT, name, files=(file,))
             elif _named_files(text.split(), working, path):
@@ -260,7 +190,7 @@ def _debian_apps(path: str) -> Iterator[Owner]:
     """The applications of Debian's package uwsgi, whose sockets are in /run/uwsgi/app unless they say otherwise."""
     for file in sorted(glob.glob(f"{DEBIAN_APPS}/*.ini")):
         name = os.path.splitext(os.path.basename(file))[0]
-        if path == f"/run/uwsgi/app/{name}/socket" or names(_disk.text_of(file), path, _chdir(_disk.text_of(file))):
+        if path == f"/run/uwsgi/app/{name}/socket" or names(_files.text_of(file), path, _chdir(_files.text_of(file))):
             yield Owner("uwsgi.service", files=(file,))
 
 
@@ -278,7 +208,7 @@ def _named_files(words: Sequence[str], directory: str, path: str) -> list[str]:
     """The configuration files in a command line that name a path."""
     found = []
     for file in _configurations(words, directory):
-        text = _disk.text_of(file)
+        text = _files.text_of(file)
         if names(text, path, _chdir(text) or directory or os.path.dirname(file)):
             found.append(file)
     return found
@@ -306,7 +236,7 @@ def setting(files: Sequence[str], command: Sequence[str] = ()) -> Setting | None
     :param command: the command line of the server, which may have relative names of further files
     """
     for file in [*files, *(each for each in _configurations(command, "") if each not in files)]:
-        found = parsed_setting(_disk.text_of(file), file)
+        found = parsed_setting(_files.text_of(file), file)
         if found.mode >= 0 or found.user or found.group:
             with contextlib.suppress(OSError):
                 found = replace(found, changed=os.stat(file).st_mtime)

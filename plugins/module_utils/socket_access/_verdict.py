@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import LONGEST, Evidence, Verdict
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity, group_name, user_name
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._walk import Refusal, Step
 
 PRIVATE = ("/tmp/", "/var/tmp/")
@@ -176,8 +177,8 @@ def _denied(seen: Evidence) -> Verdict | None:
     if first.code == "acl_denied":
         cause = f"The access control list of {_shown(step)} does not let {who} {right}{also}"
         return Verdict("acl_denied", _sentence(cause), first.path, refusals=tuple(found))
-    if first.code == "no_write_permission" and stale_setting(seen, first):
-        setting = seen.setting
+    setting = seen.setting
+    if first.code == "no_write_permission" and setting and stale_setting(seen, first):
         cause = (
             f"{_shown(step)} does not let {who} {right}, though {setting.file} says so since it was changed: "
             f"{_server(seen)} was started before that"

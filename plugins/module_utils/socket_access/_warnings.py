@@ -11,10 +11,11 @@ import shlex
 from collections.abc import Sequence
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
+from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _fix, _identity, _inside, _verdict, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity, group_name, user_name
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Server
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._walk import Step
 
 NOBODY = -1
@@ -109,7 +110,7 @@ def _others(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]:
     return found
 
 
-def _secrets(socket: str, server: Server | None) -> list[dict[str, str]]:
+def _secrets(socket: str, server: ListeningProcess | None) -> list[dict[str, str]]:
     """The files beside a socket that everybody can read and nobody should but its server."""
     directory = os.path.dirname(socket)
     if directory in _fix.PUBLIC:
@@ -133,7 +134,7 @@ def _secrets(socket: str, server: Server | None) -> list[dict[str, str]]:
     return found
 
 
-def _kept(step: Step, server: Server | None) -> str:
+def _kept(step: Step, server: ListeningProcess | None) -> str:
     """The command that keeps everybody from a file but the server beside it, which may read it as everybody does."""
     path, reader = shlex.quote(step["path"]), None
     if server is not None:

@@ -7,7 +7,6 @@ signs itself. The link ``live`` leads to a directory with the chain and the key,
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import hashlib
 import os
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import Certificate, covered, read, served
@@ -252,12 +252,8 @@ def publish(site: str, directory: str, root: str = _sites.DIRECTORY) -> bool:
         return False
     link = _sites.live(site, root)
     os.makedirs(os.path.dirname(link), mode=0o755, exist_ok=True)
-    temporary = f"{link}{NEW}"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
     ours = os.path.dirname(directory) == os.path.dirname(link)
-    os.symlink(os.path.basename(directory) if ours else directory, temporary)
-    os.rename(temporary, link)
+    _files.replace_link(os.path.basename(directory) if ours else directory, link)
     return True
 
 

@@ -183,11 +183,11 @@ def absent(request: Request) -> tuple[dict[str, Any], Failures]:
         for python in _names(wish, request, core)
         for plugin in request.plugins
     ]
-    items = list({item.order.path: item for item in found}.values())
+    items = list({item.planned.path: item for item in found}.values())
     for item in items:
         if item.action == REMOVE and not request.check_mode:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(item.order.path)
+                os.unlink(item.planned.path)
     leftovers = _leftovers(core, [item for item in items if item.action == REMOVE])
     return {**_result(items, request), "build_dependencies": [], "leftovers": leftovers}, failures
 
@@ -265,7 +265,7 @@ def _build(items: Sequence[Item], core: Core, jobs: int, failures: Failures) -> 
         items = [item for item in _good(items) if item.action == BUILD]
         with _compile.draft_directory(core) as directory:
             with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-                compiled = pool.map(lambda item: failures.guarded(item, _compile.compile_draft, item.order, directory), items)
+                compiled = pool.map(lambda item: failures.guarded(item, _compile.compile_draft, item.planned, directory), items)
                 drafts = list(zip(items, compiled))
             for item, draft in sorted(drafts, key=lambda pair: pair[0].plugin != "python"):
                 if draft is not None:
@@ -277,7 +277,7 @@ def _prepare(item: Item, unavailable: dict[str, StackError]) -> None:
 
     :param unavailable: the trees that cannot be had, which are asked for once
     """
-    order = item.order
+    order = item.planned
     try:
         if order.sources.tree in unavailable:
             raise unavailable[order.sources.tree]
@@ -294,8 +294,9 @@ def _prepare(item: Item, unavailable: dict[str, StackError]) -> None:
 
 def _install(item: Item, draft: str) -> None:
     """Put a draft in the place of what was there."""
-    path = item.order.path
-    _compile.settle(item.order, draft)
+    order = item.planned
+    path = order.path
+    _compile.settle(order, draft)
     if item.foreign:
         original = f"{os.path.basename(path)}.orig"
         kept = _compile.keep_original(path)

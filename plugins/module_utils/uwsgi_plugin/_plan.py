@@ -56,6 +56,16 @@ class Item:
         }
 
     @property
+    def planned(self) -> _compile.Order:
+        """How to build or remove it.
+
+        :raises StackError: it is not known yet
+        """
+        if self.order is None:
+            raise StackError("plugin", f"{self.shown}: uWSGI or the interpreter is not installed; install it and run again.")
+        return self.order
+
+    @property
     def shown(self) -> str:
         return self.order.name if self.order else f"{self.plugin} for {self.named}"
 

@@ -19,7 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import leashed, pip_environment
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, pip_environment
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
 
 DISTRIBUTION = "/usr/src/uwsgi"
@@ -117,7 +117,7 @@ cat archive/*.tar.gz >&3
 def _fetch(sources: Sources, scratch: str) -> None:
     os.chmod(scratch, 0o711)
     venv, archive, unpacked = (os.path.join(scratch, name) for name in ("venv", "archive.tar.gz", "unpacked"))
-    made = run(leashed(["python3", "-m", "venv", venv]), timeout=TIMEOUT)
+    made = run(dies_with_parent(["python3", "-m", "venv", venv]), timeout=TIMEOUT)
     if made.code:
         _refuse(sources, "the host's python3 makes no virtual environment; install the package python3-venv", made.output)
     pip = [os.path.join(venv, "bin/python"), "-m", "pip"]

@@ -14,8 +14,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._objections
     quoted,
     resolved,
 )
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import Entry, File, Link
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import Entry
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
 
 FAILED = "nginx: configuration file /etc/nginx/nginx.conf test failed\n"
 

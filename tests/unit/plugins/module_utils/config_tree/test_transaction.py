@@ -13,8 +13,10 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk, _transaction
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._transaction import Transaction
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import Entry, File, Link, TreeError, from_json
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import Entry, TreeError, from_json
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
 
 USER, GROUP = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
 
@@ -315,14 +317,14 @@ def test_a_tree_that_could_not_be_loaded_is_loaded_by_the_next_run(host):
 
 def test_a_disk_that_is_full_half_way_leaves_what_was_loaded(host, monkeypatch):
     host.run({"a.conf": "a1", "b.conf": "b1"})
-    real = _disk.write
+    real = _files.write
 
     def full(path, item):
         if path.endswith("b.conf") and item.content == "b2":
             raise OSError(28, "No space left on device")
         real(path, item)
 
-    monkeypatch.setattr(_disk, "write", full)
+    monkeypatch.setattr(_files, "write", full)
     with pytest.raises(TreeError, match=r"b.conf cannot be written \(No space left on device\), and everything was put back"):
         host.run({"a.conf": "a2", "b.conf": "b2"})
     assert host.texts() == {"a.conf": "a1", "b.conf": "b1"}

@@ -7,10 +7,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import (
     Entry,
-    File,
-    Link,
     Memory,
-    Other,
     TreeError,
     diffs,
     digest,
@@ -24,6 +21,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
     target,
     to_json,
 )
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link, Other
 
 ONE, TWO = File("one"), File("two")
 

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _descriptors, _examine, _page, _queues, _report
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._examine import Backend
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Server, Upstream
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access
@@ -118,7 +119,7 @@ tcp   LISTEN 0  2048 127.0.0.1:8001 0.0.0.0:* uid:999 ino:3407325 sk:1471 cgroup
 
 
 def test_a_socket_is_found_among_the_files_of_processes():
-    inodes = _queues.parse(EXTENDED)
+    inodes = _sockets.parse_inodes(EXTENDED)
     assert inodes == {SHOP: "3405903", "127.0.0.1:8001": "3407325"}
     links = {7: {"cwd": "/", "files": {"3": "socket:[3405903]"}}, 8: {"cwd": "/", "files": {"3": "/dev/null"}}}
     assert _queues.holders(inodes[SHOP], links) == [7]

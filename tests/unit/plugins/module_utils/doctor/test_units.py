@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _units
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 
 SHOWN = """\
 Id=shop.service
@@ -40,7 +41,7 @@ def judged(served=True, age=1000.0, **properties):
 
 
 def test_the_properties_of_units_are_read():
-    units = _units.parse(SHOWN)
+    units = _systemd.parse(SHOWN)
     assert set(units) == {"shop.service", "gone.service"}
     shop = units["shop.service"]
     assert _units.command(shop) == ["/usr/bin/uwsgi", "--ini", "shop.ini"]

@@ -7,10 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _processes
 
 
 @pytest.mark.parametrize(
@@ -80,3 +81,25 @@ def test_what_is_killed_is_that_process_and_no_later_one_of_its_id():
         child.kill()
         child.wait()
         child.stdin.close()
+
+
+def test_a_process_is_described():
+    me = _processes.described(os.getpid())
+    assert (me.pid, me.uid) == (os.getpid(), os.geteuid())
+    assert me.command[0] == _processes.command_lines()[os.getpid()][0]
+    assert 0 <= time.time() - me.started < 3600
+    assert me.name.endswith(f"(process {os.getpid()}, user {_accounts.user_name(os.geteuid())})")
+    assert me.result()["user"] == me.user
+
+
+def test_a_process_that_is_gone():
+    gone = 2**22 + 1  # above the largest process id, see proc(5)
+    assert _processes.described(gone) is None
+    assert _processes.started(gone) == 0
+
+
+@pytest.mark.parametrize(("pid", "running"), [(os.getpid(), True), (0, False), (1, False)])
+def test_a_service_that_runs_has_a_main_process(monkeypatch, pid, running):
+    monkeypatch.setattr(_processes._systemd, "main_pid", lambda service: pid)
+    found = _processes.main_process("shop.service")
+    assert (found.pid == pid) if running else found is None

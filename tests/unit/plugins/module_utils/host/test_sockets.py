@@ -3,19 +3,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener, parse, parse_listeners
-
-SHOWN = """\
-u_str LISTEN 0      1024   /run/wsgi/shop/blue.sock 18021            * 0
-u_str LISTEN 7      1024  /run/wsgi/shop/green.sock 18022            * 0
-u_str ESTAB  3      0                             * 18100            * 18101
-u_seq LISTEN 0      4096          /run/udev/control 1155             * 0
-"""
-
-
-def test_the_backlog_is_read_by_path():
-    assert parse(SHOWN) == {"/run/wsgi/shop/blue.sock": 0, "/run/wsgi/shop/green.sock": 7, "/run/udev/control": 0}
-
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener, parse, parse_inodes, somaxconn, waiting
 
 LISTENING = """\
 u_str LISTEN 0      100               shop.sock 7001  * 0     users:(("uwsgi",pid=12,fd=3),("uwsgi",pid=11,fd=3))
@@ -27,9 +17,38 @@ tcp   LISTEN 0      511               [::]:80      [::]:*
 
 
 def test_whoever_listens_is_read_with_the_processes():
-    assert parse_listeners(LISTENING) == [
+    assert parse(LISTENING) == [
         Listener("unix:shop.sock", 0, 100, (11, 12)),
         Listener("unix:/run/blog/blog.sock", 3, 2),
         Listener("0.0.0.0:80", 0, 511, (9,)),
         Listener("[::]:80", 0, 511),
     ]
+
+
+BACKLOGS = """\
+u_str LISTEN 0      1024   /run/wsgi/shop/blue.7.sock 18021            * 0
+u_str LISTEN 7      1024   /run/wsgi/shop/blue.8.sock 18022            * 0
+u_str LISTEN 2      1024   /run/wsgi/shop/blue.9.sock 18023            * 0
+u_str LISTEN 1      1024   /run/wsgi/shop/green.sock 18024             * 0
+u_str ESTAB  3      0                             * 18100            * 18101
+"""
+
+
+def test_the_backlog_of_a_slot_is_the_sum_of_its_servers(monkeypatch):
+    monkeypatch.setattr(_sockets, "run", lambda argv, timeout: Completed(tuple(argv), 0, BACKLOGS))
+    assert [waiting(f"/run/wsgi/shop/{name}.sock") for name in ("blue", "green", "gone")] == [9, 1, 0]
+
+
+EXTENDED = """\
+u_str LISTEN 0  100  /run/shop.sock 3405903  * 0     <-> ino:188 dev:0/129 peers:
+u_str ESTAB  0  0    * 3405904  * 3405905
+tcp   LISTEN 0  2048 127.0.0.1:8001 0.0.0.0:* uid:999 ino:3407325 sk:1471 cgroup:/shop.service <->
+"""
+
+
+def test_inodes_are_read_by_address():
+    assert parse_inodes(EXTENDED) == {"unix:/run/shop.sock": "3405903", "127.0.0.1:8001": "3407325"}
+
+
+def test_the_kernel_has_a_limit():
+    assert somaxconn() > 0

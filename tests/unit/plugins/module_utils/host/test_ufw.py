@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host._ufw import Plan, Rule, parse, plan
+from ansible_collections.wsgi.stack.plugins.module_utils.host._ufw import FirewallPlan, Rule, parse, plan
 
 ADDED = """\
 Added user rules (see 'ufw status' for running firewall):
@@ -51,15 +51,15 @@ def test_no_rules():
 @pytest.mark.parametrize(
     ("ports", "expected"),
     [
-        pytest.param([443], Plan((), (), ()), id="ours already"),
-        pytest.param([80, 443], Plan((80,), (), ()), id="one more"),
-        pytest.param([80], Plan((80,), (443,), ()), id="another one"),
-        pytest.param([], Plan((), (443,), ()), id="none"),
-        pytest.param([443, 22, 2222, 8005, 84, 86], Plan((), (), ()), id="open already by rules of others"),
-        pytest.param([443, 81, 85], Plan((), (), (81, 85)), id="denied by others"),
-        pytest.param([443, 82, 87], Plan((), (), (82, 87)), id="restricted by others"),
-        pytest.param([443, 53], Plan((53,), (), ()), id="another protocol"),
-        pytest.param([443, 80, 80], Plan((80,), (), ()), id="given twice"),
+        pytest.param([443], FirewallPlan((), (), ()), id="ours already"),
+        pytest.param([80, 443], FirewallPlan((80,), (), ()), id="one more"),
+        pytest.param([80], FirewallPlan((80,), (443,), ()), id="another one"),
+        pytest.param([], FirewallPlan((), (443,), ()), id="none"),
+        pytest.param([443, 22, 2222, 8005, 84, 86], FirewallPlan((), (), ()), id="open already by rules of others"),
+        pytest.param([443, 81, 85], FirewallPlan((), (), (81, 85)), id="denied by others"),
+        pytest.param([443, 82, 87], FirewallPlan((), (), (82, 87)), id="restricted by others"),
+        pytest.param([443, 53], FirewallPlan((53,), (), ()), id="another protocol"),
+        pytest.param([443, 80, 80], FirewallPlan((80,), (), ()), id="given twice"),
     ],
 )
 def test_plan(ports, expected):
@@ -68,5 +68,5 @@ def test_plan(ports, expected):
 
 def test_the_first_rule_that_fits_decides():
     rules = [Rule("allow", ((80, 80),)), Rule("deny", ((80, 80),))]
-    assert plan(rules, [80], "wsgi.stack") == Plan((), (), ())
-    assert plan(rules[::-1], [80], "wsgi.stack") == Plan((), (), (80,))
+    assert plan(rules, [80], "wsgi.stack") == FirewallPlan((), (), ())
+    assert plan(rules[::-1], [80], "wsgi.stack") == FirewallPlan((), (), (80,))

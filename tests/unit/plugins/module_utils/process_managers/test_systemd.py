@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import parse
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 
 SHOWN = """Id=wsgi-blue@shop.service
 ActiveState=active
@@ -30,9 +32,11 @@ InvocationID=
 """
 
 
-def test_states_are_read_by_unit():
-    assert parse(SHOWN) == {
+def test_states_are_read_by_unit(monkeypatch):
+    monkeypatch.setattr(_systemd, "run", lambda argv, timeout: Completed(tuple(argv), 0, SHOWN))
+    assert unit_states(["wsgi-blue@shop.service", "wsgi-green@shop.service", "wsgi-green@blog.service", "unknown.service"]) == {
         "wsgi-blue@shop.service": Instance(active=True, ready=True, enabled=True, pid=4711),
         "wsgi-green@shop.service": Instance(active=True, failing=True),
         "wsgi-green@blog.service": Instance(),
+        "unknown.service": Instance(),
     }

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity
 
 # The line of the groups ends with a blank, see proc(5).
@@ -15,7 +16,7 @@ STATUS = "Name:\tnginx\nPPid:\t812\nNSpid:\t{pids}\nUid:\t33\t33\t33\t33\nGid:\t
 
 
 def fields(pids="900"):
-    return _identity.status_fields(STATUS.format(pids=pids).splitlines())
+    return _processes.status_fields(STATUS.format(pids=pids).splitlines())
 
 
 def test_user_and_groups_are_those_of_the_process():
@@ -33,7 +34,7 @@ def test_workers_that_are_about_to_end_and_those_of_containers_do_not_count(monk
         902: ["nginx: worker process"],
         903: ["vi", "nginx: worker process"],
     }
-    monkeypatch.setattr(_identity, "_status", lambda pid: fields({"902": "902\t7"}.get(pid, pid)))
+    monkeypatch.setattr(_processes, "status", lambda pid: fields({902: "902\t7"}.get(pid, str(pid))))
     assert _identity._workers(lines) == [(900, 812)]
 
 

@@ -49,7 +49,7 @@ def test_a_vassal(host, monkeypatch):
     vassal = host / "etc/vassals/shop.ini"
     vassal.write_text(f"[uwsgi]\nsocket = {PATH}\n")
     (host / "units/emperor.service").write_text(f"[Service]\nExecStart=/usr/bin/uwsgi --emperor {host}/etc/vassals\n")
-    monkeypatch.setattr(_owner, "active", lambda unit: True)
+    monkeypatch.setattr(_owner._systemd, "is_active", lambda unit: True)
     found = _owner.owner(PATH)
     assert (found.unit, found.restart()) == ("emperor.service", f"touch {vassal}")
 

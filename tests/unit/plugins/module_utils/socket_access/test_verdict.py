@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts
+from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _fix, _identity, _owner, _verdict, _warnings
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Target
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, Server, Setting
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, Setting
 
 NAMES = {0: "root", 33: "www-data", 44: "devs", 1001: "sammy", 1002: "eve"}
 MEMBERS = {0: {"root"}, 33: {"www-data"}, 44: {"sammy", "eve"}, 1001: {"sammy"}, 1002: {"eve"}}
@@ -24,7 +26,7 @@ def database(monkeypatch):
     for module in (_verdict, _fix, _warnings, _identity):
         for name in ("user_name", "group_name"):
             monkeypatch.setattr(module, name, lambda number: NAMES.get(number, str(number)), raising=False)
-    monkeypatch.setattr(_identity, "members", lambda gid: MEMBERS[gid])
+    monkeypatch.setattr(_accounts, "members", lambda gid: MEMBERS[gid])
 
 
 def step(path, kind="directory", mode=0o755, uid=0, gid=0, **rest):
@@ -85,7 +87,7 @@ def judged(evidence):
 
 
 SHOP = Owner("shop.service", files=("/etc/shop.ini",))
-UWSGI = Server(77, 1001, ("/usr/bin/uwsgi", "--ini", "shop.ini"), "shop.service", 1000.0)
+UWSGI = ListeningProcess(77, 1001, ("/usr/bin/uwsgi", "--ini", "shop.ini"), "shop.service", 1000.0)
 
 
 @pytest.mark.parametrize(
@@ -336,7 +338,7 @@ def test_a_gate_makes_an_open_socket_harmless():
 @pytest.mark.usefixtures("closed_homes")
 def test_another_apps_user_that_gets_at_a_socket_is_warned_of(monkeypatch):
     inside = way(mode=0o660, gid=33)
-    eve = Server(78, 1002, ("gunicorn",))
+    eve = ListeningProcess(78, 1002, ("gunicorn",))
     other = replace(seen(server=eve), target=Target("unix:/run/blog.sock"))
     groups = {"value": (33,)}
     monkeypatch.setattr(_identity, "of_process", lambda pid: Identity("eve", 1002, 1002, groups["value"], "process", pid))
@@ -399,7 +401,7 @@ def test_the_mode_of_new_homes(text, name, mode):
 
 
 def test_the_path_that_is_too_long_is_made_short_on_both_sides(tmp_path, monkeypatch):
-    monkeypatch.setattr(_fix, "properties", lambda unit, names: {"User": "sammy"})
+    monkeypatch.setattr(_fix._systemd, "properties", lambda unit, names: {"User": "sammy"})
     path = "/run/" + "x" * 110
     file = tmp_path / "site"
     file.write_text(f"uwsgi_pass unix:{path};\n")

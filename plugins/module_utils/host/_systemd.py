@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What systemd knows of units, and what is in the journal: the only reader of ``systemctl show`` and ``journalctl``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+
+TIMEOUT = 30
+"""Seconds. systemctl itself waits 25 s for an answer, see sd_bus_set_method_call_timeout(3)."""
+
+
+def show(units: Iterable[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Properties of many units with one call of systemctl.
+
+    :param units: full names, with ``.service``
+    :param names: of the properties, see org.freedesktop.systemd1(5)
+    :returns: each unit's properties by its ``Id``, which is not the name asked for if that is an alias; empty if systemd does not
+        answer. A unit that does not exist is there, with ``LoadState=not-found``.
+    """
+    wanted = sorted(set(units) - {""})
+    if not wanted:
+        return {}
+    properties = ",".join(dict.fromkeys(["Id", *names]))
+    done = run(["systemctl", "show", f"--property={properties}", "--", *wanted], timeout=TIMEOUT)
+    return parse(done.output) if done.code == 0 else {}
+
+
+def parse(output: str) -> dict[str, dict[str, str]]:
+    """What ``systemctl show`` prints: NAME=VALUE lines, and a blank line between units. Pure."""
+    blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in output.split("\n\n"))
+    return {block["Id"]: block for block in blocks if "Id" in block}
+
+
+def properties(unit: str, names: Sequence[str]) -> dict[str, str]:
+    """Properties of one unit, also by an alias of it; empty if systemd does not answer."""
+    return next(iter(show([unit], names).values()), {})
+
+
+def main_pid(unit: str) -> int:
+    """The id of a service's main process, 0 if it does not run."""
+    return int(properties(unit, ["MainPID"]).get("MainPID") or 0)
+
+
+def is_active(unit: str) -> bool:
+    """Whether a unit runs; a service that is just reloading does."""
+    return properties(unit, ["ActiveState"]).get("ActiveState") in ("active", "reloading")
+
+
+def unit_files(unit: str) -> str:
+    """The text of a unit's file and its drop-ins, as ``systemctl cat`` prints it; not empty, but useless, if there is none."""
+    return run(["systemctl", "cat", unit], timeout=TIMEOUT).output
+
+
+def written_by(unit: str) -> str:
+    """What selects, in ``journal``, the messages that a unit's processes wrote, without systemd's own messages about the unit."""
+    return f"_SYSTEMD_UNIT={unit if '.' in unit else f'{unit}.service'}"
+
+
+def journal(fields: Sequence[str], since: float = 0, lines: int = 60, dated: bool = False, sync: bool = True) -> str:
+    """The last messages in the journal that have some fields.
+
+    :param fields: as FIELD=VALUE, see systemd.journal-fields(7) and ``written_by``
+    :param since: seconds since the epoch; 0 for no limit
+    :param lines: the maximum number of messages
+    :param dated: put the time, host and process before each message, as ``--output short-iso`` does
+    :param sync: have journald first write what it has received, which matters for messages of the last moments
+    :returns: "" if the journal cannot be read
+    """
+    if sync:
+        run(["journalctl", "--sync"], timeout=TIMEOUT)
+    options = ["--output", "short-iso" if dated else "cat", "--lines", str(lines)]
+    if since:
+        options += ["--since", f"@{int(since)}"]
+    done = run(["journalctl", "--quiet", "--no-pager", *options, *fields], timeout=TIMEOUT)
+    return done.output if done.code == 0 else ""
