@@ -67,7 +67,7 @@ author:
 EXAMPLES = r"""
 - name: Remove the apps with state absent, and those that are no longer in the list
   wsgi.stack.retire:
-    keep: "{{ wsgi_apps | wsgi.stack.resolve_apps | map(attribute='name') }}"
+    keep: "{{ lookup('wsgi.stack.apps') | map(attribute='name') }}"
     remove: "{{ wsgi_apps | wsgi.stack.absent_apps }}"
     prune: true
 """

@@ -24,7 +24,7 @@ author:
 options:
   apps:
     description:
-      - Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them. Those without an entry in O(releases) are not touched.
+      - Apps as P(wsgi.stack.apps#lookup) returns them. Those without an entry in O(releases) are not touched.
   releases:
     description: The number of the release that is wanted live, by app.
     type: dict
@@ -62,7 +62,7 @@ attributes:
 EXAMPLES = r"""
 - name: Roll the releases out
   wsgi.stack.rollout:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
     releases: "{{ app_release.releases }}"
 """
 

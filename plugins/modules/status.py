@@ -42,7 +42,7 @@ author:
 EXAMPLES = r"""
 - name: Get the status of the apps
   wsgi.stack.status:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
   register: status
 
 - name: Fail if one is down

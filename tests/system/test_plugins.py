@@ -471,7 +471,7 @@ def test_parts_that_do_not_belong_together_are_refused_and_what_runs_runs_on(hos
         host.server.sh(f"cp -a {files[name]} /root/{name}; {change.replace('FILE', files[name])}")
         wanted[name] = f"app {name}: plugin: {one_line(sentence.replace('FILE', files[name]))}"
 
-    apps = "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps = "{{ lookup('wsgi.stack.apps') }}"
     variables = json.dumps({"wsgi_apps": [host.apps[name] for name in mismatches]})
     result = host.server.module("rollout", "-e", variables, apps=apps, releases=releases)
     assert {failure["app"]: failure["message"] for failure in result["failures"]} == wanted

@@ -196,7 +196,7 @@ def _backends(
     except StackError as failure:
         accesses = [Access(*key, code="not_checked", sentence=failure.cause) for key in asked]
     after, inodes = _sockets.listeners(), _sockets.inodes()
-    everybody = _processes.everybody()
+    everybody = _processes.all_processes()
     links = _descriptors.look_as_users(pid for pid, _start in everybody)
     host = _server.Host(everybody, links, _server.core(), _processes.command_lines())
     limit = _sockets.somaxconn()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import TLS, App, Static
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _tls
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
 
@@ -44,12 +45,12 @@ CHALLENGES = {
 REPEATABLE = {"include", "proxy_set_header", "uwsgi_param"}
 
 
-def snippet_path(app: dict[str, Any]) -> str:
+def snippet_path(app: App) -> str:
     """The file with an app's locations, which the servers of its domains include."""
     return f"{DIRECTORY}/wsgi/{app['name']}.conf"
 
 
-def log_path(app: dict[str, Any], kind: str) -> str:
+def log_path(app: App, kind: str) -> str:
     """An app's own log.
 
     :param kind: ``access`` or ``error``
@@ -102,7 +103,7 @@ class Settings:
         return _tls.settings(profile, self.versions.get("openssl"))
 
 
-def tree(apps: Sequence[dict[str, Any]], **given: Any) -> dict[str, list[Any]]:
+def tree(apps: Sequence[App], **given: Any) -> dict[str, list[Any]]:
     """The files and links of nginx's configuration and what they displace, as ``config_tree`` takes them.
 
     :param apps: resolved apps, see ``apps._resolve.resolve``
@@ -159,19 +160,19 @@ def _enabled(name: str, apps: list[str]) -> dict[str, Any]:
     return {"path": f"{DIRECTORY}/sites-enabled/{name}.conf", "target": f"../sites-available/{name}.conf", "apps": apps}
 
 
-def _log(app: dict[str, Any], kind: str, user: str) -> dict[str, Any]:
+def _log(app: App, kind: str, user: str) -> dict[str, Any]:
     # nginx would make it readable by everybody; Debian's own logs, and all of them once they are rotated, have this owner.
     log = {"content": "", "dest": log_path(app, kind), "mode": "0640", "owner": user, "group": "adm"}
     return {**log, "initial": True, "apps": [app["name"]]}
 
 
-def servers(apps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def servers(apps: Sequence[App]) -> list[dict[str, Any]]:
     """The server blocks: the domains that have the same apps and the same canonical domain are one server.
 
     :returns: ``apps``: the names of its apps, the first of which owns it; ``names``: its domains; ``redirect``: the canonical
         domain, where it only redirects; ``includes``: what it includes; ``tls``: the key of its apps
     """
-    members: dict[str, list[dict[str, Any]]] = {}
+    members: dict[str, list[App]] = {}
     for app in apps:
         for domain in app["domains"] or [""]:
             members.setdefault(domain, []).append(app)
@@ -230,12 +231,12 @@ def _secured(server: dict[str, Any], settings: Settings) -> list[tuple[str, str]
     ]
 
 
-def _strict(tls: dict[str, Any]) -> list[tuple[str, str]]:
+def _strict(tls: TLS) -> list[tuple[str, str]]:
     value = f'Strict-Transport-Security "max-age={tls["hsts"]}" always'
     return [("add_header", value)] if tls["hsts"] else []
 
 
-def _defaults(apps: Sequence[dict[str, Any]], sites: Sequence[dict[str, Any]], settings: Settings) -> list[dict[str, Any]]:
+def _defaults(apps: Sequence[App], sites: Sequence[dict[str, Any]], settings: Settings) -> list[dict[str, Any]]:
     """The servers for names that no app has, one for HTTP and one for each port for TLS.
 
     On a port for TLS, a visitor who gives no name, as by an address, gets the certificate of the app that has all names. Without
@@ -256,9 +257,11 @@ def _defaults(apps: Sequence[dict[str, Any]], sites: Sequence[dict[str, Any]], s
     return found
 
 
-def _preview(app: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def _preview(app: App, settings: Settings) -> dict[str, Any]:
     """What looks at the release that is held; the log of visitors is not for that."""
-    held = [{**static, "path": static["path"].replace(app["current"], app["preview"], 1)} for static in app["static"]]
+    held: list[Static] = [
+        {**static, "path": static["path"].replace(app["current"], app["preview"], 1)} for static in app["static"]
+    ]
     addresses = ["127.0.0.1", "[::1]"] if settings.ipv6 else ["127.0.0.1"]
     return {
         "names": ["_"],
@@ -269,7 +272,7 @@ def _preview(app: dict[str, Any], settings: Settings) -> dict[str, Any]:
     }
 
 
-def _name_space(apps: Sequence[dict[str, Any]], http_directives: Sequence[str]) -> list[str]:
+def _name_space(apps: Sequence[App], http_directives: Sequence[str]) -> list[str]:
     """nginx keeps server names in buckets of 64 bytes on most processors, and does not start with one that does not fit.
 
     http://nginx.org/en/docs/http/server_names.html#optimization
@@ -288,12 +291,12 @@ def _by_owner(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return owners
 
 
-def _include(app: dict[str, Any]) -> str:
+def _include(app: App) -> str:
     # A pattern, for nginx forgives a pattern that fits nothing: an app that is left out does not take the others along.
     return snippet_path(app).replace(".conf", "[.]conf")
 
 
-def locations(app: dict[str, Any], access_log: str | None = None) -> list[dict[str, Any]]:
+def locations(app: App, access_log: str | None = None) -> list[dict[str, Any]]:
     """An app's locations, each with the lines that go into it.
 
     :param access_log: the log of requests, the app's own if not given
@@ -327,7 +330,7 @@ def locations(app: dict[str, Any], access_log: str | None = None) -> list[dict[s
     return found
 
 
-def _handover(app: dict[str, Any]) -> list[tuple[str, str]]:
+def _handover(app: App) -> list[tuple[str, str]]:
     """How a request gets to an app's server and its answer back, in the protocol of that."""
     module = {"uwsgi": "uwsgi", "http": "proxy"}[app["protocol"]]
     timeout = f"{app['request_timeout']}s"

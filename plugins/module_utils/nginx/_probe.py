@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._files import log_path
 
@@ -62,7 +63,7 @@ class Answer:
     seconds: float = 0.0
 
 
-def questions(app: dict[str, Any]) -> list[Question]:
+def questions(app: App) -> list[Question]:
     """What to ask of an app: its health check under each of its domains, and by each way there. Pure.
 
     Of a wildcard domain, ``www`` is asked; of an app without domains ``localhost``, as the rollout does.
@@ -131,7 +132,7 @@ def listening(address: str, port: int) -> bool:
 
 
 def probe(
-    apps: Sequence[dict[str, Any]], address: str, port: int, timeout: float
+    apps: Sequence[App], address: str, port: int, timeout: float
 ) -> tuple[dict[str, list[dict[str, Any]]], list[dict[str, Any]]]:
     """Ask all apps under all their domains.
 
@@ -142,7 +143,7 @@ def probe(
     return for_each_app(apps, lambda app: _app(app, address, port, timeout), jobs=JOBS)
 
 
-def _app(app: dict[str, Any], address: str, port: int, timeout: float) -> list[dict[str, Any]]:
+def _app(app: App, address: str, port: int, timeout: float) -> list[dict[str, Any]]:
     deadline = time.monotonic() + timeout
     log = log_path(app, "error")
     logged_before = os.path.getsize(log) if os.path.exists(log) else 0

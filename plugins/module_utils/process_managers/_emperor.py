@@ -183,10 +183,10 @@ def _wait_until_ended(file: str, timeout: float) -> None:
     terminated = killed = False
     while time.monotonic() < deadline + KILL_TIMEOUT:
         vassal = (stats() or EmperorStats()).vassals.get(file)
-        running = _processes.everybody()
+        running = _processes.all_processes()
         if vassal and vassal.pid > 0:
             masters |= {process for process in running if process[0] == vassal.pid}
-            family |= _processes.family(vassal.pid, running)
+            family |= _processes.with_descendants(vassal.pid, running)
         if vassal is None and not masters & set(running):
             break
         if vassal and vassal.pid > 0 and vassal.cursed and not vassal.accepting and not terminated:

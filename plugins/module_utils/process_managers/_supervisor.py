@@ -51,7 +51,7 @@ _lock = threading.Lock()
 
 def masters(names: Collection[str]) -> dict[str, set[_processes.Process]]:
     """The gunicorn masters of some slots, by the slots' names, also those that a killed supervisord left behind."""
-    everybody = _processes.everybody()
+    everybody = _processes.all_processes()
     serving: dict[_processes.Process, str] = {}
     for process in everybody:
         with contextlib.suppress(OSError, KeyError):
@@ -224,14 +224,14 @@ def _wait_until_ended(name: str, timeout: float) -> None:
         process = (_supervisor_rpc.process_info() or {}).get(name, {})
         if process.get("statename") in (*STARTING, *RUNNING):
             _supervisor_rpc.try_call("stopProcess", f"{name}:{name}", False)
-        running = _processes.everybody()
+        running = _processes.all_processes()
         found = masters([name])[name]
         for master in found - terminated:
             terminated.add(master)
             if master[0] != process.get("pid"):  # an orphan, which supervisord does not stop
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(master[0], signal.SIGTERM)
-        family |= {member for master in found for member in _processes.family(master[0], running)}
+        family |= {member for master in found for member in _processes.with_descendants(master[0], running)}
         if not found and process.get("statename") not in (*STARTING, *RUNNING, *STOPPING):
             break
         if time.monotonic() > deadline and not killed:

@@ -208,7 +208,7 @@ class Retirement:
 
     def _refuse_processes(self) -> None:
         uid = pwd.getpwnam(self.layout.name).pw_uid
-        theirs = sorted(pid for pid, _start in _processes.everybody() if _user_of(pid) == uid)
+        theirs = sorted(pid for pid, _start in _processes.all_processes() if _user_of(pid) == uid)
         if theirs:
             pids = " ".join(map(str, theirs))
             cause = f"user {self.layout.name} still runs processes outside its slots (pid {pids}); stop them and run again."

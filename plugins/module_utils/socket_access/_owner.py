@@ -115,7 +115,7 @@ def owner(path: str, server: ListeningProcess | None = None) -> Owner | None:
 
 def _program(pid: int) -> str:
     """The name of the program of supervisor that a process belongs to."""
-    parents = {process[0]: parent for process, parent in _processes.everybody().items()}
+    parents = {process[0]: parent for process, parent in _processes.all_processes().items()}
     family = set()
     while pid > 1 and pid not in family:
         family.add(pid)

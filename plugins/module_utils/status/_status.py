@@ -69,7 +69,7 @@ def examine(apps: Sequence[App], directory: str, runtime_directory: str, nginx_u
     ]
     instances = _state.instances([app.layout for app in everyone])
     states = _state.observe(everyone, nginx_user, instances)
-    processes = _processes.everybody()
+    processes = _processes.all_processes()
     certificates = _certificates(apps)
     entries = []
     for app in everyone:
@@ -106,9 +106,9 @@ def usage(pid: int, processes: Mapping[_processes.Process, int]) -> Usage:
     """What a process and its descendants consume.
 
     :param pid: 0 for none
-    :param processes: see ``host._processes.everybody``
+    :param processes: see ``host._processes.all_processes``
     """
-    family = _processes.family(pid, dict(processes)) if pid else set()
+    family = _processes.with_descendants(pid, dict(processes)) if pid else set()
     if not family:
         return Usage()
     sizes = [_processes.memory(member) for member, _start in family]

@@ -133,7 +133,7 @@ def shop(monkeypatch, tmp_path):
         monkeypatch.setattr(_layout, "VASSALS_ENABLED", str(tmp_path / "enabled"))
         monkeypatch.setattr(_emperor, "_ensure_running", lambda: None)
         monkeypatch.setattr(_emperor._systemd, "journal", lambda fields, since: "")
-        monkeypatch.setattr(_emperor._processes, "everybody", dict)
+        monkeypatch.setattr(_emperor._processes, "all_processes", dict)
         owner = {"user": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
         return {"name": "shop", "directory": str(tmp_path / "shop"), "runtime_directory": "/run/wsgi/shop", **owner}
 
@@ -268,7 +268,7 @@ def wrapper(tmp_path):
         setpriv.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
         setpriv.chmod(0o755)
         text = (TEMPLATES / "vassal.j2").read_text().split("\n", 1)[1]
-        script = text.replace("{{ __uwsgi_directory }}", "/srv/wsgi")
+        script = text.replace("{{ __uwsgi_settings.directory }}", "/srv/wsgi")
         environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
         done = subprocess.run(
             ["sh", "-s", "--", *arguments], input=script, capture_output=True, text=True, env=environment, check=True
