@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every documented variable and every key of an app is set on a host, by a scenario of molecule or by a test of tests/system.
+"""Every documented variable and key of an app is set on a host, by a scenario, a test of tests/system or one of our playbooks.
 
 Both are read, not run: what counts is a value other than the default. A value that is not written as a constant counts, too.
 """
@@ -19,6 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.tests import documents
 
 ROOT = Path(__file__).resolve().parents[2]
+SCENARIOS = ["molecule/**/*.yml", "playbooks/*.yml"]
 COMPUTED = object()
 """A value that is not written as a constant."""
 
@@ -81,7 +82,7 @@ def read() -> tuple[set[str], set[str]]:
 
     A group of names is one of keys if all of them are: ``python`` is a key, and an argument of many a call.
     """
-    documents_read = [yaml.safe_load(path.read_text()) for path in ROOT.glob("molecule/**/*.yml")]
+    documents_read = [yaml.safe_load(path.read_text()) for pattern in SCENARIOS for path in ROOT.glob(pattern)]
     trees = [ast.parse(path.read_text()) for path in ROOT.glob("tests/system/*.py")]
     groups = [group for document in documents_read for group in groups_in_yaml(document)]
     groups += [group for tree in trees for group in groups_in_python(tree)]
