@@ -100,7 +100,7 @@ def memory(pid: int) -> int | None:
 def unit(pid: int) -> str | None:
     """The systemd service that a process belongs to, from its control group; None if it belongs to none, or is gone."""
     try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8") as stream:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as stream:
             return next(iter(re.findall(r"/([^/\n]+\.service)", stream.read())), None)
     except OSError:
         return None

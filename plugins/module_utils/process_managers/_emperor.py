@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
@@ -40,6 +40,9 @@ EXTENSIONS = (".ini", ".xml", ".yml", ".yaml", ".js", ".json")
 """The extensions of files that the Emperor runs as vassals; source: uwsgi_emperor_is_valid() in its core/emperor.c."""
 
 SERVICE = _layout.EMPEROR.removesuffix(".service")
+
+INIT_SCRIPT = "/etc/init.d/uwsgi"
+"""Debian's, which runs each file in the directory that our Emperor watches."""
 
 _lock = threading.Lock()
 """Keeps one thread from stopping an unused Emperor while another is about to give it a vassal."""
@@ -226,28 +229,47 @@ def _competing_service() -> str | int | None:
     """
     source = _systemd.properties("uwsgi.service", ["SourcePath"]).get("SourcePath")
     active = unit_states(["uwsgi.service"])["uwsgi.service"].active
-    if (active and source == "/etc/init.d/uwsgi") or glob.glob("/etc/rc[2-5].d/S[0-9][0-9]uwsgi"):
+    if (active and source == INIT_SCRIPT) or glob.glob("/etc/rc[2-5].d/S[0-9][0-9]uwsgi"):
         return "uwsgi"
     # Processes that Debian's init script started may outlive its service. Our vassals have file names without a directory.
+    started_to: dict[str, bool] = {}
     for pid, words in _processes.command_lines().items():
-        if "uwsgi" in os.path.basename(words[0]) and any(_names_directory(word) for word in words[1:]):
-            unit = _processes.unit(pid)
-            if unit != _layout.EMPEROR:
-                return unit.removesuffix(".service") if unit else pid
+        if "uwsgi" not in os.path.basename(words[0]):
+            continue
+        unit = _processes.unit(pid)
+        if unit == _layout.EMPEROR:
+            continue
+        # Any process can have any command line. Root's is true, and so is what systemd says of a service.
+        if _is_roots(pid):
+            competes = any(_names_directory(word) for word in words[1:])
+        else:
+            if unit and unit not in started_to:
+                started_to[unit] = _is_started_to_compete(unit)
+            competes = bool(unit) and started_to[unit]
+        if competes:
+            return unit.removesuffix(".service") if unit else pid
     return None
+
+
+def _is_roots(pid: int) -> bool:
+    """Whether root started a process, and it is root's still: a user may run a setuid program with any command line."""
+    try:
+        return set(_processes.status(pid)["Uid"]) == {"0"}
+    except (OSError, KeyError):
+        return False
+
+
+def _is_started_to_compete(unit: str) -> bool:
+    """Whether a service runs the files in our Emperor's directory, by its unit, whoever its processes run as."""
+    found = _systemd.properties(unit, ["SourcePath", "ExecStart"])
+    return found.get("SourcePath") == INIT_SCRIPT or any(_names_directory(word) for word in found.get("ExecStart", "").split())
 
 
 def _names_directory(word: str) -> bool:
     """Whether an argument of uWSGI is in our Emperor's directory, or is a configuration below /etc that names it."""
     if word.startswith(_layout.VASSALS_ENABLED):
         return True
-    if not word.startswith("/etc/"):
-        return False
-    try:
-        with open(word, encoding="utf-8", errors="replace") as stream:
-            return watches(stream.read())
-    except OSError:
-        return False
+    return word.startswith("/etc/") and watches(_untrusted.text_or_none(word) or "")
 
 
 def watches(configuration: str) -> bool:

@@ -202,38 +202,56 @@ def test_the_apps_whose_live_slot_sleeps(monkeypatch, tmp_path):
 
 
 INIT_SCRIPT = "/etc/init.d/uwsgi"
+BESIDE = ["/usr/bin/uwsgi", "--ini", "/etc/uwsgi/apps-enabled/x.ini"]
 
 
 @pytest.mark.parametrize(
-    ("source", "links", "processes", "told"),
+    ("units", "links", "processes", "told"),
     [
         pytest.param(
-            INIT_SCRIPT, [], {}, "uwsgi.service also runs .*systemctl disable uwsgi; systemctl stop uwsgi; ", id="Debian's runs"
-        ),
-        pytest.param("", ["/etc/rc2.d/S01uwsgi"], {}, "uwsgi.service also runs ", id="Debian's will after a boot"),
-        pytest.param(
-            "",
+            {"uwsgi.service": {"SourcePath": INIT_SCRIPT}},
             [],
-            {4: ["/usr/bin/uwsgi", "--ini", "/etc/uwsgi/apps-enabled/x.ini"]},
-            r"process 4 .*\(kill -9 4\)",
-            id="by hand",
+            {},
+            "uwsgi.service also runs .*systemctl disable uwsgi; systemctl stop uwsgi; ",
+            id="Debian's runs",
         ),
-        pytest.param("", [], {}, None, id="somebody's service of that name"),
+        pytest.param({}, ["/etc/rc2.d/S01uwsgi"], {}, "uwsgi.service also runs ", id="Debian's will after a boot"),
+        pytest.param({}, [], {4: (0, None, BESIDE)}, r"process 4 .*\(kill -9 4\)", id="by hand"),
         pytest.param(
-            "",
+            {"other.service": {"ExecStart": "{ path=/usr/bin/uwsgi ; argv[]=uwsgi --emperor /etc/uwsgi/apps-enabled ; }"}},
             [],
-            {4: ["/usr/bin/uwsgi", "--ini", "x.ini"], 5: ["ls", "/etc/uwsgi/apps-enabled"], 6: [""]},
+            {4: (33, "other.service", ["uwsgi"])},
+            "other.service also runs ",
+            id="a service with another user",
+        ),
+        pytest.param(
+            {"mine.service": {"ExecStart": "{ path=/srv/serve ; }"}},
+            [],
+            {4: (33, "mine.service", BESIDE), 5: (33, None, BESIDE)},
+            None,
+            id="only by its command line",
+        ),
+        pytest.param({"uwsgi.service": {}}, [], {}, None, id="somebody's service of that name"),
+        pytest.param(
+            {},
+            [],
+            {
+                4: (0, None, ["/usr/bin/uwsgi", "--ini", "x.ini", "/etc/../dev/zero"]),
+                5: (0, None, ["ls", "/etc/uwsgi/apps-enabled"]),
+                6: (0, None, [""]),
+            },
             None,
             id="nobody",
         ),
     ],
 )
-def test_only_one_service_may_run_the_vassals(monkeypatch, source, links, processes, told):
-    monkeypatch.setattr(_emperor, "unit_states", lambda units: {unit: Instance(active=True) for unit in units})
-    monkeypatch.setattr(_emperor._systemd, "properties", lambda unit, names: {"SourcePath": source})
+def test_only_one_service_may_run_the_vassals(monkeypatch, units, links, processes, told):
+    monkeypatch.setattr(_emperor, "unit_states", lambda names: {name: Instance(active=True) for name in names})
+    monkeypatch.setattr(_emperor._systemd, "properties", lambda unit, names: units.get(unit, {}))
     monkeypatch.setattr(_emperor.glob, "glob", lambda pattern: links)
-    monkeypatch.setattr(_emperor._processes, "command_lines", lambda: processes)
-    monkeypatch.setattr(_emperor._processes, "unit", lambda pid: None)
+    monkeypatch.setattr(_emperor._processes, "command_lines", lambda: {pid: found[2] for pid, found in processes.items()})
+    monkeypatch.setattr(_emperor._processes, "unit", lambda pid: processes[pid][1])
+    monkeypatch.setattr(_emperor._processes, "status", lambda pid: {"Uid": [str(processes[pid][0])] * 4})
     if told is None:
         Vassals().check()
         return
