@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A hostile app beside a victim: whatever its code does as its own user, nothing but itself is concerned."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from conftest import HELLO, on
+
+STACKS = {"uwsgi": "uwsgi", "emperor": "uwsgi_emperor", "gunicorn": "gunicorn_supervisor"}
+EVIL = {f"evil-{short}": stack for short, stack in STACKS.items()}
+VICTIMS = {f"victim-{short}": stack for short, stack in STACKS.items()}
+
+HOSTILE = '''
+"""Runs what is posted to it, as an app that somebody has broken into; answers as shared/mode says."""
+
+import contextlib, io, os, select, socket, time, traceback
+
+SHARED = os.environ["SHARED"]
+
+
+def connection(environ):
+    """The connection itself, past the server and its rules."""
+    if "gunicorn.socket" in environ:
+        return socket.socket(fileno=os.dup(environ["gunicorn.socket"].fileno()))
+    import uwsgi
+
+    return socket.socket(fileno=os.dup(uwsgi.connection_fd()))
+
+
+def parts(mode):
+    """What it sends, and the seconds after each part."""
+    if mode == "digits":
+        yield b"HTTP/1.1 " + b"2" * 5000 + b" OK\\r\\nContent-Length: 0\\r\\n\\r\\n", 0
+    elif mode == "drip":
+        for byte in b"HTTP/1.1 200 OK\\r\\nContent-Length: 100000\\r\\n\\r\\n" + b"x" * 1000:
+            yield bytes([byte]), 0.05
+    elif mode == "headers":
+        for number in range(100000):
+            yield b"X-%d: x\\r\\n" % number, 0
+    elif mode == "silence":
+        yield b"", 60
+
+
+def misbehave(environ, mode):
+    with contextlib.suppress(OSError), connection(environ) as raw:
+        for part, seconds in parts(mode):
+            raw.sendall(part)
+            # Until the other side has enough of it.
+            if select.select([raw], [], [], seconds)[0] and not raw.recv(1, socket.MSG_PEEK):
+                break
+        raw.shutdown(socket.SHUT_RDWR)
+
+
+def application(environ, start_response):
+    told = io.StringIO()
+    if environ["REQUEST_METHOD"] == "POST":
+        code = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode()
+        with contextlib.redirect_stdout(told):
+            try:
+                exec(code, {"SHARED": SHARED, "NAME": os.path.basename(os.path.dirname(SHARED))})
+            except BaseException:
+                traceback.print_exc(file=told)
+    elif os.path.exists(SHARED + "/mode"):
+        with open(SHARED + "/mode") as stream:
+            misbehave(environ, stream.read().strip())
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [told.getvalue().encode() or b"hostile"]
+'''
+
+FILES = """
+for name in {names}; do
+    find /srv/wsgi/$name /run/wsgi/$name /etc/tmpfiles.d/wsgi-live-$name.conf -printf '%p %y %m %u:%g %i %l\\n'
+    find /srv/wsgi/$name -type f -exec sha256sum {{}} +
+    pgrep -u $name
+done | sort
+"""
+
+
+@pytest.fixture(scope="module")
+def apps(server, tmp_path_factory):
+    """A hostile app and a victim under each stack, made in one play."""
+    made = []
+    for names, text in ((EVIL, HOSTILE), (VICTIMS, HELLO)):
+        for name, stack in names.items():
+            directory = tmp_path_factory.mktemp(name)
+            (directory / "app.py").write_text(text)
+            app = {"name": name, "stack": stack, "source": {"directory": str(directory)}, "entry_point": "app:application"}
+            more = {"environment": {"SHARED": f"/srv/wsgi/{name}/shared"}, "health_check": {"timeout": 10}, "drain_timeout": 3}
+            made.append({**app, **more, "domains": [f"{name}.test"], "processes": 3})
+    server.converge(made, wsgi_prune=True, wsgi_remove_shared=True)  # with what tests before this one have left
+    return made
+
+
+@pytest.fixture
+def unharmed(server, apps):
+    """What there is of the victims, which has to be the same after an attack."""
+
+    def look():
+        files = server.sh(FILES.format(names=" ".join(VICTIMS))).splitlines()
+        return [*files, *(server.get("/", f"{name}.test") for name in VICTIMS)]
+
+    before = look()
+    assert all(page.startswith("200 hello|") for page in before[-len(VICTIMS) :]), before
+    yield
+    assert look() == before
+
+
+def post(server, name, code):
+    """What an app's own code printed that it was made to run."""
+    ask = "curl --silent --show-error --max-time 30 --data-binary"
+    return server.sh(f'{ask} "$1" --header "Host: $2.test" http://127.0.0.1/', code, name)
+
+
+SWAP = """
+import os, socket
+
+victim = "victim-" + NAME.partition("-")[2]
+mine, theirs = "/run/wsgi/" + NAME, "/run/wsgi/" + victim
+attempts = {
+    "symlink": lambda: os.symlink(theirs + "/app.sock", mine + "/x"),
+    "unlink": lambda: os.unlink(mine + "/app.sock"),
+    "swap": lambda: (os.symlink(theirs + "/app.sock", SHARED + "/x"), os.rename(SHARED + "/x", mine + "/app.sock")),
+    "slot": lambda: os.rename(mine + "/green.sock", mine + "/blue.sock"),
+    "directory": lambda: os.rename(mine, mine + "2"),
+    "chmod": lambda: os.chmod(mine, 0o777),
+    "list": lambda: os.listdir(mine),
+    "connect": lambda: socket.socket(socket.AF_UNIX).connect(theirs + "/app.sock"),
+    "own": lambda: socket.socket(socket.AF_UNIX).connect(mine + "/app.sock"),
+    "slots": lambda: os.symlink("/", f"/srv/wsgi/{NAME}/slots/red"),
+    "releases": lambda: os.listdir(f"/srv/wsgi/{NAME}/releases"),
+    "variables": lambda: open(f"/srv/wsgi/{victim}/releases/1/run").read(),
+    "data": lambda: os.listdir(f"/srv/wsgi/{victim}/shared"),
+}
+for name, attempt in attempts.items():
+    try:
+        attempt()
+        print(name, "DONE")
+    except OSError as error:
+        print(name, type(error).__name__)
+"""
+
+
+@on(12)
+def test_an_app_cannot_put_anything_in_the_place_of_its_socket(server, apps, unharmed):
+    for name in EVIL:
+        before = server.sh(f"stat -c '%n %F %i %N' /run/wsgi/{name} /run/wsgi/{name}/*")
+        told = dict(line.split() for line in post(server, name, SWAP).splitlines())
+        assert len(told) == 13, told
+        assert "DONE" not in told.values(), told
+        assert server.sh(f"stat -c '%n %F %i %N' /run/wsgi/{name} /run/wsgi/{name}/*") == before
+        assert server.get("/", f"{name}.test") == "200 hostile"
+
+
+PLANT = """
+import os
+
+for name in ("green.release", "blue.release", "release.json", "app.sock", "mode.new"):
+    os.mkfifo(os.path.join(SHARED, name))
+here = os.open(SHARED, os.O_RDONLY)
+for _ in range(3000):
+    os.mkdir("deep", dir_fd=here)
+    there = os.open("deep", os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    here = there
+print("planted")
+"""
+
+
+@on(12)
+def test_what_an_app_leaves_in_its_own_directory_stops_nobody(server, apps, unharmed):
+    for name in EVIL:
+        assert post(server, name, PLANT) == "planted\n"
+    began = time.monotonic()
+    told = server.play(apps, "playbooks/status.yml")
+    assert told.code == 0, told.output
+    assert server.converge(apps).changed == []
+    gone = {**next(app for app in apps if app["name"] == "evil-emperor"), "state": "absent"}
+    rest = [app for app in apps if app["name"] != "evil-emperor"]
+    server.converge([*rest, gone], wsgi_remove_shared=True)
+    assert server.sh("ls -d /srv/wsgi/evil-emperor 2>/dev/null || true; getent passwd evil-emperor || true") == ""
+    server.converge(apps)
+    assert time.monotonic() - began < 120
+
+
+def down(server, apps):
+    """The apps of which ``status`` says that they are down."""
+    play = server.play(apps, "playbooks/status.yml")
+    assert play.code == 0, play.output
+    return set(re.findall(r"^\W*((?:evil|victim)-\w+)\s.*\bdown\b", play.output, re.MULTILINE))
+
+
+@on(12)
+def test_an_app_that_answers_its_health_check_with_anything_at_all_is_down_alone(server, apps, unharmed):
+    for mode in ("digits", "drip", "headers", "silence"):
+        for name in EVIL:
+            server.sh(f"echo {mode} >/srv/wsgi/{name}/shared/mode")
+        began = time.monotonic()
+        assert down(server, apps) == {*EVIL}, mode
+        assert time.monotonic() - began < 40, mode
+    for name, mode in zip(EVIL, ("drip", "digits", "silence")):
+        server.sh(f"echo {mode} >/srv/wsgi/{name}/shared/mode")
+    began = time.monotonic()
+    play = server.play(apps)
+    assert play.code, play.output
+    assert time.monotonic() - began < 120
+    lines = play.message.splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"app {name}" for name in EVIL], play.message
+    assert all(": health: release " in line for line in lines), play.message
+    for name in EVIL:
+        server.sh(f"rm /srv/wsgi/{name}/shared/mode")
+    server.converge(apps)
+    assert down(server, apps) == set()
+
+
+PRETEND = """
+import os
+
+fifo = SHARED + "/fifo"
+os.mkfifo(fifo)
+words = ["--ini", "/etc/uwsgi/apps-enabled/x", "/etc/.." + fifo, "/etc/../dev/zero", fifo, "/dev/zero"]
+print(os.posix_spawn("/usr/bin/python3", ["uwsgi", "-ISc", "import time; time.sleep(600)", *words], {}))
+"""
+
+
+@on(12)
+def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unharmed):
+    pids = [pid for name in EVIL for pid in post(server, name, PRETEND).split()]
+    assert len(pids) == len(EVIL), pids
+    assert server.sh(f"ps -o args= -p {','.join(pids)}").count("/etc/uwsgi/apps-enabled/x") == len(EVIL)
+    like = next(app for app in apps if app["name"] == "victim-emperor")
+    newcomer = {**like, "name": "newcomer", "domains": ["newcomer.test"], "idle": 60}
+    server.converge([*apps, newcomer])
+    assert server.get("/", "newcomer.test").startswith("200 hello|")
+    server.sh(f"kill -9 {' '.join(pids)}")
+    server.converge(
+        [*({**app, "state": "absent"} for app in apps if app["name"] in EVIL), *apps[len(EVIL) :]],
+        wsgi_prune=True,
+        wsgi_remove_shared=True,
+    )
+    assert server.sh("ls /srv/wsgi").split() == sorted(VICTIMS)
