@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _systemd
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Server
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import LETSENCRYPT, Certificate, covered
 
 TIMERS = ("certbot.timer", "snap.certbot.renew.timer")
@@ -50,7 +50,7 @@ def wanted(names: Iterable[str]) -> list[str]:
 
 
 def judge(
-    server: Server, certificates: Sequence[Certificate], shown: Mapping[str, bytes], loaded: bool, now: float
+    server: ServerBlock, certificates: Sequence[Certificate], shown: Mapping[str, bytes], loaded: bool, now: float
 ) -> list[Finding]:
     """What is wrong with the certificates of a server. Pure.
 
@@ -122,7 +122,7 @@ def _anew(certificate: Certificate) -> str:
     return f"get a new certificate, put it into {certificate.path}, then: systemctl reload nginx"
 
 
-def _judge_names(server: Server, certificates: Sequence[Certificate]) -> list[Finding]:
+def _judge_names(server: ServerBlock, certificates: Sequence[Certificate]) -> list[Finding]:
     names = wanted(server.names)
     has = [name for certificate in certificates for name in certificate.names]
     bare = [name for name in names if not covered(name, has)]

@@ -5,7 +5,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _certificates
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._certificates import Renewal
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Listen, Server
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Listen, ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import DAY, Certificate
 
 NOW = 1_700_000_000.0
@@ -14,7 +14,7 @@ LINEAGE = "/etc/letsencrypt/live/shop/fullchain.pem"
 
 
 def server(*names):
-    return Server(names or ("shop.example.com",), (Listen("*:443", True),), file="/etc/nginx/sites-enabled/shop", line=3)
+    return ServerBlock(names or ("shop.example.com",), (Listen("*:443", True),), file="/etc/nginx/sites-enabled/shop", line=3)
 
 
 def certificate(**options):
