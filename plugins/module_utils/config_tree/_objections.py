@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import Entry
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import NGINX
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _messages
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ def objections(checked: Completed) -> list[Objection]:
     nginx passes a configuration in which two servers have one name, and ignores the second (ngx_http_core_module).
     """
     if checked.code == 0:
-        names = re.findall(r'\[warn\] (?:\d+#\d+: )?(conflicting server name "\S+") on \S+, ignored', checked.output)
-        return [Objection(words, fatal=False) for words in dict.fromkeys(names)]
-    error = NGINX.search(checked.output)
-    words = error.group(1) if error else checked.last_line
+        warnings = (message.text for message in _messages.read(checked.output) if message.level == "warn")
+        found = (re.match(r'(conflicting server name "\S+") on \S+, ignored', text) for text in warnings)
+        return [Objection(words, fatal=False) for words in dict.fromkeys(match[1] for match in found if match)]
+    words = _messages.first_error(checked.output) or checked.last_line
     place = re.search(r" in (/\S+):(\d+)$", words) or re.search(r"(/[^\s:'\"]+):(\d+)", words)
     if not place:
         return [Objection(words)]

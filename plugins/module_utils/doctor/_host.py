@@ -19,7 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _dump
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _dump, _messages
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, ServerBlock
 
 FULL, NEARLY = 99.5, 95.0
@@ -38,7 +38,6 @@ RESERVED = re.compile(
 )
 """Names that are nobody's in the public DNS: RFC 2606, RFC 6761, RFC 6762, RFC 8375, and those that are in use like them."""
 
-EMERGENCY = re.compile(r"\[(?:emerg|crit|alert)\] (?:\d+#\d+: )?(.*)")
 PLACE = re.compile(r" in (/\S+?):(\d+)$")
 DEBIAN_DEFAULT = "sites-enabled/default"
 
@@ -79,8 +78,7 @@ class Nginx:
 
     def complaint(self) -> str:
         """What nginx says is wrong with its configuration."""
-        found = EMERGENCY.findall(self.test.output) if self.test else []
-        return found[0] if found else (self.test.last_line if self.test else "")
+        return (_messages.first_error(self.test.output) or self.test.last_line) if self.test else ""
 
     def result(self) -> dict[str, Any]:
         """The nginx as modules return it."""

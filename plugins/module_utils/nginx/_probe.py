@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._files import log_path
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import about_request
 
 JOBS = 64
 """Apps asked at once; almost all of the time is spent waiting."""
@@ -112,15 +113,6 @@ def _leads_to(location: str, wanted: str) -> bool:
     return target is not None and target[1] == wanted
 
 
-def logged(log: str, question: Question) -> str:
-    """The words of the last line of an nginx error log that is about a question, empty if there is none. Pure."""
-    for line in reversed(log.splitlines()):
-        if f'host: "{question.host}' in line and f'request: "GET {question.path} ' in line:
-            words = re.sub(r"^[0-9/]+ [0-9:]+ \[\w+\] \d+#\d+: (\*\d+ )?", "", line)
-            return words.split(", client: ")[0]
-    return ""
-
-
 def listening(address: str, port: int) -> bool:
     """Whether anything takes connections there."""
     try:
@@ -157,7 +149,7 @@ def _app(app: dict[str, Any], address: str, port: int, timeout: float) -> list[d
         wrong = complaint(question, answer)
         if wrong:
             text = _gained(log, logged_before)
-            words = logged(text, question)
+            words = about_request(text, question.host, question.path)
             says = f"; nginx says: {words}" if words else f"; see {log} and the app's own log"
             lines = "\n".join(text.splitlines()[-LOG_LINES:])
             raise StackError("verify", f"asked {url} of {address}:{asked}, {wrong}{says}.", lines)
