@@ -308,7 +308,7 @@ class Certificates:
         try:
             trust = self._trust()
             found = _acme.directory(self.settings.server, trust)
-        except (_acme.Unreachable, StackError):
+        except StackError:
             return []
         with ThreadPoolExecutor(max_workers=_lineage.JOBS) as pool:
             asked = pool.map(lambda wish: _acme.wants_replaced(before[steps[wish].lineage], found, trust, now), fitting)
@@ -374,8 +374,6 @@ class Certificates:
         server = self.settings.server
         try:
             found = _acme.directory(server, self._trust())
-        except _acme.Unreachable as error:
-            return StackError("certificate", f"the ACME server {server} cannot be asked: {error}; run again when it can.")
         except StackError as failure:
             return failure
         if not self.settings.agree_tos and not _command.has_account(server, self.settings.directory):
@@ -491,10 +489,10 @@ class Certificates:
             return
         try:
             _reload.reload()
-        except _reload.ReloadError as error:
+        except StackError as failure:
             for wish in steps:
                 if wish.name in stale or wish in mine:
-                    failed.setdefault(wish, StackError("certificate", f"it is there, but {error}"))
+                    failed.setdefault(wish, StackError("certificate", f"the certificate is there, but {failure.cause}"))
         else:
             self.outcome.reloaded = self.outcome.changed = True
             if self.sites:  # else the next run would remove the certificates that they signed themselves

@@ -379,7 +379,7 @@ class Transaction:
         self._load_with(["systemctl", "reload-or-restart", service])
         if not self._unit()["active"]:
             raise TreeError(f"{self.name}: {service} was started and has ended, see journalctl -u {service}; {STAYS}.")
-        complaint = reload.complaint() if reload else None
+        complaint = reload.cause_of_failure() if reload else ""
         if complaint:
             raise TreeError(f"{self.name}: {complaint}; {STAYS}.")
 
