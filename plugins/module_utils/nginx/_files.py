@@ -90,12 +90,12 @@ class Settings:
     @property
     def http2(self) -> bool:
         """Whether HTTP/2 is a directive, and no word of ``listen``."""
-        return _tls.version(self.versions.get("nginx")) >= _tls.HTTP2_DIRECTIVE
+        return _tls.has(_tls.HTTP2_DIRECTIVE, self.versions.get("nginx"))
 
     @property
     def rejects(self) -> bool:
         """Whether a server can refuse a name without a certificate."""
-        return _tls.version(self.versions.get("nginx")) >= _tls.REJECT_HANDSHAKE
+        return _tls.has(_tls.REJECT_HANDSHAKE, self.versions.get("nginx"))
 
     def protocol(self, profile: str) -> list[tuple[str, str]]:
         """The directives for TLS that do not depend on the site."""
