@@ -97,6 +97,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _facts
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 
 OPTIONS = {
@@ -113,7 +114,7 @@ def main() -> None:
     try:
         presented, failures = _presented.present_all(sites, given, module.check_mode)
         changed = [name for name, (before, after) in presented.items() if before != after]
-        outdated = _presented.outdated(sites)
+        outdated = _facts.outdated(sites)
         removed = _presented.clean(sites, module.check_mode)
     except OSError as error:
         module.fail_json(msg=_errors.from_os_error(error).cause)
@@ -121,9 +122,9 @@ def main() -> None:
         changed=bool(changed or removed),
         sites={name: after for name, (_before, after) in presented.items()},
         outdated=sorted({*outdated, *(changed if module.check_mode else [])}),
-        stapled=_presented.stapled(sites, given),
+        stapled=_facts.stapled(sites, given),
         removed=removed,
-        versions=_presented.versions(),
+        versions=_facts.versions(),
         failures=failures,
         diff={"before": _shown(presented, 0), "after": _shown(presented, 1)},
     )

@@ -98,8 +98,8 @@ def read_one(name: str, directory: str = DIRECTORY) -> Lineage:
         return replace(lineage, trouble=f"{renewal} cannot be read: {error.strerror}")
     certificate = os.path.join(live(name, directory), "cert.pem")
     whole = _certificate.read(certificate, os.path.join(live(name, directory), "privkey.pem"))
-    if whole.trouble or whole.wrong_key:
-        return replace(lineage, trouble=whole.trouble or f"the key {whole.key} belongs to another certificate")
+    if whole.cause or whole.wrong_key:
+        return replace(lineage, trouble=whole.cause or f"the key {whole.key} belongs to another certificate")
     return parse(lineage, run(["openssl", "x509", "-in", certificate, "-noout", *SHOWN], timeout=TIMEOUT).output)
 
 

@@ -15,7 +15,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _acme, _
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot._lineage import Lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _environment, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, write
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _reload
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _facts, _reload
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import DAY, OVERDUE
 
@@ -466,7 +466,7 @@ class Certificates:
             if wish.site and step.lineage in before and not before[step.lineage].trouble:
                 directory = _lineage.live(step.lineage, self.settings.directory)
                 self.outcome.changed |= _presented.published(wish.name) != directory
-        self.outcome.reloaded = bool(sites and _presented.outdated(sites))
+        self.outcome.reloaded = bool(sites and _facts.outdated(sites))
         self.outcome.changed |= self.outcome.reloaded
 
     def _present(self, steps: Mapping[Wish, Step], after: Mapping[str, Lineage], failed: dict[Wish, StackError]) -> None:
@@ -484,7 +484,7 @@ class Certificates:
             except StackError as failure:
                 failed.setdefault(wish, failure)
         mine = [wish for wish in steps if not wish.site and steps[wish].action == ISSUE and wish not in failed]
-        stale = _presented.outdated(sites) if sites else []
+        stale = _facts.outdated(sites) if sites else []
         if not stale and not (mine and _systemd.is_active(_reload.SERVICE)):
             return
         try:

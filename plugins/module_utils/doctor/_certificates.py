@@ -62,7 +62,7 @@ def judge(
     refused = bool(shown) and not any(shown.values())
     for certificate in certificates:
         found += _judge_file(certificate, loaded and not refused, now)
-    usable = [certificate for certificate in certificates if certificate.names and not certificate.trouble]
+    usable = [certificate for certificate in certificates if certificate.names and not certificate.cause]
     if not usable:
         return found
     found += _judge_names(server, usable)
@@ -79,9 +79,9 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
     severity = WARNING if loaded else BROKEN
     path = certificate.path
     anew = _anew(certificate)
-    if certificate.trouble:
+    if certificate.cause:
         fix = f"put the file there, or name another one in the configuration; or: {anew}"
-        found.append(Finding(severity, "certificate_missing", f"{certificate.trouble}.", (path, certificate.key), fix))
+        found.append(Finding(severity, "certificate_missing", f"{certificate.cause}.", (path, certificate.key), fix))
     if certificate.wrong_key:
         summary = f"The key {certificate.key} does not belong to the certificate {path}: nothing is served with them."
         found.append(

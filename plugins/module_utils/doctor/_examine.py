@@ -343,7 +343,7 @@ def _certified(site: Site, running: bool) -> tuple[list[_certificate.Certificate
         pairs = [pair for pair in server.certificates if "$" not in pair[0] and pair[0].startswith("/")]
         own = [_certificate.read(*pair) for pair in pairs]
         if os.geteuid() != 0:  # that it cannot be read does not mean that nginx cannot
-            own = [replace(certificate, trouble="") for certificate in own]
+            own = [replace(certificate, cause="") for certificate in own]
         shown = {}
         names = _certificates.wanted(server.names)[:1]
         for listen in server.listens:

@@ -43,7 +43,7 @@ def judged(found, names=(), shown=None, loaded=True):
         ({"begins": NOW - 1 * DAY, "ends": NOW + 5 * DAY}, []),  # one of six days
         ({"begins": NOW + DAY}, [("broken", "certificate_not_yet_valid")]),
         ({"wrong_key": True}, [("warning", "certificate_key")]),
-        ({"names": (), "ends": 0.0, "trouble": "cannot be read"}, [("warning", "certificate_missing")]),
+        ({"names": (), "ends": 0.0, "cause": "cannot be read"}, [("warning", "certificate_missing")]),
         ({"names": ("other.example.com",)}, [("broken", "certificate_names")]),
         ({"names": ("other.example.com",), "self_signed": True}, [("note", "certificate_names")]),
         ({"names": ("*.example.com",)}, []),
@@ -76,7 +76,7 @@ def test_a_name_too_many_is_not_the_end_of_the_site():
     assert judged(certificate(), ("shop.example.com", "www.shop.example.com")) == [("warning", "certificate_names")]
 
 
-@pytest.mark.parametrize("options", [{"wrong_key": True}, {"trouble": "cannot be read"}])
+@pytest.mark.parametrize("options", [{"wrong_key": True}, {"cause": "cannot be read"}])
 def test_what_nginx_has_not_loaded_breaks_it(options):
     assert judged(certificate(**options), loaded=False)[0][0] == "broken"
 

@@ -175,7 +175,7 @@ RESULT = {
                     "ends": "2026-03-04",
                     "days_left": 1,
                     "self_signed": True,
-                    "trouble": "",
+                    "message": "",
                 }
             ],
             "dns": {"shop.test": "does not exist"},
