@@ -15,8 +15,8 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._files import log_path
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import about_request
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._paths import log_path
 
 JOBS = 64
 """Apps at once; almost all of the time is spent waiting."""

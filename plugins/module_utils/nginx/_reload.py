@@ -11,15 +11,13 @@ from collections.abc import Iterable
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._files import LOG_DIRECTORY
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import first_error, last_error
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._paths import ERROR_LOG
 
 SERVICE = "nginx.service"
 
 TIMEOUT = 15.0
 """Seconds. nginx tries for 2.5 s to bind an address; otherwise it starts new workers within some 0.1 s."""
-
-ERROR_LOG = f"{LOG_DIRECTORY}/error.log"
 
 
 def reload(service: str = SERVICE) -> None:
