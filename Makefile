@@ -15,7 +15,7 @@ NEEDS_demo := python git $(HOSTS)
 NEEDS_benchmark := python git $(HOSTS)
 NEEDS_test := python git shellcheck $(HOSTS)
 
-# Whatever may be missing shows before anything is begun: packages, Docker, the images of the hosts, the tools.
+# Checks first for everything that may be missing: packages, Docker, the images of the hosts, the tools.
 define prepare
 @tests/images/prerequisites $@ $(NEEDS_$@)
 @$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo benchmark,$@),13,12 13))
@@ -24,12 +24,12 @@ endef
 
 .PHONY: help
 help:
-	@echo "make demo        two apps on a Debian host in Docker, behind nginx on http://127.0.0.1:8080"
-	@echo "make demo-clean  remove that host"
-	@echo "make test        every check and test; its stages, one by one:"
+	@echo "make demo        deploy two apps to a Debian host in Docker, on http://127.0.0.1:8080"
+	@echo "make demo-clean  remove the demo host"
+	@echo "make test        run all checks and tests; the single stages are:"
 	@echo "                 $(STAGES)"
-	@echo "make benchmark   the memory that an app takes on each stack, as a table; 10 to 20 minutes"
-	@echo "make venv        the tools of requirements-dev.txt, in .venv"
+	@echo "make benchmark   measure the memory per app on each stack; 10 to 20 minutes"
+	@echo "make venv        install the tools of requirements-dev.txt into .venv"
 
 .PHONY: demo
 demo:
@@ -55,7 +55,7 @@ venv:
 	$(prepare)
 
 .venv/complete: requirements-dev.txt
-	@echo "Making .venv from requirements-dev.txt"
+	@echo "Creating .venv from requirements-dev.txt"
 	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@

@@ -4,24 +4,24 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
 
-class ActionModule(ActionBase):
-    def run(self, tmp=None, task_vars=None):
-        super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+
+class ActionModule(_step.StepAction):
+    def execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         arguments = dict(self._task.args)
-        sources = {}
+        sources: dict[str, Any] = {}
         files = arguments.get("files")
         if isinstance(files, list):  # anything else is the module's to refuse
             arguments["files"] = [self._rendered(file, task_vars, sources) for file in files]
         return self._execute_module(module_name="wsgi.stack.config_tree", module_args=arguments, task_vars=task_vars)
 
-    def _rendered(self, file, task_vars, sources):
+    def _rendered(self, file: Any, task_vars: dict[str, Any], sources: dict[str, Any]) -> Any:
         if not isinstance(file, dict) or not file.get("src") or file.get("content") is not None:
             return file
         name = file["src"]
@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
         rest = {key: value for key, value in file.items() if key not in ("src", "vars")}
         return {**rest, "content": "" if text is None else str(text)}
 
-    def _search_path(self, source):
+    def _search_path(self, source: str) -> list[str]:
         """Where ``include`` and ``import`` look, as in ansible.builtin.template."""
         folders = [*self._task.get_search_path(), self._loader.get_basedir(), os.path.dirname(source)]
         return [path for folder in folders for path in (os.path.join(folder, "templates"), folder)]

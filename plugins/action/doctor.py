@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible import constants
 from ansible.plugins.action import ActionBase
 
@@ -15,10 +17,10 @@ class ActionModule(ActionBase):
 
     module = "wsgi.stack.doctor"
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         result = self._execute_module(module_name=self.module, module_args=self._task.args, task_vars=task_vars)
-        if "report" in result and constants.DEFAULT_STDOUT_CALLBACK in FOR_PEOPLE:
-            host = task_vars["inventory_hostname"]
+        if "report" in result and constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK") in FOR_PEOPLE:
+            host = (task_vars or {})["inventory_hostname"]
             self._display.display("\n".join([f"{host}:", "", *result["report"], ""]))
         return result

@@ -7,9 +7,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _filters
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _imports
 
-_filters.import_all()  # here, since every role begins with packages
+_imports.import_all()  # here, since every role begins with packages
 
 # What ansible.builtin.apt says in check mode where it cannot know better: it does not fetch package lists then.
 UNKNOWN_IN_CHECK_MODE = ("No package matching", "must be installed to use check mode")
@@ -18,11 +18,11 @@ UNKNOWN_IN_CHECK_MODE = ("No package matching", "must be installed to use check 
 class ActionModule(ActionBase):
     """See the module's documentation."""
 
-    def run(self, tmp=None, task_vars=None) -> dict[str, Any]:
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Install with the package lists that are there; fetch new ones only if that fails."""
         super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec({"name": {"type": "list", "elements": "str", "required": True}})
-        wanted = {"name": sorted(set(arguments["name"])), "install_recommends": False}
+        wanted: dict[str, Any] = {"name": sorted(set(arguments["name"])), "install_recommends": False}
         result = self._apt(wanted, task_vars)
         if not result.get("failed"):
             return result

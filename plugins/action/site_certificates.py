@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
 
 
-class ActionModule(ActionBase):
+class ActionModule(_step.StepAction):
     """See the module's documentation."""
 
-    def run(self, tmp=None, task_vars=None):
+    def execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Ship the files of all sites as one text that no log shows."""
-        super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         apps = arguments.get("apps")
         given = {}
@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         arguments["given"] = base64.b64encode(json.dumps(given).encode()).decode()
         return self._execute_module(module_name="wsgi.stack.site_certificates", module_args=arguments, task_vars=task_vars)
 
-    def _read(self, site, key):
+    def _read(self, site: dict[str, Any], key: str) -> str:
         try:
             return str(self._loader.get_text_file_contents(site[key]))
         except AnsibleError as error:

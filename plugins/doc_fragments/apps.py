@@ -8,7 +8,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   apps:
-    description: The apps, as P(wsgi.stack.resolve_apps#filter) returns them.
+    description: The apps, as P(wsgi.stack.apps#lookup) returns them.
     type: list
     elements: dict
     required: true

@@ -14,7 +14,7 @@ description:
 positional: _input
 options:
   _input:
-    description: The apps, as given to P(wsgi.stack.resolve_apps#filter).
+    description: The apps, as given to P(wsgi.stack.apps#lookup).
     type: list
     elements: dict
     required: true
@@ -23,7 +23,7 @@ options:
 EXAMPLES = r"""
 - name: Build the apps
   wsgi.stack.build:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
     secrets: "{{ wsgi_apps | wsgi.stack.app_secrets }}"
 """
 
@@ -33,12 +33,14 @@ _value:
   type: str
 """
 
+from typing import Any, Callable
+
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 
 
-def app_secrets(apps):
+def app_secrets(apps: Any) -> str:
     try:
         return _resolve.secrets(apps)
     except _resolve.InventoryError as error:
@@ -48,5 +50,5 @@ def app_secrets(apps):
 class FilterModule:
     """Filters of this collection."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"app_secrets": app_secrets}

@@ -42,11 +42,13 @@ _value:
   type: str
 """
 
+from typing import Any, Callable
+
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _page
 
 
 class FilterModule:
     """Filters of this collection."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"doctor_page": _page.page}

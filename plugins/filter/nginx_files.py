@@ -8,7 +8,7 @@ name: nginx_files
 short_description: Make the files of nginx's configuration out of resolved apps
 version_added: 0.1.0
 description:
-  - Takes what P(wsgi.stack.resolve_apps#filter) returns, and returns files and links for M(wsgi.stack.config_tree).
+  - Takes what P(wsgi.stack.apps#lookup) returns, and returns files and links for M(wsgi.stack.config_tree).
   - The locations of an app are one file, its servers another. Domains that have the same apps are one server.
 positional: _input
 options:
@@ -54,7 +54,7 @@ options:
 EXAMPLES = r"""
 - name: Configure nginx
   vars:
-    tree: "{{ wsgi_apps | wsgi.stack.resolve_apps | wsgi.stack.nginx_files(http_ports=[8080]) }}"
+    tree: "{{ lookup('wsgi.stack.apps') | wsgi.stack.nginx_files(http_ports=[8080]) }}"
   wsgi.stack.config_tree:
     name: nginx
     files: "{{ tree.files }}"
@@ -71,15 +71,19 @@ _value:
   type: dict
 """
 
+from collections.abc import Sequence
+from typing import Any, Callable
+
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _files
 
 
-def nginx_files(apps, **settings):
+def nginx_files(apps: Sequence[App], **settings: Any) -> dict[str, Any]:
     return _files.tree(apps, **settings)
 
 
 class FilterModule:
     """Filters of this collection."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         return {"nginx_files": nginx_files}

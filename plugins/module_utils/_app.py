@@ -96,4 +96,5 @@ class App(TypedDict):
     preview: str
     preview_socket: str
     protocol: str
+    role: str
     upstream: str

@@ -47,11 +47,22 @@ class InventoryError(StackError):
         super().__init__("inventory", cause)
 
 
+EXCEPTION = re.compile(r"([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit|Interrupt)\b")
+COMPLAINT = re.compile(
+    r"\b(errors?|denied|refused|cannot|can't|unable|failed|fatal|unknown|invalid|no such|not found|in use)\b", re.IGNORECASE
+)
+
+
 def decisive_line(log: str) -> str:
-    """The line of a log that names the cause: the last exception's, else the last one that is no request's; "" without any."""
+    """The line of a log that names the cause; "" if it is empty. Pure.
+
+    The last exception, since a traceback ends with it; else the first complaint, since what follows it are its consequences and
+    the messages of a server that cleans up; else the last line that is no request of uWSGI's.
+    """
     lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith("[pid: ")]
-    exceptions = [line for line in lines if re.match(r"([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit|Interrupt)\b", line)]
-    return (exceptions or lines or [""])[-1]
+    exceptions = [line for line in lines if EXCEPTION.match(line)]
+    complaints = [line for line in lines if COMPLAINT.search(line)]
+    return (exceptions[-1:] or complaints[:1] or lines[-1:] or [""])[0]
 
 
 def from_os_error(error: OSError, step: str = "host") -> StackError:

@@ -25,7 +25,8 @@ description:
   - Repositories are read as root, with root's own SSH and git configuration, or with the app's deploy key.
     Packages are built and installed as the app's user.
   - The host's trust store is used for package indexes and repositories alike.
-  - The failure of one app keeps no other from its build. The module then succeeds and returns RV(failures).
+  - The failure of one app keeps no other from its build. The step fails in the end, unless
+    C(wsgi_defer_failures) is set.
 options:
   secrets:
     description:
@@ -69,14 +70,14 @@ requirements:
   - git and python3-venv on the host, as far as the apps and O(installer) need them
 seealso:
   - module: wsgi.stack.release
-  - plugin: wsgi.stack.resolve_apps
-    plugin_type: filter
+  - plugin: wsgi.stack.apps
+    plugin_type: lookup
 """
 
 EXAMPLES = r"""
 - name: Build the apps
   wsgi.stack.build:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps(base_directory=inventory_dir) }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
     secrets: "{{ wsgi_apps | wsgi.stack.app_secrets }}"
   become: true
   register: app_build

@@ -25,7 +25,7 @@ description:
 options:
   apps:
     description:
-      - Apps as P(wsgi.stack.resolve_apps#filter) returns them. Those with the C(tls) mode V(certbot) get certificates, one for
+      - Apps as P(wsgi.stack.apps#lookup) returns them. Those with the C(tls) mode V(certbot) get certificates, one for
         the domains of each site.
     required: false
   certificates:
@@ -105,8 +105,8 @@ requirements:
   - certbot 1.21 or later and openssl on the host
 seealso:
   - module: wsgi.stack.site_probe
-  - plugin: wsgi.stack.resolve_apps
-    plugin_type: filter
+  - plugin: wsgi.stack.apps
+    plugin_type: lookup
 notes:
   - One certbot runs at a time. If another one runs, such as the timer's, this one waits for it, 15 minutes at the most.
 author:
@@ -116,11 +116,10 @@ author:
 EXAMPLES = r"""
 - name: Get the certificates of all apps
   wsgi.stack.certificate:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
     agree_tos: true
   become: true
   register: certificates
-  failed_when: certificates.failures | length > 0
 
 - name: Get two certificates, by way of DNS
   wsgi.stack.certificate:
@@ -177,8 +176,8 @@ reloaded:
   type: bool
 failures:
   description:
-    - The apps whose certificate could not be had. What they presented before they present still. The module succeeds with
-      failures; whoever uses it fails in the end.
+    - The apps whose certificate could not be had. What they presented before they present still. The step fails for them, unless
+      C(wsgi_defer_failures) is set.
   returned: always
   type: list
   elements: dict

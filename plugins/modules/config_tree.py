@@ -127,7 +127,7 @@ options:
     type: list
     elements: path
     default: []
-  hold:
+  unchanged_apps:
     description:
       - The names of apps for which nothing is changed, because they failed earlier in the run.
       - They keep what was last loaded, and what is new for them is left out. That goes for apps, too, of which O(files) has
@@ -201,7 +201,8 @@ msg:
   returned: when there is something to say
   type: str
 failures:
-  description: The apps whose files were put back. The module succeeds with failures; whoever uses it fails in the end.
+  description: The apps whose files were put back. The step fails for them, unless
+    C(wsgi_defer_failures) is set.
   returned: always
   type: list
   elements: dict
@@ -256,7 +257,7 @@ OPTIONS = {
     "reload": {"type": "list", "elements": "list"},
     "stale": {"type": "bool", "default": False},
     "needs": {"type": "list", "elements": "path", "default": []},
-    "hold": {"type": "list", "elements": "str", "default": []},
+    "unchanged_apps": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -274,7 +275,7 @@ def main() -> None:
             options["validate"],
             options["service"],
             options["reload"] or [],
-            held=frozenset(options["hold"]),
+            held=frozenset(options["unchanged_apps"]),
             dry=module.check_mode,
             stale=options["stale"],
             needs=options["needs"],

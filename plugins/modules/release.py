@@ -26,7 +26,7 @@ author:
 options:
   apps:
     description:
-      - Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them. Those without an entry in O(builds) are left alone.
+      - Apps as P(wsgi.stack.apps#lookup) returns them. Those without an entry in O(builds) are left alone.
   secrets:
     description: What may be secret in the apps, as the filter P(wsgi.stack.app_secrets#filter) returns it.
     type: str
@@ -61,14 +61,14 @@ attributes:
 EXAMPLES = r"""
 - name: Release the builds
   wsgi.stack.release:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
     secrets: "{{ wsgi_apps | wsgi.stack.app_secrets }}"
     builds: "{{ app_build.builds }}"
   register: app_release
 
 - name: Release the builds on every host, the release commands of all apps having been run on the first
   wsgi.stack.release:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
     secrets: "{{ wsgi_apps | wsgi.stack.app_secrets }}"
     builds: "{{ app_build.builds }}"
     command_results: "{{ {first: hostvars[first].app_release} }}"

@@ -1,51 +1,48 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The module that takes apps off a host."""
+"""Remove WSGI apps from a host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: retire
-short_description: Take WSGI apps off a host
+short_description: Remove WSGI apps from a host
 version_added: 0.1.0
 description:
-  - Removes what this collection made for an app. Its slots are stopped under whatever runs them, after the requests in flight
-    have ended; then go its units' enablement, vassals, programs with their logs, sockets, builds, releases, cache, repository
+  - Removes what this collection created for an app. Its slots are drained and stopped under whatever runs them. Then it removes
+    the app's enabled units, vassals and supervisor programs with their logs, its sockets, builds, releases, cache, repository
     and history, and its user and group.
-  - What is in C(shared/) of the app is its own data. It stays, and the user with it, unless O(remove_shared) is set. Whatever
-    somebody else put into the app's directory stays in any case. A warning says so.
-  - A certificate that certbot has for the app's site goes, too, if it was ordered by M(wsgi.stack.certificate), and neither
-    another site nor a file below C(/etc) has it.
-  - A user with another home than the app's directory was there before, and stays. nginx's logs of the app stay, too, since they
-    tell who asked what.
-  - To be run when nginx has been reloaded without the app's site. The site itself is one of nginx's files, see the role
-    P(wsgi.stack.nginx#role).
-  - A run that was interrupted at any point is completed by the next one.
+  - C(shared/) is the app's own data. It is kept, together with the user, unless O(remove_shared) is set. Files in the app's
+    directory that the collection did not create are always kept. A warning names what was kept.
+  - Deletes the certificate that certbot has for the app's site if M(wsgi.stack.certificate) ordered it, and neither another
+    site nor a file below C(/etc) uses it.
+  - A user whose home is not the app's directory existed before, and is kept. So are nginx's access and error logs.
+  - Run it after nginx was reloaded without the app's site. The site's files belong to the role P(wsgi.stack.nginx#role).
+  - The next run completes one that was interrupted.
 options:
   keep:
-    description: The names of the apps that shall be there.
+    description: The names of the apps to keep.
     type: list
     elements: str
     required: true
   remove:
-    description: The names of the apps that shall not be there.
+    description: The names of the apps to remove.
     type: list
     elements: str
     default: []
   prune:
     description:
-      - Remove every app, too, that is found on the host and is in neither list.
-      - Found are apps below O(directory), whoever ran the collection for them; so two lists of apps for one host need
-        directories of their own.
+      - Also remove every app on the host that is in neither list.
+      - That is every app below O(directory), whoever deployed it. Two inventories for the same host need a O(directory) each.
     type: bool
     default: false
   remove_shared:
-    description: Remove the data of the apps that are removed, too.
+    description: Also remove the data of the removed apps, C(shared/).
     type: bool
     default: false
   stacks:
-    description: The stacks of the apps that shall be there, for RV(unused).
+    description: The stacks of the apps to keep, for RV(unused).
     type: list
     elements: str
     default: []
@@ -58,7 +55,7 @@ options:
     type: path
     default: /run/wsgi
   jobs:
-    description: How many apps are removed at once. Twice the number of processors if not given.
+    description: How many apps are removed at once. The default is twice the number of processors.
 extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
@@ -68,31 +65,31 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Remove the apps that shall not be there any more, and those that were dropped from the list
+- name: Remove the apps with state absent, and those that are no longer in the list
   wsgi.stack.retire:
-    keep: "{{ wsgi_apps | wsgi.stack.resolve_apps | map(attribute='name') }}"
+    keep: "{{ lookup('wsgi.stack.apps') | map(attribute='name') }}"
     remove: "{{ wsgi_apps | wsgi.stack.absent_apps }}"
     prune: true
 """
 
 RETURN = r"""
 removed:
-  description: The apps of which something was removed, or would be in check mode.
+  description: The apps of which something was removed, or would be removed in check mode.
   type: list
   elements: str
   returned: always
 kept:
-  description: What stays of an app in its directory, as paths, by app.
+  description: The paths in an app's directory that were kept, by app.
   type: dict
   returned: always
   sample: {shop: [/srv/wsgi/shop/shared]}
 dropped:
-  description: The apps found on the host that are in no list, and stay since O(prune) is not set.
+  description: The apps on the host that are in neither list, and were kept since O(prune) is not set.
   type: list
   elements: str
   returned: always
 unused:
-  description: The trees of M(wsgi.stack.config_tree) with files of servers that no app needs any more.
+  description: The trees of M(wsgi.stack.config_tree) with files of app servers that no app needs any more.
   type: list
   elements: str
   returned: always
@@ -105,13 +102,14 @@ failures:
 """
 
 import os
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors, _layout
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remove
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _state
 
 
 def main() -> None:
@@ -129,38 +127,45 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
-    wanted = module.params
-    directories = wanted["directory"], wanted["runtime_directory"]
-    there = _remove.found(*directories)
-    layouts = {name: _layout.Layout(name, *directories) for name in sorted(there | set(wanted["keep"]))}
-    going = _remove.going(there, wanted["keep"], wanted["remove"], wanted["prune"])
-    seen = _run.instances([_remove.placed(layout) for layout in layouts.values()])
-    remains = {name: _remove.look(layouts[name], seen, wanted["remove_shared"]) for name in going}
+    result, warnings = retire(module.params, module.check_mode)
+    for warning in warnings:
+        module.warn(warning)
+    module.exit_json(**result)
 
-    failures: list[dict[str, object]] = []
-    if not module.check_mode:
+
+def retire(wanted: dict[str, Any], check: bool) -> tuple[dict[str, Any], list[str]]:
+    """Remove the apps.
+
+    :param wanted: the module's parameters
+    :returns: the module's result, and its warnings
+    """
+    directories = wanted["directory"], wanted["runtime_directory"]
+    there = _found.found(*directories)
+    layouts = {name: _layout.Layout(name, *directories) for name in sorted(there | set(wanted["keep"]))}
+    going = _found.going(there, wanted["keep"], wanted["remove"], wanted["prune"])
+    instances = _state.instances(list(layouts.values()))
+    remains = {name: _remove.look(layouts[name], instances, wanted["remove_shared"]) for name in going}
+
+    failures: list[dict[str, Any]] = []
+    if not check:
         _done, failures = _errors.for_each_app(
             [{"name": name} for name in going if remains[name]],
             lambda app: _remove.Retirement(layouts[app["name"]], remains[app["name"]]).run(),
             wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
-    gone = set(going) - {failure["app"] for failure in failures}
+    gone = sorted(set(going) - {failure["app"] for failure in failures})
     staying = [layout for name, layout in layouts.items() if name not in gone]
-    kept = {name: list(remains[name].kept) for name in sorted(gone) if remains[name].kept}
-    for name in sorted(gone):
-        if sentence := _remove.sentence(layouts[name], remains[name]):
-            module.warn(sentence)
-    unused = _remove.idle_trees(wanted["stacks"], staying, [layouts[name] for name in gone], seen)
-    if not module.check_mode:
-        _remove.sweep(unused)
-    module.exit_json(
-        changed=any(remains.values()),
-        removed=[name for name in going if remains[name] and name in gone],
-        kept=kept,
-        dropped=sorted(there - set(wanted["keep"]) - set(going)),
-        unused=unused,
-        failures=failures,
-        diff=[
+    unused = _remove.idle_trees(wanted["stacks"], staying, [layouts[name] for name in gone], instances)
+    if not check:
+        _remove.remove_empty_directories(unused)
+    result = {
+        "changed": any(remains.values()),
+        "removed": [name for name in going if remains[name] and name in gone],
+        "kept": {name: list(remains[name].kept) for name in gone if remains[name].kept},
+        "dropped": sorted(there - set(wanted["keep"]) - set(going)),
+        "unused": unused,
+        "failures": failures,
+        "diff": [
             {
                 "before_header": name,
                 "after_header": name,
@@ -170,7 +175,8 @@ def main() -> None:
             for name in going
             if remains[name]
         ],
-    )
+    }
+    return result, [message for name in gone if (message := _remove.message(layouts[name], remains[name]))]
 
 
 if __name__ == "__main__":

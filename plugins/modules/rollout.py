@@ -1,63 +1,68 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Make releases live without a failed request."""
+"""Make releases live with zero downtime."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rollout
-short_description: Make releases of WSGI apps live without a failed request
+short_description: Make releases of WSGI apps live with zero downtime
 version_added: 0.1.0
 description:
-  - Starts the release in the app's idle slot and waits until it answers a real request over its own socket, asked as nginx's
-    user. Then renames the live link onto that socket, which nginx follows without a reload, lets the old slot drain and stops it.
-  - A release that does not get well is stopped again. What was live stays live and never notices.
-  - If the new slot speaks another protocol than the old one, nginx has to be loaded with the new one before the old slot may go.
-    Such an app is named in RV(moving), and a second call with O(settle) ends what the first one began.
-  - Compares what runs with what is wanted, so a rollout that was interrupted is completed by the next one. A live slot is
-    replaced that does not answer, that another stack's server runs, or whose server has loaded a program, a plugin or a
-    libpython that was replaced since, as by an upgrade.
+  - Blue/green deployment with zero downtime. Starts the release in the app's idle slot and waits until it passes its health
+    check, a real request over its own socket, sent as nginx's user. Then swaps the symlink of the live socket, which nginx
+    follows without a reload, drains the old slot and stops it.
+  - A release that fails its health check is stopped again. The live one keeps serving.
+  - If the new slot speaks another protocol than the old one, nginx has to be reloaded with the new one before the old slot may
+    stop. Such an app is listed in RV(switching), and a second call with O(finish) completes what the first one began.
+  - Compares what runs with what is wanted, so the next call completes a rollout that was interrupted. A live slot is also
+    replaced if it fails its health check, runs under another stack, or has loaded a program, a plugin or a libpython that was
+    replaced on the disk since, as by an upgrade.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 options:
   apps:
     description:
-      - Apps as the filter P(wsgi.stack.resolve_apps#filter) returns them. Those without an entry in O(releases) are left alone.
+      - Apps as P(wsgi.stack.apps#lookup) returns them. Those without an entry in O(releases) are not touched.
   releases:
     description: The number of the release that is wanted live, by app.
     type: dict
     required: true
-  hold:
+  preview:
     description:
-      - Stop before a release goes live. It runs in the idle slot, and nginx serves it at the app's C(preview_port) if it has one.
-      - The next call without O(hold) makes it live, unless another release is wanted by then.
+      - Stage the release instead of making it live. It runs in the idle slot, and nginx serves it at the app's C(preview_port)
+        if it has one.
+      - The next call without O(preview) makes it live, unless another release is wanted by then.
     type: bool
     default: false
-  settle:
-    description: Whether nginx has been loaded since the first call, so that slots of the other protocol may go.
+  finish:
+    description: Whether nginx has been reloaded since the first call, so that slots with the old protocol can be stopped.
     type: bool
     default: false
   nginx_user:
-    description: The user of nginx's workers.
+    description: The user of nginx's workers, who sends the health checks.
     type: str
     default: www-data
   jobs:
-    description: How many apps are rolled out at once. Twice the number of processors if not given, since a rollout mostly waits.
+    description: >-
+      How many apps are rolled out at once. The default is twice the number of processors, since a rollout mostly waits.
 extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
   - wsgi.stack.apps
   - wsgi.stack.apps.jobs
 attributes:
+  check_mode:
+    description: Returns the steps that it would take, and changes nothing.
   diff_mode:
-    description: Shows the live slot and release of each app.
+    description: Shows the live slot and release of each app, and the steps.
 """
 
 EXAMPLES = r"""
 - name: Roll the releases out
   wsgi.stack.rollout:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
     releases: "{{ app_release.releases }}"
 """
 
@@ -67,30 +72,32 @@ steps:
   type: dict
   returned: always
   sample: {shop: [[start, green], [flip, green], [record, green], [stop, blue]]}
-held:
-  description: The apps of which O(hold) keeps a release from going live.
+staged:
+  description: The apps with a release that runs but is kept from going live by O(preview).
   type: list
   elements: str
   returned: always
-moving:
-  description: The apps that change their protocol, for which O(settle) is to be called when nginx has been loaded.
+switching:
+  description: The apps that change their protocol. Reload nginx, then call this module again with O(finish).
   type: list
   elements: str
   returned: always
 failures:
-  description: The apps that failed, each with C(app), C(step), C(message) and C(log), the last lines that its server wrote.
+  description: The apps that failed, each with C(app), C(step), C(message) and C(log), the last lines of its server's log.
   type: list
   elements: dict
   returned: always
 """
 
 import os
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _plan, _run, _state
 
 
 def main() -> None:
@@ -98,46 +105,57 @@ def main() -> None:
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},
             "releases": {"type": "dict", "required": True},
-            "hold": {"type": "bool", "default": False},
-            "settle": {"type": "bool", "default": False},
+            "preview": {"type": "bool", "default": False},
+            "finish": {"type": "bool", "default": False},
             "nginx_user": {"type": "str", "default": "www-data"},
             "jobs": {"type": "int"},
         },
         supports_check_mode=True,
     )
     require_root(module)
-    releases = {name: int(number) for name, number in module.params["releases"].items()}
-    apps = [app for app in module.params["apps"] if app["name"] in releases]
-    nginx_user = module.params["nginx_user"]
+    module.exit_json(**rollout(module.params, module.check_mode))
 
-    states = _run.observe(apps, nginx_user)
+
+def rollout(wanted: dict[str, Any], check: bool) -> dict[str, Any]:
+    """Roll out each app that has a release.
+
+    :param wanted: the module's parameters
+    :returns: the module's result
+    """
+    releases = {name: int(number) for name, number in wanted["releases"].items()}
+    apps: list[App] = [app for app in wanted["apps"] if app["name"] in releases]
     stacks = {app["name"]: app["stack"] for app in apps}
-    hold, settle = module.params["hold"], module.params["settle"]
-    plans = {name: _run.plan(state, releases[name], stacks[name], hold, settle) for name, state in states.items()}
-    failures: list[dict[str, object]] = []
-    if not module.check_mode:
+    states = _state.observe([_state.ObservedApp.of(app) for app in apps], wanted["nginx_user"])
+    options = wanted["preview"], wanted["finish"]
+    plans = {name: _plan.plan(state, releases[name], stacks[name], *options) for name, state in states.items()}
+    failures: list[dict[str, Any]] = []
+    if not check:
         _done, failures = _errors.for_each_app(
             [app for app in apps if plans[app["name"]]],
-            lambda app: _run.Rollout(app, nginx_user).run(plans[app["name"]], releases[app["name"]]),
-            module.params["jobs"] or 2 * len(os.sched_getaffinity(0)),
+            lambda app: _run.Rollout(app, wanted["nginx_user"]).run(plans[app["name"]], releases[app["name"]]),
+            wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
-    kept = {name for name, state in states.items() if hold and _run.held(state, releases[name], stacks[name])}
-    left = kept | {failure["app"] for failure in failures}
-    module.exit_json(
-        changed=any(plans.values()),
-        steps={name: [list(step) for step in steps] for name, steps in plans.items() if steps},
-        held=sorted(kept),
-        moving=[name for name, state in states.items() if _run.moving(state, releases[name], stacks[name]) and name not in left],
-        failures=failures,
-        diff=[
+    staged = {name for name, state in states.items() if wanted["preview"] and _plan.staged(state, releases[name], stacks[name])}
+    not_switching = staged | {failure["app"] for failure in failures}
+    return {
+        "changed": any(plans.values()),
+        "steps": {name: [list(step) for step in steps] for name, steps in plans.items() if steps},
+        "staged": sorted(staged),
+        "switching": [
+            name
+            for name, state in states.items()
+            if _plan.switching(state, releases[name], stacks[name]) and name not in not_switching
+        ],
+        "failures": failures,
+        "diff": [
             {
-                "before": f"{name}: {_run.describe(states[name])}\n",
-                "after": f"{name}: {_run.describe_plan(steps, releases[name], stacks[name])}\n",
+                "before": f"{name}: {_plan.describe(states[name])}\n",
+                "after": f"{name}: {_plan.describe_plan(steps, releases[name], stacks[name])}\n",
             }
             for name, steps in plans.items()
             if steps
         ],
-    )
+    }
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ author:
 EXAMPLES = r"""
 - name: Have something to present
   wsgi.stack.site_certificates:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps(base_directory=inventory_dir) }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
   register: certificates
 """
 
@@ -68,8 +68,8 @@ versions:
   type: dict
   sample: {nginx: 1.26.3, openssl: 3.5.1}
 failures:
-  description: The apps of sites whose certificate does not do. The module succeeds with failures; whoever uses it fails in
-    the end.
+  description: The apps of sites whose certificate does not do. The step fails for them, unless
+    C(wsgi_defer_failures) is set.
   returned: always
   type: list
   elements: dict

@@ -44,9 +44,8 @@ author:
 EXAMPLES = r"""
 - name: Ask every app as a visitor would
   wsgi.stack.site_probe:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
   register: answers
-  failed_when: answers.failures | length > 0
 """
 
 RETURN = r"""
@@ -61,7 +60,8 @@ asleep:
   type: list
   elements: str
 failures:
-  description: The apps that did not. The module succeeds with failures; whoever uses it fails in the end.
+  description: The apps that did not. The step fails for them, unless
+    C(wsgi_defer_failures) is set.
   returned: always
   type: list
   elements: dict

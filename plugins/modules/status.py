@@ -1,19 +1,19 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The module that tells how the WSGI apps of a host are."""
+"""Show the status of the WSGI apps on a host."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: status
-short_description: Tell how the WSGI apps of a host are
+short_description: Show the status of the WSGI apps on a host
 version_added: 0.1.0
 description:
-  - Tells of each app which release is live, in which slot and under which stack, since when, what its processes take, which
-    releases there are to go back to, and how long the certificate of its site is valid. Changes nothing.
-  - Apps that are on the host and not in O(apps) are there too.
-  - Each app whose live slot runs is asked once, by its own socket, as a rollout asks it. One that sleeps is not woken.
+  - Returns for each app which release is live, in which slot and under which stack, since when, the memory of its processes, the
+    releases that a rollback could restore, and when the certificate of its site expires. Changes nothing.
+  - Includes apps that are on the host but not in O(apps).
+  - Each app whose live slot runs gets one health check over its own socket, as in a rollout. One that sleeps is not woken.
 options:
   directory:
     description: The root of builds, releases and data.
@@ -24,7 +24,7 @@ options:
     type: path
     default: /run/wsgi
   nginx_user:
-    description: The user of nginx's workers, as whom the apps are asked.
+    description: The user of nginx's workers, who sends the health checks.
     type: str
     default: www-data
 extends_documentation_fragment:
@@ -34,15 +34,15 @@ extends_documentation_fragment:
 seealso:
   - module: wsgi.stack.doctor
 notes:
-  - Prints RV(report) as it is when the output is that of the callback C(default).
+  - With the callback plugin C(default), RV(report) is printed as a table.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
 
 EXAMPLES = r"""
-- name: Look at the apps
+- name: Get the status of the apps
   wsgi.stack.status:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
   register: status
 
 - name: Fail if one is down
@@ -59,16 +59,16 @@ apps:
   elements: dict
   contains:
     app:
-      description: Its name.
+      description: The name of the app.
       type: str
     listed:
       description: Whether it is in O(apps).
       type: bool
     state:
       description: >-
-        V(up), the live slot answers as its health check wants; V(asleep), it will at the first request; V(down), it does not;
-        V(held), nothing is live, but a release waits for that; V(absent), nothing is live. An app that is not in O(apps) is
-        V(up) whatever it answers.
+        V(up), the live slot passes its health check; V(asleep), it starts at its first request; V(down), it fails the health
+        check or does not run; V(staged), nothing is live, but a release is staged; V(absent), nothing is live. An app that is
+        not in O(apps) is V(up) whatever it answers.
       type: str
     stack:
       description: The stack that the live slot runs under, or ran under last.
@@ -80,46 +80,46 @@ apps:
       description: The number of the live release.
       type: int
     revision:
-      description: What its code is, such as a commit.
+      description: The version of its code, such as a commit.
       type: str
     live_since:
       description: When it went live, UTC.
       type: str
       sample: "2026-11-20T19:30:00Z"
-    held:
-      description: The number of the release that is held in the idle slot.
+    staged:
+      description: The number of the staged release in the idle slot.
       type: int
     previous:
-      description: The number of the newest release on the host that was live before.
+      description: The number of the newest earlier release on the host that was live, which a rollback restores.
       type: int
     processes:
-      description: How many processes the live slot has.
+      description: The number of processes of the live slot.
       type: int
     memory_mib:
       description: >-
-        Their memory in MiB; what several processes share counts once. Nothing if the kernel does not tell, as in a container
-        without the capability SYS_PTRACE.
+        Their memory in MiB; shared memory counts once. Null if the kernel does not say, as in a container without the capability
+        SYS_PTRACE.
       type: float
     uptime:
-      description: Seconds since the first of them began.
+      description: Seconds since the first of them started.
       type: int
     outdated:
-      description: Programs and libraries that they run and that were replaced since, as by an upgrade.
+      description: Programs and libraries that they have loaded and that were replaced since, as by an upgrade.
       type: list
       elements: str
     releases:
       description: >-
         The releases on the host, ascending, each with C(number), C(stack), C(revision), C(made) (UTC), and C(been_live), whether
-        it was live at any time.
+        it was ever live.
       type: list
       elements: dict
     certificate:
       description: >-
         The certificate of its first site with TLS, with C(path), C(names), C(ends), C(days_left), C(self_signed), C(message) and
-        C(late), whether it should have been renewed. Nothing without TLS.
+        C(late), whether it should have been renewed already. Null without TLS.
       type: dict
 report:
-  description: All of it for people as a table, a line an element. The last line sums up.
+  description: The lines of a table with all of this. The last line is a summary.
   returned: always
   type: list
   elements: str
@@ -129,7 +129,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.status import _status
+from ansible_collections.wsgi.stack.plugins.module_utils.status import _status, _table
 
 
 def main() -> None:
@@ -145,7 +145,7 @@ def main() -> None:
     require_root(module)
     wanted = module.params
     apps = _status.examine(wanted["apps"], wanted["directory"], wanted["runtime_directory"], wanted["nginx_user"])
-    module.exit_json(changed=False, apps=apps, report=_status.table(apps))
+    module.exit_json(changed=False, apps=apps, report=_table.table(apps))
 
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ options:
     elements: str
   apps:
     description:
-      - Apps as P(wsgi.stack.resolve_apps#filter) returns them, each of whose C(python) is to have the plugins.
-      - The failure of one app keeps no other from its plugin. The module then succeeds and returns RV(failures).
+      - Apps as P(wsgi.stack.apps#lookup) returns them, each of whose C(python) is to have the plugins.
+      - The failure of one app keeps no other from its plugin. The step fails in the end, unless
+        C(wsgi_defer_failures) is set.
     required: false
   plugins:
     description:
@@ -92,8 +93,8 @@ requirements:
   - uwsgi-core on the host
 seealso:
   - module: wsgi.stack.rollout
-  - plugin: wsgi.stack.resolve_apps
-    plugin_type: filter
+  - plugin: wsgi.stack.apps
+    plugin_type: lookup
 """
 
 EXAMPLES = r"""
@@ -112,7 +113,7 @@ EXAMPLES = r"""
 
 - name: Give every app the plugin for its interpreter
   wsgi.stack.uwsgi_plugin:
-    apps: "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps: "{{ lookup('wsgi.stack.apps') }}"
     source: auto
     install_build_dependencies: true
   become: true

@@ -11,7 +11,9 @@ try:  # ansible-core depends on it
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 except ImportError:
-    x509 = None
+    HAS_CRYPTOGRAPHY = False
+else:
+    HAS_CRYPTOGRAPHY = True
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import covered
@@ -29,7 +31,7 @@ def check(app: Mapping[str, Any], now: datetime.datetime) -> None:
     :raises InventoryError: the first mistake found
     """
     tls = app["tls"]
-    if tls["mode"] != "files" or tls["on_host"] or x509 is None:
+    if tls["mode"] != "files" or tls["on_host"] or not HAS_CRYPTOGRAPHY:
         return
     certificate_text, key_text = (_read(app, key) for key in ("certificate", "key"))
     if certificate_text.startswith(VAULT):

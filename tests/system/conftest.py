@@ -189,7 +189,7 @@ class Server:
         """Run the site's playbook, which has to succeed."""
         play = self.play(apps, "playbooks/site.yml", *arguments, **variables)
         assert play.code == 0, play.output + self.sh("journalctl --no-pager --lines 100 --unit 'wsgi-*' --unit nginx")
-        if "wsgi.stack.nginx : Publish the apps" in play.changed and "--check" not in arguments:
+        if "wsgi.stack.nginx : Configure the sites" in play.changed and "--check" not in arguments:
             assert self.gixy() == []
         return play
 

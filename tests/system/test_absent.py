@@ -84,7 +84,7 @@ def test_the_apps_own_data_stays_until_it_is_to_go(server, app):
     server.sh("echo order >/srv/wsgi/owner/shared/orders; chown owner: /srv/wsgi/owner/shared/orders")
     absent = [staying, {"name": "owner", "state": "absent"}]
     play = server.converge(absent)
-    assert "/srv/wsgi/owner/shared is the app's own data, which stays with the user owner" in " ".join(play.output.split())
+    assert "/srv/wsgi/owner/shared is the app's own data, so it is kept, with the user owner" in " ".join(play.output.split())
     assert server.sh("find /srv/wsgi/owner -printf '%P %u\n'").split("\n")[1:-1] == ["shared owner", "shared/orders owner"]
     assert server.converge(absent).changed == []
     # It comes back with what it had.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from conftest import HELLO, on
 
-REIGNS = {"stack": "uwsgi_emperor"}
+EMPEROR = {"stack": "uwsgi_emperor"}
 LINKS = "/etc/uwsgi/apps-enabled"
 
 # A vassal that somebody put there by hand.
@@ -45,9 +45,9 @@ def await_page(server, start, path="/"):
 
 @on(13)
 def test_an_app_moves_between_the_stacks_without_a_failed_request(server, hello):
-    neighbour = {**hello, "name": "neighbour", "mount": "/neighbour", **REIGNS}
+    neighbour = {**hello, "name": "neighbour", "mount": "/neighbour", **EMPEROR}
     server.sh("getent group helpers || groupadd helpers")
-    server.converge([{**hello, **REIGNS}, neighbour])
+    server.converge([{**hello, **EMPEROR}, neighbour])
     server.sh(
         f"printf '{FOREIGN}' >/etc/uwsgi/apps-available/foreign.ini; chown games:games /etc/uwsgi/apps-available/foreign.ini"
     )
@@ -64,20 +64,20 @@ def test_an_app_moves_between_the_stacks_without_a_failed_request(server, hello)
         files, processes, active, enabled = reigned(server, "hello")
         assert (files, processes > 1, active, enabled) == (0, True, 1, 1)
         server.sh("usermod --append --groups helpers hello")
-        server.converge([{**hello, **REIGNS}, neighbour])
+        server.converge([{**hello, **EMPEROR}, neighbour])
         files, processes, active, enabled = reigned(server, "hello")
         assert (files, processes > 1, active, enabled) == (2, True, 0, 0)
         # An upgrade of uWSGI: the same release again, in a new process.
         before = masters(server, "hello")
         server.sh("cp -a /usr/bin/uwsgi-core /usr/bin/uwsgi-core.new; mv /usr/bin/uwsgi-core.new /usr/bin/uwsgi-core")
-        play = server.converge([{**hello, **REIGNS}, neighbour], "--diff")
+        play = server.converge([{**hello, **EMPEROR}, neighbour], "--diff")
         assert "but was started before /usr/bin/uwsgi-core was replaced" in play.output
         assert len({*before, *masters(server, "hello")}) == 2
     for load in (fast, slow):
         assert set(load) == {"200"}, load
         assert load["200"] > 3, load
     assert server.get("/").startswith("200 hello|")
-    assert server.converge([{**hello, **REIGNS}, neighbour]).changed == []
+    assert server.converge([{**hello, **EMPEROR}, neighbour]).changed == []
 
     # As a unit would run it: the app's user with all of its groups, and no capability, the Emperor's own least of all.
     status = server.sh(f"grep -hE '^(Groups|CapPrm|CapAmb|NoNewPrivs)' /proc/{masters(server, 'hello')[0]}/status").split("\n")
@@ -95,7 +95,7 @@ def test_an_app_moves_between_the_stacks_without_a_failed_request(server, hello)
 
 @on(13)
 def test_the_emperors_apps_come_back_after_whatever_happens(server, hello, code):
-    app = {**hello, **REIGNS, "drain_timeout": 1}
+    app = {**hello, **EMPEROR, "drain_timeout": 1}
     server.converge([app])
     emperor = "systemctl show -P MainPID wsgi-emperor"
     for victim in ("pgrep -u hello -n", "pgrep -u hello -o", emperor):
@@ -121,7 +121,7 @@ def test_the_emperors_apps_come_back_after_whatever_happens(server, hello, code)
 
 @on(12)
 def test_an_emperor_is_refused_beside_the_distributions_own(server, hello):
-    app = {**hello, **REIGNS}
+    app = {**hello, **EMPEROR}
     server.converge([app])
     before = server.get("/")
     # Its init script runs whatever is in the directory, ours too, and some of that stays when the service has failed.
@@ -131,8 +131,8 @@ def test_an_emperor_is_refused_beside_the_distributions_own(server, hello):
     play = server.play([{**app, "environment": {"GREETING": "changed"}}])
     assert play.code, play.output
     fix = "systemctl disable uwsgi; systemctl stop uwsgi; systemctl kill --signal KILL uwsgi"
-    sentence = "uwsgi.service runs the files in /etc/uwsgi/apps-enabled too, and there can be only one that does"
-    assert f"app hello: emperor: {sentence}; end it ({fix})" in play.message
+    sentence = "uwsgi.service also runs the files in /etc/uwsgi/apps-enabled; only one service may."
+    assert f"app hello: emperor: {sentence} Stop it ({fix}), or choose the stack uwsgi." in play.message
     assert server.get("/") == before
     server.sh(f"({fix}) 2>/dev/null; apt-get purge -qq -y uwsgi >/dev/null 2>&1")
     # One that only has its name, as a service that somebody made for an app of theirs, is in nobody's way.

@@ -163,7 +163,7 @@ def test_release_commands_are_run_once_a_release(server, hello):
     sick = {**changed, "health_check": {"path": "/", "status": [418], "timeout": 2}}
     for _again in range(2):
         play = server.play([sick])
-        assert "release 2 did not get well: GET / answered 200, wanted 418" in play.message
+        assert "release 2 failed its health check: GET / returned 200 instead of 418" in play.message
         assert runs(server, "commanded") == ["1", "2"]
     server.converge([changed])
     assert runs(server, "commanded") == ["1", "2"]

@@ -65,7 +65,7 @@ def test_an_app_sleeps_until_somebody_asks_for_it(server, hello, code):
     code(HELLO.replace("200 OK", "500 No"))
     play = server.play([app])
     assert play.code, play.output
-    assert "app hello: health: release 2 did not get well: GET / answered 500, wanted 200" in play.message
+    assert "app hello: health: release 2 failed its health check: GET / returned 500 instead of 200" in play.message
     assert left(server) == slept("blue")
     assert server.get("/").startswith("200 hello|")
     await_sleep(server)
@@ -129,7 +129,7 @@ def test_an_emperor_that_cannot_do_it_yet_is_told_of(server, hello):
     await_page(server, "hello")
     play = server.play([{**app, **IDLE}])
     assert play.code, play.output
-    assert "app hello: emperor: idle: wsgi-emperor.service does not hold the socket of an app that sleeps" in play.message
+    assert "app hello: emperor: idle: wsgi-emperor.service still runs with an older configuration" in play.message
     assert "systemctl restart wsgi-emperor" in play.message
     assert server.get("/").startswith("200 hello|")
     server.sh("systemctl restart wsgi-emperor")

@@ -415,7 +415,7 @@ def test_an_app_that_no_plugin_can_be_made_for_keeps_no_other_from_its_release(h
 
 
 ANEW = "change the app's source or packages, which makes a new build."
-PLUGIN = "let the module wsgi.stack.uwsgi_plugin make one that fits."
+PLUGIN = "build one that fits with the module wsgi.stack.uwsgi_plugin."
 
 # What comes between a release and its rollout: a file, how it is changed, and what is said.
 MISMATCHES = {
@@ -439,13 +439,13 @@ MISMATCHES = {
         "older-uwsgi": (
             "/srv/wsgi/older-uwsgi/builds/*/venv/pyvenv.cfg",
             "sed -i 's/3.9.2/3.10.1/' FILE",
-            f"""the virtual environment was made for Python 3.10.1, as its pyvenv.cfg says, but the app's interpreter
+            f"""the virtual environment was made for Python 3.10.1 (pyvenv.cfg), but the app's interpreter
             /usr/bin/python3.9 is 3.9.2; {ANEW}""",
         ),
         "own-uwsgi": (
             "/srv/wsgi/own-uwsgi/builds/*/venv/bin/python",
             "ln -sfn /usr/bin/python3.9 FILE",
-            f"""the virtual environment was made for Python 3.11.2, as its pyvenv.cfg says, but the app's interpreter
+            f"""the virtual environment was made for Python 3.11.2 (pyvenv.cfg), but the app's interpreter
             /usr/bin/python3.9 is 3.9.2; {ANEW}""",
         ),
     },
@@ -471,7 +471,7 @@ def test_parts_that_do_not_belong_together_are_refused_and_what_runs_runs_on(hos
         host.server.sh(f"cp -a {files[name]} /root/{name}; {change.replace('FILE', files[name])}")
         wanted[name] = f"app {name}: plugin: {one_line(sentence.replace('FILE', files[name]))}"
 
-    apps = "{{ wsgi_apps | wsgi.stack.resolve_apps }}"
+    apps = "{{ lookup('wsgi.stack.apps') }}"
     variables = json.dumps({"wsgi_apps": [host.apps[name] for name in mismatches]})
     result = host.server.module("rollout", "-e", variables, apps=apps, releases=releases)
     assert {failure["app"]: failure["message"] for failure in result["failures"]} == wanted

@@ -112,15 +112,15 @@ def test_a_held_release_is_dropped_by_a_rollback(server, hello):
     server.converge([hello])
     before = server.get("/holder/"), pids(server, "holder")
     held = [{**hello, "environment": {"GREETING": "held"}}]
-    server.converge(held, wsgi_hold=True)
+    server.converge(held, wsgi_preview=True)
     assert pids(server, "holder") > before[1]
     found = row(status(server, held), "holder")
-    assert (found["state"], found["release"], found["held"], found["previous"]) == ("up", "1", "2", "-")
+    assert (found["state"], found["release"], found["staged"], found["previous"]) == ("up", "1", "2", "-")
     play = server.play(held, ROLLBACK, "-e", "app=holder")
     assert play.code == 0, play.output
     assert (server.get("/holder/"), pids(server, "holder")) == before
     assert server.sh("find /srv/wsgi/holder/preview /run/wsgi/holder/preview.sock 2>/dev/null || true") == ""
-    assert row(status(server, held), "holder")["held"] == "-"
+    assert row(status(server, held), "holder")["staged"] == "-"
 
 
 @on(12)
@@ -129,10 +129,10 @@ def test_a_rollback_to_nothing_is_refused_in_a_sentence(server, hello):
     server.converge(apps)
     before = pids(server, "newcomer")
     for arguments, sentence in (
-        ([], "app: not given, and there is no default; name it with -e app=NAME (newcomer)."),
-        (["app=newcommer"], "app: found 'newcommer', which is not in wsgi_apps; did you mean newcomer?"),
-        (["app=newcomer", "release=9"], "app newcomer: release: found 9, wanted one that is on this host (1)."),
-        (["app=newcomer"], "app newcomer: release 1 is live, and no earlier one that has been live is on this host"),
+        ([], "app: missing; add -e app=NAME (newcomer)."),
+        (["app=newcommer"], "app: 'newcommer' is not in wsgi_apps; did you mean newcomer?"),
+        (["app=newcomer", "release=9"], "app newcomer: release: 9 is not on this host; it has 1."),
+        (["app=newcomer"], "app newcomer: release 1 is live, and no earlier release on this host ever was"),
     ):
         play = server.play(apps, ROLLBACK, *(word for argument in arguments for word in ("-e", argument)))
         assert play.code, play.output

@@ -89,32 +89,32 @@ BROKEN = {
     "status": (
         "def application(environ, start_response):\n    start_response('500 Oops', [])\n    return [b'Oops']\n",
         {"health_check": {"timeout": 3}},
-        "did not get well: GET /status/ answered 500, wanted 200 (after 3 s)",
+        "failed its health check: GET /status/ returned 500 instead of 200 (after 3 s)",
     ),
     "raise": (
         "def application(environ, start_response):\n    raise RuntimeError('no such table')\n",
         {"health_check": {"timeout": 3}},
         (
             "was closed without an answer (after 3 s); its log says: RuntimeError: no such table",
-            "GET /raise/ answered 500, wanted 200 (after 3 s); its log says: RuntimeError: no such table",
+            "GET /raise/ returned 500 instead of 200 (after 3 s); its log says: RuntimeError: no such table",
         ),
     ),
     "hang": (
         "import sys, time\nif {'uwsgi', 'gunicorn'} & {*sys.modules}:\n    time.sleep(600)\n" + HELLO,
         {"health_check": {"timeout": 3}},
-        "did not get well: no answer over /run/wsgi/hang/",
+        "failed its health check: no answer over /run/wsgi/hang/",
     ),
     "end": (
         "import sys\nif {'uwsgi', 'gunicorn'} & {*sys.modules}:\n    raise RuntimeError('no database')\n" + HELLO,
         {},
-        "did not get well: its server ended at the start; its log says: RuntimeError: no database",
+        "did not start: its server exited; its log says: RuntimeError: no database",
     ),
     "option": (
         HELLO,
         {"server_options": {"proceses": 3}},
         (
-            "its server ended at the start; its log says: [strict-mode] unknown config directive: proceses",
-            "its server ended at the start; its log says: server_options.proceses: gunicorn ",
+            "its server exited; its log says: [strict-mode] unknown config directive: proceses",
+            "its server exited; its log says: server_options.proceses: gunicorn ",
         ),
     ),
     "python": (HELLO, {"python": "/bin/false"}, "python: "),

@@ -193,7 +193,7 @@ def test_a_release_can_be_looked_at_before_it_goes_live(server, hello, code):
         return live, [page.startswith(f"200 {word}|") for page in shown]
 
     for again in (False, True):
-        play = server.converge(wanted, wsgi_hold=True)
+        play = server.converge(wanted, wsgi_preview=True)
         assert (play.changed == []) == again
         live, shown = pages("second")
         assert all(page.startswith("200 first|") for page in live), live
@@ -207,7 +207,7 @@ def test_a_release_can_be_looked_at_before_it_goes_live(server, hello, code):
     assert all(pids(server, app["name"]) < earlier for app, earlier in zip(apps, before))
 
     third = [{**app, "environment": {"GREETING": "third"}} for app in apps]
-    server.converge(third, wsgi_hold=True)
+    server.converge(third, wsgi_preview=True)
     for app in apps:
         done = server.play(third, "playbooks/rollback.yml", "-e", f"app={app['name']}")
         assert done.code == 0, done.output

@@ -130,11 +130,11 @@ def test_what_nginx_has_not_loaded_is_loaded_by_the_next_run(server, where):
         openssl req -x509 -key privkey.pem -subj /CN=x -addext subjectAltName=DNS:shop.test -days 800 -out fullchain.pem
         ln -sfn self-signed-x ../live"""
     )
-    assert "wsgi.stack.nginx : Publish the apps" in server.converge([app], "--check").changed
+    assert "wsgi.stack.nginx : Configure the sites" in server.converge([app], "--check").changed
     play = server.converge([app])
     assert presented(server, "shop.test") == server.sh("openssl x509 -in /etc/ssl/wsgi/shop/live/fullchain.pem").strip()
     assert presented(server, "shop.test") != former
-    assert "wsgi.stack.nginx : Publish the apps" in play.changed
+    assert "wsgi.stack.nginx : Configure the sites" in play.changed
     assert server.converge([app]).changed == []
 
     # A port of one address becomes one of all: nginx would have to end the old listener first.
@@ -190,14 +190,14 @@ def test_files_that_do_not_do_are_refused_before_the_host_is_touched(server, whe
     play = server.play([{**where, "name": "given", "domains": ["given.test"], "tls": {"mode": "files", **paths}}])
     assert play.code != 0
     assert f"app given: {said.format(**paths)}" in play.output
-    assert [result["task"] for result in play.results] == ["Refuse apps that cannot work, before a host is touched"]
+    assert [result["task"] for result in play.results] == ["Fail if the list of apps has a mistake"]
 
 
 @on(12)
 def test_a_certificate_without_its_key_is_refused(server, where):
     play = server.play([{**where, "name": "given", "tls": {"mode": "files", "certificate": "given.pem"}}])
     assert "app given: tls.key: not given, and mode files has no default for it;" in play.output
-    assert [result["task"] for result in play.results] == ["Refuse apps that cannot work, before a host is touched"]
+    assert [result["task"] for result in play.results] == ["Fail if the list of apps has a mistake"]
 
 
 @on(12)

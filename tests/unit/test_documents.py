@@ -13,13 +13,14 @@ import pytest
 import yaml
 
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve, _schema
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _settings
 from ansible_collections.wsgi.stack.tests import documents
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 MODULES = sorted(ROOT.glob("plugins/modules/*.py"))
-PLUGINS = sorted([*MODULES, *ROOT.glob("plugins/filter/*.py")])
+PLUGINS = sorted(path for kind in ("modules", "filter", "lookup") for path in ROOT.glob(f"plugins/{kind}/*.py"))
 
 # The argument specification's word for what each kind of check in _values takes.
 TYPES = {
@@ -138,8 +139,10 @@ def test_a_roles_defaults_agree_with_its_argument_specification(role):
         assert options[option]["description"]
         if not (isinstance(default, str) and "{{" in default):
             assert options[option]["default"] == default, option
-        elif "default(" in default:
-            assert f"default('{options[option]['default']}')" in default, option
+        elif setting := re.search(r"lookup\('wsgi\.stack\.settings'\)\.(\w+)", default):
+            assert options[option]["default"] == _settings.SHARED[f"wsgi_{setting[1]}"], option
+    for option, default in _settings.OF_ROLES.items():
+        assert defaults.get(option, default) == default
 
 
 def test_the_tables_of_the_readme_are_up_to_date():
@@ -149,11 +152,16 @@ def test_the_tables_of_the_readme_are_up_to_date():
 
 
 def test_the_readme_lists_the_shared_variables_with_their_defaults():
-    used = {("wsgi_apps", "")}
-    for path in [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/*/*.*")]:
-        used.update(re.findall(r"\b(wsgi_\w+) \| default\('?([^)]*?)'?\)", path.read_text()))
+    wanted = {name: str(default).lower() if isinstance(default, bool) else default for name, default in _settings.SHARED.items()}
     listed = re.findall(r"^\| `(wsgi_\w+)` \| (?:`(.*?)`)? ?\|", README.read_text(), re.MULTILINE)
-    assert sorted(listed) == sorted(used)
+    assert dict(listed) == {"wsgi_apps": "", "wsgi_hosts": "wsgi", **wanted}
+
+
+def test_a_shared_default_is_in_the_settings_alone():
+    for path in [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/*/*.*")]:
+        # The hosts of a play are chosen before there is a host that a lookup could serve.
+        again = re.findall(r"(?<!hosts: \"\{\{ )\bwsgi_\w+ \| default", path.read_text())
+        assert again == [], path
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
@@ -177,7 +185,7 @@ def test_an_example_uses_what_there_is(path):
         for key, value in found.items():
             if key.startswith("wsgi.stack."):
                 module = ROOT / f"plugins/modules/{key.removeprefix('wsgi.stack.')}.py"
-                assert set(value) <= options_of(module), key
+                assert set(value or ()) <= options_of(module), key
             if key.endswith("include_role"):
                 assert value["name"].removeprefix("wsgi.stack.") in documents.ROLES
         for variable in found.get("vars") or ():
@@ -207,7 +215,8 @@ def test_a_module_that_needs_root_documents_and_checks_it():
     documented = {
         path.stem for path in MODULES if "wsgi.stack.attributes.root" in documentation(path)["extends_documentation_fragment"]
     }
-    assert documented == {path.stem for path in MODULES} - {"doctor", "site_probe", "socket_access"}  # which see less without it
+    see_less_without = {"doctor", "site_probe", "socket_access"}
+    assert documented == {path.stem for path in MODULES} - see_less_without - {"failures"}  # which stays on the controller
     checked = {path.stem for path in MODULES if "\n    require_root(module)\n" in path.read_text()}
     assert checked == documented - {"packages"}  # which is all action plugin, on top of apt
 

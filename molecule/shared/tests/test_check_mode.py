@@ -5,19 +5,14 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
+from pathlib import Path
+
+import yaml
+from conftest import SCENARIO, ansible
 
 
 def test_check_mode_announces_no_change():
-    scenario = os.environ["MOLECULE_SCENARIO_DIRECTORY"]
-    inventories = [os.environ["MOLECULE_EPHEMERAL_DIRECTORY"] + "/inventory", f"{scenario}/../shared/inventory"]
-    options = [option for inventory in inventories for option in ("--inventory", inventory)]
-    done = subprocess.run(
-        ["ansible-playbook", "--check", "--diff", *options, f"{scenario}/../shared/converge.yml"],
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.findall(r"changed=(\d+)", done.stdout) == ["0", "0"], done.stdout
+    settings = yaml.safe_load(Path(os.environ["MOLECULE_FILE"]).read_text())["ansible"]
+    arguments = settings["executor"]["args"]["ansible_playbook"]
+    shown = ansible("ansible-playbook", "--check", "--diff", *arguments, SCENARIO / settings["playbooks"]["converge"])
+    assert re.findall(r"changed=(\d+)", shown) == ["0", "0"], shown

@@ -11,8 +11,9 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import (
     DIRECTORY,
@@ -139,7 +140,7 @@ def resolve(
     uwsgi_install_from: str = DEFAULTS["uwsgi_install_from"],
     http_ports: Sequence[int] = (),
     certbot_options: Sequence[str] | None = None,
-) -> list[dict[str, Any]]:
+) -> list[App]:
     """Check a list of apps as users write it, and complete it.
 
     :param apps: the list; its keys are described in the argument specification of the role ``app``
@@ -168,7 +169,7 @@ def resolve(
             _tls.check_wildcards(app, certbot_options)
         resolved.append({key: value for key, value in app.items() if key not in SECRETS})
     check_conflicts(resolved, http_ports)
-    return resolved
+    return cast("list[App]", resolved)
 
 
 def secrets(apps: Any) -> str:
@@ -367,6 +368,7 @@ def _place(app: dict[str, Any], layout: Layout, base_directory: str | None) -> N
         preview_socket=layout.preview_socket,
         tls=_tls.place(app["tls"], base_directory),
         protocol=_registry.protocol(app["stack"]),
+        role=_registry.role(app["stack"]),
         upstream=layout.upstream(_registry.protocol(app["stack"])),
         system_packages=[*app["system_packages"], *_registry.server(app).build_packages(app)],
         static=[

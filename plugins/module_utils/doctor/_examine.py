@@ -33,6 +33,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _pr
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _dump
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, ServerBlock, Upstream
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _owner
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access, Target
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _certificate
@@ -195,7 +196,7 @@ def _backends(
     except StackError as failure:
         accesses = [Access(*key, code="not_checked", sentence=failure.cause) for key in asked]
     after, inodes = _sockets.listeners(), _sockets.inodes()
-    everybody = _processes.everybody()
+    everybody = _processes.all_processes()
     links = _descriptors.look_as_users(pid for pid, _start in everybody)
     host = _server.Host(everybody, links, _server.core(), _processes.command_lines())
     limit = _sockets.somaxconn()
@@ -267,7 +268,7 @@ def _slot_unit(unit: str) -> str:
 def _program_command(files: Iterable[str], name: str) -> tuple[str, list[str]]:
     """The directory and the command of a program of supervisor."""
     for path in files:
-        options = _server_options.programs(_files.text_of(path)).get(name)
+        options = _supervisor_files.programs(_files.text_of(path)).get(name)
         if options:
             return options.get("directory", ""), _server_options.words(options.get("command", ""))
     return "", []
@@ -288,12 +289,12 @@ def _fields(backend: Backend) -> list[str]:
     """What the messages of a server have in the journal; nothing if others of the same unit have it, too."""
     slot = SLOT.fullmatch(os.path.realpath(backend.address[len("unix:") :]))
     if slot and backend.unit_name == _layout.EMPEROR:
-        return [f"_SYSTEMD_UNIT={backend.unit_name}", f"SYSLOG_IDENTIFIER={_layout.Layout(slot[1]).instance(slot[2])}"]
+        return [_systemd.written_by(backend.unit_name), f"SYSLOG_IDENTIFIER={_layout.Layout(slot[1]).instance(slot[2])}"]
     if SHARED.search(backend.unit_name):
         return []
     # Of its present run, or its last one: what was wrong before that may have been fixed.
     invocation = backend.unit.get("InvocationID", "")
-    return [f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [f"_SYSTEMD_UNIT={backend.unit_name}"]
+    return [f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [_systemd.written_by(backend.unit_name)]
 
 
 def _judged(backend: Backend, limit: int) -> list[Finding]:

@@ -195,7 +195,7 @@ def nginx(tested: Completed | None, unit: Mapping[str, str]) -> Nginx:
     """
     lines = _processes.command_lines()
     masters = sorted(pid for pid, words in lines.items() if words[0].startswith(_dump.MASTER))
-    everybody = _processes.everybody()
+    everybody = _processes.all_processes()
     workers = [process[0] for process, parent in everybody.items() if parent in masters]
     starts = [_processes.started(pid) for pid in workers if "worker process" in " ".join(lines.get(pid, []))]
     if tested is None or tested.code == 127:

@@ -96,7 +96,7 @@ class Host:
     """What is looked up once for all processes.
 
     :ivar links: see ``_descriptors.look``
-    :ivar everybody: see ``host._processes.everybody``
+    :ivar everybody: see ``host._processes.all_processes``
     :ivar core: the installed uWSGI, none if there is none
     """
 
@@ -133,7 +133,7 @@ def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) 
     status = _texts(pid, "status")
     if not status:
         return Process()
-    family = sorted(_processes.family(pid, host.everybody), key=lambda process: process[1])
+    family = sorted(_processes.with_descendants(pid, host.everybody), key=lambda process: process[1])
     children = [process[0] for process in family if process[0] != pid]
     starts = [_processes.started(child) for child in children]
     started = _processes.started(pid)

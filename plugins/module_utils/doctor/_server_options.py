@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import configparser
 import os
 import re
 import shlex
@@ -178,14 +177,3 @@ def words(command: str) -> list[str]:
         return shlex.split(command)
     except ValueError:
         return command.split()
-
-
-def programs(text: str) -> dict[str, dict[str, str]]:
-    """The programs in the text of a configuration of supervisor, each with its options. Pure."""
-    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        return {}
-    sections = [name for name in parser.sections() if name.startswith(("program:", "fcgi-program:"))]
-    return {name.partition(":")[2]: dict(parser.items(name)) for name in sections}

@@ -43,7 +43,7 @@ def replaced_in(maps: str) -> list[str]:
     return sorted(path for path in gone if PROGRAM.search(path))
 
 
-def everybody() -> dict[Process, int]:
+def all_processes() -> dict[Process, int]:
     """All processes of the host, each with the id of its parent."""
     found = {}
     for name in os.listdir("/proc"):
@@ -64,10 +64,10 @@ def parsed(stat: str) -> tuple[Process, int]:
     return (int(pid), int(words[19])), int(words[1])
 
 
-def family(pid: int, processes: dict[Process, int]) -> set[Process]:
-    """A process with its children and theirs. Pure.
+def with_descendants(pid: int, processes: dict[Process, int]) -> set[Process]:
+    """A process with its children, their children, and so on. Pure.
 
-    :param processes: see ``everybody``
+    :param processes: see ``all_processes``
     """
     members = {process for process in processes if process[0] == pid}
     while True:
@@ -81,7 +81,7 @@ def family(pid: int, processes: dict[Process, int]) -> set[Process]:
 def command_lines() -> dict[int, list[str]]:
     """The command line of each process of the host, by its id."""
     found = {}
-    for pid, _start in everybody():
+    for pid, _start in all_processes():
         with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as stream:
             found[pid] = stream.read().rstrip("\0").split("\0")
     return found
@@ -181,6 +181,6 @@ def status_fields(lines: Iterable[str]) -> dict[str, list[str]]:
 
 def kill(processes: set[Process]) -> None:
     """Kill those of some processes that still run, with SIGKILL."""
-    for pid, _start in processes & set(everybody()):
+    for pid, _start in processes & set(all_processes()):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Slots as systemd units: one template unit a slot, one instance an app."""
+"""Slots as systemd units: one template unit for each slot, one instance for each app."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, Server
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 
 PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "NRestarts", "MainPID")
 
 
-class Units(Server):
+class Units(ProcessManager):
     """The slots of the stack ``uwsgi``."""
 
     def states(self, names: Iterable[str]) -> dict[str, Instance]:
@@ -23,25 +23,28 @@ class Units(Server):
         return {name: found[unit] for name, unit in units.items()}
 
     def check(self) -> None:
-        pass  # systemd is there
+        pass  # systemd always runs
 
-    def start(self, app: dict[str, Any], slot: str) -> None:
+    def start(self, app: App, slot: str) -> None:
         unit = _layout.of(app).unit(slot)
-        run(["systemctl", "reset-failed", unit])  # its counter of restarts begins at zero
+        run(["systemctl", "reset-failed", unit])  # resets NRestarts, see ``parse``
         run(["systemctl", "start", "--no-block", unit])
 
-    def stop(self, app: dict[str, Any], slot: str, timeout: float) -> None:
-        unit = _layout.of(app).unit(slot)
+    def stop(self, layout: _layout.Layout, slot: str, timeout: float) -> None:
+        unit = layout.unit(slot)
         if run(["systemctl", "stop", unit], timeout=timeout).code == 124:
             run(["systemctl", "kill", "--signal", "KILL", unit])
             run(["systemctl", "stop", unit], timeout=10)
         run(["systemctl", "reset-failed", unit])
 
-    def enable(self, app: dict[str, Any], slot: str, enabled: bool) -> None:
-        run(["systemctl", "enable" if enabled else "disable", "--quiet", _layout.of(app).unit(slot)])
+    def enable(self, app: App, slot: str) -> None:
+        run(["systemctl", "enable", "--quiet", _layout.of(app).unit(slot)])
 
-    def log(self, app: dict[str, Any], slot: str, since: float) -> str:
-        return _systemd.journal([_systemd.written_by(_layout.of(app).unit(slot))], since)
+    def disable(self, layout: _layout.Layout, slot: str) -> None:
+        run(["systemctl", "disable", "--quiet", layout.unit(slot)])
+
+    def log(self, layout: _layout.Layout, slot: str, since: float) -> str:
+        return _systemd.journal([_systemd.written_by(layout.unit(slot))], since)
 
 
 def unit_states(units: Iterable[str]) -> dict[str, Instance]:

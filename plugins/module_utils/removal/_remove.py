@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Taking apps off a host: what the collection made for them goes, what they or somebody else made stays.
+"""Removes apps from a host: what the collection made for them, and nothing that they or anybody else made.
 
-``found`` and ``look`` read a host, ``Retirement`` carries out. The traces by which an app is found go last, its user the very
-last, so that a run killed anywhere is completed by the next one.
+``look`` reads a host, ``Retirement`` acts. What an app is found by (see ``_found``) is removed last, its user at the very end, so
+the next run completes one that was interrupted.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ import grp
 import os
 import pwd
 import shutil
-import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
@@ -25,34 +23,28 @@ from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _transaction, _tree
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import MANAGERS, Instances
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 
-GECOS = "WSGI application {name}"
-"""What the role app calls an app's user."""
-
 TREES = {"uwsgi": ("uwsgi",), "emperor": ("uwsgi_emperor",), "bind": ("gunicorn_supervisor",)}
-"""The trees of ``config_tree`` with the files of servers, each with the stacks that need it."""
+"""The trees of ``config_tree`` with files of app servers, each with the stacks that need it."""
 
 UNITS = "/etc/systemd/system"
-
-Seen = Mapping[str, Mapping[str, Instance]]
-"""The slots under each server, see ``rollout._run.instances``."""
 
 
 @dataclass(frozen=True)
 class Remains:
-    """What a host has of an app.
+    """What there is of an app on a host.
 
     :ivar slots: those that run, or are started at boot
-    :ivar paths: files and directories that go, in this order
-    :ivar kept: what is in the app's directory and stays
-    :ivar user: whether the app's user goes, with its group
-    :ivar certificate: whether certbot's certificate for the app's site goes
-    :ivar certified: the files that name that certificate, so that it stays
+    :ivar paths: the files and directories to remove, in this order
+    :ivar kept: what stays in the app's directory
+    :ivar user: whether to remove the app's user and its group
+    :ivar certificate: whether to delete certbot's certificate for the app's site
+    :ivar certificate_users: the files that name that certificate, so that it is kept
     """
 
     slots: tuple[str, ...] = ()
@@ -60,92 +52,43 @@ class Remains:
     kept: tuple[str, ...] = ()
     user: bool = False
     certificate: bool = False
-    certified: tuple[str, ...] = ()
+    certificate_users: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.slots or self.paths or self.user or self.certificate)
 
     def lines(self, layout: _layout.Layout) -> list[str]:
-        """What goes, as a diff shows it, a line each."""
+        """What is to be removed, one line each, for the diff."""
         slots = [f"slot {layout.instance(slot)}" for slot in self.slots]
-        certificate = [f"certificate {layout.name} of certbot"] if self.certificate else []
+        certificate = [f"certbot certificate {layout.name}"] if self.certificate else []
         return [*slots, *certificate, *self.paths, *([f"user {layout.name}"] if self.user else [])]
 
 
-def found(directory: str, runtime_directory: str) -> set[str]:
-    """The apps that the collection made something for on this host, below these directories."""
-    names = {user.pw_name for user in pwd.getpwall() if _owns(user, _layout.Layout(user.pw_name, directory))}
-    for path in glob.glob(_layout.Layout("*").boot_link):
-        name = path.removeprefix(_layout.Layout("").boot_link.removesuffix(".conf")).removesuffix(".conf")
-        if f"d {_layout.Layout(name, directory, runtime_directory).runtime_directory} " in _files.text_of(path):
-            names.add(name)
-    with contextlib.suppress(FileNotFoundError):
-        names |= {name for name in os.listdir(directory) if _is_ours(_layout.Layout(name, directory))}
-    return {name for name in names if _resolve.NAME.fullmatch(name) and name not in _resolve.RESERVED_NAMES}
-
-
-def _owns(user: pwd.struct_passwd, layout: _layout.Layout) -> bool:
-    return user.pw_dir == layout.directory and user.pw_gecos == GECOS.format(name=layout.name)
-
-
-def _is_ours(layout: _layout.Layout) -> bool:
-    return all(_is_roots_directory(path) for path in (layout.directory, layout.releases, layout.slots))
-
-
-def _is_roots_directory(path: str) -> bool:
-    try:
-        state = os.lstat(path)
-    except OSError:
-        return False
-    return stat.S_ISDIR(state.st_mode) and state.st_uid == 0
-
-
-def going(there: Collection[str], keep: Collection[str], remove: Collection[str], prune: bool) -> list[str]:
-    """The apps to be removed, of those that are there. Pure.
-
-    :param keep: those that shall be there
-    :param remove: those that shall not
-    :param prune: whether those that are in neither list go too
-    """
-    return sorted(name for name in there if name not in keep and (prune or name in remove))
-
-
-def placed(layout: _layout.Layout) -> dict[str, Any]:
-    """As much of an app as servers need to stop it: no list has the rest any more."""
-    return {
-        "name": layout.name,
-        "user": layout.name,
-        "group": layout.name,
-        "directory": layout.directory,
-        "runtime_directory": layout.runtime_directory,
-        "stack": next(iter(_run.SERVERS)),  # all servers are told to stop it
-    }
-
-
-def look(layout: _layout.Layout, seen: Seen, remove_shared: bool) -> Remains:
+def look(layout: _layout.Layout, found: Instances, remove_shared: bool) -> Remains:
     """What there is of an app on this host.
 
-    :param remove_shared: whether the app's own data goes too
+    :param found: its slots, see ``rollout._state.instances``
+    :param remove_shared: whether to remove the app's own data, too
     """
-    instances = {slot: [states[layout.instance(slot)] for states in seen.values()] for slot in _layout.SLOTS}
-    files = [*_of_servers(layout), layout.runtime_directory]
+    instances = {slot: [states[layout.instance(slot)] for states in found.values()] for slot in _layout.SLOTS}
+    files = [*_server_files(layout), layout.runtime_directory]
     inside, kept = _inside(layout, remove_shared)
     ends = [] if kept else [layout.directory]
-    certificate, certified = _certificate(layout.name)
+    certificate, users = _certificate(layout.name)
     return Remains(
         slots=tuple(slot for slot, states in instances.items() if any(state.active or state.enabled for state in states)),
         paths=tuple(path for path in [*files, *inside, *ends, layout.boot_link] if os.path.lexists(path)),
         kept=tuple(kept),
         user=not kept and _has_user(layout),
         certificate=certificate,
-        certified=tuple(certified),
+        certificate_users=tuple(users),
     )
 
 
 def _certificate(site: str) -> tuple[bool, list[str]]:
-    """Whether certbot has a certificate that was ordered for a site, and which files below /etc name it.
+    """Whether certbot has a certificate to delete that was ordered for a site, and which files below /etc still use it.
 
-    One that another site has taken over is that one's; another program's files, such as a mail server's, may name it, too.
+    A certificate that another site uses is kept, and so is one in the configuration of another program, such as a mail server.
     """
     directory = _lineage.live(site)
     sites = os.listdir(_sites.DIRECTORY) if os.path.isdir(_sites.DIRECTORY) else []
@@ -156,8 +99,8 @@ def _certificate(site: str) -> tuple[bool, list[str]]:
     return not named, named
 
 
-def _of_servers(layout: _layout.Layout) -> list[str]:
-    """What servers leave of an app's slots; most of it is gone when those have been stopped."""
+def _server_files(layout: _layout.Layout) -> list[str]:
+    """The files of process managers for an app's slots; stopping the slots removes most of them."""
     paths = []
     for slot in _layout.SLOTS:
         paths += [layout.vassal_link(slot), layout.vassal_socket(slot), layout.vassal(slot), layout.program(slot)]
@@ -168,7 +111,7 @@ def _of_servers(layout: _layout.Layout) -> list[str]:
 
 
 def _inside(layout: _layout.Layout, remove_shared: bool) -> tuple[list[str], list[str]]:
-    """What goes of an app's directory, in this order, and what stays."""
+    """What to remove of an app's directory, in this order, and what to keep."""
     links = [layout.current, layout.preview]
     ours = [layout.cache, layout.repository, layout.builds, layout.history, *links, *map(_files.temporary, links)]
     last = [layout.releases, layout.slots]
@@ -182,40 +125,40 @@ def _inside(layout: _layout.Layout, remove_shared: bool) -> tuple[list[str], lis
 
 
 def _is_empty(directory: str) -> bool:
-    """Whether it is a directory with nothing in it, and no link to one: whoever made that has a use for it."""
+    """Whether it is an empty directory. A symlink to one is somebody's, and stays."""
     return not os.path.islink(directory) and os.path.isdir(directory) and not os.listdir(directory)
 
 
 def _has_user(layout: _layout.Layout) -> bool:
-    """Whether there is a user that was made for the app, and not one that somebody had before."""
+    """Whether the app's user was made for it, and did not exist before."""
     try:
         return pwd.getpwnam(layout.name).pw_dir == layout.directory
     except KeyError:
         return False
 
 
-def sentence(layout: _layout.Layout, remains: Remains) -> str:
-    """Why something of an app stays, and what to do; "" if nothing does."""
+def message(layout: _layout.Layout, remains: Remains) -> str:
+    """Why something of an app was kept, and how to remove it; "" if nothing was."""
     reasons = []
     kept = remains.kept
     if layout.shared in kept:
         reasons.append(
-            f"{layout.shared} is the app's own data, which stays with the user {layout.name};"
-            " take what you need of it, and set wsgi_remove_shared: true to have it removed too"
+            f"{layout.shared} is the app's own data, so it is kept, with the user {layout.name};"
+            " copy what you need, then set wsgi_remove_shared: true to remove it"
         )
     others = sorted(path for path in kept if path != layout.shared)
     if others:
-        reasons.append(f"{', '.join(others)}: not made by wsgi.stack, so it stays; move it away and run again")
-    if remains.certified:
+        reasons.append(f"{', '.join(others)}: not created by wsgi.stack, so it is kept; move it away and run again")
+    if remains.certificate_users:
         reasons.append(
-            f"certbot's certificate {layout.name} stays, which is named by {', '.join(remains.certified)};"
-            f" when nobody needs it any more: certbot delete --cert-name {layout.name}"
+            f"certbot's certificate {layout.name} is kept, since {', '.join(remains.certificate_users)} uses it;"
+            f" when it is not needed any more: certbot delete --cert-name {layout.name}"
         )
     return f"app {layout.name}: {'; '.join(reasons)}." if reasons else ""
 
 
 class Retirement:
-    """The end of one app on this host.
+    """The removal of one app from this host.
 
     :param layout: the app's paths
     :param remains: what there is of it
@@ -226,13 +169,13 @@ class Retirement:
         self.remains = remains
 
     def run(self) -> None:
-        """Remove it all.
+        """Stop the app, then remove everything of it.
 
-        :raises StackError: somebody uses it still; the app is stopped, and nothing is removed
+        :raises StackError: its user still runs other processes; the app is stopped, and nothing is removed
         """
         if self.remains.slots:
             self._stop()
-        # It runs as the app's user, and its files go with their tree.
+        # Their processes belong to the app's user. The files of the units are removed with their tree.
         run(["systemctl", "stop", *(f"wsgi-bind-{self.layout.name}.{kind}" for kind in ("socket", "service"))])
         if self.remains.user:
             self._refuse_processes()
@@ -244,17 +187,18 @@ class Retirement:
             self._remove_user()
 
     def _stop(self) -> None:
-        """Have the slots end as in a rollout, with what is in flight."""
-        app = {**placed(self.layout), "drain_timeout": self._drain_timeout()}
-        rollout = _run.Rollout(app, nginx_user="")
+        """Stop the slots as a rollout does, after the requests in flight."""
+        managers = [manager() for manager in MANAGERS.values()]
         for slot in self.remains.slots:
-            for server in rollout.servers.values():
-                if server.states([self.layout.instance(slot)])[self.layout.instance(slot)].enabled:
-                    server.enable(app, slot, False)
-        rollout.run([("stop", slot) for slot in self.remains.slots], 0)
+            for manager in managers:
+                if manager.states([self.layout.instance(slot)])[self.layout.instance(slot)].enabled:
+                    manager.disable(self.layout, slot)
+        timeout = self._drain_timeout()
+        for slot in self.remains.slots:
+            _run.drain(self.layout, slot, managers, timeout)
 
     def _drain_timeout(self) -> int:
-        """Seconds; the longest that a release asks for whose slot runs."""
+        """The longest ``drain_timeout`` of the releases that run, in seconds."""
         timeouts = [_resolve.APP["drain_timeout"][1]]
         for slot in self.remains.slots:
             with contextlib.suppress(OSError, ValueError, KeyError):
@@ -264,29 +208,24 @@ class Retirement:
 
     def _refuse_processes(self) -> None:
         uid = pwd.getpwnam(self.layout.name).pw_uid
-        theirs = sorted(pid for pid, _start in _processes.everybody() if _user_of(pid) == uid)
+        theirs = sorted(pid for pid, _start in _processes.all_processes() if _user_of(pid) == uid)
         if theirs:
             pids = " ".join(map(str, theirs))
-            cause = f"the user {self.layout.name} has processes that are none of its slots' ({pids}); end them and run again."
+            cause = f"user {self.layout.name} still runs processes outside its slots (pid {pids}); stop them and run again."
             raise StackError("retire", cause, run(["ps", "-o", "pid,lstart,args", "-p", ",".join(map(str, theirs))]).output)
 
     def _remove_user(self) -> None:
         done = run(["userdel", self.layout.name])
         if done.code:
-            raise StackError(
-                "retire", f"the user {self.layout.name} cannot be removed: {done.last_line}; fix that and run again."
-            )
-        # A group with further members stays when its user goes.
+            raise StackError("retire", f"user {self.layout.name} cannot be removed: {done.last_line}; fix that and run again.")
+        # userdel keeps the group if it has other members.
         with contextlib.suppress(KeyError):
             grp.getgrnam(self.layout.name)
             run(["groupdel", self.layout.name])
 
 
 def remove(path: str) -> None:
-    """Remove a file, a link or a directory with all that is in it; nothing there is fine.
-
-    :raises OSError: whatever the disk has to say
-    """
+    """Remove a file, a symlink or a directory with its contents, if it exists."""
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
         return
@@ -302,24 +241,24 @@ def _user_of(pid: int) -> int | None:
 
 
 def idle_trees(
-    stacks: Iterable[str], staying: Iterable[_layout.Layout], going: Iterable[_layout.Layout], seen: Seen
+    stacks: Iterable[str], staying: Iterable[_layout.Layout], going: Iterable[_layout.Layout], found: Instances
 ) -> list[str]:
-    """The trees with files of servers that no app uses any more, of those that are on the host.
+    """The trees on this host with files of app servers that no app uses any more.
 
-    :param stacks: those of the apps that shall be there
-    :param staying: the apps that are on the host, wanted or not
-    :param going: those that are removed
+    :param stacks: those of the apps in the inventory
+    :param staying: the apps that stay on the host, in the inventory or not
+    :param going: the apps that are removed
     """
-    used = {*stacks, *running(staying, seen)}
-    if _emperor_reigns(going):
+    used = {*stacks, *running(staying, found)}
+    if _emperor_in_use(going):
         used.add("uwsgi_emperor")
     return [name for name, needed in TREES.items() if not used & {*needed} and _is_there(name)]
 
 
-def sweep(trees: Collection[str]) -> None:
-    """Remove the directories that servers were given for the slots of apps, if nothing is in them, and no package has them.
+def remove_empty_directories(trees: Collection[str]) -> None:
+    """Remove the directories that process managers had for slots, if they are empty and belong to no package.
 
-    :param trees: those of the servers that no app uses any more
+    :param trees: those that no app uses any more
     """
     directories = {"emperor": [_layout.VASSALS_ENABLED, _layout.VASSALS_AVAILABLE], "bind": [_layout.PROGRAM_LOGS]}
     for directory in (directory for tree in trees for directory in directories.get(tree, [])):
@@ -328,14 +267,14 @@ def sweep(trees: Collection[str]) -> None:
                 os.rmdir(directory)
 
 
-def running(layouts: Iterable[_layout.Layout], seen: Seen) -> set[str]:
+def running(layouts: Iterable[_layout.Layout], found: Instances) -> set[str]:
     """The stacks under which a slot of some apps runs, or is started at boot. Pure."""
     names = [layout.instance(slot) for layout in layouts for slot in _layout.SLOTS]
-    return {stack for stack, states in seen.items() if any(states[name].active or states[name].enabled for name in names)}
+    return {stack for stack, states in found.items() if any(states[name].active or states[name].enabled for name in names)}
 
 
-def _emperor_reigns(going: Iterable[_layout.Layout]) -> bool:
-    """Whether the Emperor runs or is started at boot, for others than the apps that are removed."""
+def _emperor_in_use(going: Iterable[_layout.Layout]) -> bool:
+    """Whether the Emperor runs or is started at boot, for other apps than those that are removed."""
     unit = unit_states([_layout.EMPEROR])[_layout.EMPEROR]
     paths = [
         path for layout in going for slot in _layout.SLOTS for path in (layout.vassal_link(slot), layout.vassal_socket(slot))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an app goes back to, decided on the controller from what its host tells. All of it is pure."""
+"""Which release a rollback restores, decided on the controller from the status of a host. All of it is pure."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import shown
 
-OF_SERVERS = ("gevent", "idle", "bind", "server_options")
+STACK_KEYS = ("gevent", "idle", "bind", "server_options")
 """The keys of an app that not every stack has, or not with the same values."""
 
 
 def target(found: Mapping[str, Any], release: Any = None) -> dict[str, Any]:
-    """What an app goes back to: the release that is named; else the live one, if one is held; else the previous one. Pure.
+    """The release of a rollback: the given one; else the live one, if another is staged; else the previous one. Pure.
 
-    :param found: what ``status._status.entry`` tells of it
+    :param found: the app's status, see ``status._status.entry``
     :param release: a number, also as text
     :returns: ``release``, its number, and ``stack``, the one that it was made for
-    :raises InventoryError: there is nothing to go back to
+    :raises InventoryError: there is no such release
     """
     who, live = f"app {found['app']}", found["release"]
     there = {each["number"]: each for each in found["releases"]}
     numbers = ", ".join(map(str, there)) or "none"
     if release is not None and str(release) != "":
         if not re.fullmatch(r"[0-9]{1,9}", str(release)):
-            raise InventoryError(f"{who}: release: found {shown(release)}, wanted a release's number ({numbers}).")
+            raise InventoryError(f"{who}: release: {shown(release)} is no number of a release; this host has {numbers}.")
         number = int(release)
         if number not in there:
-            raise InventoryError(f"{who}: release: found {number}, wanted one that is on this host ({numbers}).")
+            raise InventoryError(f"{who}: release: {number} is not on this host; it has {numbers}.")
     elif live is None:
-        instead = f"release {found['held']} is held, and nothing is live" if found["held"] else "nothing is live"
-        raise InventoryError(f"{who}: {instead} that could be gone back to; deploy it with wsgi.stack.site.")
-    elif found["held"] is not None:
+        staged = f"release {found['staged']} is staged, but " if found["staged"] else ""
+        raise InventoryError(f"{who}: {staged}no release is live, so there is none to go back to; deploy with wsgi.stack.site.")
+    elif found["staged"] is not None:
         number = live
     elif found["previous"] is None:
         raise InventoryError(
-            f"{who}: release {live} is live, and no earlier one that has been live is on this host;"
-            f" name one of those that are ({numbers}) with -e release=NUMBER, or deploy what you want."
+            f"{who}: release {live} is live, and no earlier release on this host ever was;"
+            f" choose one of {numbers} with -e release=NUMBER, or deploy the version that you want."
         )
     else:
         number = found["previous"]
@@ -49,28 +49,28 @@ def target(found: Mapping[str, Any], release: Any = None) -> dict[str, Any]:
 
 
 def restack(apps: Sequence[Mapping[str, Any]], app: str, stack: str | None = None, wanted: str = "uwsgi") -> list[dict[str, Any]]:
-    """A list of apps in which one has the stack that it is rolled back to. Pure.
+    """The list of apps, with one of them on the stack of the release that a rollback restores. Pure.
 
-    What the list says of another stack's server goes, since the release has what it was made with.
+    Its settings for the server of another stack are dropped, since the release has the configuration that it was made with.
 
     :param apps: as a user writes them
     :param app: the name of the one
     :param stack: None to leave it as it is
-    :param wanted: the stack of the apps that name none
+    :param wanted: the default stack of the apps
     :raises InventoryError: there is no such app
     """
     states = {str(each.get("name")): each.get("state", "present") for each in apps}
     names = [name for name, state in states.items() if state == "present"]
     if not app:
-        raise InventoryError(f"app: not given, and there is no default; name it with -e app=NAME ({', '.join(names)}).")
+        raise InventoryError(f"app: missing; add -e app=NAME ({', '.join(names)}).")
     if app not in names:
         near = difflib.get_close_matches(str(app), names, 1)
         fix = f"did you mean {near[0]}?" if near else f"the apps are {', '.join(names)}."
-        why = "which shall be absent" if app in states else "which is not in wsgi_apps"
-        raise InventoryError(f"app: found {shown(app)}, {why}; {fix}")
+        why = "has state: absent" if app in states else "is not in wsgi_apps"
+        raise InventoryError(f"app: {shown(app)} {why}; {fix}")
     changed = []
     for each in apps:
-        moves = each.get("name") == app and stack not in (None, each.get("stack") or wanted)
-        rest = {key: value for key, value in each.items() if not moves or key not in OF_SERVERS}
-        changed.append({**rest, "stack": stack} if moves else rest)
+        changes = each.get("name") == app and stack not in (None, each.get("stack") or wanted)
+        rest = {key: value for key, value in each.items() if not changes or key not in STACK_KEYS}
+        changed.append({**rest, "stack": stack} if changes else rest)
     return changed

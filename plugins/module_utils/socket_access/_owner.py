@@ -14,6 +14,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _pr
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files
 
 UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system")
 SUPERVISOR = "/etc/supervisor/conf.d"
@@ -114,7 +115,7 @@ def owner(path: str, server: ListeningProcess | None = None) -> Owner | None:
 
 def _program(pid: int) -> str:
     """The name of the program of supervisor that a process belongs to."""
-    parents = {process[0]: parent for process, parent in _processes.everybody().items()}
+    parents = {process[0]: parent for process, parent in _processes.all_processes().items()}
     family = set()
     while pid > 1 and pid not in family:
         family.add(pid)
@@ -177,10 +178,8 @@ def _vassal(commands: str, working: str, path: str) -> str:
 
 def _programs(path: str) -> Iterator[Owner]:
     for file in sorted(glob.glob(f"{SUPERVISOR}/*.conf")):
-        sections = re.split(r"^\[program:([^\]]+)\]", _files.text_of(file), flags=re.MULTILINE)
-        for name, text in zip(sections[1::2], sections[2::2]):
-            match = re.search(r"^\s*directory\s*=\s*(\S+)", text, re.MULTILINE)
-            working = match[1] if match else ""
+        for name, options in _supervisor_files.programs(_files.text_of(file)).items():
+            text, working = "\n".join(options.values()), options.get("directory", "")
             if names(text, path, working):
                 yield Owner(SUPERVISOR_UNIT, name, files=(file,))
             elif _named_files(text.split(), working, path):

@@ -1,41 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the apps of a host are: what is live, since when, what it takes, and what could be gone back to.
+"""The status of the apps on a host: what is live, since when, what it consumes, and what a rollback could restore.
 
-``examine`` reads the host, by one look at each server for all apps. ``entry`` and ``table`` are pure.
+``examine`` reads the host, with one call to each process manager for all apps. ``entry`` is pure.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
-from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _state
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import Instances, ObservedApp, Slot, State
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 
 MIB = 1024 * 1024  # bytes
-COLUMNS = tuple(
-    "app,state,stack,slot,release,revision,live since,held,previous,processes,MiB,up,certificate".split(","),
-)
-
-COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a slot's processes take.
+    """What a slot's processes consume.
 
-    :ivar memory: bytes, each page that is shared divided among those that share it (PSS, see proc_pid_smaps(5)); None if the
-        kernel does not tell
-    :ivar uptime: seconds since the first of them began
+    :ivar memory: bytes; shared pages are divided among the processes that share them (PSS, see proc_pid_smaps(5)); None if the
+        kernel does not say
+    :ivar uptime: seconds since the first of them started
     """
 
     processes: int = 0
@@ -45,9 +41,9 @@ class Usage:
 
 @dataclass(frozen=True)
 class Records:
-    """What an app's directory tells.
+    """What an app's directory says of its releases.
 
-    :ivar releases: those that are there, ascending, each with ``number``, ``stack``, ``revision`` and ``made``
+    :ivar releases: those on the host, ascending, each with ``number``, ``stack``, ``revision`` and ``made``
     :ivar history: the releases that went live, the last one last, each with ``number``, ``stack`` and ``since``
     """
 
@@ -55,76 +51,64 @@ class Records:
     history: tuple[dict[str, Any], ...] = field(default=())
 
 
-def examine(apps: Sequence[dict[str, Any]], directory: str, runtime_directory: str, nginx_user: str) -> list[dict[str, Any]]:
-    """All apps of the host, those of the list first.
+def examine(apps: Sequence[App], directory: str, runtime_directory: str, nginx_user: str) -> list[dict[str, Any]]:
+    """The status of all apps on the host, those of the inventory first.
 
-    :param apps: resolved apps
-    :returns: an ``entry`` each
+    :param apps: the resolved apps of the inventory
+    :param directory: the root of builds, releases and data
+    :param runtime_directory: the root of the sockets
+    :param nginx_user: the user that sends the health checks
+    :returns: an ``entry`` each, with ``certificate`` and ``listed``
     """
-    names = {app["name"] for app in apps}
-    strangers = [
-        _stranger(_layout.Layout(name, directory, runtime_directory))
-        for name in sorted(_remove.found(directory, runtime_directory) - names)
+    listed = {app["name"] for app in apps}
+    unlisted = sorted(_found.found(directory, runtime_directory) - listed)
+    # Whatever an app answers that is in no inventory, it answers.
+    everyone = [
+        *(ObservedApp.of(app) for app in apps),
+        *(ObservedApp(_layout.Layout(name, directory, runtime_directory)) for name in unlisted),
     ]
-    everyone = [*apps, *strangers]
-    seen = _run.instances(everyone)
-    states = _run.observe(everyone, nginx_user, seen)
-    there = _processes.everybody()
+    instances = _state.instances([app.layout for app in everyone])
+    states = _state.observe(everyone, nginx_user, instances)
+    processes = _processes.all_processes()
     certificates = _certificates(apps)
-    found = []
+    entries = []
     for app in everyone:
-        name, state = app["name"], states[app["name"]]
-        instance = _live_instance(app, state, seen)
-        found.append(
-            {
-                **entry(name, state, instance, records(_layout.of(app)), usage(instance.pid, there)),
-                "certificate": certificates.get(name),
-                "listed": name in names,
-            }
-        )
-    return found
+        name = app.layout.name
+        live = _live_instance(app.layout, states[name], instances)
+        shown = entry(name, states[name], live, records(app.layout), usage(live.pid, processes))
+        entries.append({**shown, "certificate": certificates.get(name), "listed": name in listed})
+    return entries
 
 
-def _stranger(layout: _layout.Layout) -> dict[str, Any]:
-    """As much of an app that is in no list as it takes to ask it; whatever it answers, it answers."""
-    return {
-        **_remove.placed(layout),
-        "protocol": "uwsgi",
-        "domains": [],
-        "canonical_domain": None,
-        "health_check": {"path": "/", "status": list(range(100, 600)), "timeout": 0},
-    }
-
-
-def _live_instance(app: Mapping[str, Any], state: _run.State, seen: Mapping[str, Mapping[str, Instance]]) -> Instance:
+def _live_instance(layout: _layout.Layout, state: State, instances: Instances) -> Instance:
     if state.live is None:
         return Instance()
-    name = _layout.of(app).instance(state.live)
-    return next((states[name] for states in seen.values() if states[name].active), Instance())
+    name = layout.instance(state.live)
+    return next((states[name] for states in instances.values() if states[name].active), Instance())
 
 
 def records(layout: _layout.Layout) -> Records:
-    """What there is of an app's releases, and which of them were live."""
+    """The releases of an app on this host, and its history."""
     found = []
     for number in _release.numbers(layout.releases):
         try:
             note = _release.read(layout, number)
             made = os.stat(os.path.join(layout.release(number), "release.json")).st_mtime
         except (OSError, ValueError):
-            continue  # cut short, or removed meanwhile
+            continue  # incomplete, or removed meanwhile
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(made))
         found.append({"number": number, "stack": note.get("stack"), "revision": note.get("revision"), "made": since})
     lived = [{"number": number, "stack": stack, "since": since} for number, stack, since in _release.history(layout)]
     return Records(tuple(found), tuple(lived))
 
 
-def usage(pid: int, there: Mapping[_processes.Process, int]) -> Usage:
-    """What a process and those that it started take.
+def usage(pid: int, processes: Mapping[_processes.Process, int]) -> Usage:
+    """What a process and its descendants consume.
 
     :param pid: 0 for none
-    :param there: see ``host._processes.everybody``
+    :param processes: see ``host._processes.all_processes``
     """
-    family = _processes.family(pid, dict(there)) if pid else set()
+    family = _processes.with_descendants(pid, dict(processes)) if pid else set()
     if not family:
         return Usage()
     sizes = [_processes.memory(member) for member, _start in family]
@@ -133,7 +117,7 @@ def usage(pid: int, there: Mapping[_processes.Process, int]) -> Usage:
     return Usage(len(family), memory, max(0, int(time.clock_gettime(time.CLOCK_BOOTTIME) - began)))
 
 
-def _certificates(apps: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _certificates(apps: Sequence[App]) -> dict[str, dict[str, Any]]:
     """The certificate of each app's first site that has one."""
     found: dict[str, dict[str, Any]] = {}
     now = time.time()
@@ -145,14 +129,14 @@ def _certificates(apps: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]
     return found
 
 
-def entry(name: str, state: _run.State, instance: Instance, kept: Records, used: Usage) -> dict[str, Any]:
-    """One app. Pure.
+def entry(name: str, state: State, instance: Instance, kept: Records, used: Usage) -> dict[str, Any]:
+    """The status of one app, see the results of the module ``status``. Pure.
 
-    :param instance: its live slot, under what runs it
+    :param instance: its live slot, under the process manager that runs it
     :param kept: its releases
-    :param used: what its live slot takes
+    :param used: what its live slot consumes
     """
-    slot = state.slots[state.live] if state.live else _run.Slot()
+    slot = state.slots[state.live] if state.live else Slot()
     live = (slot.release if slot.stacks else None) or (state.current if state.live else None)
     been = {line["number"] for line in kept.history} | ({live} if live is not None else set())
     stacks = {line["number"]: line["stack"] for line in kept.history}
@@ -160,17 +144,17 @@ def entry(name: str, state: _run.State, instance: Instance, kept: Records, used:
         {**release, "stack": release["stack"] or stacks.get(release["number"]), "been_live": release["number"] in been}
         for release in kept.releases
     ]
-    held = state.slots[state.preview].release if state.preview and state.preview != state.live else None
+    staged = state.slots[state.preview].release if state.preview and state.preview != state.live else None
     ran = next((line for line in reversed(kept.history) if line["number"] == live), {})
     return {
         "app": name,
-        "state": _word(state.live, slot, instance.asleep, held),
+        "state": _word(state.live, slot, instance.asleep, staged),
         "stack": next(iter(slot.stacks), ran.get("stack")),
         "slot": state.live,
         "release": live,
         "revision": next((release["revision"] for release in releases if release["number"] == live), None),
         "live_since": ran.get("since"),
-        "held": held,
+        "staged": staged,
         "previous": _previous(releases, live),
         "processes": used.processes,
         "memory_mib": None if used.memory is None else round(used.memory / MIB, 1),
@@ -180,72 +164,17 @@ def entry(name: str, state: _run.State, instance: Instance, kept: Records, used:
     }
 
 
-def _word(live: str | None, slot: _run.Slot, asleep: bool, held: int | None) -> str:
+def _word(live: str | None, slot: Slot, asleep: bool, staged: int | None) -> str:
     if live is None:
-        return "absent" if held is None else "held"
+        return "absent" if staged is None else "staged"
     if not slot.stacks or not slot.answers:
         return "down"
     return "asleep" if asleep else "up"
 
 
 def _previous(releases: Iterable[Mapping[str, Any]], live: int | None) -> int | None:
-    """The newest release before the live one that has been live itself."""
+    """The newest release older than the live one that was live itself."""
     earlier = [
         release["number"] for release in releases if release["been_live"] and live is not None and release["number"] < live
     ]
     return max(earlier, default=None)
-
-
-def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The entries as an aligned table, with a line that sums up. Pure."""
-    rows = [COLUMNS, *(_cells(each) for each in entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    states = [each["state"] for each in entries]
-    counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
-    marked = ["* is not in wsgi_apps; wsgi_prune: true removes it"] if not all(each["listed"] for each in entries) else []
-    return [*lines, "", *marked, f"{len(entries)} app{'' if len(entries) == 1 else 's'}: {', '.join(counts) or 'none'}"]
-
-
-def _cells(each: Mapping[str, Any]) -> tuple[str, ...]:
-    days = each["certificate"]["days_left"] if each["certificate"] else None
-    revision = str(each["revision"] or "-")
-    return (
-        each["app"] + ("" if each["listed"] else " *"),
-        each["state"],
-        str(each["stack"] or "-"),
-        str(each["slot"] or "-"),
-        _number(each["release"]),
-        revision[:9] if COMMIT.fullmatch(revision) else revision,
-        (each["live_since"] or "-").replace("T", " ").replace("Z", ""),
-        _number(each["held"]),
-        _number(each["previous"]),
-        str(each["processes"]),
-        _number(each["memory_mib"]),
-        _duration(each["uptime"]),
-        _left(days, bool(days is not None and each["certificate"]["late"])),
-    )
-
-
-def _left(days: int | None, late: bool) -> str:
-    """How long a certificate is valid, and whether it should have been renewed by now."""
-    if days is None:
-        return "-"
-    if days < 0:
-        return "expired"
-    return f"{days} day{'' if days == 1 else 's'}" + (", not renewed" if late else "")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else str(value)
-
-
-def _duration(seconds: int | None) -> str:
-    if seconds is None:
-        return "-"
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    first = next((place for place, (value, _unit) in enumerate(parts) if value), len(parts) - 1)
-    return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value or unit == "s")

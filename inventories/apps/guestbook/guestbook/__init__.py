@@ -18,7 +18,7 @@ TABLE = (
 
 
 def database() -> sqlite3.Connection:
-    """A connection to the guestbook, which lies in the app's shared directory and so outlives every release."""
+    """Connect to the guestbook's database. It is in the app's shared directory, so it outlives every release."""
     connection = sqlite3.connect(os.path.join(os.environ["WSGI_SHARED"], "guestbook.sqlite3"), isolation_level=None)
     connection.row_factory = sqlite3.Row
     connection.execute(TABLE)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line, for_each_app
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,24 @@ def test_an_apps_failure_is_no_other_apps(error, step, cause):
     assert results == {"a": 1, "b": 1}
     assert (failure["app"], failure["step"], failure["message"]) == ("bad", step, f"app bad: {step}: {cause}")
     assert ("raise error" in "".join(failure["log"])) == (step == "host")
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        (
+            "Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'flask'\nunable to load app 0\n",
+            "ModuleNotFoundError: No module named 'flask'",
+        ),
+        (
+            "*** Starting uWSGI ***\nbind(): Address already in use [core/socket.c line 227]\nVACUUM: /run/blue.sock removed.\n",
+            "bind(): Address already in use [core/socket.c line 227]",
+        ),
+        ('unable to find "app" callable in file x.py\nunable to load app 0 (callable not found)\n*** no app loaded ***\n', None),
+        ("bind(): Permission denied\n\n", "bind(): Permission denied"),
+        ("one\ntwo\n[pid: 7|app: 0] GET / => failed\n", "two"),
+        ("", ""),
+    ],
+)
+def test_the_decisive_line_of_a_log_is_the_first_cause(log, line):
+    assert decisive_line(log) == (log.splitlines()[0] if line is None else line)

@@ -32,6 +32,7 @@ def test_a_minimal_app_has_every_key():
         "preview",
         "preview_socket",
         "protocol",
+        "role",
         "upstream",
     }
     assert resolved["source"]["kind"] == "git"

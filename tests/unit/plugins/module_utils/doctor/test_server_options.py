@@ -91,9 +91,3 @@ def test_files_that_include_each_other_end():
         "/srv/shop/a.ini",
         "/srv/shop/b.ini",
     ]
-
-
-def test_programs_of_supervisor_are_read():
-    text = "[supervisord]\nnodaemon=true\n[program:shop]\ncommand=gunicorn -b :80 %(here)s\ndirectory=/srv ; here\n"
-    assert _server_options.programs(text) == {"shop": {"command": "gunicorn -b :80 %(here)s", "directory": "/srv"}}
-    assert _server_options.programs("no heading") == {}

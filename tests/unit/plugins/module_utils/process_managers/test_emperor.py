@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the Emperor tells, read; and its files, which name what the code names."""
+"""Vassals, the state of each, and the Emperor's files, which name what the code names."""
 
 from __future__ import annotations
 
@@ -15,68 +15,62 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _emperor
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor import Realm, Vassal, Vassals, instance, parse
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor import Vassals, instance
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor_stats import EmperorStats, Vassal
 
 TEMPLATES = Path(__file__).resolve().parents[5] / "roles/uwsgi/templates"
 BLUE = "wsgi-blue@shop.ini"
 
 
-def told(**keys):
-    return {"id": BLUE, "pid": 10, "ready": 1, "accepting": 1, "cursed": 0, "loyal": 1, "on_demand": "", "respawns": 0, **keys}
-
-
-def stats(*vassals, blacklist=()):
-    return {"version": "2.0.28-debian", "pid": 2, "emperor_tyrant": 1, "vassals": list(vassals), "blacklist": list(blacklist)}
-
-
-def test_the_stats_are_read():
-    fallen = {"id": "wsgi-green@shop.ini", "throttle_level": 1, "attempt": 0}
-    assert parse(stats(told(), told(id="foreign.ini", accepting=0, cursed=1795190407), blacklist=[fallen])) == Realm(
-        {BLUE: Vassal(10, True, False), "foreign.ini": Vassal(10, False, True)}, {"wsgi-green@shop.ini": 1}
-    )
-    assert parse(stats()) == Realm()
-    asleep = told(pid=-1, ready=0, accepting=0, on_demand="/run/wsgi/shop/blue.sock")
-    assert parse(stats(asleep)).vassals == {BLUE: Vassal(-1, False, False, True)}
-
-
-def test_of_a_vassal_that_is_being_replaced_the_new_one_counts():
-    assert parse(stats(told(), told(pid=11, accepting=0))).vassals == {BLUE: Vassal(11, False, False)}
-
-
-WELL = Realm({BLUE: Vassal(10, True, False)})
+WELL = EmperorStats({BLUE: Vassal(10, True, False)})
 
 
 @pytest.mark.parametrize(
-    ("links", "seen", "boots", "falls", "expected"),
+    ("links", "seen", "boots", "restarts", "expected"),
     [
         pytest.param({BLUE}, WELL, True, 0, Instance(True, True, False, True, 10), id="well"),
-        pytest.param(set(), Realm(), True, 0, Instance(), id="nothing of it"),
+        pytest.param(set(), EmperorStats(), True, 0, Instance(), id="nothing of it"),
         pytest.param(set(), None, False, 0, Instance(), id="no Emperor"),
         pytest.param({BLUE}, None, True, 0, Instance(enabled=True), id="linked, and no Emperor runs"),
         pytest.param({BLUE}, None, False, 0, Instance(enabled=True), id="linked, and no Emperor is to run"),
         pytest.param({BLUE}, WELL, False, 0, Instance(True, True, pid=10), id="an Emperor that is not there after a boot"),
-        pytest.param({BLUE}, Realm(), True, 0, Instance(True, enabled=True), id="linked a moment ago"),
+        pytest.param({BLUE}, EmperorStats(), True, 0, Instance(True, enabled=True), id="linked a moment ago"),
         pytest.param(
-            {BLUE}, Realm({BLUE: Vassal(10, False, False)}), True, 0, Instance(True, False, False, True, 10), id="it is loading"
+            {BLUE},
+            EmperorStats({BLUE: Vassal(10, False, False)}),
+            True,
+            0,
+            Instance(True, False, False, True, 10),
+            id="it is loading",
         ),
         pytest.param(
             set(),
-            Realm({BLUE: Vassal(10, True, True)}),
+            EmperorStats({BLUE: Vassal(10, True, True)}),
             True,
             0,
             Instance(True, False, False, False, 10),
             id="it is being stopped",
         ),
-        pytest.param({BLUE}, Realm({}, {BLUE: 1}), True, 0, Instance(True, False, True, True), id="it has fallen"),
+        pytest.param({BLUE}, EmperorStats({}, {BLUE: 1}), True, 0, Instance(True, False, True, True), id="it exited"),
         pytest.param(
-            {BLUE}, Realm({}, {BLUE: 3}), True, 3, Instance(True, False, False, True), id="it had fallen before it was started"
-        ),
-        pytest.param(
-            {BLUE}, Realm({BLUE: Vassal(-1, False, False)}), True, 0, Instance(True, enabled=True), id="it has no process yet"
+            {BLUE},
+            EmperorStats({}, {BLUE: 3}),
+            True,
+            3,
+            Instance(True, False, False, True),
+            id="it had exited before it was started",
         ),
         pytest.param(
             {BLUE},
-            Realm({BLUE: Vassal(-1, False, False, True)}),
+            EmperorStats({BLUE: Vassal(-1, False, False)}),
+            True,
+            0,
+            Instance(True, enabled=True),
+            id="it has no process yet",
+        ),
+        pytest.param(
+            {BLUE},
+            EmperorStats({BLUE: Vassal(-1, False, False, True)}),
             True,
             0,
             Instance(True, True, enabled=True, asleep=True),
@@ -84,7 +78,7 @@ WELL = Realm({BLUE: Vassal(10, True, False)})
         ),
         pytest.param(
             {BLUE},
-            Realm({BLUE: Vassal(10, False, False, True)}),
+            EmperorStats({BLUE: Vassal(10, False, False, True)}),
             True,
             0,
             Instance(True, True, False, True, 10),
@@ -92,33 +86,37 @@ WELL = Realm({BLUE: Vassal(10, True, False)})
         ),
         pytest.param(
             {BLUE},
-            Realm({BLUE: Vassal(10, True, True, True)}),
+            EmperorStats({BLUE: Vassal(10, True, True, True)}),
             True,
             0,
             Instance(True, True, False, True, 10),
             id="it falls asleep",
         ),
         pytest.param(
-            set(), Realm({BLUE: Vassal(-1, False, False, True)}), True, 0, Instance(True), id="it is being stopped in its sleep"
+            set(),
+            EmperorStats({BLUE: Vassal(-1, False, False, True)}),
+            True,
+            0,
+            Instance(True),
+            id="it is being stopped in its sleep",
         ),
         pytest.param(
             {BLUE},
-            Realm({BLUE: Vassal(-1, False, False, True)}, {BLUE: 2}),
+            EmperorStats({BLUE: Vassal(-1, False, False, True)}, {BLUE: 2}),
             True,
             1,
             Instance(True, True, True, True),
-            id="it fell when it was woken",
+            id="it exited when it was woken",
         ),
     ],
 )
-def test_the_state_of_a_vassal(links, seen, boots, falls, expected):
-    assert instance(BLUE, links, seen, boots, falls) == expected
+def test_the_state_of_a_vassal(links, seen, boots, restarts, expected):
+    assert instance(BLUE, links, seen, boots, restarts) == expected
 
 
-def test_without_an_emperor_there_is_no_realm(monkeypatch, tmp_path):
+def test_without_an_emperor_nothing_runs(monkeypatch, tmp_path):
     monkeypatch.setattr(_layout, "EMPEROR_STATS", str(tmp_path / "stats.sock"))
     monkeypatch.setattr(_layout, "VASSALS_ENABLED", str(tmp_path / "none"))
-    assert _emperor.realm() is None
     assert Vassals().states(["wsgi-blue@shop"]) == {"wsgi-blue@shop": Instance()}
 
 
@@ -134,9 +132,9 @@ def shop(monkeypatch, tmp_path):
         (tmp_path / "enabled/wsgi-blue@shop.ini.socket").write_text("left over\n")
         monkeypatch.setattr(_layout, "VASSALS_AVAILABLE", str(tmp_path / "available"))
         monkeypatch.setattr(_layout, "VASSALS_ENABLED", str(tmp_path / "enabled"))
-        monkeypatch.setattr(_emperor, "_rise", lambda: None)
+        monkeypatch.setattr(_emperor, "_ensure_running", lambda: None)
         monkeypatch.setattr(_emperor._systemd, "journal", lambda fields, since: "")
-        monkeypatch.setattr(_emperor._processes, "everybody", dict)
+        monkeypatch.setattr(_emperor._processes, "all_processes", dict)
         owner = {"user": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
         return {"name": "shop", "directory": str(tmp_path / "shop"), "runtime_directory": "/run/wsgi/shop", **owner}
 
@@ -158,7 +156,9 @@ def written(app):
 )
 def test_the_release_of_a_slot_says_whether_it_sleeps(monkeypatch, shop, configuration, links):
     app = shop(configuration)
-    monkeypatch.setattr(_emperor, "realm", lambda: Realm({BLUE: Vassal(-1, False, False, True)} if BLUE in written(app) else {}))
+    monkeypatch.setattr(
+        _emperor, "stats", lambda: EmperorStats({BLUE: Vassal(-1, False, False, True)} if BLUE in written(app) else {})
+    )
     Vassals().start(app, "blue")
     assert written(app) == links
 
@@ -166,24 +166,24 @@ def test_the_release_of_a_slot_says_whether_it_sleeps(monkeypatch, shop, configu
 @pytest.mark.parametrize("vassals", [{BLUE: Vassal(10, True, False)}, {}], ids=["it runs it at once", "it cannot open it"])
 def test_an_emperor_that_does_not_hold_sockets_is_to_be_restarted(monkeypatch, shop, vassals):
     app = shop("die-on-idle = true")
-    monkeypatch.setattr(_emperor, "HEED_TIMEOUT", 0.3)
-    monkeypatch.setattr(_emperor, "realm", lambda: Realm(vassals if BLUE in written(app) else {}))
+    monkeypatch.setattr(_emperor, "LISTEN_TIMEOUT", 0.3)
+    monkeypatch.setattr(_emperor, "stats", lambda: EmperorStats(vassals if BLUE in written(app) else {}))
     calls = []
     monkeypatch.setattr(_emperor, "run", calls.append)
-    with pytest.raises(StackError, match=r"older configuration; restart it once, .*\(systemctl restart wsgi-emperor\)"):
+    with pytest.raises(StackError, match=r"older configuration .*Restart it once, .*\(systemctl restart wsgi-emperor\)"):
         Vassals().start(app, "blue")
     assert written(app) == {}
     # It had no other, so it may go, and the next one will be one that does.
     assert calls == [["systemctl", "disable", "--now", "--quiet", _layout.EMPEROR]]
 
 
-@pytest.mark.parametrize(("seen", "left"), [(None, []), (Realm(), [BLUE])], ids=["no Emperor", "an Emperor that has it"])
+@pytest.mark.parametrize(("seen", "left"), [(None, []), (EmperorStats(), [BLUE])], ids=["no Emperor", "an Emperor that runs it"])
 def test_a_link_without_an_emperor_goes_with_the_start_at_boot(monkeypatch, shop, seen, left):
     app = shop("")
     Path(_layout.of(app).vassal_socket("blue")).unlink()
     Path(_layout.of(app).vassal_link("blue")).symlink_to("x")
-    monkeypatch.setattr(_emperor, "realm", lambda: seen)
-    Vassals().enable(app, "blue", enabled=False)
+    monkeypatch.setattr(_emperor, "stats", lambda: seen)
+    Vassals().disable(_layout.of(app), "blue")
     assert list(written(app)) == left
 
 
@@ -198,7 +198,7 @@ def test_the_apps_whose_live_slot_sleeps(monkeypatch, tmp_path):
         "wsgi-blue@stays.ini": Vassal(7, True, False),
         "wsgi-blue@sleeps-elsewhere.ini": Vassal(-1, False, False, True),
     }
-    monkeypatch.setattr(_emperor, "realm", lambda: Realm(vassals))
+    monkeypatch.setattr(_emperor, "stats", lambda: EmperorStats(vassals))
     monkeypatch.setattr(_emperor, "_watched_files", lambda: set(vassals))
     monkeypatch.setattr(_emperor, "unit_states", lambda units: {unit: Instance(enabled=True) for unit in units})
     apps = [{"name": name, "directory": "/srv/wsgi/x", "runtime_directory": f"{tmp_path}/{name}"} for name in names]
@@ -212,14 +212,14 @@ INIT_SCRIPT = "/etc/init.d/uwsgi"
     ("source", "links", "processes", "told"),
     [
         pytest.param(
-            INIT_SCRIPT, [], {}, "uwsgi.service runs .*systemctl disable uwsgi; systemctl stop uwsgi; ", id="Debian's runs"
+            INIT_SCRIPT, [], {}, "uwsgi.service also runs .*systemctl disable uwsgi; systemctl stop uwsgi; ", id="Debian's runs"
         ),
-        pytest.param("", ["/etc/rc2.d/S01uwsgi"], {}, "uwsgi.service runs ", id="Debian's will after a boot"),
+        pytest.param("", ["/etc/rc2.d/S01uwsgi"], {}, "uwsgi.service also runs ", id="Debian's will after a boot"),
         pytest.param(
             "",
             [],
             {4: ["/usr/bin/uwsgi", "--ini", "/etc/uwsgi/apps-enabled/x.ini"]},
-            r"the process 4 .*\(kill -9 4\)",
+            r"process 4 .*\(kill -9 4\)",
             id="by hand",
         ),
         pytest.param("", [], {}, None, id="somebody's service of that name"),
@@ -232,7 +232,7 @@ INIT_SCRIPT = "/etc/init.d/uwsgi"
         ),
     ],
 )
-def test_there_can_be_only_one(monkeypatch, source, links, processes, told):
+def test_only_one_service_may_run_the_vassals(monkeypatch, source, links, processes, told):
     monkeypatch.setattr(_emperor, "unit_states", lambda units: {unit: Instance(active=True) for unit in units})
     monkeypatch.setattr(_emperor._systemd, "properties", lambda unit, names: {"SourcePath": source})
     monkeypatch.setattr(_emperor.glob, "glob", lambda pattern: links)
@@ -272,7 +272,7 @@ def wrapper(tmp_path):
         setpriv.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
         setpriv.chmod(0o755)
         text = (TEMPLATES / "vassal.j2").read_text().split("\n", 1)[1]
-        script = text.replace("{{ __uwsgi_directory }}", "/srv/wsgi")
+        script = text.replace("{{ __uwsgi_settings.directory }}", "/srv/wsgi")
         environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
         done = subprocess.run(
             ["sh", "-s", "--", *arguments], input=script, capture_output=True, text=True, env=environment, check=True

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What supervisord is told and tells, with a supervisord that is one socket."""
+"""Slots as programs of supervisor."""
 
 from __future__ import annotations
 
 import configparser
-import http.server
 import os
 import pwd
-import socketserver
 import subprocess
 import sys
-import threading
 import xmlrpc.client
 
 import pytest
@@ -20,12 +17,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._supervisor import (
-    Interface,
-    Programs,
-    instance,
-    interface,
-)
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._supervisor import Programs, instance
 
 BLUE = "wsgi-blue@shop"
 SHOP = _resolve.resolve(
@@ -41,26 +33,6 @@ SHOP = _resolve.resolve(
 )[0]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (
-            "[unix_http_server]\nfile=/var/run/supervisor.sock   ; (the path)\nchmod=0700 ; sockef\n",
-            Interface("/var/run/supervisor.sock"),
-        ),
-        ("[unix_http_server]\nfile=%(here)s/s.sock\n", Interface("/etc/supervisor/s.sock")),
-        ("[unix_http_server]\nfile=/s\nusername=admin\npassword=50% of it\n", Interface("/s", "admin:50% of it")),
-        (
-            "[unix_http_server]\nfile=/s\nusername=a\npassword={SHA}82ab\n[supervisorctl]\nusername=a\npassword=b\n",
-            Interface("/s", "a:b"),
-        ),
-        ("[inet_http_server]\nport=127.0.0.1:9001\n", None),
-    ],
-)
-def test_the_way_to_supervisord_is_where_its_configuration_says(text, expected):
-    assert interface(text) == expected
-
-
 def told(state, pid=0, stop=0):
     return {"name": BLUE, "group": BLUE, "statename": state, "pid": pid, "stop": stop}
 
@@ -73,9 +45,9 @@ def told(state, pid=0, stop=0):
         pytest.param(None, set(), False, Instance(), id="nothing of it"),
         pytest.param(None, set(), True, Instance(enabled=True), id="no supervisord runs"),
         pytest.param(None, {12, 11}, True, Instance(True, True, False, True, 11), id="supervisord was killed"),
-        pytest.param(told("BACKOFF", 0, 5), set(), True, Instance(True, False, True, True), id="it fell, and is tried again"),
+        pytest.param(told("BACKOFF", 0, 5), set(), True, Instance(True, False, True, True), id="it exited, and is tried again"),
         pytest.param(told("STARTING", 10, 5), set(), True, Instance(True, True, True, True, 10), id="it is being tried again"),
-        pytest.param(told("EXITED", 0, 5), set(), True, Instance(False, False, True, True), id="it ended"),
+        pytest.param(told("EXITED", 0, 5), set(), True, Instance(False, False, True, True), id="it exited"),
         pytest.param(told("FATAL", 0, 5), set(), False, Instance(False, False, True), id="supervisord has given it up"),
         pytest.param(told("BACKOFF"), {11}, True, Instance(True, True, True, True, 11), id="an older one is in its place"),
         pytest.param(told("STOPPING", 10), set(), False, Instance(True, False, False, False, 10), id="it is being stopped"),
@@ -106,59 +78,6 @@ def test_the_file_of_a_program_says_how_it_lives():
     assert "environment" not in found
 
 
-class Supervisord(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """As much of a supervisord as is asked for: what it was told, and what it answers."""
-
-    def __init__(self, path):
-        self.calls = []
-        self.answers = {}
-        self.wanted = None
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                length = int(self.headers["Content-Length"])
-                arguments, method = xmlrpc.client.loads(self.rfile.read(length))
-                if self.headers["Authorization"] != self.server.wanted:
-                    self.send_error(401)
-                    return
-                self.server.calls.append((method.removeprefix("supervisor."), *arguments))
-                answer = self.server.answers.get(method.removeprefix("supervisor."), True)
-                if method == "supervisor.removeProcessGroup":
-                    self.server.answers["getAllProcessInfo"] = []
-                response = answer if isinstance(answer, xmlrpc.client.Fault) else (answer,)
-                text = xmlrpc.client.dumps(response, methodresponse=True).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_words):
-                return
-
-        super().__init__(path, Handler)
-
-    def get_request(self):
-        return self.socket.accept()[0], ("local", 0)
-
-
-@pytest.fixture
-def supervisord(monkeypatch, tmp_path):
-    path = str(tmp_path / "s.sock")
-    configuration = tmp_path / "supervisord.conf"
-    configuration.write_text(f"[unix_http_server]\nfile={path}\n")
-    (tmp_path / "conf.d").mkdir()
-    monkeypatch.setattr(_supervisor, "CONFIGURATION", str(configuration))
-    monkeypatch.setattr(_layout, "PROGRAMS", str(tmp_path / "conf.d"))
-    monkeypatch.setattr(_supervisor, "_rise", lambda: None)
-    monkeypatch.setattr(_supervisor, "_make_log_directory", lambda: None)
-    with Supervisord(path) as server:
-        server.answers = {"getAllProcessInfo": []}
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-
-
 def test_a_program_is_added_by_its_name_and_by_nothing_that_is_about_all(supervisord):
     Programs().start(SHOP, "blue")
     assert [call for call in supervisord.calls if call[0] != "getAllProcessInfo"] == [
@@ -186,7 +105,7 @@ def test_a_program_that_has_ended_makes_way_for_the_one_of_the_same_name(supervi
         (
             "addProcessGroup",
             xmlrpc.client.Fault(10, "BAD_NAME: x"),
-            "supervisord did not take the app's program: BAD_NAME: x; see",
+            "supervisord refuses the app's program: BAD_NAME: x; see",
         ),
     ],
 )
@@ -199,30 +118,6 @@ def test_what_supervisord_refuses_leaves_nothing_and_says_why(supervisord, metho
     assert not os.path.exists(_layout.of(SHOP).program("blue"))
 
 
-def test_a_password_is_given_and_a_wrong_one_told(supervisord):
-    supervisord.wanted = "Basic YTpi"
-    with pytest.raises(StackError, match=r"supervisord answers 401 .*; correct the username and password in "):
-        Programs().start(SHOP, "blue")
-    with open(_supervisor.CONFIGURATION, "a", encoding="utf-8") as stream:
-        stream.write("username=a\npassword=b\n")
-    assert _supervisor.known() == {}
-
-
-def test_without_a_supervisord_nothing_is_known(supervisord):
-    supervisord.answers["getAllProcessInfo"] = xmlrpc.client.Fault(6, "SHUTDOWN_STATE")
-    assert _supervisor.known() is None
-    supervisord.answers["getAllProcessInfo"] = xmlrpc.client.Fault(1, "UNKNOWN_METHOD")
-    with pytest.raises(StackError, match="supervisord says UNKNOWN_METHOD"):
-        _supervisor.known()
-    with open(_supervisor.CONFIGURATION, "w", encoding="utf-8") as stream:
-        stream.write("[unix_http_server]\nfile=/nonexistent/s.sock\n")
-    assert _supervisor.known() is None
-    with open(_supervisor.CONFIGURATION, "w", encoding="utf-8") as stream:
-        stream.write("[supervisord]\n")
-    with pytest.raises(StackError, match=r"has no \[unix_http_server\] with a file"):
-        Programs().check()
-
-
 def test_the_log_begins_with_the_start(monkeypatch, tmp_path, supervisord):
     monkeypatch.setattr(_layout, "PROGRAM_LOGS", str(tmp_path))
     errors = tmp_path / "wsgi-blue@shop.stderr.log"
@@ -232,9 +127,9 @@ def test_the_log_begins_with_the_start(monkeypatch, tmp_path, supervisord):
     with errors.open("a") as stream:
         stream.write("ImportError: no\n")
     (tmp_path / "wsgi-blue@shop.stdout.log").write_text("printed\n")
-    assert programs.log(SHOP, "blue", 0).splitlines() == ["printed", "ImportError: no"]
+    assert programs.log(_layout.of(SHOP), "blue", 0).splitlines() == ["printed", "ImportError: no"]
     errors.write_text("anew\n")  # as supervisord does when one is full
-    assert programs.log(SHOP, "blue", 0).splitlines() == ["printed", "anew"]
+    assert programs.log(_layout.of(SHOP), "blue", 0).splitlines() == ["printed", "anew"]
 
 
 def test_masters_are_found_whoever_has_started_them(monkeypatch):
@@ -252,8 +147,8 @@ def test_masters_are_found_whoever_has_started_them(monkeypatch):
             monkeypatch.setattr(_supervisor.pwd, "getpwnam", lambda _name: nobody())
             assert _supervisor.masters([BLUE]) == {BLUE: set()}
         finally:
-            kin = _supervisor._processes.family(process.pid, _supervisor._processes.everybody())
-            _supervisor._processes.kill(kin)
+            family = _supervisor._processes.with_descendants(process.pid, _supervisor._processes.all_processes())
+            _supervisor._processes.kill(family)
 
 
 def nobody():

@@ -12,7 +12,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
-from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remove
 
 OFF, ON = Instance(), Instance(active=True, ready=True, enabled=True)
 
@@ -34,8 +34,8 @@ def layout(tmp_path, monkeypatch):
             stream.write(f"d {found.runtime_directory} 0750 shop www-data -\n")
     users = {"shop": pwd.struct_passwd(("shop", "x", 997, 997, "WSGI application shop", found.directory, "/usr/sbin/nologin"))}
     monkeypatch.setattr(_remove.pwd, "getpwnam", lambda name: users[name])
-    monkeypatch.setattr(_remove.pwd, "getpwall", lambda: list(users.values()))
-    monkeypatch.setattr(_remove, "_is_roots_directory", os.path.isdir)
+    monkeypatch.setattr(_found.pwd, "getpwall", lambda: list(users.values()))
+    monkeypatch.setattr(_found, "_is_roots_directory", os.path.isdir)
     monkeypatch.setattr(_remove, "_user_of", lambda pid: None)
 
     def run(argv, **_settings):
@@ -52,7 +52,7 @@ def seen(**slots):
 
 
 def found(layout):
-    return _remove.found(os.path.dirname(layout.directory), os.path.dirname(layout.runtime_directory))
+    return _found.found(os.path.dirname(layout.directory), os.path.dirname(layout.runtime_directory))
 
 
 def retire(layout, remove_shared=False):
@@ -95,9 +95,9 @@ def test_the_apps_own_data_stays_with_its_user_unless_it_is_to_go_too(layout):
     assert found(layout) == {"shop"}
     remains = _remove.look(layout, seen(), False)
     assert not remains
-    assert _remove.sentence(layout, remains) == (
-        f"app shop: {layout.shared} is the app's own data, which stays with the user shop; take what you need of it,"
-        " and set wsgi_remove_shared: true to have it removed too."
+    assert _remove.message(layout, remains) == (
+        f"app shop: {layout.shared} is the app's own data, so it is kept, with the user shop; copy what you need,"
+        " then set wsgi_remove_shared: true to remove it."
     )
     retire(layout, remove_shared=True)
     assert not os.path.exists(layout.directory)
@@ -110,7 +110,7 @@ def test_what_somebody_else_put_there_stays_in_any_case(layout):
         stream.write("mine")
     retire(layout, remove_shared=True)
     assert os.listdir(layout.directory) == ["notes.txt"]
-    assert "notes.txt: not made by wsgi.stack, so it stays" in _remove.sentence(layout, _remove.look(layout, seen(), True))
+    assert "notes.txt: not created by wsgi.stack, so it is kept" in _remove.message(layout, _remove.look(layout, seen(), True))
 
 
 def test_a_certificate_goes_unless_somebody_else_has_it(layout, monkeypatch):
@@ -118,10 +118,10 @@ def test_a_certificate_goes_unless_somebody_else_has_it(layout, monkeypatch):
     monkeypatch.setattr(_remove._command, "delete", deleted.append)
     monkeypatch.setattr(_remove, "_certificate", lambda site: (False, ["/etc/mail.cf"]))
     remains = _remove.look(layout, seen(), False)
-    assert "certbot's certificate shop stays, which is named by /etc/mail.cf" in _remove.sentence(layout, remains)
+    assert "certbot's certificate shop is kept, since /etc/mail.cf uses it" in _remove.message(layout, remains)
     monkeypatch.setattr(_remove, "_certificate", lambda site: (True, []))
     remains = _remove.look(layout, seen(), False)
-    assert "certificate shop of certbot" in remains.lines(layout)
+    assert "certbot certificate shop" in remains.lines(layout)
     _remove.Retirement(layout, remains).run()
     assert deleted == ["shop"]
 
@@ -137,7 +137,7 @@ def test_a_link_in_place_of_the_shared_directory_is_somebodys(layout, tmp_path):
 def test_a_user_that_somebody_had_before_stays(layout, monkeypatch):
     theirs = pwd.struct_passwd(("shop", "x", 997, 997, "WSGI application shop", "/home/shop", "/bin/bash"))
     monkeypatch.setattr(_remove.pwd, "getpwnam", lambda name: theirs)
-    monkeypatch.setattr(_remove.pwd, "getpwall", lambda: [theirs])
+    monkeypatch.setattr(_found.pwd, "getpwall", lambda: [theirs])
     assert found(layout) == {"shop"}
     assert not _remove.look(layout, seen(), False).user
     retire(layout)
@@ -146,35 +146,9 @@ def test_a_user_that_somebody_had_before_stays(layout, monkeypatch):
 
 def test_an_app_whose_user_is_busy_elsewhere_is_left_there(layout, monkeypatch):
     monkeypatch.setattr(_remove, "_user_of", lambda pid: 997 if pid == os.getpid() else 0)
-    with pytest.raises(StackError, match=rf"has processes that are none of its slots' \({os.getpid()}\); end them"):
+    with pytest.raises(StackError, match=rf"user shop still runs processes outside its slots \(pid {os.getpid()}\); stop them"):
         retire(layout)
     assert os.path.isdir(layout.releases)
-
-
-def test_a_directory_of_somebody_elses_is_no_app(tmp_path, monkeypatch):
-    monkeypatch.setattr(_remove.pwd, "getpwall", list)
-    monkeypatch.setattr(_remove, "_is_roots_directory", os.path.isdir)
-    for name, inside in (("site", "htdocs"), ("half", "releases"), ("Capital", "slots"), ("mysql", "slots")):
-        (tmp_path / name / inside).mkdir(parents=True)
-    (tmp_path / "Capital/releases").mkdir()
-    (tmp_path / "shop/releases").mkdir(parents=True)
-    (tmp_path / "shop/slots").mkdir()
-    assert _remove.found(str(tmp_path), "/run/nowhere") == {"shop"}
-
-
-@pytest.mark.parametrize(
-    ("keep", "remove", "prune", "going"),
-    [
-        (["shop"], [], False, []),
-        (["shop"], ["blog"], False, ["blog"]),
-        (["shop"], [], True, ["blog", "wiki"]),
-        (["shop", "blog"], [], True, ["wiki"]),
-        (["shop"], ["shop"], True, ["blog", "wiki"]),
-        ([], ["never-deployed"], False, []),
-    ],
-)
-def test_which_apps_go(keep, remove, prune, going):
-    assert _remove.going({"shop", "blog", "wiki"}, keep, remove, prune) == going
 
 
 def test_slots_that_run_or_are_started_at_boot_are_stopped(layout):

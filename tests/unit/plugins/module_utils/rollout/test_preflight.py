@@ -18,7 +18,7 @@ def test_the_third_number_may_differ(version):
 @pytest.mark.parametrize("version", ["3.9.2", "3.1.1", "unknown"])
 def test_another_language_version_is_named_with_the_interpreters(version):
     assert _preflight.environment_mismatch(version, INTERPRETER) == (
-        f"the virtual environment was made for Python {version}, as its pyvenv.cfg says, but the app's interpreter"
+        f"the virtual environment was made for Python {version} (pyvenv.cfg), but the app's interpreter"
         " /usr/bin/python3.11 is 3.11.2; change the app's source or packages, which makes a new build."
     )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an app goes back to."""
+"""Which release a rollback restores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _rollbac
 STACKS = {1: "uwsgi", 2: "uwsgi", 3: "uwsgi", 4: "gunicorn_supervisor", 5: "uwsgi"}
 
 
-def found(release=4, previous=2, held=None, there=(1, 2, 3, 4, 5)):
+def found(release=4, previous=2, staged=None, there=(1, 2, 3, 4, 5)):
     """What is told of an app of which some releases are on the host."""
     releases = [{"number": number, "stack": STACKS[number]} for number in there]
     return {
@@ -19,17 +19,19 @@ def found(release=4, previous=2, held=None, there=(1, 2, 3, 4, 5)):
         "release": release,
         "stack": STACKS.get(release),
         "previous": previous,
-        "held": held,
+        "staged": staged,
         "releases": releases,
     }
 
 
 NOTHING_EARLIER = (
-    "app shop: release 1 is live, and no earlier one that has been live is on this host;"
-    " name one of those that are (1, 2, 3, 4, 5) with -e release=NUMBER, or deploy what you want."
+    "app shop: release 1 is live, and no earlier release on this host ever was;"
+    " choose one of 1, 2, 3, 4, 5 with -e release=NUMBER, or deploy the version that you want."
 )
-NOTHING_LIVE = "app shop: nothing is live that could be gone back to; deploy it with wsgi.stack.site."
-ONLY_HELD = "app shop: release 1 is held, and nothing is live that could be gone back to; deploy it with wsgi.stack.site."
+NOTHING_LIVE = "app shop: no release is live, so there is none to go back to; deploy with wsgi.stack.site."
+ONLY_STAGED = (
+    "app shop: release 1 is staged, but no release is live, so there is none to go back to; deploy with wsgi.stack.site."
+)
 
 
 @pytest.mark.parametrize(
@@ -40,11 +42,11 @@ ONLY_HELD = "app shop: release 1 is held, and nothing is live that could be gone
         (found(), "3", {"release": 3, "stack": "uwsgi"}),
         (found(), 5, {"release": 5, "stack": "uwsgi"}),
         (found(), 4, {"release": 4, "stack": "gunicorn_supervisor"}),
-        (found(held=5), None, {"release": 4, "stack": "gunicorn_supervisor"}),
-        (found(held=5), 2, {"release": 2, "stack": "uwsgi"}),
+        (found(staged=5), None, {"release": 4, "stack": "gunicorn_supervisor"}),
+        (found(staged=5), 2, {"release": 2, "stack": "uwsgi"}),
         (found(2, 1), None, {"release": 1, "stack": "uwsgi"}),
         # The directory of the live one may be gone.
-        (found(7, None, held=5) | {"stack": "uwsgi_emperor"}, None, {"release": 7, "stack": "uwsgi_emperor"}),
+        (found(7, None, staged=5) | {"stack": "uwsgi_emperor"}, None, {"release": 7, "stack": "uwsgi_emperor"}),
     ],
 )
 def test_what_an_app_goes_back_to(told, wanted, target):
@@ -52,19 +54,19 @@ def test_what_an_app_goes_back_to(told, wanted, target):
 
 
 @pytest.mark.parametrize(
-    ("told", "wanted", "sentence"),
+    ("told", "wanted", "message"),
     [
-        (found(), 9, "app shop: release: found 9, wanted one that is on this host (1, 2, 3, 4, 5)."),
-        (found(), "v2", "app shop: release: found 'v2', wanted a release's number (1, 2, 3, 4, 5)."),
+        (found(), 9, "app shop: release: 9 is not on this host; it has 1, 2, 3, 4, 5."),
+        (found(), "v2", "app shop: release: 'v2' is no number of a release; this host has 1, 2, 3, 4, 5."),
         (found(1, None), None, NOTHING_EARLIER),
         (found(None, None, there=()), None, NOTHING_LIVE),
-        (found(None, None, held=1), None, ONLY_HELD),
+        (found(None, None, staged=1), None, ONLY_STAGED),
     ],
 )
-def test_there_is_nothing_to_go_back_to(told, wanted, sentence):
+def test_there_is_nothing_to_go_back_to(told, wanted, message):
     with pytest.raises(InventoryError) as caught:
         _rollback.target(told, wanted)
-    assert str(caught.value) == sentence
+    assert str(caught.value) == message
 
 
 APPS = [
@@ -87,15 +89,15 @@ def test_a_stack_that_the_app_has_by_default_is_no_change():
 
 
 @pytest.mark.parametrize(
-    ("app", "sentence"),
+    ("app", "message"),
     [
-        ("", "app: not given, and there is no default; name it with -e app=NAME (shop, blog)."),
-        ("shpo", "app: found 'shpo', which is not in wsgi_apps; did you mean shop?"),
-        ("zzz", "app: found 'zzz', which is not in wsgi_apps; the apps are shop, blog."),
-        ("gone", "app: found 'gone', which shall be absent; the apps are shop, blog."),
+        ("", "app: missing; add -e app=NAME (shop, blog)."),
+        ("shpo", "app: 'shpo' is not in wsgi_apps; did you mean shop?"),
+        ("zzz", "app: 'zzz' is not in wsgi_apps; the apps are shop, blog."),
+        ("gone", "app: 'gone' has state: absent; the apps are shop, blog."),
     ],
 )
-def test_a_rollback_of_no_app_is_refused(app, sentence):
+def test_a_rollback_of_no_app_is_refused(app, message):
     with pytest.raises(InventoryError) as caught:
         _rollback.restack(APPS, app)
-    assert str(caught.value) == sentence
+    assert str(caught.value) == message

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout._run import Slot, State
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import Slot, State
 from ansible_collections.wsgi.stack.plugins.module_utils.status import _status
 
 HISTORY = (
@@ -36,13 +36,13 @@ def entry(found, kept=KEPT, used=USED, instance=RUNS):
 
 def test_an_app_that_is_up():
     found = entry(state(current=4))
-    assert {key: found[key] for key in ("app", "state", "stack", "slot", "release", "held", "previous", "live_since")} == {
+    assert {key: found[key] for key in ("app", "state", "stack", "slot", "release", "staged", "previous", "live_since")} == {
         "app": "shop",
         "state": "up",
         "stack": "gunicorn_supervisor",
         "slot": "blue",
         "release": 4,
-        "held": None,
+        "staged": None,
         "previous": 2,
         "live_since": "2026-11-20T19:30:00Z",
     }
@@ -58,7 +58,7 @@ def test_an_app_that_is_up():
         (state(slot=Slot(("uwsgi",), (), 4, False)), Instance(active=True), "down"),
         (state(slot=Slot((), ("uwsgi",), 4)), Instance(), "down"),
         (State(), Instance(), "absent"),
-        (state(live=None, preview="blue"), Instance(), "held"),
+        (state(live=None, preview="blue"), Instance(), "staged"),
     ],
 )
 def test_a_state_in_a_word(found, instance, word):
@@ -69,9 +69,9 @@ def test_a_live_slot_that_does_not_run_has_the_release_that_it_is_to_run():
     assert entry(state(slot=Slot(release=2), current=4))["release"] == 4
 
 
-def test_a_held_release_is_told_beside_the_live_one():
+def test_a_staged_release_is_told_beside_the_live_one():
     found = entry(state(other=Slot(("uwsgi",), (), 5, True), preview="green"))
-    assert (found["state"], found["release"], found["held"]) == ("up", 4, 5)
+    assert (found["state"], found["release"], found["staged"]) == ("up", 4, 5)
 
 
 @pytest.mark.parametrize(
@@ -87,33 +87,3 @@ def test_a_held_release_is_told_beside_the_live_one():
 )
 def test_the_previous_release_is_the_newest_before_the_live_one_that_has_been_live(found, previous):
     assert found["previous"] == previous
-
-
-def test_the_table_is_aligned_and_marks_what_is_in_no_list():
-    live = entry(state(slot=Slot(("uwsgi",), ("uwsgi",), 3, True)))
-    listed = {**live, "listed": True, "certificate": {"days_left": 61, "late": False}}
-    stranger = {**entry(State(), _status.Records(), _status.Usage()), "app": "old", "listed": False, "certificate": None}
-    assert _status.table([listed, stranger]) == [
-        "app    state   stack  slot  release  revision   live since  held  previous  processes  MiB   up         certificate",
-        "shop   up      uwsgi  blue  3        000000000  -           -     2         3          50.0  1 h 2 min  61 days",
-        "old *  absent  -      -     -        -          -           -     -         0          -     -          -",
-        "",
-        "* is not in wsgi_apps; wsgi_prune: true removes it",
-        "2 apps: 1 up, 1 absent",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(None, "-"), (0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3600, "1 h"), (90061, "1 d 1 h"), (86400 * 30, "30 d")],
-)
-def test_a_duration_in_words(seconds, words):
-    assert _status._duration(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("days", "late", "shown"),
-    [(None, False, "-"), (61, False, "61 days"), (1, True, "1 day, not renewed"), (-1, True, "expired")],
-)
-def test_a_certificate_that_should_have_been_renewed_is_told(days, late, shown):
-    assert _status._left(days, late) == shown

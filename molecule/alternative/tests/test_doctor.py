@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The doctor knows the apps wherever they are."""
+
+from __future__ import annotations
+
+import json
+
+from conftest import RUNTIME_DIRECTORY, ansible, name
+
+
+def findings(host) -> list[dict]:
+    _heading, _arrow, result = ansible("ansible", name(host), "--become", "--module-name=wsgi.stack.doctor").partition(" => ")
+    return json.JSONDecoder().raw_decode(result)[0]["findings"]
+
+
+def test_nothing_is_found(host):
+    assert findings(host) == []
+
+
+def test_a_slot_that_was_stopped_is_found(host):
+    slot = host.file(f"{RUNTIME_DIRECTORY}/native/app.sock").linked_to.rpartition("/")[2].removesuffix(".sock")
+    unit = f"wsgi-{slot}@native.service"
+    host.check_output("systemctl stop %s", unit)
+    try:
+        found = [finding for finding in findings(host) if finding["site"] == "native.test"]
+    finally:
+        host.check_output("systemctl start %s", unit)
+    assert "unit_stopped" in [finding["code"] for finding in found], found
+    assert any(f"systemctl start wsgi-{slot}@native" in finding["fix"] for finding in found), found

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the steps of this run reported of a host's apps."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: run
+short_description: What happened to the apps in this run so far
+version_added: 0.1.0
+description:
+  - Returns the names of the apps of the host that failed in this run, of those whose release waits for a preview, and of those
+    that changed protocol, for later steps to take or leave.
+  - Failures are known here only with C(wsgi_defer_failures). Without it, they fail the host at once.
+    M(wsgi.stack.failures) fails the host for them in the end.
+author:
+  - The wsgi.stack founders (@wsgi-stack)
+"""
+
+EXAMPLES = r"""
+- name: Request every app that did not fail
+  wsgi.stack.site_probe:
+    apps: "{{ lookup('wsgi.stack.apps') | rejectattr('name', 'in', lookup('wsgi.stack.run').failed) }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: >-
+    C(failed), the apps of which a step failed; C(staged), those that M(wsgi.stack.rollout) returned as such; C(unfinished), both;
+    C(switching), those that M(wsgi.stack.rollout) returned as such and that did not fail.
+  type: list
+  elements: dict
+"""
+
+from typing import Any
+
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _run
+
+
+class LookupModule(LookupBase):
+    """See the documentation above."""
+
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
+        self.set_options(var_options=variables, direct=kwargs)
+        variables = variables or {}
+        report = _run.report(variables["inventory_hostname"])
+        return [
+            {
+                "failed": report.failed,
+                "staged": report.staged,
+                "switching": [name for name in report.switching if name not in report.failed],
+                "unfinished": list(dict.fromkeys([*report.failed, *report.staged])),
+            }
+        ]

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which apps there are on a host, whatever the inventory says."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import pwd
+import stat
+from collections.abc import Collection
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
+
+GECOS = "WSGI application {name}"
+"""The full name of an app's user, as the role app sets it."""
+
+
+def found(directory: str, runtime_directory: str) -> set[str]:
+    """The names of the apps on this host, by their users, their files for tmpfiles.d(5) and their directories.
+
+    :param directory: the root of builds, releases and data
+    :param runtime_directory: the root of the sockets
+    """
+    names = {user.pw_name for user in pwd.getpwall() if _owns(user, _layout.Layout(user.pw_name, directory))}
+    for path in glob.glob(_layout.Layout("*").boot_link):
+        name = path.removeprefix(_layout.Layout("").boot_link.removesuffix(".conf")).removesuffix(".conf")
+        if f"d {_layout.Layout(name, directory, runtime_directory).runtime_directory} " in _files.text_of(path):
+            names.add(name)
+    with contextlib.suppress(FileNotFoundError):
+        names |= {name for name in os.listdir(directory) if _is_ours(_layout.Layout(name, directory))}
+    return {name for name in names if _resolve.NAME.fullmatch(name) and name not in _resolve.RESERVED_NAMES}
+
+
+def _owns(user: pwd.struct_passwd, layout: _layout.Layout) -> bool:
+    return user.pw_dir == layout.directory and user.pw_gecos == GECOS.format(name=layout.name)
+
+
+def _is_ours(layout: _layout.Layout) -> bool:
+    return all(_is_roots_directory(path) for path in (layout.directory, layout.releases, layout.slots))
+
+
+def _is_roots_directory(path: str) -> bool:
+    try:
+        state = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISDIR(state.st_mode) and state.st_uid == 0
+
+
+def going(there: Collection[str], keep: Collection[str], remove: Collection[str], prune: bool) -> list[str]:
+    """The apps to be removed, of those that were found. Pure.
+
+    :param keep: the apps that stay
+    :param remove: the apps with ``state: absent``
+    :param prune: whether those in neither list are removed too
+    """
+    return sorted(name for name in there if name not in keep and (prune or name in remove))

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The decisions of a rollout: which steps lead from the state of a host to the release that is wanted. All of it is pure.
+
+Each step leaves a state from which ``plan`` finds the remaining ones, so the next rollout completes one that was interrupted.
+
+If the new slot speaks another protocol than the old one, nginx has to be reloaded before the old one may stop, since for a moment
+it has workers for both. The first call of such a rollout leaves the old slot as it is, and a second one finishes the switch.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import Slot, State
+
+RolloutStep = tuple[str, str]
+"""An action and a slot."""
+
+
+def plan(state: State, wanted: int, stack: str, preview: bool = False, finish: bool = False) -> list[RolloutStep]:
+    """The steps that make ``wanted`` the live release, under the process manager of ``stack``.
+
+    ``start``: the release, in a slot that is stopped first if it runs; ``preview``: publish it as the staged release; ``flip``:
+    nginx's symlink to the slot; ``record``: the live socket for everybody else, and what brings the slot back after a boot;
+    ``stop``: a slot that serves no more, under whatever runs it.
+
+    :param preview: stop before the flip
+    :param finish: nginx uses the protocol of ``stack`` by now
+    """
+    serving = state.serving
+    steps: list[RolloutStep] = []
+    if serving is not None and _good(state.slots[serving], wanted, stack):
+        slot = serving
+    else:
+        slot = _idle(state, wanted, stack)
+        if not _good(state.slots[slot], wanted, stack):
+            steps.append(("start", slot))
+        if preview:
+            return [*steps, ("preview", slot)] if steps or state.preview != slot else []
+    if state.upstream != slot:
+        steps.append(("flip", slot))
+    new, old = state.slots[slot], state.slots[_layout.other(slot)]
+    if changes_protocol(old, stack) and not finish:
+        return steps
+    recorded = state.live == state.boot == slot and state.current == wanted and state.preview is None and not state.stale
+    if steps or not recorded or new.enabled != (stack,) or old.enabled:
+        steps.append(("record", slot))
+    if old.stacks or old.enabled:
+        steps.append(("stop", _layout.other(slot)))
+    return steps
+
+
+def staged(state: State, wanted: int, stack: str) -> bool:
+    """Whether ``wanted`` is not what is served, so that ``preview`` keeps it from going live."""
+    return state.serving is None or not _good(state.slots[state.serving], wanted, stack)
+
+
+def switching(state: State, wanted: int, stack: str) -> bool:
+    """Whether the app changes its protocol, so that a second call has to finish the rollout after nginx was reloaded."""
+    serving = state.serving
+    if serving is None:
+        return False
+    old = serving if staged(state, wanted, stack) else _layout.other(serving)
+    return changes_protocol(state.slots[old], stack)
+
+
+def changes_protocol(old: Slot, stack: str) -> bool:
+    """Whether a slot runs with another protocol than that of ``stack``, so that nginx may still use it."""
+    return any(_registry.protocol(running) != _registry.protocol(stack) for running in old.stacks)
+
+
+def _good(slot: Slot, wanted: int, stack: str) -> bool:
+    return slot.stacks == (stack,) and slot.release == wanted and slot.answers and not slot.outdated
+
+
+def _idle(state: State, wanted: int, stack: str) -> str:
+    if state.serving is not None:
+        return _layout.other(state.serving)
+    # Nothing is live, as after a first deployment that failed. A slot that runs may still have requests in flight.
+    good = [slot for slot in _layout.SLOTS if _good(state.slots[slot], wanted, stack)]
+    return next(iter([*good, *(slot for slot in _layout.SLOTS if not state.slots[slot].stacks)]), _layout.SLOTS[0])
+
+
+def describe(state: State) -> str:
+    """A state in words, for the diff."""
+    if state.serving is None:
+        return "nothing is live"
+    slot = state.slots[state.serving]
+    under = f" under {' and '.join(slot.stacks)}" if slot.stacks else ""
+    health = "healthy" if slot.answers else "not healthy"
+    outdated = f", but was started before {' and '.join(slot.outdated)} was replaced" if slot.outdated else ""
+    return f"release {slot.release} is live in {state.serving}{under} and {health}{outdated}"
+
+
+def describe_plan(steps: list[RolloutStep], release: int, stack: str) -> str:
+    """A plan in words, for the diff."""
+    return ", ".join(f"{action} {slot}" for action, slot in steps) + f" for release {release} under {stack}"

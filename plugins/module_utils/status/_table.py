@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The status of the apps as a table. All of it is pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+COLUMNS = tuple(
+    "app,state,stack,slot,release,revision,live since,staged,previous,processes,MiB,up,certificate".split(","),
+)
+
+COMMIT = re.compile(r"[0-9a-f]{40,64}")
+"""A revision that is shown in short."""
+
+
+def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The entries as the lines of an aligned table, with a summary as the last line.
+
+    :param entries: see ``_status.entry``, with ``listed`` and ``certificate``
+    """
+    rows = [COLUMNS, *(_cells(each) for each in entries)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    states = [each["state"] for each in entries]
+    counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
+    marked = ["* is not in wsgi_apps; wsgi_prune: true removes it"] if not all(each["listed"] for each in entries) else []
+    return [*lines, "", *marked, f"{len(entries)} app{'' if len(entries) == 1 else 's'}: {', '.join(counts) or 'none'}"]
+
+
+def _cells(each: Mapping[str, Any]) -> tuple[str, ...]:
+    days = each["certificate"]["days_left"] if each["certificate"] else None
+    revision = str(each["revision"] or "-")
+    return (
+        each["app"] + ("" if each["listed"] else " *"),
+        each["state"],
+        str(each["stack"] or "-"),
+        str(each["slot"] or "-"),
+        _number(each["release"]),
+        revision[:9] if COMMIT.fullmatch(revision) else revision,
+        (each["live_since"] or "-").replace("T", " ").replace("Z", ""),
+        _number(each["staged"]),
+        _number(each["previous"]),
+        str(each["processes"]),
+        _number(each["memory_mib"]),
+        _duration(each["uptime"]),
+        _left(days, bool(days is not None and each["certificate"]["late"])),
+    )
+
+
+def _left(days: int | None, late: bool) -> str:
+    """How long a certificate is valid, and whether it should have been renewed already."""
+    if days is None:
+        return "-"
+    if days < 0:
+        return "expired"
+    return f"{days} day{'' if days == 1 else 's'}" + (", not renewed" if late else "")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _duration(seconds: int | None) -> str:
+    """A duration in its two largest units."""
+    if seconds is None:
+        return "-"
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    first = next((place for place, (value, _unit) in enumerate(parts) if value), len(parts) - 1)
+    return " ".join(f"{value} {unit}" for value, unit in parts[first : first + 2] if value or unit == "s")

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings that all roles, playbooks and steps share, with their defaults, and the apps resolved with them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
+from ansible_collections.wsgi.stack.plugins.module_utils._layout import DIRECTORY, RUNTIME_DIRECTORY
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _given_certificates
+
+SHARED: dict[str, Any] = {
+    "wsgi_stack": "uwsgi",
+    "wsgi_directory": DIRECTORY,
+    "wsgi_runtime_directory": RUNTIME_DIRECTORY,
+    "wsgi_nginx_user": "www-data",
+    "wsgi_nginx_group": "www-data",
+    "wsgi_preview": False,
+    "wsgi_prune": False,
+    "wsgi_remove_shared": False,
+    "wsgi_defer_failures": False,
+}
+"""The shared variables with their defaults. A key of the settings is the name without ``wsgi_``."""
+
+OF_ROLES: dict[str, Any] = {"uwsgi_install_from": "distribution", "nginx_http_ports": [80], "certbot_options": []}
+"""Variables of one role that decide whether a list of apps is valid, with that role's defaults."""
+
+
+def read(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any]:
+    """The settings of a host.
+
+    :param variables: all variables that the task sees, not templated
+    :param template: makes the value of one
+    :raises InventoryError: a switch that is neither on nor off, or a port that is no number
+    """
+    found = {
+        name.removeprefix("wsgi_"): _value(name, template(variables[name]), default) if name in variables else default
+        for name, default in {**SHARED, **OF_ROLES}.items()
+    }
+    base = template(variables["inventory_dir"]) if "inventory_dir" in variables else None
+    return {**found, "base_directory": base}
+
+
+def _value(name: str, value: Any, default: Any) -> Any:
+    try:
+        if isinstance(default, bool):
+            return boolean(value)
+        return [int(port) for port in value] if name == "nginx_http_ports" else value
+    except (TypeError, ValueError):
+        kind = "true or false" if isinstance(default, bool) else "a list of port numbers"
+        raise InventoryError(f"{name}: {value!r} is not valid; set it to {kind}.") from None
+
+
+def resolve(apps: Any, settings: Mapping[str, Any]) -> list[App]:
+    """The apps with every key filled in.
+
+    :param apps: as a user writes them
+    :param settings: what ``read`` returned
+    :raises InventoryError: the first mistake in the list
+    """
+    resolved = _resolve.resolve(
+        apps,
+        stack=settings["stack"],
+        uwsgi_install_from=settings["uwsgi_install_from"],
+        directory=settings["directory"],
+        runtime_directory=settings["runtime_directory"],
+        base_directory=settings["base_directory"],
+        http_ports=settings["nginx_http_ports"],
+        certbot_options=settings["certbot_options"],
+    )
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for app in resolved:
+        _given_certificates.check(app, now)
+    return resolved

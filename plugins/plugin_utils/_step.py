@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The base of every action whose module returns ``failures``."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _run
+
+
+class StepAction(ActionBase):
+    """Runs a module, and fails if it returned failures.
+
+    With ``wsgi_defer_failures`` they are kept instead, and ``wsgi.stack.failures`` fails for them.
+    """
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        result = self.execute(task_vars)
+        if result.get("failed"):
+            return result
+        failures = result.get("failures") or []
+        deferred = boolean(self._templar.template(task_vars.get("wsgi_defer_failures", False)))
+        _run.note(task_vars["inventory_hostname"], self._identity(task_vars), result, self._apps(), failures if deferred else [])
+        if failures and not deferred:
+            result.update(failed=True, msg=message(failures))
+        return result
+
+    def execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Run the module; a subclass does here what the controller has to do besides."""
+        return self._execute_module(task_vars=task_vars)
+
+    def _apps(self) -> list[str]:
+        apps = self._task.args.get("apps")
+        return [str(app["name"]) for app in apps if isinstance(app, dict) and "name" in app] if isinstance(apps, list) else []
+
+    def _identity(self, task_vars: dict[str, Any]) -> str:
+        """The task, and the item of its loop. A retry has the same."""
+        item = task_vars.get(task_vars.get("ansible_loop_var", ""))
+        return f"{self._task._uuid} {hashlib.sha256(repr(item).encode()).hexdigest()}"
+
+
+def message(failures: list[dict[str, Any]]) -> str:
+    """The messages of failures, each once and on a line of its own."""
+    return "\n".join(dict.fromkeys(failure["message"] for failure in failures))

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shared settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _settings
+
+
+def read(**variables):
+    return _settings.read(variables, lambda value: value)
+
+
+def test_what_is_not_set_has_its_default():
+    settings = read()
+    assert settings["directory"] == "/srv/wsgi"
+    assert settings["nginx_http_ports"] == [80]
+    assert settings["defer_failures"] is False
+    assert settings["base_directory"] is None
+
+
+def test_what_is_set_wins():
+    settings = read(wsgi_directory="/opt/wsgi", wsgi_preview="yes", nginx_http_ports=["8080"], inventory_dir="/etc/inventory")
+    assert (settings["directory"], settings["preview"]) == ("/opt/wsgi", True)
+    assert (settings["nginx_http_ports"], settings["base_directory"]) == ([8080], "/etc/inventory")
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"wsgi_prune": "maybe"}, "wsgi_prune: 'maybe' is not valid; set it to true or false."),
+        ({"nginx_http_ports": ["http"]}, "nginx_http_ports: ['http'] is not valid; set it to a list of port numbers."),
+    ],
+    ids=["switch", "ports"],
+)
+def test_what_is_wrong_is_named(variables, message):
+    with pytest.raises(InventoryError) as caught:
+        read(**variables)
+    assert str(caught.value) == message
+
+
+def test_the_apps_are_checked_with_the_settings():
+    app = {"name": "shop", "source": {"package": "shop"}, "entry_point": "shop:app", "preview_port": 8080}
+    (resolved,) = _settings.resolve([app], read(wsgi_stack="gunicorn_supervisor", wsgi_directory="/opt/wsgi"))
+    assert (resolved["role"], resolved["directory"]) == ("gunicorn_supervisor", "/opt/wsgi/shop")
+    with pytest.raises(InventoryError, match="preview_port"):
+        _settings.resolve([app], read(nginx_http_ports=[8080]))
