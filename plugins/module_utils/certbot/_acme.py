@@ -56,13 +56,13 @@ def identifier(lineage: Lineage) -> str:
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (bytes.fromhex(lineage.authority), number))
 
 
-def overdue(said: Mapping[str, Any], now: float) -> bool:
+def overdue(information: Mapping[str, Any], now: float) -> bool:
     """Whether a server wants a certificate replaced now: the renewal window that it suggests has passed. Pure.
 
-    :param said: its renewal information
+    :param information: its renewal information
     :param now: seconds since the epoch
     """
-    window = said.get("suggestedWindow")
+    window = information.get("suggestedWindow")
     end = window.get("end") if isinstance(window, dict) else None
     if not isinstance(end, str):
         return False

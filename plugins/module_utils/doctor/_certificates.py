@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import configparser
 import glob
 import os
 import re
@@ -12,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import ServerBlock
@@ -22,9 +22,6 @@ CRON = ("/etc/crontab", "/etc/cron.d/*", "/etc/cron.daily/*", "/etc/cron.weekly/
 
 NAME = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+", re.IGNORECASE)
 """A name that a certificate can be for."""
-
-SUBSECTION = re.compile(r"^\s*\[\[.*$", re.MULTILINE)
-"""A heading such as certbot's ``[[webroot_map]]``, which configparser does not know."""
 
 
 @dataclass(frozen=True)
@@ -159,21 +156,9 @@ def renewal(directory: str = LETSENCRYPT) -> Renewal:
     for path in glob.glob(f"{directory}/renewal/*.conf"):
         name = os.path.basename(path)[: -len(".conf")]
         configured.add(name)
-        if hooked_all or reloads(_files.text_of(path)):
+        if hooked_all or _lineage.reloads(_files.text_of(path)):
             hooked.add(name)
     return Renewal(timer, "" if timer else state, frozenset(configured), frozenset(hooked))
-
-
-def reloads(text: str) -> bool:
-    """Whether something is run after a renewal, by certbot's configuration of a certificate: a hook, or nginx's plugin. Pure."""
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(SUBSECTION.sub("", f"[top]\n{text}"))
-        options = dict(parser.items("renewalparams")) if parser.has_section("renewalparams") else {}
-    except configparser.Error:
-        return True  # what cannot be read is not complained of
-    hook = options.get("renew_hook") or options.get("post_hook") or ""
-    return options.get("installer") == "nginx" or hook.strip() not in ("", "None")
 
 
 def judge_renewal(certificates: Iterable[Certificate], found: Renewal) -> list[Finding]:

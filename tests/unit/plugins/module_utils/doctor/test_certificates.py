@@ -110,17 +110,3 @@ def test_only_names_that_a_certificate_can_have_are_wanted():
 def test_a_renewal_has_to_be_started_and_to_reach_nginx(renewal, expected):
     found = _certificates.judge_renewal([certificate(path=LINEAGE), certificate()], renewal)
     assert [finding.code for finding in found] == expected
-
-
-@pytest.mark.parametrize(
-    ("lines", "expected"),
-    [
-        ("authenticator = webroot", False),
-        ("authenticator = nginx\ninstaller = nginx", True),
-        ("authenticator = webroot\nrenew_hook = systemctl reload nginx", True),
-        ("renew_hook = None", False),
-        ("[[webroot_map]]\nshop.example.com = /var/www", False),
-    ],
-)
-def test_what_certbot_runs_after_a_renewal_is_found(lines, expected):
-    assert _certificates.reloads(f"version = 2.1.0\n[renewalparams]\naccount = a\n{lines}\n") == expected
