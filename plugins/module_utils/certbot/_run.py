@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.certbot._plan import (
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _facts, _reload
-from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented
+from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import DAY
 
 Steps = Mapping[WantedCertificate, CertificateStep]
@@ -38,6 +39,26 @@ class Outcome:
     diff: list[dict[str, str]] = field(default_factory=list)
     reloaded: bool = False
     changed: bool = False
+
+
+def converge(
+    apps: Sequence[Mapping[str, Any]] | None,
+    certificates: Sequence[Mapping[str, Any]] | None,
+    settings: CertbotSettings,
+    dry: bool,
+) -> Outcome:
+    """Get the certificates of resolved apps, or those of a list, and keep them as they should be.
+
+    :param dry: check mode: change nothing
+    :raises StackError: an error that belongs to no single certificate
+    """
+    wanted = _plan.wanted_certificates(apps, certificates)
+    _plan.check(wanted, settings)
+    missing = [program for program in ("openssl", "certbot") if not shutil.which(program)] if wanted else []
+    if missing and not dry:
+        raise StackError("certificate", f"{missing[0]} is not installed; install the package {missing[0]} and run again.")
+    run = Certificates(wanted, settings, dry, _sites.sites(apps or []), readable="openssl" not in missing)
+    return run.converge()
 
 
 class Certificates:
