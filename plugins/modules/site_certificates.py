@@ -81,7 +81,7 @@ failures:
       description: Always V(tls).
       type: str
     message:
-      description: One sentence for the operator.
+      description: The cause, and what to do.
       type: str
     log:
       description: What openssl printed, a line an element.
