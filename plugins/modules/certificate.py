@@ -197,14 +197,14 @@ failures:
       elements: str
 """
 
-import shutil
+from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _run
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot._command import CertbotSettings
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
 
 CERTIFICATE = {
     "name": {"type": "str", "required": True},
@@ -236,7 +236,7 @@ def main() -> None:
     )
     require_root(module)
     options = module.params
-    settings = _run.Settings(
+    settings = CertbotSettings(
         server=options["server"] or _command.configured_server(),
         webroot=options["webroot"].rstrip("/"),
         email=options["email"],
@@ -248,23 +248,10 @@ def main() -> None:
         bundle=options["ca_bundle"],
     )
     try:
-        wishes = _run.wishes(options["apps"], options["certificates"])
-        _run.check(wishes, settings)
-        missing = [program for program in ("openssl", "certbot") if not shutil.which(program)] if wishes else []
-        if missing and not module.check_mode:
-            module.fail_json(msg=f"certificate: {missing[0]} is not installed; install the package {missing[0]} and run again.")
-        sites = _sites.sites(options["apps"] or [])
-        run = _run.Certificates(wishes, settings, module.check_mode, sites, blind="openssl" in missing)
-        outcome = run.converge()
+        outcome = _run.converge(options["apps"], options["certificates"], settings, module.check_mode)
     except StackError as failure:
-        module.fail_json(msg=f"certificate: {failure.cause}")
-    module.exit_json(
-        changed=outcome.changed,
-        certificates=outcome.certificates,
-        reloaded=outcome.reloaded,
-        failures=outcome.failures,
-        diff=outcome.diff,
-    )
+        module.fail_json(msg=f"{failure.step}: {failure.cause}")
+    module.exit_json(**asdict(outcome))
 
 
 if __name__ == "__main__":

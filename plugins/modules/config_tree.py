@@ -224,6 +224,7 @@ failures:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _transaction, _tree
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
@@ -268,21 +269,26 @@ def main() -> None:
     module.no_log_values.clear()  # no_log kept the texts of all files out of the journal; in the diff they are wanted
     transaction = None
     try:
-        transaction = _transaction.Transaction(
-            options["name"],
-            *_tree.entries(options["files"], options["links"]),
-            options["displace"],
-            options["validate"],
-            options["service"],
-            options["reload"] or [],
-            held=frozenset(options["unchanged_apps"]),
+        wanted, initial = _tree.entries(options["files"], options["links"])
+        request = _transaction.TreeRequest(
+            name=options["name"],
+            wanted=wanted,
+            initial=initial,
+            displace=options["displace"],
+            check=options["validate"],
+            service=options["service"],
+            load=options["reload"] or [],
+            unchanged_apps=frozenset(options["unchanged_apps"]),
             dry=module.check_mode,
             stale=options["stale"],
             needs=options["needs"],
         )
+        transaction = _transaction.Transaction(request)
         transaction.converge()
-    except (_tree.TreeError, OSError) as error:
-        module.fail_json(msg=str(error), **(transaction.result() if transaction else {}))
+    except StackError as failure:
+        module.fail_json(msg=f"{failure.step}: {failure.cause}", **(transaction.result() if transaction else {}))
+    except OSError as error:
+        module.fail_json(msg=from_os_error(error).cause, **(transaction.result() if transaction else {}))
     module.exit_json(**transaction.result())
 
 

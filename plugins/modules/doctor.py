@@ -110,7 +110,7 @@ sites:
       type: list
       elements: str
     certificates:
-      description: Its certificates, each with C(path), C(names), C(ends), C(days_left), C(self_signed), and C(trouble).
+      description: Its certificates, each with C(path), C(names), C(ends), C(days_left), C(self_signed), and C(message).
       type: list
       elements: dict
     dns:

@@ -91,13 +91,12 @@ failures:
 
 import base64
 import json
-from collections.abc import Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _errors
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _site_certificates
 
 OPTIONS = {
     "apps": {"type": "list", "elements": "dict", "required": True},
@@ -109,28 +108,11 @@ def main() -> None:
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
     require_root(module)
     given = json.loads(base64.b64decode(module.params["given"] or b"e30="))
-    sites = _sites.sites(module.params["apps"])
     try:
-        presented, failures = _presented.present_all(sites, given, module.check_mode)
-        changed = [name for name, (before, after) in presented.items() if before != after]
-        outdated = _presented.outdated(sites)
-        removed = _presented.clean(sites, module.check_mode)
+        result = _site_certificates.converge(module.params["apps"], given, module.check_mode)
     except OSError as error:
-        module.fail_json(msg=_errors.from_os_error(error).cause)
-    module.exit_json(
-        changed=bool(changed or removed),
-        sites={name: after for name, (_before, after) in presented.items()},
-        outdated=sorted({*outdated, *(changed if module.check_mode else [])}),
-        stapled=_presented.stapled(sites, given),
-        removed=removed,
-        versions=_presented.versions(),
-        failures=failures,
-        diff={"before": _shown(presented, 0), "after": _shown(presented, 1)},
-    )
-
-
-def _shown(presented: Mapping[str, tuple[str, str]], which: int) -> str:
-    return "".join(f"{name}: {what[which]}\n" for name, what in presented.items() if what[which])
+        module.fail_json(msg=from_os_error(error).cause)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def test_sites_that_sign_themselves(server, where, tmp_path):
     assert ask(server, "https://shop.test/", *trusting("shop"), "--header", "Host: nobody.test")[0] == 421
     assert ask(server, "http://nobody.test:443/")[3] == "Empty reply from server"
 
-    assert ask(server, "http://127.0.0.1:5001/")[::3] == (404, "No release of this app is held.\n")
+    assert ask(server, "http://127.0.0.1:5001/")[::3] == (404, "No release of this app is staged.\n")
     modes = server.sh("cd /etc/ssl/wsgi/shop/live; stat -L -c '%n %a %U:%G' fullchain.pem privkey.pem")
     assert modes.splitlines() == ["fullchain.pem 644 root:root", "privkey.pem 600 root:root"]
 

@@ -72,7 +72,7 @@ def check_wildcards(app: Mapping[str, Any], options: Sequence[str]) -> None:
     if app["tls"]["mode"] != "certbot":
         return
     try:
-        found = _command.way(options)
+        found = _command.authenticator(options)
     except ValueError as error:
         raise InventoryError(f"certbot_options: they cannot be read: {error}; write each as in a shell.") from None
     wildcards = [domain for domain in app["domains"] if domain.startswith("*.")]

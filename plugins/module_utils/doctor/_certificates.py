@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import configparser
 import glob
 import os
 import re
@@ -12,9 +11,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _systemd
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Server
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import LETSENCRYPT, Certificate, covered
 
 TIMERS = ("certbot.timer", "snap.certbot.renew.timer")
@@ -22,9 +22,6 @@ CRON = ("/etc/crontab", "/etc/cron.d/*", "/etc/cron.daily/*", "/etc/cron.weekly/
 
 NAME = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+", re.IGNORECASE)
 """A name that a certificate can be for."""
-
-SUBSECTION = re.compile(r"^\s*\[\[.*$", re.MULTILINE)
-"""A heading such as certbot's ``[[webroot_map]]``, which configparser does not know."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def wanted(names: Iterable[str]) -> list[str]:
 
 
 def judge(
-    server: Server, certificates: Sequence[Certificate], shown: Mapping[str, bytes], loaded: bool, now: float
+    server: ServerBlock, certificates: Sequence[Certificate], shown: Mapping[str, bytes], loaded: bool, now: float
 ) -> list[Finding]:
     """What is wrong with the certificates of a server. Pure.
 
@@ -62,7 +59,7 @@ def judge(
     refused = bool(shown) and not any(shown.values())
     for certificate in certificates:
         found += _judge_file(certificate, loaded and not refused, now)
-    usable = [certificate for certificate in certificates if certificate.names and not certificate.trouble]
+    usable = [certificate for certificate in certificates if certificate.names and not certificate.cause]
     if not usable:
         return found
     found += _judge_names(server, usable)
@@ -79,9 +76,9 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
     severity = WARNING if loaded else BROKEN
     path = certificate.path
     anew = _anew(certificate)
-    if certificate.trouble:
+    if certificate.cause:
         fix = f"put the file there, or name another one in the configuration; or: {anew}"
-        found.append(Finding(severity, "certificate_missing", f"{certificate.trouble}.", (path, certificate.key), fix))
+        found.append(Finding(severity, "certificate_missing", f"{certificate.cause}.", (path, certificate.key), fix))
     if certificate.wrong_key:
         summary = f"The key {certificate.key} does not belong to the certificate {path}: nothing is served with them."
         found.append(
@@ -122,7 +119,7 @@ def _anew(certificate: Certificate) -> str:
     return f"get a new certificate, put it into {certificate.path}, then: systemctl reload nginx"
 
 
-def _judge_names(server: Server, certificates: Sequence[Certificate]) -> list[Finding]:
+def _judge_names(server: ServerBlock, certificates: Sequence[Certificate]) -> list[Finding]:
     names = wanted(server.names)
     has = [name for certificate in certificates for name in certificate.names]
     bare = [name for name in names if not covered(name, has)]
@@ -159,21 +156,9 @@ def renewal(directory: str = LETSENCRYPT) -> Renewal:
     for path in glob.glob(f"{directory}/renewal/*.conf"):
         name = os.path.basename(path)[: -len(".conf")]
         configured.add(name)
-        if hooked_all or reloads(_files.text_of(path)):
+        if hooked_all or _lineage.reloads(_files.text_of(path)):
             hooked.add(name)
     return Renewal(timer, "" if timer else state, frozenset(configured), frozenset(hooked))
-
-
-def reloads(text: str) -> bool:
-    """Whether something is run after a renewal, by certbot's configuration of a certificate: a hook, or nginx's plugin. Pure."""
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(SUBSECTION.sub("", f"[top]\n{text}"))
-        options = dict(parser.items("renewalparams")) if parser.has_section("renewalparams") else {}
-    except configparser.Error:
-        return True  # what cannot be read is not complained of
-    hook = options.get("renew_hook") or options.get("post_hook") or ""
-    return options.get("installer") == "nginx" or hook.strip() not in ("", "None")
 
 
 def judge_renewal(certificates: Iterable[Certificate], found: Renewal) -> list[Finding]:

@@ -31,8 +31,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._server import Process
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _sockets, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Server, Upstream
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _dump
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, ServerBlock, Upstream
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _owner
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access, Target
@@ -89,7 +89,7 @@ class Backend:
 class Site:
     """The servers of nginx that share a name."""
 
-    servers: list[Server]
+    servers: list[ServerBlock]
     certificates: list[_certificate.Certificate] = field(default_factory=list)
     dns: dict[str, Any] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
@@ -119,9 +119,9 @@ def examine(timeout: float) -> dict[str, Any]:
     :returns: ``nginx``, ``sites``, ``findings``, ``report``, as the module ``doctor`` describes them
     """
     root = os.geteuid() == 0
-    tested = _configuration.test()
+    tested = _dump.test()
     there = tested.code != 127
-    configuration = _configuration.parse(_configuration.dumped(tested)) if there else Configuration()
+    configuration = _configuration.parse(_dump.dumped(tested)) if there else Configuration()
     unit = _units.show(["nginx.service"]).get("nginx.service", {})
     nginx = _host.nginx(tested if there else None, unit)
     sites = [Site(servers) for servers in grouped(configuration.servers)]
@@ -148,9 +148,9 @@ def examine(timeout: float) -> dict[str, Any]:
     return _result(nginx, sites, backends, general, root, own.result())
 
 
-def grouped(servers: Sequence[Server]) -> list[list[Server]]:
+def grouped(servers: Sequence[ServerBlock]) -> list[list[ServerBlock]]:
     """Servers that share a name, as those for port 80 and 443 of a site do. Those without a name are sites of their own. Pure."""
-    found: list[list[Server]] = []
+    found: list[list[ServerBlock]] = []
     for server in servers:
         names = {name for name in server.names if name not in ("", "_")}
         sharing = [group for group in found if names & {name for member in group for name in member.names}]
@@ -344,7 +344,7 @@ def _certified(site: Site, running: bool) -> tuple[list[_certificate.Certificate
         pairs = [pair for pair in server.certificates if "$" not in pair[0] and pair[0].startswith("/")]
         own = [_certificate.read(*pair) for pair in pairs]
         if os.geteuid() != 0:  # that it cannot be read does not mean that nginx cannot
-            own = [replace(certificate, trouble="") for certificate in own]
+            own = [replace(certificate, cause="") for certificate in own]
         shown = {}
         names = _certificates.wanted(server.names)[:1]
         for listen in server.listens:

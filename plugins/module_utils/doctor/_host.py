@@ -19,8 +19,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Server
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _dump, _messages
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, ServerBlock
 
 FULL, NEARLY = 99.5, 95.0
 """Percent of a file system in use, as df(1) counts."""
@@ -38,7 +38,6 @@ RESERVED = re.compile(
 )
 """Names that are nobody's in the public DNS: RFC 2606, RFC 6761, RFC 6762, RFC 8375, and those that are in use like them."""
 
-EMERGENCY = re.compile(r"\[(?:emerg|crit|alert)\] (?:\d+#\d+: )?(.*)")
 PLACE = re.compile(r" in (/\S+?):(\d+)$")
 DEBIAN_DEFAULT = "sites-enabled/default"
 
@@ -79,8 +78,7 @@ class Nginx:
 
     def complaint(self) -> str:
         """What nginx says is wrong with its configuration."""
-        found = EMERGENCY.findall(self.test.output) if self.test else []
-        return found[0] if found else (self.test.last_line if self.test else "")
+        return (_messages.first_error(self.test.output) or self.test.last_line) if self.test else ""
 
     def result(self) -> dict[str, Any]:
         """The nginx as modules return it."""
@@ -192,11 +190,11 @@ def _public(address: str) -> bool:
 def nginx(tested: Completed | None, unit: Mapping[str, str]) -> Nginx:
     """The nginx of this host.
 
-    :param tested: see ``nginx._configuration.test``, nothing if there is no nginx
+    :param tested: see ``nginx._dump.test``, nothing if there is no nginx
     :param unit: the properties of nginx.service
     """
     lines = _processes.command_lines()
-    masters = sorted(pid for pid, words in lines.items() if words[0].startswith(_configuration.MASTER))
+    masters = sorted(pid for pid, words in lines.items() if words[0].startswith(_dump.MASTER))
     everybody = _processes.all_processes()
     workers = [process[0] for process, parent in everybody.items() if parent in masters]
     starts = [_processes.started(pid) for pid in workers if "worker process" in " ".join(lines.get(pid, []))]
@@ -258,10 +256,10 @@ def judge_backlogs(configuration: Configuration, limit: int) -> list[Finding]:
     return findings
 
 
-def clashes(servers: Sequence[Server]) -> list[tuple[Server, Finding]]:
+def clashes(servers: Sequence[ServerBlock]) -> list[tuple[ServerBlock, Finding]]:
     """Servers that get in each other's way, each with what is wrong with it. Pure."""
-    found: list[tuple[Server, Finding]] = []
-    seen: dict[tuple[str, str], Server] = {}
+    found: list[tuple[ServerBlock, Finding]] = []
+    seen: dict[tuple[str, str], ServerBlock] = {}
     blocked = {id(server): _blocked(server, servers) for server in servers}
     for server in servers:
         for listen in server.listens if not blocked[id(server)] else ():
@@ -294,7 +292,7 @@ def clashes(servers: Sequence[Server]) -> list[tuple[Server, Finding]]:
     return found
 
 
-def _blocked(server: Server, servers: Sequence[Server]) -> Server | None:
+def _blocked(server: ServerBlock, servers: Sequence[ServerBlock]) -> ServerBlock | None:
     """Debian's default site, if it takes all requests of a server that has no name of its own."""
     if not server.upstreams or any(name not in ("", "_") for name in server.names):
         return None

@@ -84,7 +84,7 @@ def _upstream(upstream: Mapping[str, Any]) -> list[Row]:
 
 def _certificate(certificate: Mapping[str, Any]) -> str:
     if not certificate["ends"]:
-        return f"{certificate['path']}: {certificate['trouble']}"
+        return f"{certificate['path']}: {certificate['message']}"
     signed = ", self-signed" if certificate["self_signed"] else ""
     names, left = ", ".join(certificate["names"]), certificate["days_left"]
     days = "expired" if left < 0 else f"{left} day{'' if left == 1 else 's'} left"

@@ -20,7 +20,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _lineage
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _transaction, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
@@ -288,5 +288,4 @@ def _emperor_in_use(going: Iterable[_layout.Layout]) -> bool:
 
 
 def _is_there(tree: str) -> bool:
-    memory = _files.read(os.path.join(_transaction.MEMORY, f"{tree}.json"))
-    return isinstance(memory, _files.File) and bool(_tree.from_json(memory.content).owned)
+    return bool(MemoryFile(tree).read().owned)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host._versions import numbers
+
 SUPPORTED_SINCE = {(3, 12): "2.0.23", (3, 13): "2.0.28", (3, 14): "2.0.30"}
 """The release of uWSGI whose plugin was the first to compile for a Python, after uWSGI's own log of changes."""
 
@@ -66,11 +68,6 @@ def minor(python: Mapping[str, Any]) -> tuple[int, int]:
     """An interpreter's language version."""
     first, second = python["version"].split(".")[:2]
     return int(first), int(second)
-
-
-def numbers(release: str) -> tuple[int, ...]:
-    """A release of uWSGI's, to be compared with another."""
-    return tuple(int(part) for part in re.findall(r"\d+", release))
 
 
 def of_distribution(python: Mapping[str, Any]) -> bool:

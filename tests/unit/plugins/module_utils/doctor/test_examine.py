@@ -14,7 +14,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor._examine import 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Server, Upstream
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import ServerBlock, Upstream
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access
 
 SHOP = "unix:/run/shop.sock"
@@ -34,7 +34,7 @@ def upstream(address=SHOP, location="/", **options):
     ],
 )
 def test_servers_with_a_name_in_common_are_one_site(names, groups):
-    servers = [Server(each, line=line) for line, each in enumerate(names)]
+    servers = [ServerBlock(each, line=line) for line, each in enumerate(names)]
     assert [[server.line for server in group] for group in _examine.grouped(servers)] == groups
 
 
@@ -48,7 +48,7 @@ def test_servers_with_a_name_in_common_are_one_site(names, groups):
     ],
 )
 def test_a_site_is_called_by_its_first_name(names, name):
-    assert _examine.Site([Server(names, file="/etc/nginx/shop", line=3)]).name == name
+    assert _examine.Site([ServerBlock(names, file="/etc/nginx/shop", line=3)]).name == name
 
 
 def test_an_address_is_asked_once_for_the_shortest_path_that_leads_there():
@@ -175,7 +175,7 @@ RESULT = {
                     "ends": "2026-03-04",
                     "days_left": 1,
                     "self_signed": True,
-                    "trouble": "",
+                    "message": "",
                 }
             ],
             "dns": {"shop.test": "does not exist"},
