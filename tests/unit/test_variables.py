@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every documented variable and every key of an app is set on a host, by a scenario, a test of tests/system or a playbook of ours.
+"""Every documented variable and key of an app is set on a host, by a scenario, a test of tests/system or one of our playbooks.
 
 Both are read, not run: what counts is a value other than the default. A value that is not written as a constant counts, too.
 """
