@@ -45,7 +45,8 @@ SHARED = re.compile(r"emperor|^uwsgi\.service$")
 """Units that run several apps."""
 
 
-SLOT = re.compile(rf"{_layout.RUNTIME_DIRECTORY}/([a-z][a-z0-9-]*)/({'|'.join(_layout.SLOTS)})\.sock")
+BOOT_DIRECTORY = re.compile(r"^d (/\S+) ", re.MULTILINE)
+"""The line of an app's file for tmpfiles.d(5) that names its runtime directory."""
 
 
 @dataclass(frozen=True)
@@ -162,10 +163,10 @@ def _server_of(
     pid = _server.main_of(pids or [peer], host.everybody)
     process = _processes.described(pid) if pid else None
     owner = _owner.owner(path, process)
-    slot = SLOT.fullmatch(path)
+    slot = _slot(path)
     unit_name = process.unit if process else owner.unit if owner else ""
     if slot and not process:
-        unit_name = _slot_unit(_layout.Layout(slot[1]).unit(slot[2]))
+        unit_name = _slot_unit(slot[0].unit(slot[1]))
     if unit_name.startswith(FINE_UNITS):
         unit_name = ""
     unit = _units.show([unit_name]).get(unit_name, {})
@@ -204,6 +205,19 @@ def _process_of(
     return None
 
 
+def _slot(path: str) -> tuple[_layout.Layout, str] | None:
+    """The app and the slot of this collection that a socket belongs to.
+
+    Wherever the runtime directories are: the file that brings the live slot back after a boot names that of its app.
+    """
+    directory, file = os.path.split(path)
+    slot = file.removesuffix(".sock")
+    layout = _layout.Layout(os.path.basename(directory), runtime_directory=os.path.dirname(directory))
+    if slot not in _layout.SLOTS or file == slot:
+        return None
+    return (layout, slot) if BOOT_DIRECTORY.findall(_files.text_of(layout.boot_link)) == [directory] else None
+
+
 def _slot_unit(unit: str) -> str:
     """The unit that runs a slot of this collection: its own, or that of the Emperor."""
     found = _units.show([unit]).get(unit, {})
@@ -232,9 +246,9 @@ def _app_log(backend: Backend) -> list[str]:
 
 def _fields(backend: Backend) -> list[str]:
     """What the messages of a server have in the journal; nothing if others of the same unit have it, too."""
-    slot = SLOT.fullmatch(os.path.realpath(backend.address[len("unix:") :]))
+    slot = _slot(os.path.realpath(backend.address[len("unix:") :]))
     if slot and backend.server.unit_name == _layout.EMPEROR:
-        return [_systemd.written_by(backend.server.unit_name), f"SYSLOG_IDENTIFIER={_layout.Layout(slot[1]).instance(slot[2])}"]
+        return [_systemd.written_by(backend.server.unit_name), f"SYSLOG_IDENTIFIER={slot[0].instance(slot[1])}"]
     if SHARED.search(backend.server.unit_name):
         return []
     # Of its present run, or its last one: what was wrong before that may have been fixed.

@@ -10,8 +10,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor._server import S
 def judged(served=True, **options):
     given = {"pid": 7, "kind": "uwsgi", "environment": "/venv", "python": "3.11", "made_for": "3.11.2", **options}
     process = ServerProcess(**given)
-        **{"pid": 7, "kind": "uwsgi", "environment": "/venv", "python": "3.11", "made_for": "3.11.2", **options}
-    )
     found = _judge_server.judge(process, "unix:/run/shop.sock", served, 4096, "systemctl restart shop")
     return [(finding.severity, finding.code) for finding in found]
 
