@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
@@ -245,7 +245,9 @@ def _draft(app: dict[str, Any], layout: _layout.Layout, contents: dict[str, str]
 def _import_check(app: dict[str, Any], runner: list[str]) -> None:
     done = run([*runner, "python", "-c", IMPORT_CHECK, app["entry_point"]], user=app["user"], timeout=IMPORT_TIMEOUT)
     if done.code:
-        told = f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else done.last_line
+        told = (
+            f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else decisive_line(done.output) or done.last_line
+        )
         raise StackError(
             "import",
             f"entry_point {app['entry_point']} cannot be imported: {told};"
