@@ -193,7 +193,7 @@ def test_the_timers_command_renews_what_it_can_and_nginx_presents_it(acme, hello
 
     acme.sh("systemctl stop certbot.timer")
     found = acme.module("doctor")["findings"]
-    assert "kept" in str([each["summary"] for each in found if each["code"] == "renewal_timer"]), found
+    assert "kept" in str([each["message"] for each in found if each["code"] == "renewal_timer"]), found
     assert acme.converge(apps, **ROLE).changed == ["wsgi.stack.certbot : Renew them by the distribution's timer"]
 
 

@@ -114,10 +114,10 @@ def known(lines: Iterable[Line]) -> list[Finding]:
     """What lines of nginx tell that wants to be fixed. Pure."""
     lines = list(lines)
     found = []
-    for pattern, summary, fix in KNOWN:
+    for pattern, message, fix in KNOWN:
         matching = [line for line in lines if pattern.search(line.text)]
         if matching:
-            found.append(Finding(WARNING, "nginx_log", f"{summary}.", tuple(map(str, matching[-2:])), fix))
+            found.append(Finding(WARNING, "nginx_log", f"{message}.", tuple(map(str, matching[-2:])), fix))
     return found
 
 

@@ -111,6 +111,6 @@ def _columns(facts: Iterable[Row]) -> list[str]:
 
 
 def _finding(finding: Mapping[str, Any]) -> list[str]:
-    found = [f"  {finding['severity'].upper()} {finding['code']}: {finding['summary']}"]
+    found = [f"  {finding['severity'].upper()} {finding['code']}: {finding['message']}"]
     found += [f"    | {line}" for line in finding["evidence"] if line]
     return [*found, *([f"    fix: {finding['fix']}"] if finding["fix"] else [])]

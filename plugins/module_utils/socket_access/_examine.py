@@ -107,7 +107,7 @@ def examine(
                 address=address,
                 protocol=protocol,
                 code=verdict.code,
-                sentence=verdict.sentence,
+                message=verdict.message,
                 fix=_fix.fix(seen, verdict),
                 permanent_fix=_fix.permanent_fix(seen, verdict),
                 component=verdict.component,

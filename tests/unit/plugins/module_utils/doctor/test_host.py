@@ -84,7 +84,7 @@ def test_nginx_is_judged(nginx, expected):
 
 def test_a_failed_test_is_told_with_its_place():
     (found,) = _host.judge_nginx(Nginx(True, pid=7, test=FAILED), Configuration(), root=True)
-    assert 'unknown directive "foo" in /etc/nginx/sites-enabled/shop:7' in found.summary
+    assert 'unknown directive "foo" in /etc/nginx/sites-enabled/shop:7' in found.message
     assert found.fix == "fix line 7 of /etc/nginx/sites-enabled/shop, then: nginx -t && systemctl reload nginx"
 
 
