@@ -319,12 +319,12 @@ def _check_domains(app: dict[str, Any]) -> None:
 
 
 def _check_stack(app: dict[str, Any]) -> None:
-    """Refuse the keys that another stack has."""
-    for key, stack in (("gevent", "gunicorn_supervisor"), ("bind", "gunicorn_supervisor"), ("idle", "uwsgi_emperor")):
-        if app[key] and app["stack"] != stack:
+    """Refuse the keys that only another stack has."""
+    for key, stack in _registry.foreign_keys(app["stack"]):
+        if app[key]:
             raise InventoryError(
-                f"{key}: found {shown(app[key])} with the stack {app['stack']}, wanted only with {stack}; remove it,"
-                " or choose that stack."
+                f"{key}: {shown(app[key])} needs the stack {stack}, and this app has {app['stack']}; remove {key}, or set"
+                f" stack: {stack}."
             )
 
 
