@@ -153,7 +153,7 @@ class Installer:
     def _install_with_uv(self, uv: str, choice: Choice) -> str:
         python = os.path.join(self.venv, "bin/python")
         if self._lacks_distutils():
-            with self._borrowed_distutils(uv):
+            with self._temporary_distutils(uv):
                 return self._fill_with_uv(uv, python, choice)
         log = self._run(
             [uv, "venv", "--no-project", "--prompt", self.app["name"], "--python", self.python["executable"], self.venv]
@@ -178,18 +178,18 @@ class Installer:
         return version < (3, 10) and run(asked, user=self.app["user"], timeout=TIMEOUT).code != 0
 
     @contextlib.contextmanager
-    def _borrowed_distutils(self, uv: str) -> Iterator[None]:
+    def _temporary_distutils(self, uv: str) -> Iterator[None]:
         """A virtual environment that has distutils, until all is installed."""
         version = ".".join(self.python["version"].split(".")[:2])
-        lender = os.path.join(self.venv, ".setuptools")
-        hook = os.path.join(self.venv, "lib", f"python{version}", "site-packages", "_borrowed_distutils.pth")
+        copy = os.path.join(self.venv, ".setuptools")
+        hook = os.path.join(self.venv, "lib", f"python{version}", "site-packages", "_temporary_distutils.pth")
         self._run([self.python["executable"], "-m", "venv", "--without-pip", "--prompt", self.app["name"], self.venv])
-        options = ["--system", "--no-deps", "--python-version", version, "--target", lender]
+        options = ["--system", "--no-deps", "--python-version", version, "--target", copy]
         self._run([uv, "pip", "install", *options, "setuptools"])
-        line = f"import sys; sys.path.insert(0, {lender!r}); import setuptools"
+        line = f"import sys; sys.path.insert(0, {copy!r}); import setuptools"
         self._run(["sh", "-c", 'printf "%s\\n" "$1" >"$2"', "sh", line, hook])
         yield
-        self._run(["rm", "-r", lender, hook])
+        self._run(["rm", "-r", copy, hook])
 
     def _install_with_pip(self, choice: Choice) -> str:
         log = self._run([self.python["executable"], "-m", "venv", "--prompt", self.app["name"], self.venv])

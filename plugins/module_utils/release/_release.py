@@ -112,7 +112,7 @@ def read(layout: _layout.Layout, number: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Request:
+class ReleaseRequest:
     """One call: what holds for all apps.
 
     :param host: ``processors`` and ``backlog``, see ``files``
@@ -127,7 +127,7 @@ class Request:
     command_results: Mapping[str, Mapping[str, Any]] | None = None
 
 
-def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: Request) -> dict[str, Any]:
+def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
     """Make sure that the newest release is the one that the app, its environment and its build ask for.
 
     :param environment: the variables of the inventory and of a file on the controller
@@ -145,7 +145,7 @@ def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any]
         return _make(app, environment, build, request)
 
 
-def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: Request) -> dict[str, Any]:
+def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
     layout = _layout.of(app)
     existing = numbers(layout.releases)
     newest = read(layout, existing[-1]) if existing else {"digest": None, "description": ""}

@@ -24,8 +24,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._plan impo
     agree,
     choose,
     lacking,
-    order_for,
     plan,
+    spec_for,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._requests import Failures, InterpreterRequest, PluginOptions
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._uwsgi_binary import Core
@@ -112,8 +112,8 @@ def _items(options: PluginOptions, core: Core | None, pythons: Mapping[str, dict
                 items[f"{request.python} {plugin}"] = item
                 continue
             try:
-                item.order = order_for(plugin, python, choose(options.source, core, python), core)
-                same = items.setdefault(item.order.name, item)
+                item.spec = spec_for(plugin, python, choose(options.source, core, python), core)
+                same = items.setdefault(item.spec.name, item)
                 if same is not item:
                     agree(same, item)
                     same.labels.append(request.label)
@@ -146,26 +146,26 @@ def _prepare(item: Item, unavailable: dict[str, StackError]) -> None:
 
     :param unavailable: the trees that cannot be had, which are asked for once
     """
-    order = item.planned
+    spec = item.planned
     try:
-        if order.sources.tree in unavailable:
-            raise unavailable[order.sources.tree]
-        _sources.fetch(order.sources)
+        if spec.sources.tree in unavailable:
+            raise unavailable[spec.sources.tree]
+        _sources.fetch(spec.sources)
     except StackError as failure:
-        unavailable[order.sources.tree] = failure
+        unavailable[spec.sources.tree] = failure
         raise
-    if not order.sources.present:
-        cause = f"there are no sources of uWSGI in {order.sources.tree}"
+    if not spec.sources.present:
+        cause = f"there are no sources of uWSGI in {spec.sources.tree}"
         missing = _diagnosis.Diagnosis(cause, (_sources.PACKAGE,))
-        raise _compile.refusal(order, missing, "")
-    order.wanted["source"]["sha256"] = order.sources.digest(order.plugin)
+        raise _compile.refusal(spec, missing, "")
+    spec.wanted["source"]["sha256"] = spec.sources.digest(spec.plugin)
 
 
 def _install(item: Item, draft: str) -> None:
     """Put a draft in the place of what was there."""
-    order = item.planned
-    path = order.path
-    _compile.settle(order, draft)
+    spec = item.planned
+    path = spec.path
+    _compile.finish_draft(spec, draft)
     if item.foreign:
         original = f"{os.path.basename(path)}.orig"
         kept = _compile.keep_original(path)

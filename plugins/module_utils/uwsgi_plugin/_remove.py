@@ -60,9 +60,9 @@ def _names(request: InterpreterRequest, options: PluginOptions, core: Core) -> l
 def _removal(request: InterpreterRequest, plugin: str, python: Mapping[str, Any], core: Core) -> Item:
     name = name_of(plugin, python["name"])
     sources = _sources.distribution(core.release)
-    order = _compile.Order(plugin, name, _file.path_of(core, name), python, {}, sources, core, None)
-    item = Item(plugin, [request.label], python, request.python, order, ABSENT, "it is not there")
-    found = _file.read(order.path)
+    spec = _compile.PluginSpec(plugin, name, _file.path_of(core, name), python, {}, sources, core, None)
+    item = Item(plugin, [request.label], python, request.python, spec, ABSENT, "it is not there")
+    found = _file.read(spec.path)
     if found is not None and found.stamp is not None:
         item.action, item.reason, item.found = REMOVE, "this module built it", found.stamp
     elif found is not None:

@@ -27,14 +27,14 @@ def failure_of_python(failure: StackError) -> dict[str, Any]:
 def leftovers(core: Core | None, handled: Iterable[Item]) -> list[dict[str, str]]:
     if core is None:
         return []
-    paths = {item.order.path for item in handled if item.order}
+    paths = {item.spec.path for item in handled if item.spec}
     return [leftover for leftover in _file.leftovers(core) if leftover["path"] not in paths]
 
 
 def result(items: Sequence[Item], options: PluginOptions) -> dict[str, Any]:
     changes = [item for item in items if item.action in DONE]
     before = {item.shown: described(item.found) for item in changes}
-    after = {item.shown: described(item.order.wanted) if item.order and item.action == BUILD else {} for item in changes}
+    after = {item.shown: described(item.spec.wanted) if item.spec and item.action == BUILD else {} for item in changes}
     return {
         "changed": bool(changes),
         "plugins": [item.result(options.check_mode) for item in items],

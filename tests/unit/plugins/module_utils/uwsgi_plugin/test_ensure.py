@@ -85,15 +85,15 @@ def compiler(monkeypatch):
     """A compiler that notes what it compiles, and a uWSGI that loads it."""
     compiled = []
 
-    def compile_draft(order, directory):
-        compiled.append(order.name)
-        path = os.path.join(directory, os.path.basename(order.path))
+    def compile_draft(spec, directory):
+        compiled.append(spec.name)
+        path = os.path.join(directory, os.path.basename(spec.path))
         with open(path, "wb") as stream:
             stream.write(b"\x7fELF")
         return path
 
     monkeypatch.setattr(_compile, "compile_draft", compile_draft)
-    monkeypatch.setattr(_compile, "unfit", lambda order, path: None)
+    monkeypatch.setattr(_compile, "unfit", lambda spec, path: None)
     return compiled
 
 
@@ -168,7 +168,7 @@ def test_an_app_fails_alone(core, compiler):
 
 
 def test_a_plugin_that_fails_keeps_none_of_the_others(core, compiler, monkeypatch):
-    monkeypatch.setattr(_compile, "unfit", lambda order, path: ("it is bad", "log") if order.plugin == "gevent" else None)
+    monkeypatch.setattr(_compile, "unfit", lambda spec, path: ("it is bad", "log") if spec.plugin == "gevent" else None)
     result, failures = _ensure.present(options("python3.9", plugins=["gevent", "python"]))
     assert actions(result) == {"python39": "built"}
     assert result["changed"]
@@ -216,7 +216,7 @@ def test_a_packages_file_is_used_or_refused_and_never_replaced(core, compiler, m
     with open(path, "w", encoding="utf-8") as stream:
         stream.write("packaged")
     monkeypatch.setattr(_file, "owners", lambda paths: {path: "uwsgi-plugin-python3"})
-    monkeypatch.setattr(_compile, "unfit", lambda order, path: None if fits else ("it does not load", "log"))
+    monkeypatch.setattr(_compile, "unfit", lambda spec, path: None if fits else ("it does not load", "log"))
     result, failures = _ensure.present(options("python3.9"))
     assert actions(result) == ({"python39": "packaged"} if fits else {})
     wanted = f"{path} comes from the package uwsgi-plugin-python3 and does not fit: it does not load; bring that package and"
@@ -238,14 +238,14 @@ def test_packages_are_asked_for_only_to_build(core, compiler):
 
 
 def test_what_building_lacks_is_named_at_once(core):
-    order = _plan.order_for("python", PYTHONS["python3.9"], _plan.choose("distribution", core, PYTHONS["python3.9"]), core)
-    found = _diagnosis.diagnose(f"{_diagnosis.STARTED}fatal error: uuid/uuid.h: No such file", order.python, "2.0.21", "")
-    failure = _compile.refusal(order, found, "log")
+    spec = _plan.spec_for("python", PYTHONS["python3.9"], _plan.choose("distribution", core, PYTHONS["python3.9"]), core)
+    found = _diagnosis.diagnose(f"{_diagnosis.STARTED}fatal error: uuid/uuid.h: No such file", spec.python, "2.0.21", "")
+    failure = _compile.refusal(spec, found, "log")
     wanted = "install the packages uuid-dev, gcc, libc6-dev, libpcre3-dev and uwsgi-src, or set install_build_dependencies: true."
     assert failure.cause == f"the plugin python39 cannot be built: the header uuid/uuid.h is missing; {wanted}"
-    found = _diagnosis.diagnose(f"{_diagnosis.STARTED}fatal error: Python.h: No such file", order.python, "2.0.21", "")
+    found = _diagnosis.diagnose(f"{_diagnosis.STARTED}fatal error: Python.h: No such file", spec.python, "2.0.21", "")
     wanted = "and apt knows no package libpython3.9-dev; add the package source that has it."
-    assert _compile.refusal(order, found, "log").cause.endswith(wanted)
+    assert _compile.refusal(spec, found, "log").cause.endswith(wanted)
 
 
 def test_before_uwsgi_is_installed(core, compiler, monkeypatch):
@@ -338,9 +338,9 @@ def test_what_stands_on_python_needs_it(core, compiler):
 @pytest.mark.parametrize("key", ["library", "include", "executable"])
 def test_a_place_that_the_builder_cannot_take_is_refused(core, key):
     python = {**PYTHONS["/opt/py/bin/python"], key: "/opt/p y/x"}
-    order = _plan.order_for("python", python, _plan.choose("distribution", core, python), core)
+    spec = _plan.spec_for("python", python, _plan.choose("distribution", core, python), core)
     with pytest.raises(StackError, match="/opt/p y/x has a blank or a quote in it"):
-        _compile.compile_draft(order, core.directory)
+        _compile.compile_draft(spec, core.directory)
 
 
 def test_the_drafts_of_a_run_that_was_killed_go(core):
@@ -389,7 +389,7 @@ def test_a_plugin_without_python_is_the_same_for_all_interpreters(core, compiler
 def test_a_draft_that_does_not_fit_leaves_what_was_there(core, compiler, monkeypatch):
     with open(f"{core.directory}/python39_plugin.so", "w", encoding="utf-8") as stream:
         stream.write("somebody's")
-    monkeypatch.setattr(_compile, "unfit", lambda order, path: ("it is bad", ""))
+    monkeypatch.setattr(_compile, "unfit", lambda spec, path: ("it is bad", ""))
     _ensure.present(options("python3.9"))
     assert os.listdir(core.directory) == ["python39_plugin.so"]
     with open(f"{core.directory}/python39_plugin.so", encoding="utf-8") as stream:
