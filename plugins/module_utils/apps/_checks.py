@@ -28,16 +28,16 @@ def check(app: dict[str, Any]) -> None:
 def _check_source(source: dict[str, Any]) -> None:
     kinds = [kind for kind in ("git", "directory", "package") if source[kind] is not None]
     if len(kinds) != 1:
-        found = " and ".join(kinds) or "none"
-        raise InventoryError(f"source: found {found}, wanted exactly one of git, directory and package.")
+        given = f"{' and '.join(kinds)} are given" if kinds else "nothing is given"
+        raise InventoryError(f"source: {given}; use exactly one of git, directory and package.")
     source["kind"] = kinds[0]
     for key, kind in (("version", "git"), ("deploy_key", "git"), ("known_hosts", "git"), ("exclude", "directory")):
         if source[key] is not None and source["kind"] != kind:
-            raise InventoryError(f"source.{key}: found beside {source['kind']}, wanted only beside {kind}; remove it.")
+            raise InventoryError(f"source.{key}: only source.{kind} has {key}, and this is source.{source['kind']}; remove it.")
     if source["kind"] == "git":
         source["version"] = source["version"] or "HEAD"
         if source["git"].startswith("-"):
-            raise InventoryError(f"source.git: found {shown(source['git'])}, wanted the URL or the path of a repository.")
+            raise InventoryError(f"source.git: {shown(source['git'])} is invalid; use the URL or the path of a repository.")
     if source["kind"] == "directory" and source["exclude"] is None:
         source["exclude"] = list(SOURCE_EXCLUDE)
 
@@ -48,13 +48,13 @@ def _check_environment_file(app: dict[str, Any]) -> None:
         return
     if app["source"]["kind"] == "package":
         raise InventoryError(
-            f"environment_file: found {shown(path)} beside source.package, which has no such files, wanted an absolute path on"
-            " the controller; put the file there."
+            f"environment_file: {shown(path)} is a path inside the source, and source.package has no such files; put the file on"
+            " the controller, and use its absolute path."
         )
     for static in app["static"]:
         if static["directory"] in (".", path) or path.startswith(f"{static['directory']}/"):
             raise InventoryError(
-                f"environment_file: found {shown(path)}, which is inside the static directory {static['directory']} that nginx"
+                f"environment_file: {shown(path)} is inside the static directory {static['directory']} that nginx"
                 " serves to everybody; move one of the two."
             )
 
@@ -76,8 +76,8 @@ def controller_variables(app: dict[str, Any]) -> dict[str, str]:
         ) from None
     if content.startswith(b"$ANSIBLE_VAULT;"):
         raise InventoryError(
-            f"environment_file: {path} is encrypted by ansible-vault, wanted a file that can be read as it is; put its variables"
-            " into environment, which can be encrypted."
+            f"environment_file: {path} is encrypted by ansible-vault, which is not supported here; put its variables into"
+            " environment, which can be encrypted."
         )
     try:
         return _dotenv.parse(content)
@@ -89,11 +89,11 @@ def _check_domains(app: dict[str, Any]) -> None:
     canonical = app["canonical_domain"]
     if canonical is not None and canonical not in app["domains"]:
         raise InventoryError(
-            f"canonical_domain: found {canonical!r}, wanted one of domains ({', '.join(app['domains']) or 'none'}); add it there."
+            f"canonical_domain: {canonical!r} is not one of domains ({', '.join(app['domains']) or 'none'}); add it there."
         )
     repeated = {domain for domain in app["domains"] if app["domains"].count(domain) > 1}
     if repeated:
-        raise InventoryError(f"domains: found {min(repeated)!r} twice, wanted once; remove one.")
+        raise InventoryError(f"domains: {min(repeated)!r} is listed twice; remove one.")
 
 
 def check_stack(app: dict[str, Any]) -> None:
@@ -109,6 +109,4 @@ def check_stack(app: dict[str, Any]) -> None:
             )
     for name in app["server_options"]:
         if name in _registry.server(app).OWN_OPTIONS:
-            raise InventoryError(
-                f"server_options.{name}: found an option that the collection sets itself, wanted any other; remove it."
-            )
+            raise InventoryError(f"server_options.{name}: the collection sets this option itself; remove it.")

@@ -156,7 +156,7 @@ def resolve(
     """
     for variable, path in (("wsgi_directory", directory), ("wsgi_runtime_directory", runtime_directory)):
         if not isinstance(path, str) or not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", path):
-            raise InventoryError(f"{variable}: found {path!r}, wanted an absolute path of letters, digits, '.', '_' and '-'.")
+            raise InventoryError(f"{variable}: {path!r} is invalid; use an absolute path of letters, digits, '.', '_' and '-'.")
     resolved = []
     for app in _present(apps, {"stack": stack, "uwsgi_install_from": uwsgi_install_from}):
         layout = Layout(app["name"], directory, runtime_directory)
@@ -208,13 +208,13 @@ def _present(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(apps, (list, tuple)):
-        raise InventoryError(f"wsgi_apps: found {shown(apps)}, wanted a list of apps; begin each with '- name:'.")
+        raise InventoryError(f"wsgi_apps: {shown(apps)} is not a list of apps; begin each with '- name:'.")
     completed: list[dict[str, Any]] = []
     for position, found in enumerate(apps, 1):
         name = found.get("name") if isinstance(found, dict) else None
         who = f"app {name}" if isinstance(name, str) else f"the app at place {position} of wsgi_apps"
         if not isinstance(found, dict):
-            raise InventoryError(f"{who}: found {shown(found)}, wanted a dictionary with name, source and entry_point.")
+            raise InventoryError(f"{who}: {shown(found)} is not a dictionary; use one with name, source and entry_point.")
         try:
             app = fill(found, APP if found.get("state") == "absent" else PRESENT)
             for key, value in {**DEFAULTS, **defaults}.items():
@@ -231,7 +231,7 @@ def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
                 f"{who}: name: {name} is a user or group of the system, and an app gets a user of its own; choose another name."
             )
         if any(earlier["name"] == app["name"] for earlier in completed):
-            raise InventoryError(f"{who}: name: found twice, wanted once; rename one of the two.")
+            raise InventoryError(f"{who}: name: two apps have this name; rename one of them.")
         completed.append(app)
     return completed
 
@@ -241,7 +241,7 @@ def _check_socket_path(layout: Layout) -> None:
     if len(os.fsencode(longest)) > SOCKET_PATH_BYTES:
         raise InventoryError(
             f"app {layout.name}: wsgi_runtime_directory: the socket path {longest} has {len(os.fsencode(longest))} bytes,"
-            f" wanted at most {SOCKET_PATH_BYTES}; shorten wsgi_runtime_directory or the app's name."
+            f" and at most {SOCKET_PATH_BYTES} are possible; shorten wsgi_runtime_directory or the app's name."
         )
 
 

@@ -163,11 +163,11 @@ def _check_account(app: Mapping[str, Any], check_mode: bool) -> None:
     except KeyError:
         if check_mode:
             return
-        cause = f"there is no user {user}, wanted one with the home {home}; the role wsgi.stack.app makes it."
+        cause = f"there is no user {user}; the role wsgi.stack.app creates it, with the home {home}."
         raise StackError("user", cause) from None
     if account.pw_dir != home:
         fix = "it is somebody else's, so give the app another name"
-        raise StackError("user", f"the user {user} has the home {account.pw_dir}, wanted {home}; {fix}.")
+        raise StackError("user", f"the user {user} has the home {account.pw_dir} and not {home}; {fix}.")
 
 
 def _revision(app: Mapping[str, Any], request: BuildRequest) -> str | None:
