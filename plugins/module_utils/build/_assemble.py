@@ -9,7 +9,6 @@ import json
 import os
 import pwd
 import re
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -172,13 +171,10 @@ def _finish(app: Mapping[str, Any], path: str, stamp: Mapping[str, Any]) -> None
 
 def _remove(path: str) -> None:
     """Remove what a build has become so far, while something that it started may still be writing there."""
-    if os.path.islink(path) or os.path.isfile(path):
-        os.unlink(path)
-        return
     for _attempt in range(3):
-        shutil.rmtree(path, ignore_errors=True)
-    if os.path.isdir(path):
-        shutil.rmtree(path)
+        with contextlib.suppress(OSError):
+            _files.remove(path)
+    _files.remove(path)
 
 
 def _check(argv: Sequence[str], user: str | None = None) -> str:

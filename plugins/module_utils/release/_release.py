@@ -100,7 +100,7 @@ def describe(app: dict[str, Any], environment: dict[str, str], build: dict[str, 
 def numbers(directory: str) -> list[int]:
     """The numbers of the releases in a directory, ascending."""
     try:
-        return sorted(int(name) for name in os.listdir(directory) if name.isdigit())
+        return sorted(int(name) for name in os.listdir(directory) if re.fullmatch("[0-9]{1,9}", name))
     except FileNotFoundError:
         return []
 
@@ -302,4 +302,4 @@ def linked(path: str) -> int | None:
         name = os.path.basename(os.readlink(path))
     except OSError:
         return None
-    return int(name) if name.isdigit() else None
+    return int(name) if re.fullmatch("[0-9]{1,9}", name) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import socket
 import struct
 import sys
@@ -17,13 +18,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 ANSWER_BYTES = 65536
-AT_ONCE = 64
-"""How many servers are asked at the same time: that is waiting, not computing."""
+"""How much of an answer is read at most."""
 
 
 def ask_all(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Ask many servers at once, each as ``ask`` does, and return their answers in the same order."""
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+    """Ask many servers, each as ``ask`` does, and return their answers in the same order.
+
+    All at once, which is waiting and not computing: one that answers slowly takes no time from the others.
+    """
+    with ThreadPoolExecutor(max_workers=max(1, len(questions))) as pool:
         return list(pool.map(lambda question: ask(**question), questions))
 
 
@@ -81,6 +84,8 @@ def attempt(
             # To the end, though the first line is enough: an app whose answer is cut off complains in its log.
             while len(answer) < ANSWER_BYTES:
                 waited = time.monotonic() - began
+                if waited >= timeout:  # a byte now and then does not buy more time
+                    raise socket.timeout
                 hasty = patience is not None and waited < patience
                 connection.settimeout(max(0.1, (patience if patience is not None and hasty else timeout) - waited))
                 try:
@@ -132,8 +137,8 @@ def peer(connection: socket.socket) -> list[int]:
 
 def _status(answer: bytes) -> int:
     """The status of an HTTP answer, 0 if it is none."""
-    words = answer.split(b"\r\n", 1)[0].split()
-    return int(words[1]) if len(words) > 1 and words[0].startswith(b"HTTP/") and words[1].isdigit() else 0
+    found = re.match(rb"HTTP/[0-9.]+ +([1-9][0-9]{2})(?![0-9])", answer)
+    return int(found[1]) if found else 0
 
 
 def _uwsgi_packet(uri: str, host: str, method: str = "GET") -> bytes:
