@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Apps that want the same URLs or the same ports."""
+"""Conflicts between apps: the same URLs, the same ports, or different TLS settings on one domain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import Inventor
 
 
 def check_conflicts(apps: Sequence[App], http_ports: Sequence[int] = ()) -> None:
-    """Refuse two apps that want the same; an app without domains has those of every name that nobody else has.
+    """Refuse two apps that use the same URL or port. An app without domains serves every domain that no other app has.
 
     :param apps: resolved apps
     :param http_ports: nginx's ports for HTTP

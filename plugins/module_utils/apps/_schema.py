@@ -112,7 +112,7 @@ def variables(value: Any) -> dict[str, str]:
     for name, content in value.items():
         if not isinstance(name, str) or not VARIABLE.fullmatch(name):
             raise ValueError(f"{wanted}; {name!r} is not a name")
-        # Of a number with a point, or of true, nobody knows how it should be written: 1.10, True, 1?
+        # The text of a decimal number or a boolean is ambiguous: 1.10 or 1.1, True or 1.
         if isinstance(content, bool) or not isinstance(content, (str, int)) or "\0" in str(content):
             raise ValueError(f"{wanted}; the value of {name} is not a text, so put it in quotes")
         checked[str(name)] = str(content)
