@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory, _git, _permissions
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer, choose
@@ -44,7 +45,7 @@ class BuildSpec:
     :param uv: the path of uv; installs with pip if not given
     """
 
-    app: Mapping[str, Any]
+    app: App
     digest: str
     revision: str
     python: Mapping[str, Any]
@@ -91,7 +92,7 @@ def make(spec: BuildSpec) -> bool:
     return True
 
 
-def unpublished(app: Mapping[str, Any], stamp: Mapping[str, Any]) -> list[str]:
+def unpublished(app: App, stamp: Mapping[str, Any]) -> list[str]:
     """The static directories that a build does not let everybody read yet."""
     return sorted({static["directory"] for static in app["static"]} - set(stamp["static"]))
 
@@ -159,7 +160,7 @@ def _new_stamp(spec: BuildSpec) -> dict[str, Any]:
     }
 
 
-def _finish(app: Mapping[str, Any], path: str, stamp: Mapping[str, Any]) -> None:
+def _finish(app: App, path: str, stamp: Mapping[str, Any]) -> None:
     directories = unpublished(app, stamp)
     for directory in directories:
         _permissions.publish(path, directory)

@@ -90,7 +90,7 @@ def leftovers(core: Core) -> list[dict[str, str]]:
 
 
 def opened(path: str) -> list[str]:
-    """In words, what is wrong with a plugin's owner or mode: who may write to it, may write what all apps run."""
+    """What is wrong with a plugin's owner or mode: whoever may write to it can change code that all apps run."""
     status = os.stat(path)
     if (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 0, MODE):
         return []
