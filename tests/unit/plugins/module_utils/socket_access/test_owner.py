@@ -120,3 +120,7 @@ LISTENERS = [
 )
 def test_who_listens(address, resolved, place):
     assert _owner.fitting(LISTENERS, address, resolved) == (None if place is None else LISTENERS[place])
+
+
+def test_an_owner_says_how_it_is_started():
+    assert _owner.Owner("supervisor.service", "shop").start() == "supervisorctl restart shop"
