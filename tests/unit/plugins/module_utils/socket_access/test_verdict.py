@@ -13,7 +13,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Li
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _fix, _identity, _verdict, _warnings
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Target
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, Setting
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, SocketSetting
 
 NAMES = {0: "root", 33: "www-data", 44: "devs", 1001: "sammy", 1002: "eve"}
 MEMBERS = {0: {"root"}, 33: {"www-data"}, 44: {"sammy", "eve"}, 1001: {"sammy"}, 1002: {"eve"}}
@@ -178,7 +178,7 @@ def test_nginx_without_a_unit_gets_a_signal():
 
 
 def test_a_setting_that_was_changed_after_the_start_takes_a_restart():
-    late = Setting("/etc/shop.ini", 0o666, changed=2000.0)
+    late = SocketSetting("/etc/shop.ini", 0o666, changed=2000.0)
     inside = way(mode=0o660)
     expected = ("mode_not_effective", PATH, "systemctl restart shop")
     assert judged(denied(inside, server=UWSGI, owner=SHOP, setting=late)) == expected
