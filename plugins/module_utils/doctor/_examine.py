@@ -66,7 +66,7 @@ def examine(timeout: float) -> dict[str, Any]:
         next(site for site in sites if server in site.servers).findings.append(finding)
     general = _host.judge_nginx(nginx, configuration, root)
     general += _host.judge_backlogs(configuration, _sockets.somaxconn())
-    general += _host.judge_disks(_host.disks([*_host.DIRECTORIES, *_directories(backends.values())]))
+    general += _host.judge_file_systems(_host.file_systems([*_host.DIRECTORIES, *_directories(backends.values())]))
     return _result.result(nginx, sites, backends, general, root, own.result())
 
 
