@@ -196,7 +196,7 @@ def test_files_that_do_not_do_are_refused_before_the_host_is_touched(server, whe
 @on(12)
 def test_a_certificate_without_its_key_is_refused(server, where):
     play = server.play([{**where, "name": "given", "tls": {"mode": "files", "certificate": "given.pem"}}])
-    assert "app given: tls.key: not given, and mode files has no default for it;" in play.output
+    assert "app given: tls.key: missing, and mode files has no default for it;" in play.output
     assert [result["task"] for result in play.results] == ["Fail if the list of apps has a mistake"]
 
 

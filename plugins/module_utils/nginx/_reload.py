@@ -31,7 +31,10 @@ def reload(service: str = SERVICE) -> None:
         raise StackError("nginx", f"nginx rejects its configuration and was not reloaded: {cause}; fix that and run again.")
     reloading = Reload(_systemd.main_pid(service))
     ended = run(["systemctl", "reload", service], timeout=300)
-    cause = ended.last_line if ended.code != 0 else reloading.cause_of_failure()
+    if ended.code != 0:  # systemctl only refers to the journal
+        cause = last_error(_systemd.journal([_systemd.written_by(service)], lines=30)) or ended.last_line
+    else:
+        cause = reloading.cause_of_failure()
     if cause:
         raise StackError("nginx", f"{service} was not reloaded: {cause}; fix that and run again.")
 
