@@ -76,9 +76,9 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
     found = []
     severity = WARNING if loaded else BROKEN
     path = certificate.path
-    anew = _anew(certificate)
+    replacement = _replacement(certificate)
     if certificate.cause:
-        fix = f"restore the file, or name another one in nginx's configuration; or: {anew}"
+        fix = f"restore the file, or name another one in nginx's configuration; or: {replacement}"
         found.append(Finding(severity, "certificate_missing", f"{certificate.cause}.", (path, certificate.key), fix))
     if certificate.wrong_key:
         message = f"The private key {certificate.key} does not match the certificate {path}: TLS connections fail."
@@ -88,7 +88,7 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
                 "certificate_key",
                 message,
                 (path, certificate.key),
-                f"restore the matching private key, or: {anew}",
+                f"restore the matching private key, or: {replacement}",
             )
         )
     if not certificate.ends:
@@ -99,13 +99,13 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
     left = certificate.days(now)
     if certificate.ends <= now:
         message = f"The certificate {path} expired on {end}; browsers reject it."
-        found.append(Finding(BROKEN, "certificate_expired", message, evidence, anew))
+        found.append(Finding(BROKEN, "certificate_expired", message, evidence, replacement))
     elif certificate.ends - now < certificate.margin:
         message = f"The certificate {path} expires on {end}, in {left} days."
         if certificate.lineage:
             message = f"The certificate {path} expires on {end}, in {left} days, and certbot has not renewed it."
-            anew = f"find out why (journalctl -u certbot), then: {anew}"
-        found.append(Finding(WARNING, "certificate_expires", message, evidence, anew))
+            replacement = f"find out why (journalctl -u certbot), then: {replacement}"
+        found.append(Finding(WARNING, "certificate_expires", message, evidence, replacement))
     if certificate.begins > now:
         message = f"The certificate {path} is not valid before {begin}; browsers reject it. Or the host's clock is wrong."
         found.append(
@@ -116,7 +116,7 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
     return found
 
 
-def _anew(certificate: Certificate) -> str:
+def _replacement(certificate: Certificate) -> str:
     if certificate.lineage:
         return f"certbot renew --cert-name {shlex.quote(certificate.lineage)} && systemctl reload nginx"
     return f"obtain a new certificate, install it as {certificate.path}, then: systemctl reload nginx"

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _backends
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backends import Backend
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Upstream
@@ -73,6 +74,8 @@ def test_one_server_of_a_group_breaks_nothing(group, other, severity):
         ("/run/wsgi/shop/blue.sock", None),
         ("/run/apps/shop/red.sock", None),
         ("/run/apps/shop/blue", None),
+        # One that has never been live has no file that restores it at boot: only the default directory is known.
+        ("/run/wsgi/blog/blue.sock", ("wsgi-blue@blog", "blue")),
         ("/run/apps/blog/blue.sock", None),
     ],
 )
@@ -82,3 +85,18 @@ def test_a_slot_is_known_wherever_its_runtime_directory_is(monkeypatch, path, fo
     monkeypatch.setattr(_backends._files, "text_of", lambda name: boot.get(name, ""))
     slot = _backends._slot(path)
     assert (slot and (slot[0].instance(slot[1]), slot[1])) == found
+
+
+@pytest.mark.parametrize(
+    ("vassal", "loaded", "unit"),
+    [
+        (False, "loaded", "wsgi-blue@shop.service"),
+        (True, "loaded", "wsgi-emperor.service"),
+        (True, "not-found", "wsgi-emperor.service"),
+    ],
+)
+def test_a_stopped_vassal_belongs_to_the_emperor(monkeypatch, vassal, loaded, unit):
+    layout = _layout.Layout("shop")
+    monkeypatch.setattr(_backends._units, "show", lambda units: {unit: {"LoadState": loaded} for unit in units})
+    monkeypatch.setattr(_backends.os.path, "lexists", lambda path: vassal and path == layout.vassal("blue"))
+    assert _backends._slot_unit(layout, "blue") == unit

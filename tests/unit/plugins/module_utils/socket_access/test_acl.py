@@ -16,8 +16,8 @@ def listed(*entries):
     return (struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)).hex()
 
 
-def step(path="/x", kind="directory", mode=0o755, uid=APP, gid=APP, **rest):
-    return {"path": path, "kind": kind, "mode": mode, "uid": uid, "gid": gid, "acl": "", "target": "", "last": False, **rest}
+def step(mode=0o755, acl=""):
+    return {"mode": mode, "uid": APP, "gid": APP, "acl": acl}
 
 
 def rights(named=None, group=None, mask=7, owner_group=0, other=0):

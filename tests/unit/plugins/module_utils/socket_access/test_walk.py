@@ -11,25 +11,15 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _inside, _walk
 
-APP, NGINX, OTHERS = 1001, 33, 44
-USER_OWNER, USER, GROUP_OWNER, GROUP, MASK, OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+APP, NGINX = 1001, 33
 ANY = 0xFFFFFFFF
 
-
-def listed(*entries):
-    return (struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)).hex()
+# user::rwx, user:www-data:---, group::---, mask::rwx, other::rwx
+NGINX_DENIED = [(0x01, 7, ANY), (0x02, 0, NGINX), (0x04, 0, ANY), (0x10, 7, ANY), (0x20, 7, ANY)]
 
 
 def step(path="/x", kind="directory", mode=0o755, uid=APP, gid=APP, **rest):
     return {"path": path, "kind": kind, "mode": mode, "uid": uid, "gid": gid, "acl": "", "target": "", "last": False, **rest}
-
-
-def rights(named=None, group=None, mask=7, owner_group=0, other=0):
-    entries = [(USER_OWNER, 7, ANY)]
-    entries += [(USER, named, NGINX)] if named is not None else []
-    entries += [(GROUP_OWNER, owner_group, ANY)]
-    entries += [(GROUP, group, OTHERS)] if group is not None else []
-    return listed(*entries, (MASK, mask, ANY), (OTHER, other, ANY))
 
 
 def refused(*steps, groups=(NGINX,), protected=True):
@@ -52,7 +42,8 @@ def test_a_socket_that_is_writable_and_not_readable_will_do():
 
 
 def test_a_list_that_refuses_is_named_as_such():
-    steps = [step("/", acl=rights(named=0, other=7), mode=0o777), step("/a.sock", "socket", 0o666, last=True)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in NGINX_DENIED)
+    steps = [step("/", acl=acl.hex(), mode=0o777), step("/a.sock", "socket", 0o666, last=True)]
     assert refused(*steps) == [("acl_denied", "/")]
 
 
