@@ -270,7 +270,7 @@ def _place(app: dict[str, Any], layout: Layout, base_directory: str | None) -> N
         protocol=_registry.protocol(app["stack"]),
         role=_registry.role(app["stack"]),
         upstream=layout.upstream(_registry.protocol(app["stack"])),
-        system_packages=[*app["system_packages"], *_registry.server(app).build_packages(app)],
+        system_packages=[*app["system_packages"], *_registry.server(app["stack"]).build_packages(app)],
         static=[
             {
                 **static,

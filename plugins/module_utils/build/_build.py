@@ -81,7 +81,7 @@ class BuildPlan:
 
     @property
     def layout(self) -> _layout.Layout:
-        return _layout.of(dict(self.app))
+        return _layout.of(self.app)
 
     def result(self) -> dict[str, Any]:
         return {

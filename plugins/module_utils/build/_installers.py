@@ -99,7 +99,7 @@ def choose(app: App, source: str, installer: str) -> Choice:
 
 def additions(app: App) -> tuple[str, ...]:
     """Requirements beside those of the source: ``packages``, and what the app's server needs in the build."""
-    return (*app["packages"], *_registry.server(app).requirements(app))
+    return (*app["packages"], *_registry.server(app["stack"]).requirements(app))
 
 
 def project_kind(directory: str) -> str:
@@ -139,7 +139,7 @@ class Installer:
         self.python = python
         self.venv = os.path.join(build, "venv")
         self.uv = uv
-        cache = of(dict(app)).cache
+        cache = of(app).cache
         overrides = {**_server_environment(app, python, cache), **overrides}
         self.environment = uv_environment(cache, overrides) if uv else pip_environment(cache, overrides)
         is_package = app["source"]["kind"] == "package"

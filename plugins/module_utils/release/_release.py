@@ -57,7 +57,7 @@ def files(app: App, environment: dict[str, str], build: dict[str, Any], number: 
         "WSGI_SHARED": layout.shared,
         **environment,
     }
-    server = _registry.server(app)
+    server = _registry.server(app["stack"])
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     return {
         "run": "\n".join(
@@ -92,7 +92,7 @@ def digest(app: App, environment: dict[str, str], build: dict[str, Any], host: d
 def describe(app: App, environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
     """A release as it may be shown in a diff: the names of its variables, not their values."""
     names = " ".join(sorted(environment)) or "none"
-    configuration = files(app, environment, build, 0, host)[_registry.server(app).CONFIGURATION]
+    configuration = files(app, environment, build, 0, host)[_registry.server(app["stack"]).CONFIGURATION]
     return f"build: {build['digest']}\nenvironment variables: {names}\n{configuration}"
 
 
@@ -171,9 +171,10 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
             "description": description,
             "build": build,
             "revision": build.get("revision"),
-            "program": _registry.server(app).program(app, build),
+            "program": _registry.server(app["stack"]).program(app, build),
             "stack": app["stack"],
             "drain_timeout": app["drain_timeout"],
+            "idle": app["idle"],
         }
         draft = _draft(app, layout, files(app, environment, build, number, host), note)
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
@@ -293,6 +294,15 @@ def history(layout: _layout.Layout) -> list[tuple[int, str, str]]:
     except FileNotFoundError:
         return []
     return [(int(line[0]), line[1], line[2]) for line in lines if len(line) == 3 and re.fullmatch("[0-9]{1,9}", line[0])]
+
+
+def sleeps(layout: _layout.Layout, slot: str) -> bool:
+    """Whether the release in a slot is started by its first request, and ends when nobody asks for a while.
+
+    The release decides, not the app: a rollback also restores the release's configuration.
+    """
+    with open(os.path.join(layout.slot(slot), "release.json"), encoding="utf-8") as stream:
+        return bool(json.load(stream)["idle"])
 
 
 def linked(path: str) -> int | None:
