@@ -50,7 +50,7 @@ def loads(path: str) -> Completed:
     return run([PROGRAM, "--need-plugin", path, "--version"], user=_embedded_python.USER, timeout=_embedded_python.TIMEOUT)
 
 
-def objection(path: str, core: Core) -> str:
+def problem(path: str, core: Core) -> str:
     """In words, why a plugin must not be loaded into this uWSGI, which does not notice itself; "" if nothing speaks against it.
 
     :param path: a plugin's file; one that is not there is not objected to
