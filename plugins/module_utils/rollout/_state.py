@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _processes, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor import Vassals
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._supervisor import Programs
@@ -20,7 +21,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._health import HealthRequest
 
-MANAGERS: dict[str, type[ProcessManager]] = {"uwsgi": Units, "uwsgi_emperor": Vassals, "gunicorn_supervisor": Programs}
+PROCESS_MANAGERS: dict[str, type[ProcessManager]] = {"systemd": Units, "emperor": Vassals, "supervisor": Programs}
+
+MANAGERS = {name: PROCESS_MANAGERS[stack.process_manager] for name, stack in _registry.STACKS.items()}
 """What runs the slots, by stack. Every app is looked for under all of them, since it may have had another stack before."""
 
 LIVE_CHECK_TIMEOUT = 10
