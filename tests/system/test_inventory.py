@@ -75,4 +75,4 @@ def test_a_mistake_is_refused(tmp_path, apps, sentence):
 
 def test_a_socket_path_that_is_too_long_is_refused(tmp_path):
     told = refuse(tmp_path, [SHOP], wsgi_runtime_directory="/run/" + "x" * 100)
-    assert "bytes, wanted at most 102; shorten wsgi_runtime_directory or the app's name." in told
+    assert "bytes, and at most 102 are possible; shorten wsgi_runtime_directory or the app's name." in told

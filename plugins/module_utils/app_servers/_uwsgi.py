@@ -88,7 +88,7 @@ def plugin_name(python: Mapping[str, Any]) -> str:
     return f"{implementation}{major}{minor}{flags}{place}"
 
 
-def start(app: dict[str, Any], build: Mapping[str, Any], release: str) -> list[str]:
+def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:
     """The lines of a release's ``serve`` that end in its server; ``$1`` is the slot. uWSGI finds the socket that it is handed.
 
     :param release: the release's directory
@@ -129,7 +129,7 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> s
     return "\n".join(["# Managed by wsgi.stack: a release is never changed, a new one is made.", "[uwsgi]", *lines, ""])
 
 
-def _application(app: dict[str, Any]) -> dict[str, Any]:
+def _application(app: App) -> dict[str, Any]:
     if app["mount"] == "/":
         return {"module": app["entry_point"]}
     # With manage-script-name uWSGI itself splits the path in SCRIPT_NAME and PATH_INFO; nginx leaves it alone.

@@ -298,15 +298,6 @@ def history(layout: _layout.Layout) -> list[tuple[int, str, str]]:
     return [(int(line[0]), line[1], line[2]) for line in lines if len(line) == 3 and re.fullmatch("[0-9]{1,9}", line[0])]
 
 
-def sleeps(layout: _layout.Layout, slot: str) -> bool:
-    """Whether the release in a slot is started by its first request, and ends when nobody asks for a while.
-
-    The release decides, not the app: a rollback also restores the release's configuration.
-    """
-    with open(os.path.join(layout.slot(slot), "release.json"), encoding="utf-8") as stream:
-        return bool(json.load(stream)["idle"])
-
-
 def linked(path: str) -> int | None:
     """The number of the release that a link names; None without a link."""
     try:
