@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
 
 CONFIGURATION = "uwsgi.ini"
 
@@ -18,8 +20,9 @@ PROGRAM = "/usr/bin/uwsgi"
 ORIGINS = ("distribution", "venv")
 """Where an app's uWSGI can come from: a package of the distribution, or a requirement in the app's own build."""
 
-# What uWSGI's own build takes notice of if it is there, and what it cannot do without.
-HEADERS = ("libcap-dev", "libpcre2-dev", "libssl-dev", "uuid-dev", "zlib1g-dev")
+HEADERS = ("sys/capability.h", "pcre2.h", "openssl/*", "uuid/*", "zlib.h")
+"""The headers that uWSGI's own build uses if they are there, as ``host._packages.HEADERS`` has them."""
+
 COMPILER = ("gcc", "libc6-dev")
 
 OWN_OPTIONS = frozenset(
@@ -30,22 +33,22 @@ OWN_OPTIONS = frozenset(
 """The options that this collection sets, and that the rollout relies on."""
 
 
-def of_venv(app: Mapping[str, Any]) -> bool:
+def of_venv(app: App) -> bool:
     """Whether the app's server is a uWSGI of its own build."""
     return app["uwsgi_install_from"] == "venv"
 
 
-def program(app: Mapping[str, Any], build: Mapping[str, Any]) -> str:
+def program(app: App, build: Mapping[str, Any]) -> str:
     """The uWSGI that serves a build."""
     return f"{build['path']}/venv/bin/uwsgi" if of_venv(app) else PROGRAM
 
 
-def requirements(app: Mapping[str, Any]) -> list[str]:
+def requirements(app: App) -> list[str]:
     """What the app's build has to contain for its server. A version can be set in the app's own requirements."""
     return ["uwsgi"] if of_venv(app) else []
 
 
-def build_packages(app: Mapping[str, Any]) -> list[str]:
+def build_packages(app: App) -> list[str]:
     """The Debian packages that installing ``requirements`` takes where no index has a wheel, which is the rule.
 
     The headers of a Python that is not the distribution's are where its installation put them.
@@ -53,7 +56,7 @@ def build_packages(app: Mapping[str, Any]) -> list[str]:
     if not of_venv(app):
         return []
     python = re.fullmatch(r"(?:/usr/bin/)?(python3(?:\.\d+)?)", app["python"])
-    return [*COMPILER, *HEADERS, *([f"lib{python[1]}-dev"] if python else [])]
+    return [*COMPILER, *(_packages.HEADERS[header] for header in HEADERS), *([f"lib{python[1]}-dev"] if python else [])]
 
 
 def linker_flags(python: Mapping[str, Any]) -> str:
@@ -85,7 +88,7 @@ def plugin_name(python: Mapping[str, Any]) -> str:
     return f"{implementation}{major}{minor}{flags}{place}"
 
 
-def start(app: dict[str, Any], build: Mapping[str, Any], release: str) -> list[str]:
+def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:
     """The lines of a release's ``serve`` that end in its server; ``$1`` is the slot. uWSGI finds the socket that it is handed.
 
     :param release: the release's directory
@@ -93,7 +96,7 @@ def start(app: dict[str, Any], build: Mapping[str, Any], release: str) -> list[s
     return [f"exec {release}/run {program(app, build)} --ini {release}/{CONFIGURATION}"]
 
 
-def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str, int]) -> str:
+def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> str:
     """The configuration of one release, without the socket, which belongs to the slot.
 
     :param app: a resolved app
@@ -126,7 +129,7 @@ def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str,
     return "\n".join(["# Managed by wsgi.stack: a release is never changed, a new one is made.", "[uwsgi]", *lines, ""])
 
 
-def _application(app: dict[str, Any]) -> dict[str, Any]:
+def _application(app: App) -> dict[str, Any]:
     if app["mount"] == "/":
         return {"module": app["entry_point"]}
     # With manage-script-name uWSGI itself splits the path in SCRIPT_NAME and PATH_INFO; nginx leaves it alone.

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Apps that want the same URLs or the same ports."""
+"""Conflicts between apps: the same URLs, the same ports, or different TLS settings on one domain."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 
 
-def check_conflicts(apps: Sequence[dict[str, Any]], http_ports: Sequence[int] = ()) -> None:
-    """Refuse two apps that want the same; an app without domains has those of every name that nobody else has.
+def check_conflicts(apps: Sequence[App], http_ports: Sequence[int] = ()) -> None:
+    """Refuse two apps that use the same URL or port. An app without domains serves every domain that no other app has.
 
     :param apps: resolved apps
     :param http_ports: nginx's ports for HTTP
@@ -21,7 +22,7 @@ def check_conflicts(apps: Sequence[dict[str, Any]], http_ports: Sequence[int] = 
     _check_ports(apps, http_ports)
 
 
-def _check_urls(apps: Sequence[dict[str, Any]]) -> None:
+def _check_urls(apps: Sequence[App]) -> None:
     mounts: dict[tuple[str, str], str] = {}
     statics: dict[tuple[str, str], str] = {}
     canonical: dict[str, tuple[str, str | None]] = {}
@@ -32,53 +33,53 @@ def _check_urls(apps: Sequence[dict[str, Any]]) -> None:
             owner = mounts.setdefault((domain, app["mount"]), app["name"])
             if owner != app["name"]:
                 raise InventoryError(
-                    f"{who}: mount: found {app['mount']} on {where}, which app {owner} has already;"
-                    " change the mount or the domains of one."
+                    f"{who}: mount: {app['mount']} on {where} is already used by app {owner};"
+                    " change the mount or the domains of one of them."
                 )
             first, wanted = canonical.setdefault(domain, (app["name"], app["canonical_domain"]))
             if wanted != app["canonical_domain"]:
                 raise InventoryError(
-                    f"{who}: canonical_domain: found {app['canonical_domain']}, but app {first} on the same domain {where}"
-                    f" has {wanted}; give both the same."
+                    f"{who}: canonical_domain: {app['canonical_domain']} differs from app {first}'s {wanted} on the same"
+                    f" domain {where}; set the same for both."
                 )
             for static in app["static"]:
                 owner = statics.setdefault((domain, static["url"]), app["name"])
                 if owner != app["name"]:
                     raise InventoryError(
-                        f"{who}: static: found the URL {static['url']} on {where}, which app {owner} has already; change one."
+                        f"{who}: static: the URL {static['url']} on {where} is already used by app {owner}; change one of them."
                     )
     for (domain, mount), name in mounts.items():
         for (where, url), owner in statics.items():
             if where == domain and owner != name and (mount.rstrip("/") + "/").startswith(url):
                 raise InventoryError(
-                    f"app {name}: mount: found {mount}, which is inside the static URL {url} of app {owner}"
+                    f"app {name}: mount: {mount} is inside the static URL {url} of app {owner}"
                     f" on {domain or 'any domain'}; change one of the two."
                 )
 
 
-def _check_tls(apps: Sequence[dict[str, Any]]) -> None:
+def _check_tls(apps: Sequence[App]) -> None:
     """On a domain there is one certificate, and on a port one choice of protocols."""
-    domains: dict[str, tuple[str, dict[str, Any]]] = {}
+    domains: dict[str, tuple[str, Mapping[str, Any]]] = {}
     profiles: dict[int, tuple[str, str]] = {}
     for app in apps:
-        tls = app["tls"]
+        tls: Mapping[str, Any] = app["tls"]
         for domain in app["domains"] or [""]:
             first, wanted = domains.setdefault(domain, (app["name"], tls))
             for key in [key for key in tls if tls[key] != wanted[key]][:1]:
                 raise InventoryError(
-                    f"app {app['name']}: tls.{key}: found {tls[key]}, but app {first} on"
-                    f" {f'the same domain {domain}' if domain else 'any domain, too,'} has {wanted[key]}; give both the same."
+                    f"app {app['name']}: tls.{key}: {tls[key]} differs from app {first}'s {wanted[key]} on"
+                    f" {f'the same domain {domain}' if domain else 'any domain'}; set the same for both."
                 )
         if tls["mode"] != "none":
             first, profile = profiles.setdefault(tls["port"], (app["name"], tls["profile"]))
             if profile != tls["profile"]:
                 raise InventoryError(
-                    f"app {app['name']}: tls.profile: found {tls['profile']}, but app {first} on the same port {tls['port']} has"
-                    f" {profile}, and nginx settles on a protocol before it knows the name; give both the same."
+                    f"app {app['name']}: tls.profile: {tls['profile']} differs from app {first}'s {profile} on the same port"
+                    f" {tls['port']}, where nginx negotiates the protocol before it knows the domain; set the same for both."
                 )
 
 
-def _check_ports(apps: Sequence[dict[str, Any]], http_ports: Sequence[int]) -> None:
+def _check_ports(apps: Sequence[App], http_ports: Sequence[int]) -> None:
     """Only nginx's ports for visitors are shared: those for HTTP, and one for TLS by any number of apps."""
     taken = dict.fromkeys(http_ports, "nginx's for HTTP (nginx_http_ports)")
     for app in apps:
@@ -88,14 +89,14 @@ def _check_ports(apps: Sequence[dict[str, Any]], http_ports: Sequence[int]) -> N
             if not what.endswith("(tls.port)"):
                 raise _taken(app, "tls.port", port, what)
     for app in apps:
-        bind = app["bind"] and int(app["bind"].rpartition(":")[2])
-        for key, port in (("preview_port", app["preview_port"]), ("bind", bind)):
-            if port:
+        bind = int(app["bind"].rpartition(":")[2]) if app["bind"] else None
+        for key, wanted in (("preview_port", app["preview_port"]), ("bind", bind)):
+            if wanted:
                 mine = f"app {app['name']}'s ({key})"
-                what = taken.setdefault(port, mine)
+                what = taken.setdefault(wanted, mine)
                 if what != mine:
-                    raise _taken(app, key, port, what)
+                    raise _taken(app, key, wanted, what)
 
 
-def _taken(app: dict[str, Any], key: str, port: int, what: str) -> InventoryError:
-    return InventoryError(f"app {app['name']}: {key}: found port {port}, which is {what} already; choose another one.")
+def _taken(app: App, key: str, port: int, what: str) -> InventoryError:
+    return InventoryError(f"app {app['name']}: {key}: port {port} is already {what}; choose another one.")

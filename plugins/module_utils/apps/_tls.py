@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import Schema, boolean, integer, one_of, shown, text
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command
@@ -42,13 +43,12 @@ def check(tls: Mapping[str, Any], domains: Sequence[str]) -> None:
             raise InventoryError(f"tls.{key}: needs mode files, and mode is {tls['mode']}; remove it, or set that mode.")
     if tls["mode"] == "certbot" and not domains:
         raise InventoryError(
-            "tls.mode: found certbot without domains, wanted names that a certificate can be for; add domains, or choose"
-            " self_signed."
+            "tls.mode: certbot needs domains to request a certificate for; add domains, or set mode: self_signed."
         )
     if tls["hsts"] and (tls["mode"] == "none" or not tls["redirect"] or tls["port"] != 443):
         raise InventoryError(
-            f"tls.hsts: found {tls['hsts']}, wanted only with TLS on port 443 and a redirect to it, since browsers take no other"
-            " way from then on; remove it, or what is in its way of mode, port and redirect."
+            f"tls.hsts: {tls['hsts']} needs TLS on port 443 with redirect enabled; remove hsts, or set tls.port: 443 and"
+            " tls.redirect: true."
         )
 
 
@@ -64,7 +64,7 @@ def place(tls: Mapping[str, Any], base_directory: str | None = None) -> dict[str
     return {**tls, **paths}
 
 
-def check_wildcards(app: Mapping[str, Any], options: Sequence[str]) -> None:
+def check_wildcards(app: App, options: Sequence[str]) -> None:
     """Refuse a name of an app's that certbot cannot get a certificate for. Pure.
 
     :raises InventoryError: there is one, or the options cannot be read
@@ -72,12 +72,12 @@ def check_wildcards(app: Mapping[str, Any], options: Sequence[str]) -> None:
     if app["tls"]["mode"] != "certbot":
         return
     try:
-        found = _command.way(options)
+        found = _command.authenticator(options)
     except ValueError as error:
         raise InventoryError(f"certbot_options: they cannot be read: {error}; write each as in a shell.") from None
     wildcards = [domain for domain in app["domains"] if domain.startswith("*.")]
     if wildcards and found in _command.OVER_HTTP:
         raise InventoryError(
-            f"app {app['name']}: tls.mode: found certbot with the domain {wildcards[0]}, which a CA only certifies by way of DNS;"
+            f"app {app['name']}: tls.mode: certbot is set for the domain {wildcards[0]}, which a CA only certifies by way of DNS;"
             " give certbot_options such a way, or choose another mode."
         )

@@ -12,12 +12,13 @@ import shutil
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any, Callable, cast
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _git, _interpreter, _uv
-from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import Order, make, read_stamp, unpublished
+from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import BuildSpec, make, read_stamp, unpublished
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import additions
 from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import redactor
 
@@ -29,7 +30,7 @@ ASK_AT_ONCE = 16
 
 
 @dataclass
-class Request:
+class BuildRequest:
     """One call: what is asked for, for all apps.
 
     :param secrets: as ``apps._resolve.read_secrets`` gives them
@@ -46,14 +47,14 @@ class Request:
     check_mode: bool
     interpreters: _interpreter.Prober = field(default_factory=_interpreter.Prober)
 
-    def of(self, app: Mapping[str, Any]) -> Mapping[str, Any]:
+    def of(self, app: App) -> Mapping[str, Any]:
         """The app's secrets."""
         return self.secrets.get(app["name"], {})
 
-    def guard(self, work: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+    def guard(self, work: Callable[[App], Any]) -> Callable[[App], Any]:
         """``work`` that fails for its app only, whatever happens, and that says nothing secret when it does."""
 
-        def guarded(app: Mapping[str, Any]) -> Any:
+        def guarded(app: App) -> Any:
             redact = redactor([*(self.of(app).get("build_environment") or {}).values(), self.of(app).get("deploy_key") or ""])
             try:
                 return work(app)
@@ -67,10 +68,10 @@ class Request:
 
 
 @dataclass
-class Plan:
+class BuildPlan:
     """What one app has, and what it is to have. Without a digest: unknown, in check mode on a host that is not ready."""
 
-    app: Mapping[str, Any]
+    app: App
     python: dict[str, Any] | None = None
     revision: str | None = None
     digest: str | None = None
@@ -80,7 +81,7 @@ class Plan:
 
     @property
     def layout(self) -> _layout.Layout:
-        return _layout.of(dict(self.app))
+        return _layout.of(self.app)
 
     def result(self) -> dict[str, Any]:
         return {
@@ -92,7 +93,7 @@ class Plan:
         }
 
 
-def build(apps: Sequence[Mapping[str, Any]], request: Request) -> dict[str, Any]:
+def build(apps: Sequence[App], request: BuildRequest) -> dict[str, Any]:
     """Make the builds that are missing.
 
     :returns: the module's result, or ``needed`` alone: the apps whose directories have to be sent first, with nothing done yet
@@ -119,10 +120,10 @@ def build(apps: Sequence[Mapping[str, Any]], request: Request) -> dict[str, Any]
     }
 
 
-def plan(app: Mapping[str, Any], request: Request) -> Plan:
+def plan(app: App, request: BuildRequest) -> BuildPlan:
     """Find out what an app's build is made of, and whether it is there; nothing is changed."""
     _check_account(app, request.check_mode)
-    planned = Plan(app)
+    planned = BuildPlan(app)
     planned.before = _present(planned.layout)
     try:
         planned.python = request.interpreters.probe(app["python"], app["user"])
@@ -137,7 +138,7 @@ def plan(app: Mapping[str, Any], request: Request) -> Plan:
     return planned
 
 
-def digest(app: Mapping[str, Any], revision: str, python: Mapping[str, Any], installer: str) -> str:
+def digest(app: App, revision: str, python: Mapping[str, Any], installer: str) -> str:
     """The name of a build: the same ingredients, the same name.
 
     What only says how to get them is not in it (a changed password must not make every build anew), nor is anything that a
@@ -156,35 +157,36 @@ def digest(app: Mapping[str, Any], revision: str, python: Mapping[str, Any], ins
     return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()[:16]
 
 
-def _check_account(app: Mapping[str, Any], check_mode: bool) -> None:
+def _check_account(app: App, check_mode: bool) -> None:
     user, home = app["user"], app["directory"]
     try:
         account = pwd.getpwnam(user)
     except KeyError:
         if check_mode:
             return
-        cause = f"there is no user {user}, wanted one with the home {home}; the role wsgi.stack.app makes it."
+        cause = f"there is no user {user}; the role wsgi.stack.app creates it, with the home {home}."
         raise StackError("user", cause) from None
     if account.pw_dir != home:
         fix = "it is somebody else's, so give the app another name"
-        raise StackError("user", f"the user {user} has the home {account.pw_dir}, wanted {home}; {fix}.")
+        raise StackError("user", f"the user {user} has the home {account.pw_dir} and not {home}; {fix}.")
 
 
-def _revision(app: Mapping[str, Any], request: Request) -> str | None:
+def _revision(app: App, request: BuildRequest) -> str | None:
     source = app["source"]
     if source["kind"] == "package":
-        return redactor()(source["package"])
+        return redactor()(str(source["package"]))
     if source["kind"] == "directory":
         found = request.directories[app["name"]]
         if "error" in found:
             raise StackError("source", f"{found['error']} on the controller; make it readable or exclude it.")
         return found["digest"]
-    if _git.COMMIT.fullmatch(source["version"]):
-        return source["version"]
+    version = str(source["version"])
+    if _git.COMMIT.fullmatch(version):
+        return version
     if request.check_mode and not (shutil.which("git") and shutil.which("ssh")):
         return None  # not installed yet
     with _git.access(source, request.of(app).get("deploy_key")) as repository:
-        return repository.resolve(source["version"])
+        return repository.resolve(version)
 
 
 def _present(layout: _layout.Layout) -> dict[str, Any]:
@@ -198,28 +200,28 @@ def _present(layout: _layout.Layout) -> dict[str, Any]:
     return {key: stamp.get(key) for key in ("digest", "revision", "python")} if stamp else {}
 
 
-def _make(wanted: Sequence[Plan], request: Request) -> tuple[dict[str, bool], list[dict[str, Any]]]:
+def _make(wanted: Sequence[BuildPlan], request: BuildRequest) -> tuple[dict[str, bool], list[dict[str, Any]]]:
     plans = {planned.app["name"]: planned for planned in wanted}
     uv, failures = None, []
     missing = [name for name, planned in plans.items() if planned.stamp is None]
     if missing and request.installer == "uv":
         try:
-            uv = request.guard(lambda _app: _uv.ensure(request.uv_version))({"name": ""})
+            uv = request.guard(lambda _app: _uv.ensure(request.uv_version))(cast("App", {"name": ""}))
         except StackError as failure:
             failures = [failure.result(name) for name in missing]
 
-    def work(app: Mapping[str, Any]) -> bool:
+    def work(app: App) -> bool:
         planned = plans[app["name"]]
         archive = request.directories.get(app["name"], {}).get("archive")
-        order = Order(app, planned.digest or "", planned.revision or "", planned.python or {}, request.of(app), archive, uv)
-        return make(order)
+        spec = BuildSpec(app, planned.digest or "", planned.revision or "", planned.python or {}, request.of(app), archive, uv)
+        return make(spec)
 
     possible = [planned.app for planned in wanted if not (failures and planned.stamp is None)]
     done, failed = for_each_app(possible, request.guard(work), request.jobs)
     return done, failures + failed
 
 
-def _diff(plans: Iterable[Plan]) -> dict[str, Any]:
+def _diff(plans: Iterable[BuildPlan]) -> dict[str, Any]:
     before, after = {}, {}
     for planned in plans:
         name = planned.app["name"]

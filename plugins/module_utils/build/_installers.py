@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import of
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
@@ -56,7 +57,7 @@ class Choice:
     requirements: tuple[str, ...] = field(default=())
 
 
-def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
+def choose(app: App, source: str, installer: str) -> Choice:
     """Decide by the app's keys and by the files that its source has.
 
     ``requirements`` name what they name. Without them: ``uv.lock`` if the installer is uv, else ``requirements.txt``, both in
@@ -68,9 +69,9 @@ def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
             fix = "remove requirements, or list what is needed in packages"
             raise StackError(
                 "source",
-                f"requirements: found {app['requirements'][0]} beside source.package, which has no files of its own; {fix}.",
+                f"requirements: {app['requirements'][0]} is a file of the source, and source.package has none; {fix}.",
             )
-        return Choice(requirements=(app["source"]["package"], *additions(app)))
+        return Choice(requirements=(str(app["source"]["package"]), *additions(app)))
     directory = os.path.join(source, app["working_directory"])
     if not os.path.isdir(directory):
         raise StackError("source", f"working_directory: the source has no directory {app['working_directory']}; correct it.")
@@ -96,9 +97,9 @@ def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
     return Choice(files=files, directories=directories, project=project, requirements=packages)
 
 
-def additions(app: Mapping[str, Any]) -> tuple[str, ...]:
+def additions(app: App) -> tuple[str, ...]:
     """Requirements beside those of the source: ``packages``, and what the app's server needs in the build."""
-    return (*app["packages"], *_registry.server(app).requirements(app))
+    return (*app["packages"], *_registry.server(app["stack"]).requirements(app))
 
 
 def project_kind(directory: str) -> str:
@@ -128,7 +129,7 @@ class Installer:
 
     def __init__(
         self,
-        app: Mapping[str, Any],
+        app: App,
         python: Mapping[str, Any],
         build: str,
         overrides: Mapping[str, str],
@@ -138,7 +139,7 @@ class Installer:
         self.python = python
         self.venv = os.path.join(build, "venv")
         self.uv = uv
-        cache = of(dict(app)).cache
+        cache = of(app).cache
         overrides = {**_server_environment(app, python, cache), **overrides}
         self.environment = uv_environment(cache, overrides) if uv else pip_environment(cache, overrides)
         is_package = app["source"]["kind"] == "package"
@@ -153,7 +154,7 @@ class Installer:
     def _install_with_uv(self, uv: str, choice: Choice) -> str:
         python = os.path.join(self.venv, "bin/python")
         if self._lacks_distutils():
-            with self._borrowed_distutils(uv):
+            with self._temporary_distutils(uv):
                 return self._fill_with_uv(uv, python, choice)
         log = self._run(
             [uv, "venv", "--no-project", "--prompt", self.app["name"], "--python", self.python["executable"], self.venv]
@@ -178,18 +179,18 @@ class Installer:
         return version < (3, 10) and run(asked, user=self.app["user"], timeout=TIMEOUT).code != 0
 
     @contextlib.contextmanager
-    def _borrowed_distutils(self, uv: str) -> Iterator[None]:
+    def _temporary_distutils(self, uv: str) -> Iterator[None]:
         """A virtual environment that has distutils, until all is installed."""
         version = ".".join(self.python["version"].split(".")[:2])
-        lender = os.path.join(self.venv, ".setuptools")
-        hook = os.path.join(self.venv, "lib", f"python{version}", "site-packages", "_borrowed_distutils.pth")
+        copy = os.path.join(self.venv, ".setuptools")
+        hook = os.path.join(self.venv, "lib", f"python{version}", "site-packages", "_temporary_distutils.pth")
         self._run([self.python["executable"], "-m", "venv", "--without-pip", "--prompt", self.app["name"], self.venv])
-        options = ["--system", "--no-deps", "--python-version", version, "--target", lender]
+        options = ["--system", "--no-deps", "--python-version", version, "--target", copy]
         self._run([uv, "pip", "install", *options, "setuptools"])
-        line = f"import sys; sys.path.insert(0, {lender!r}); import setuptools"
+        line = f"import sys; sys.path.insert(0, {copy!r}); import setuptools"
         self._run(["sh", "-c", 'printf "%s\\n" "$1" >"$2"', "sh", line, hook])
         yield
-        self._run(["rm", "-r", lender, hook])
+        self._run(["rm", "-r", copy, hook])
 
     def _install_with_pip(self, choice: Choice) -> str:
         log = self._run([self.python["executable"], "-m", "venv", "--prompt", self.app["name"], self.venv])
@@ -216,7 +217,7 @@ class Installer:
         return completed.output
 
 
-def _server_environment(app: Mapping[str, Any], python: Mapping[str, Any], cache: str) -> dict[str, str]:
+def _server_environment(app: App, python: Mapping[str, Any], cache: str) -> dict[str, str]:
     """What a uWSGI needs that is compiled in the build: it is linked with this very interpreter's libpython.
 
     Installers keep what they compiled, and do not tell two interpreters of one version apart.
@@ -253,10 +254,15 @@ CAUSES = (
     (r"\(from versions: none\)\nERROR: (No matching distribution found for .*)", INDEX),
     (r"^ERROR: (No matching distribution found for .*)", REQUIREMENT),
     (r"^\s*(?:error:|\u00d7) (No solution found when resolving dependencies.*(?:\n +\S.*)*)", REQUIREMENT),
-    (r"(\S.*)\n\s*\[end of output\]", LOG),  # the last line of what pip called
-    (r"^  cause: Call to .* failed .*\n(?:(?: {9}.*)?\n)* {9}(\S.*)", LOG),  # the same of uv
+)
+# What pip and uv say of other errors. If a build backend failed, the cause is in what that printed.
+GENERAL = (
     (r"^\s*(?:error:|\u00d7) (.*(?:\n  cause: .*(?:\n {9}\S.*)*)*)", LOG),
     (r"^ERROR: (?!Ignored the following)(.*)", LOG),
+)
+# What a build backend printed, as pip and as uv quote it.
+BACKEND_OUTPUT = re.compile(
+    r" lines of output\]\n((?s:.*?))\n\s*\[end of output\]|^  cause: Call to .* failed .*\n((?:(?: {9}.*)?\n)+)", re.MULTILINE
 )
 BUILDING = r"(?:Failed (?:to|to download and) build `|Building wheel for |Failed building wheel for )([^`@\s]+)"
 CONCLUSION = ", we can conclude that your requirements are unsatisfiable"
@@ -267,11 +273,12 @@ def cause(completed: Completed, version: str) -> str:
     if "ensurepip is not" in completed.output or "No module named venv" in completed.output:
         package = "python" + ".".join(version.split(".")[:2]) + "-venv"
         return f"this Python has no ensurepip, which pip needs; add {package} to system_packages, or set app_installer: uv."
-    reason, fix = completed.last_line, LOG
-    for pattern, known_cure in CAUSES:
+    backend = BACKEND_OUTPUT.search(completed.output)
+    reason, fix = decisive_line((backend and (backend[1] or backend[2])) or completed.output) or completed.last_line, LOG
+    for pattern, known_fix in CAUSES if backend else CAUSES + GENERAL:
         found = re.search(pattern, completed.output, re.MULTILINE)
         if found:
-            reason, fix = re.sub(r":?\s*\n\s*(?:cause:|[\u2500-\u257f\u25b6]+) ", ": ", found[1]), known_cure
+            reason, fix = re.sub(r":?\s*\n\s*(?:cause:|[\u2500-\u257f\u25b6]+) ", ": ", found[1]), known_fix
             break
     reason = " ".join(reason.split()).replace(CONCLUSION, "").rstrip(".")
     building = re.search(BUILDING, completed.output)

@@ -79,12 +79,14 @@ def probe(python: str, user: str) -> dict[str, Any]:
         raise StackError("python", cause, completed.output) from None
     if version < OLDEST:
         wanted = ".".join(map(str, OLDEST))
-        raise StackError("python", f"{python} is Python {found['version']}, wanted {wanted} or later; name another interpreter.")
+        raise StackError(
+            "python", f"{python} is Python {found['version']}, and {wanted} or later is needed; name another interpreter."
+        )
     return found
 
 
 class Prober:
-    """Asks an interpreter once, however many apps have it, unless its answer may depend on who asks."""
+    """Probes each interpreter once for all apps that use it, unless the answer may depend on the user."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,50 +1,41 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The process behind a socket: what it runs, since when, and whether it still is what the files on the disk say."""
+"""The process behind a socket: its program, start time, Python, virtual environment, plugins and configuration."""
 
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import re
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _server_options, _units
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _newer_files, _server_options
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _file, _uwsgi_binary
 
-MARGIN = 0.5
-"""Seconds by which a file has to be newer than a process: the clocks of the two differ a little."""
-
-CODE_FILES = 20000
-CODE_SECONDS = 4.0
-"""How much code is looked through at most, and for how long."""
-
-NOT_CODE = {"node_modules", "site-packages", "__pycache__", "media", "static", "staticfiles", "uploads"}
-TOO_HIGH = 2
-"""A directory of fewer components, such as ``/srv``, has more in it than one app."""
-
 
 @dataclass(frozen=True)
-class Process:
-    """The server of an app, or one that would be started.
+class ServerProcess:
+    """The server of an app, running or as configured.
 
-    :ivar pid: its main process, 0 if it does not run
-    :ivar started: when that began, in seconds since the epoch
-    :ivar working: when the oldest of its workers began; workers are made anew when a server is reloaded
-    :ivar python: the language version in its memory, or that its plugin is linked with: ``3.11``
-    :ivar environment: the virtual environment, "" without one
-    :ivar made_for: the version of Python that this was made for
-    :ivar plugins: the files of uWSGI's plugins
-    :ivar newer: files that are newer than the process, each with its kind (``configuration``, ``code``, ``packages``) and time
+    :ivar pid: the main process, 0 if it does not run
+    :ivar kind: ``uwsgi``, ``gunicorn`` or the name of another program
+    :ivar started: start of the main process, seconds since the epoch
+    :ivar working: start of the oldest worker; a reload starts new workers
+    :ivar python: ``3.11``: the version loaded into the process, or linked into its plugin
+    :ivar environment: path of the virtual environment, "" without one
+    :ivar made_for: the Python version that the virtual environment was created for
+    :ivar plugins: files of uWSGI's plugins
+    :ivar dangling: the missing target of the virtual environment's interpreter, "" if it is there
+    :ivar backlog: the configured size of the listen queue, 0 for the default
+    :ivar files: configuration files
+    :ivar replaced: programs and libraries replaced on disk since the start, as by an upgrade
+    :ivar newer: files newer than the process: kind (``configuration``, ``code``, ``packages``), path, time
     """
 
     pid: int = 0
@@ -71,7 +62,7 @@ class Process:
 
     @property
     def name(self) -> str:
-        """The process in words."""
+        """The process as messages name it."""
         return f"{self.kind} (process {self.pid})" if self.pid else self.unit or self.program or self.kind
 
     def result(self) -> dict[str, Any]:
@@ -92,12 +83,13 @@ class Process:
 
 
 @dataclass
-class Host:
-    """What is looked up once for all processes.
+class HostFacts:
+    """Facts that are read once for all processes.
 
-    :ivar links: see ``_descriptors.look``
     :ivar everybody: see ``host._processes.all_processes``
-    :ivar core: the installed uWSGI, none if there is none
+    :ivar links: see ``_descriptors.look``
+    :ivar core: the installed uWSGI, None without one
+    :ivar lines: command lines by process id
     """
 
     everybody: dict[_processes.Process, int]
@@ -107,7 +99,7 @@ class Host:
 
 
 def core() -> _uwsgi_binary.Core | None:
-    """The installed uWSGI."""
+    """The installed uWSGI, None without one."""
     if not os.path.exists(_uwsgi.PROGRAM):
         return None
     try:
@@ -117,22 +109,23 @@ def core() -> _uwsgi_binary.Core | None:
 
 
 def main_of(pids: Iterable[int], everybody: Mapping[_processes.Process, int]) -> int:
-    """The process that started the others of those that have a socket open, 0 if only systemd has it. Pure."""
+    """The main process among those that have a socket open, 0 if only systemd has it. Pure."""
     members = {pid for pid in pids if pid > 1}
     parents = {process[0]: parent for process, parent in everybody.items()}
     heads = [pid for pid in members if parents.get(pid) not in members]
     return min(heads, default=0)
 
 
-def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) -> Process:
-    """A process that runs.
+def running(pid: int, host: HostFacts, unit: Mapping[str, str], unit_directory: str) -> ServerProcess:
+    """Examine a running server.
 
-    :param unit: the properties of its unit
-    :param unit_directory: where the command of its unit or program was started
+    :param pid: its main process
+    :param unit: properties of its systemd unit
+    :param unit_directory: working directory of its unit or supervisor program
     """
     status = _texts(pid, "status")
     if not status:
-        return Process()
+        return ServerProcess()
     family = sorted(_processes.with_descendants(pid, host.everybody), key=lambda process: process[1])
     children = [process[0] for process in family if process[0] != pid]
     starts = [_processes.started(child) for child in children]
@@ -147,9 +140,10 @@ def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) 
     environment = _environment(options, words, environ, maps, base)
     mapped = tuple(sorted(set(re.findall(r"(/\S+_plugin\.so)$", maps, re.MULTILINE))))
     code = options.last("chdir", "chdir2") or where
+    code_directory = code if code.startswith("/") else where
     identity = _user(pid)
     workers = {_user(child) for child in children} - {identity, ""}
-    return Process(
+    return ServerProcess(
         pid=pid,
         kind=options.server or "process",
         command=" ".join(words).strip(),
@@ -161,7 +155,7 @@ def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) 
         python=python_in(maps),
         environment=environment,
         made_for=_made_for(environment),
-        directory=code if code.startswith("/") else where,
+        directory=code_directory,
         plugins=mapped,
         missing_plugins=tuple(name for name in _plugins(options, host.core)[1] if not _mapped(name, mapped)),
         unfit_plugins=_unfit(mapped, host.core),
@@ -169,18 +163,20 @@ def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) 
         backlog=options.backlog(),
         files=tuple(options.files),
         replaced=tuple(_processes.replaced_in(maps)),
-        newer=tuple(_newer(started, working, options.files, unit, code if code.startswith("/") else where, environment)),
+        newer=tuple(
+            _newer_files.newer(started, working, options.files, unit, code if code.startswith("/") else where, environment)
+        ),
         log=_log(pid, host, options, base),
     )
 
 
-def configured(words: list[str], directory: str, host: Host, unit: str = "", program: str = "") -> Process:
-    """A server that does not run, after the command that would start it."""
+def configured(words: list[str], directory: str, host: HostFacts, unit: str = "", program: str = "") -> ServerProcess:
+    """Examine a server that does not run, by the command that would start it."""
     options = _server_options.read(words, directory)
     environment = _environment(options, words, {}, "", directory)
     plugins, missing = _plugins(options, host.core)
     linked = [version for version in map(linked_python, plugins) if version]
-    return Process(
+    return ServerProcess(
         kind=options.server,
         command=" ".join(words),
         unit=unit,
@@ -199,74 +195,8 @@ def configured(words: list[str], directory: str, host: Host, unit: str = "", pro
     )
 
 
-def judge(process: Process, address: str, served: bool, limit: int, restart: str) -> list[Finding]:
-    """What is wrong with a server. Pure.
-
-    :param address: what it listens on
-    :param served: whether it answers there
-    :param limit: net.core.somaxconn
-    :param restart: the command that starts it anew
-    """
-    severity = WARNING if served else BROKEN
-    found = []
-    if process.environment and process.python and process.made_for:
-        if process.made_for.split(".")[:2] != process.python.split(".")[:2]:
-            summary = (
-                f"{process.name} runs Python {process.python}, and its virtual environment {process.environment} was made for "
-                f"Python {process.made_for}: no package of it is found."
-            )
-            evidence = (f"{process.environment}/pyvenv.cfg: {process.made_for}", *process.plugins, *process.files)
-            fix = f"make the virtual environment anew with Python {process.python}, or {_other(process)}; then: {restart}"
-            found.append(Finding(severity, "python_mismatch", summary, evidence, fix))
-    if process.dangling:
-        summary = f"The virtual environment {process.environment} has lost its interpreter: {process.dangling} does not exist."
-        fix = f"install that Python again, or make the virtual environment anew; then: {restart}"
-        found.append(Finding(severity, "venv_broken", summary, (process.dangling,), fix))
-    for name in process.missing_plugins:
-        summary = f"{process.name} is to load uWSGI's plugin {name}, which is not installed."
-        fix = f"install the Debian package of the plugin (apt-cache search uwsgi-plugin), or build it; then: {restart}"
-        found.append(Finding(severity, "plugin_missing", summary, process.files, fix))
-    for objection in process.unfit_plugins:
-        fix = f"let the module wsgi.stack.uwsgi_plugin make one that fits, or reinstall its Debian package; then: {restart}"
-        found.append(Finding(severity, "plugin_unfit", f"{objection}.", process.plugins, fix))
-    if process.backlog > limit > 0:
-        summary = (
-            f"{process.name} asks for a listen queue of {process.backlog}, and the kernel allows {limit} (net.core.somaxconn)."
-        )
-        fix = f"{_findings.allow_backlog(process.backlog)} && {restart}"
-        found.append(Finding(severity, "backlog_over_somaxconn", summary, process.files, fix))
-    return [*found, *_judge_age(process, address, restart)]
-
-
-def _other(process: Process) -> str:
-    if process.kind == "uwsgi":
-        version = process.made_for.split(".")[:2]
-        return f"have uWSGI load the plugin of Python {'.'.join(version)} (plugins = python{''.join(version)})"
-    return f"start it with Python {process.made_for}"
-
-
-def _judge_age(process: Process, address: str, restart: str) -> list[Finding]:
-    found = []
-    if process.replaced:
-        summary = f"{process.name}, which listens on {address}, runs programs that have been replaced since it started."
-        found.append(Finding(WARNING, "older_than_program", summary, process.replaced, restart))
-    words = {
-        "configuration": ("older_than_configuration", "its configuration was changed after that"),
-        "code": ("older_than_code", "its code was changed after that"),
-        "packages": ("older_than_packages", "packages of its virtual environment were changed after that"),
-    }
-    for kind, (code, what) in words.items():
-        files = [(path, when) for found_kind, path, when in process.newer if found_kind == kind]
-        if files:
-            began = process.started if kind == "configuration" else process.working
-            summary = f"{process.name}, which listens on {address}, runs since {_findings.moment(began)}, and {what}."
-            evidence = tuple(f"{path}: {_findings.moment(when)}" for path, when in files)
-            found.append(Finding(WARNING, code, summary, evidence, restart))
-    return found
-
-
 def python_in(maps: str) -> str:
-    """The language version of the Python in a process's memory, from the text of /proc/PID/maps; "" without any. Pure."""
+    """The Python version loaded into a process, from the text of /proc/PID/maps; "" without Python. Pure."""
     patterns = (r"/libpython(\d+\.\d+)[^/]*$", r"/python(\d+\.\d+)(?: \(deleted\))?$", r"/python(\d+\.\d+)/lib-dynload/")
     for pattern in patterns:
         match = re.search(pattern, maps, re.MULTILINE)
@@ -276,66 +206,11 @@ def python_in(maps: str) -> str:
 
 
 def linked_python(path: str) -> str:
-    """The language version of the libpython that a plugin is linked with, by the name in the file; "" without any."""
+    """The version of libpython that a plugin is linked with, from the library name in the file; "" without one."""
     with contextlib.suppress(OSError), open(path, "rb") as stream:
         match = re.search(rb"\0libpython(\d+\.\d+)[\w.]*\.so", stream.read())
         return match[1].decode() if match else ""
     return ""
-
-
-def newest(directory: str) -> list[tuple[str, float]]:
-    """The Python files of an app that were changed last, the latest first, at most three; not those of environments in it."""
-    parts = [part for part in os.path.realpath(directory).split("/") if part]
-    if len(parts) < TOO_HIGH or not os.path.isdir(directory):
-        return []
-    deadline, seen = time.monotonic() + CODE_SECONDS, 0
-    found: list[tuple[str, float]] = []
-    for top, names, files in os.walk(directory):
-        names[:] = [name for name in names if name not in NOT_CODE and not name.startswith(".") and not _own_tree(top, name)]
-        seen += len(files) + 1
-        if seen > CODE_FILES or time.monotonic() > deadline:
-            break
-        for file in files:
-            if file.endswith(".py"):
-                with contextlib.suppress(OSError):
-                    found.append((os.path.join(top, file), os.stat(os.path.join(top, file)).st_mtime))
-    return sorted(found, key=lambda pair: pair[1], reverse=True)[:3]
-
-
-def _own_tree(top: str, name: str) -> bool:
-    return os.path.exists(os.path.join(top, name, "pyvenv.cfg")) or os.path.exists(os.path.join(top, name, "conda-meta"))
-
-
-def _newer(
-    started: float, working: float, files: Iterable[str], unit: Mapping[str, str], code: str, environment: str
-) -> Iterable[tuple[str, str, float]]:
-    now = time.time()
-
-    def after(moment: float, when: float) -> bool:
-        return moment + MARGIN < when <= now + MARGIN
-
-    for path, moment in [*((file, working) for file in files), *((file, started) for file in _units.files(unit))]:
-        with contextlib.suppress(OSError):
-            when = os.stat(path).st_mtime
-            if after(moment, when):
-                yield "configuration", path, when
-    for path, when in newest(code):
-        if after(working, when) and path not in files:
-            yield "code", path, when
-    for path, when in _installed(environment)[:2]:
-        if after(working, when):
-            yield "packages", path, when
-
-
-def _installed(environment: str) -> list[tuple[str, float]]:
-    """The packages of a virtual environment, the one that was installed last first."""
-    if not environment:
-        return []
-    found = []
-    for path in glob.glob(f"{glob.escape(environment)}/lib/python3*/site-packages/*.dist-info"):
-        with contextlib.suppress(OSError):
-            found.append((path, os.stat(os.path.join(path, "RECORD")).st_mtime))
-    return sorted(found, key=lambda pair: pair[1], reverse=True)
 
 
 def _environment(
@@ -372,7 +247,7 @@ def _dangling(environment: str) -> str:
 
 
 def _plugins(options: _server_options.Options, core: _uwsgi_binary.Core | None) -> tuple[list[str], list[str]]:
-    """The files of the plugins that are asked for, and the names of those that are not there."""
+    """The files of the configured plugins, and the names of those that are missing."""
     found, missing = [], []
     if options.server != "uwsgi" or core is None or (options.values.get("plugins-dir") or options.values.get("plugin-dir")):
         return [], []
@@ -395,18 +270,18 @@ def _unfit(plugins: Iterable[str], core: _uwsgi_binary.Core | None) -> tuple[str
     found = []
     for path in plugins:
         with contextlib.suppress(OSError):
-            found.append(_file.objection(path, core))
-    return tuple(objection for objection in found if objection)
+            found.append(_file.problem(path, core))
+    return tuple(problem for problem in found if problem)
 
 
-def _directory(pid: int, host: Host, unit_directory: str) -> str:
+def _directory(pid: int, host: HostFacts, unit_directory: str) -> str:
     return (host.links.get(pid) or {}).get("cwd", "") or unit_directory
 
 
-def _log(pid: int, host: Host, options: _server_options.Options, directory: str) -> str:
-    told = options.log(directory)
-    if told:
-        return told
+def _log(pid: int, host: HostFacts, options: _server_options.Options, directory: str) -> str:
+    configured_log = options.log(directory)
+    if configured_log:
+        return configured_log
     target = ((host.links.get(pid) or {}).get("files") or {}).get("2", "")
     return target if target.startswith("/") and os.path.isfile(target) else ""
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
@@ -39,9 +40,7 @@ if not callable(found):
 """
 
 
-def files(
-    app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]
-) -> dict[str, str]:
+def files(app: App, environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]) -> dict[str, str]:
     """The text of every file of a release, by name. Pure.
 
     :param host: ``processors`` and ``backlog``, see ``configuration`` of the app's server
@@ -58,7 +57,7 @@ def files(
         "WSGI_SHARED": layout.shared,
         **environment,
     }
-    server = _registry.server(app)
+    server = _registry.server(app["stack"])
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     return {
         "run": "\n".join(
@@ -86,16 +85,16 @@ def files(
     }
 
 
-def digest(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
+def digest(app: App, environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
     """What makes two releases the same: all their files, but for the number in them."""
     content = {"build": build["digest"], "entry_point": app["entry_point"], "files": files(app, environment, build, 0, host)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def describe(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
+def describe(app: App, environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
     """A release as it may be shown in a diff: the names of its variables, not their values."""
     names = " ".join(sorted(environment)) or "none"
-    configuration = files(app, environment, build, 0, host)[_registry.server(app).CONFIGURATION]
+    configuration = files(app, environment, build, 0, host)[_registry.server(app["stack"]).CONFIGURATION]
     return f"build: {build['digest']}\nenvironment variables: {names}\n{configuration}"
 
 
@@ -114,7 +113,7 @@ def read(layout: _layout.Layout, number: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Request:
+class ReleaseRequest:
     """One call: what holds for all apps.
 
     :param host: ``processors`` and ``backlog``, see ``files``
@@ -129,7 +128,7 @@ class Request:
     command_results: Mapping[str, Mapping[str, Any]] | None = None
 
 
-def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: Request) -> dict[str, Any]:
+def make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
     """Make sure that the newest release is the one that the app, its environment and its build ask for.
 
     :param environment: the variables of the inventory and of a file on the controller
@@ -147,7 +146,7 @@ def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any]
         return _make(app, environment, build, request)
 
 
-def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: Request) -> dict[str, Any]:
+def _make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
     layout = _layout.of(app)
     existing = numbers(layout.releases)
     newest = read(layout, existing[-1]) if existing else {"digest": None, "description": ""}
@@ -174,7 +173,7 @@ def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any
             "description": description,
             "build": build,
             "revision": build.get("revision"),
-            "program": _registry.server(app).program(app, build),
+            "program": _registry.server(app["stack"]).program(app, build),
             "stack": app["stack"],
             "drain_timeout": app["drain_timeout"],
             "idle": app["idle"],
@@ -196,7 +195,7 @@ def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any
     return {**result, "after": description + shown}
 
 
-def source_variables(app: dict[str, Any], build: dict[str, Any]) -> dict[str, str]:
+def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
     """The variables of an ``environment_file`` that is inside the source; none if there is no such file.
 
     The source is what somebody committed, and this runs as root: a link in it may lead to a file that is none of the app's
@@ -226,7 +225,7 @@ def source_variables(app: dict[str, Any], build: dict[str, Any]) -> dict[str, st
             raise StackError("environment", f"{path}, {error}; correct the file. What runs was not touched.") from None
 
 
-def _draft(app: dict[str, Any], layout: _layout.Layout, contents: dict[str, str], note: dict[str, Any]) -> str:
+def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], note: dict[str, Any]) -> str:
     # Under a name that is no number until all is well: a directory with a number is a release that can be served.
     draft = os.path.join(layout.releases, "draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -245,10 +244,12 @@ def _draft(app: dict[str, Any], layout: _layout.Layout, contents: dict[str, str]
     return draft
 
 
-def _import_check(app: dict[str, Any], runner: list[str]) -> None:
+def _import_check(app: App, runner: list[str]) -> None:
     done = run([*runner, "python", "-c", IMPORT_CHECK, app["entry_point"]], user=app["user"], timeout=IMPORT_TIMEOUT)
     if done.code:
-        told = f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else done.last_line
+        told = (
+            f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else decisive_line(done.output) or done.last_line
+        )
         raise StackError(
             "import",
             f"entry_point {app['entry_point']} cannot be imported: {told};"
@@ -257,7 +258,7 @@ def _import_check(app: dict[str, Any], runner: list[str]) -> None:
         )
 
 
-def prune(app: dict[str, Any], keep_build: str) -> None:
+def prune(app: App, keep_build: str) -> None:
     """Remove the releases that are not worth keeping, see ``kept``, and the builds that no release names."""
     layout = _layout.of(app)
     existing = numbers(layout.releases)

@@ -82,7 +82,7 @@ def test_a_package_is_installed_with_its_companions():
         ({"requirements": ["r.txt"]}, "requirements: the source has no r.txt; paths begin at the source's top"),
         ({"requirements": ["r.txt"], "working_directory": "api"}, "no r.txt; there is api/r.txt; paths begin"),
         ({"working_directory": "nope"}, "working_directory: the source has no directory nope"),
-        ({"source": {"package": "x"}, "requirements": ["r.txt"]}, "found r.txt beside source.package"),
+        ({"source": {"package": "x"}, "requirements": ["r.txt"]}, "r.txt is a file of the source"),
     ],
 )
 def test_files_that_are_not_there_are_named(lay, keys, wanted):
@@ -234,6 +234,21 @@ PIP_BACKEND = """\
       RuntimeError: not today
       [end of output]
 """
+SETUPTOOLS = """\
+  error: subprocess-exited-with-error
+
+  \u00d7 Building wheel for badc (pyproject.toml) did not run successfully.
+  \u2502 exit code: 1
+  \u2570\u2500> [3 lines of output]
+      building 'badc' extension
+      ext.c:2:22: error: unknown type name 'nosuch'
+      error: Command '['gcc', '-c', 'ext.c']' returned non-zero exit status 1.
+      [end of output]
+
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+  ERROR: Failed building wheel for badc
+ERROR: Could not build wheels for badc, which is required to install pyproject.toml-based projects
+"""
 NO_SOLUTION = """\
 Using Python 3.11.2 environment at: /b/venv
 error: No solution found when resolving dependencies
@@ -274,6 +289,7 @@ available.  On Debian/Ubuntu systems, you need to install the python3-venv
         ("error: command 'gcc' failed: No such file or directory\n", "gcc' failed: No such file or directory; add the Debian"),
         (BACKEND, "shop cannot be built: RuntimeError: not today; the log"),
         (PIP_BACKEND, "RuntimeError: not today; the log"),
+        (SETUPTOOLS, "badc cannot be built: ext.c:2:22: error: unknown type name 'nosuch'; the log"),
         (
             NO_SOLUTION,
             "No solution found when resolving dependencies: Because the current Python version (3.11.2) does not satisfy",

@@ -6,9 +6,9 @@ import os
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _host
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._host import Disk, Nginx
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._host import FileSystem, Nginx
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Listen, Server, Upstream
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Listen, ServerBlock, Upstream
 
 PASSED = Completed(("nginx", "-T"), 0, "nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\n")
 FAILED = Completed(
@@ -28,19 +28,19 @@ def codes(findings):
 @pytest.mark.parametrize(
     ("disk", "expected"),
     [
-        (Disk("/", 50.0, 9 * GIB, 10.0), []),
-        (Disk("/", 99.9, 20 * GIB, 10.0), []),  # a large one
-        (Disk("/", 96.0, GIB // 2, 0.0), [("warning", "disk_nearly_full")]),
-        (Disk("/", 100.0, 0, 0.0), [("broken", "disk_full")]),
-        (Disk("/", 50.0, 9 * GIB, 100.0), [("broken", "disk_full")]),
+        (FileSystem("/", 50.0, 9 * GIB, 10.0), []),
+        (FileSystem("/", 99.9, 20 * GIB, 10.0), []),  # a large one
+        (FileSystem("/", 96.0, GIB // 2, 0.0), [("warning", "disk_nearly_full")]),
+        (FileSystem("/", 100.0, 0, 0.0), [("broken", "disk_full")]),
+        (FileSystem("/", 50.0, 9 * GIB, 100.0), [("broken", "disk_full")]),
     ],
 )
 def test_a_file_system_is_judged(disk, expected):
-    assert codes(_host.judge_disks([disk])) == expected
+    assert codes(_host.judge_file_systems([disk])) == expected
 
 
 def test_file_systems_are_looked_at_once_each(tmp_path):
-    found = _host.disks([str(tmp_path), str(tmp_path), "/nowhere"])
+    found = _host.file_systems([str(tmp_path), str(tmp_path), "/nowhere"])
     assert [disk.path for disk in found] == [str(tmp_path)]
     assert 0 <= found[0].used <= 100
 
@@ -84,7 +84,7 @@ def test_nginx_is_judged(nginx, expected):
 
 def test_a_failed_test_is_told_with_its_place():
     (found,) = _host.judge_nginx(Nginx(True, pid=7, test=FAILED), Configuration(), root=True)
-    assert 'unknown directive "foo" in /etc/nginx/sites-enabled/shop:7' in found.summary
+    assert 'unknown directive "foo" in /etc/nginx/sites-enabled/shop:7' in found.message
     assert found.fix == "fix line 7 of /etc/nginx/sites-enabled/shop, then: nginx -t && systemctl reload nginx"
 
 
@@ -110,15 +110,17 @@ def test_a_configuration_that_was_not_loaded_is_noticed(tmp_path):
 
 
 def test_nginxs_own_queues_are_judged():
-    server = Server(("a",), (Listen("*:80", backlog=9000), Listen("*:81", backlog=128)))
+    server = ServerBlock(("a",), (Listen("*:80", backlog=9000), Listen("*:81", backlog=128)))
     assert codes(_host.judge_backlogs(Configuration((server,)), 4096)) == [("warning", "backlog_over_somaxconn")]
 
 
-DEFAULT = Server(("_",), (Listen("*:80", default=True), Listen("[::]:80", default=True)), file="/etc/nginx/sites-enabled/default")
+DEFAULT = ServerBlock(
+    ("_",), (Listen("*:80", default=True), Listen("[::]:80", default=True)), file="/etc/nginx/sites-enabled/default"
+)
 
 
 def site(*names, address="*:80", default=False):
-    return Server(
+    return ServerBlock(
         names, (Listen(address, default=default),), upstreams=(Upstream("unix:/a", "http", "f", 1),), file="shop", line=2
     )
 

@@ -118,7 +118,7 @@ def test_nothing_to_look_at_takes_no_identity():
 
 
 def test_every_place_where_nginx_passes_requests_on_is_named_once(monkeypatch):
-    monkeypatch.setattr(_examine._configuration, "dump", lambda: CONFIGURATION)
+    monkeypatch.setattr(_examine._dump, "dump", lambda: CONFIGURATION)
     assert [(target.address, target.protocol, target.uri, target.host) for target in _examine.upstreams()] == [
         ("unix:/run/a.sock", "http", "/api/", "shop.test"),
         ("127.0.0.1:8000", "http", "/api/", "shop.test"),
@@ -129,7 +129,7 @@ def test_every_place_where_nginx_passes_requests_on_is_named_once(monkeypatch):
 
 
 def test_what_the_program_said_is_read_though_it_was_killed():
-    seen = _examine._said(
+    seen = _examine._parsed(
         '{"entered": ""}\n{"number": 0, "walk": [1]}\nnoise\n{"became": "no"}\n{"number": 0, "attempts": {"http"'
     )
     assert (seen.entered, seen.became, seen.walks, seen.attempts) == ("", "no", {0: [1]}, {})
