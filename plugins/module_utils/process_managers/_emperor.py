@@ -242,10 +242,12 @@ def _competing_service() -> str | int | None:
         # Any process can have any command line. Root's is true, and so is what systemd says of a service.
         if _is_roots(pid):
             competes = any(_names_directory(word) for word in words[1:])
-        else:
-            if unit and unit not in started_to:
+        elif unit:
+            if unit not in started_to:
                 started_to[unit] = _is_started_to_compete(unit)
-            competes = bool(unit) and started_to[unit]
+            competes = started_to[unit]
+        else:
+            competes = False
         if competes:
             return unit.removesuffix(".service") if unit else pid
     return None
