@@ -216,12 +216,15 @@ def test_an_app_that_answers_its_health_check_with_anything_at_all_is_down_alone
 
 
 PRETEND = """
-import os
+import os, subprocess
 
 fifo = SHARED + "/fifo"
 os.mkfifo(fifo)
 words = ["--ini", "/etc/uwsgi/apps-enabled/x", "/etc/.." + fifo, "/etc/../dev/zero", fifo, "/dev/zero"]
-print(os.posix_spawn("/usr/bin/python3", ["uwsgi", "-ISc", "import time; time.sleep(600)", *words], {}))
+command = ["uwsgi", "-ISc", "import time; time.sleep(600)", *words]
+# Without the connection of the visitor, who would wait for its end.
+nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "close_fds": True}
+print(subprocess.Popen(command, executable="/usr/bin/python3", env={}, **nothing).pid)
 """
 
 
