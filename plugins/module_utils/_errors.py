@@ -47,22 +47,86 @@ class InventoryError(StackError):
         super().__init__("inventory", cause)
 
 
+TRACEBACK = "Traceback (most recent call last):"
 EXCEPTION = re.compile(r"([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit|Interrupt)\b")
+RAISED = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*(: |:?$)")
+"""What a traceback ends with: a class of any name, such as Django's ImproperlyConfigured."""
+
 COMPLAINT = re.compile(
-    r"\b(errors?|denied|refused|cannot|can't|unable|failed|fatal|unknown|invalid|no such|not found|in use)\b", re.IGNORECASE
+    r"\b(errors?|denied|refused|cannot|can't|could not|unable|failed|fatal|unknown|invalid|no such|no matching|no solution"
+    r"|not found|in use)\b",
+    re.IGNORECASE,
 )
+
+NOISE = re.compile(
+    r"\[pid: "  # a request that uWSGI answered
+    r"|VACUUM"  # uWSGI removes its socket at the end
+    r"|(hint|note|\[notice\]|cause: The build backend returned)\b"
+    r"|.*\b([A-Za-z]*Warning|warning): |WARNING: "
+    r"|For further information visit "
+    r"|(\S+: )?\(?https?://\S+$"
+)
+"""Lines that never name the cause: what servers say in passing, advice, warnings, addresses of documentation."""
+
+CONSEQUENCE = re.compile(
+    r"error: subprocess-exited-with-error"  # pip
+    r"|[Ee]rror: [Cc]ommand .* (returned non-zero exit status|failed with exit (code|status)) "  # setuptools
+    r"|(subprocess\.)?CalledProcessError: "
+    r"|.* did not run successfully\.$|.* finished with status 'error'$|exit code: \d+$|\[end of output\]|See above for output"
+    r"|(ERROR: )?(Failed (to build|building wheel)|Could not build wheels|Ignored the following versions)\b"
+    r"|ERROR: Could not find a version "  # a list of all versions; the next line says what is missing
+    r"|error: Failed to build |cause: Call to .* failed "  # uv
+    r"|error: No solution found when resolving dependencies:?$|No solution found when resolving dependencies:$"
+)
+"""Lines that only say that something else failed, before or after them."""
+
+CONTINUED = re.compile(r":$|\d+ validation errors? for \S+$")
+"""The end of a line whose message follows in the next ones, as Django's SystemCheckError and pydantic's ValidationError."""
 
 
 def decisive_line(log: str) -> str:
     """The line of a log that names the cause; "" if it is empty. Pure.
 
     The last exception, since a traceback ends with it; else the first complaint, since what follows it are its consequences and
-    the messages of a server that cleans up; else the last line that is no request of uWSGI's.
+    the messages of a server that cleans up; else the last line. If a message goes on in the next lines, up to three of them are
+    joined to it.
     """
-    lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith("[pid: ")]
-    exceptions = [line for line in lines if EXCEPTION.match(line)]
-    complaints = [line for line in lines if COMPLAINT.search(line)]
-    return (exceptions[-1:] or complaints[:1] or lines[-1:] or [""])[0]
+    lines, raised = _without_frames(log)
+    told = [at for at, line in enumerate(lines) if not CONSEQUENCE.match(line)]
+    exceptions = [at for at in told if at in raised or EXCEPTION.match(lines[at])]
+    complaints = [at for at in told if COMPLAINT.search(lines[at])]
+    chosen = exceptions[-1:] or complaints[:1] or told[-1:] or list(range(len(lines)))[-1:]
+    if not chosen:
+        return ""
+    line = lines[chosen[0]]
+    if chosen[0] in exceptions and CONTINUED.search(line):
+        line = " ".join([line, *lines[chosen[0] + 1 : chosen[0] + 4]])
+    return line
+
+
+def _without_frames(log: str) -> tuple[list[str], set[int]]:
+    """The lines of a log, stripped, without noise and the frames of tracebacks, and which of them end a traceback."""
+    lines: list[str] = []
+    raised: set[int] = set()
+    frames: int | None = None  # the indentation of the traceback whose frames are being read
+    for whole in log.splitlines():
+        line = whole.strip().lstrip("\u00d7\u2500\u2502\u256d\u2570\u2574\u25b6> ")
+        indentation = len(whole) - len(whole.lstrip())
+        if not line:
+            continue
+        if line == TRACEBACK:
+            frames = indentation
+            continue
+        if frames is not None:
+            if indentation > frames:
+                continue
+            frames = None
+            if RAISED.match(line):
+                raised.add(len(lines))
+        elif NOISE.match(line):
+            continue
+        lines.append(line)
+    return lines, raised
 
 
 def from_os_error(error: OSError, step: str = "host") -> StackError:

@@ -196,7 +196,7 @@ def main() -> None:
     require_root(module)
     # What is shown with -vvv and registered, the parameters among it, comes without the passwords in addresses.
     module.no_log_values.update(_redact.credentials(json.dumps(module.params["apps"])))
-    request = _build.Request(
+    request = _build.BuildRequest(
         secrets=_resolve.read_secrets(module.params["secrets"]) if module.params["secrets"] else {},
         directories=module.params["directories"] or {},
         installer=module.params["installer"],

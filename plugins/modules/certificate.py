@@ -1,27 +1,27 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Certificates by certbot, for sites that go on serving meanwhile."""
+"""Get and renew certificates with certbot, without downtime."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: certificate
-short_description: Get certificates by certbot, and keep them as they are wanted
+short_description: Get certificates with certbot, and keep them as they should be
 version_added: 0.1.0
 description:
-  - Sees to it that there is a certificate for each set of names, by certbot, one after the other. nginx goes on serving.
-  - Decides from the certificate on the disk and certbot's configuration of its renewal, not from what an earlier run noted. A
-    certificate is got anew if there is none, if it has other names, is from another ACME server, has another kind of key, has
-    ended or is about to, or if its CA says that it wants it replaced (RFC 9773), as when it was revoked.
-  - Names are added and removed. One that is not wanted any more is not in the next certificate.
-  - Takes over what certbot was told to do by hand, whatever that certificate is called, if it has no names but those that are
-    wanted. Its renewal no longer changes nginx's configuration then. Unless something else is wrong with the certificate, the CA
-    is not asked.
-  - Before the CA is asked, a file is put into O(webroot) and fetched through each name. A name that does not lead here is
-    reported with what it resolves to, and no attempt is spent, of which a CA grants few. The other certificates are got.
-  - With O(apps), the link that nginx names leads to the certificate then, and nginx is checked and reloaded if it presents
-    another one. With O(certificates), nginx is reloaded if it runs.
+  - Gets a certificate for each set of names with certbot, one after the other, while nginx keeps serving.
+  - Decides from the certificate on the disk and certbot's renewal file, not from what an earlier run saved. A new certificate is
+    needed if there is none, if it has other names, another ACME server or another type of key, if it has expired or expires soon,
+    or if its CA wants it replaced (RFC 9773), as after a revocation.
+  - Names can be added and removed. A name that is no longer wanted is not in the next certificate.
+  - Takes over certificates that were created with certbot by hand, whatever their name, if they have no names but the wanted
+    ones. Their renewal no longer changes nginx's configuration then. The CA is only asked if the certificate itself has to be
+    replaced.
+  - Before the CA is asked, a test file in O(webroot) is requested through each name. A name that does not lead to this host is
+    reported with its addresses, and does not count against the CA's rate limits. The other certificates are still issued.
+  - With O(apps), the symlink in nginx's configuration leads to the certificate then, and nginx is reloaded if it serves another
+    one. With O(certificates), nginx is reloaded if it runs.
 options:
   apps:
     description:
@@ -34,65 +34,64 @@ options:
     elements: dict
     suboptions:
       name:
-        description: What certbot calls it. It lies in C(/etc/letsencrypt/live/NAME), if RV(certificates) does not say otherwise.
+        description: Its name in certbot. It is in C(/etc/letsencrypt/live/NAME), unless RV(certificates) says otherwise.
         type: str
         required: true
       domains:
-        description: The names that it is for.
+        description: The names that it is valid for.
         type: list
         elements: str
         required: true
       apps:
-        description: What goes without if it cannot be had, for RV(failures). Its name if not given.
+        description: The names in RV(failures) if it cannot be issued. By default the name of the certificate.
         type: list
         elements: str
   server:
     description:
       - The URL of the directory of an ACME server. By default the one that C(/etc/letsencrypt/cli.ini) names, else Let's Encrypt.
-      - Let's Encrypt's for trying is V(https://acme-staging-v02.api.letsencrypt.org/directory).
+      - Let's Encrypt's staging server is V(https://acme-staging-v02.api.letsencrypt.org/directory).
     type: str
   email:
     description:
-      - The address that the CA may write to. Without it certbot's account has none; Let's Encrypt makes no use of it since 2025.
-      - It is told to the CA when certbot gets its account there, and not later.
+      - The contact address of certbot's account, none if not given. Let's Encrypt does not use it since 2025.
+      - It is sent to the CA when the account is created, and not later.
     type: str
   agree_tos:
     description:
-      - Whether you agree to the CA's terms of service. Without that no account is made, and certificates can only be had where
-        there is one.
+      - Whether you accept the CA's terms of service. Without that, certificates can only be issued if certbot already has an
+        account.
     type: bool
     default: false
   options:
     description:
-      - Further options of certbot, each with its value or by itself, such as V(--preferred-chain "ISRG Root X1").
-      - Those that name a way to prove the names, such as V(--standalone) or V(--dns-rfc2136), replace O(webroot), and no names
-        are fetched then.
-      - But for that way, they hold from the next certificate on.
+      - Further options of certbot, each with its value or alone, such as V(--preferred-chain "ISRG Root X1").
+      - An authenticator such as V(--standalone) or V(--dns-rfc2136) replaces O(webroot); then names are not checked before.
+      - A new authenticator takes effect at once, other options with the next certificate.
     type: list
     elements: str
     default: []
   key_type:
-    description: The kind of key. Certbot's choice, and what there is, if not given.
+    description: The type of key. If not given, certbot's default, and any type in existing certificates.
     type: str
     choices: [ecdsa, rsa]
   webroot:
-    description: The directory below which nginx finds C(/.well-known/acme-challenge/) of all names, on port 80.
+    description: The directory from which nginx serves C(/.well-known/acme-challenge/) for all names on port 80.
     type: path
     default: /var/lib/wsgi/acme
   minimum_days:
     description:
-      - The days that a certificate has to be valid for still. Below that, renewal has not worked, and it is replaced. A quarter
-        of its time, 20 days at the most, if not given.
+      - A certificate with fewer days left is replaced, since its renewal has failed. By default a quarter of its lifetime, at
+        most 20 days.
     type: int
   check_names:
     description:
-      - Whether names are fetched before the CA is asked. A host that cannot reach itself by the address that its names have, as
-        behind some routers, has to go without.
+      - Whether to request a test file through each name before the CA is asked. Set it to V(false) for hosts that cannot reach
+        their own public address, as behind some routers.
     type: bool
     default: true
   ca_bundle:
     description:
-      - A file on the host with the CA certificates to trust in place of the host's trust store, for an ACME server of one's own.
+      - A file on the host with CA certificates to trust instead of the host's trust store, for a private ACME server.
     type: path
 extends_documentation_fragment:
   - wsgi.stack.attributes
@@ -100,7 +99,7 @@ extends_documentation_fragment:
   - wsgi.stack.apps
 attributes:
   check_mode:
-    details: Names are not fetched, since that takes a file in O(webroot); so a certificate that would be got may not be had.
+    details: Names are not checked, since that needs a file in O(webroot). So a predicted certificate may fail in a real run.
 requirements:
   - certbot 1.21 or later and openssl on the host
 seealso:
@@ -108,7 +107,7 @@ seealso:
   - plugin: wsgi.stack.apps
     plugin_type: lookup
 notes:
-  - One certbot runs at a time. If another one runs, such as the timer's, this one waits for it, 15 minutes at the most.
+  - Only one certbot can run at a time. If another one runs, such as the timer's, the module waits for up to 15 minutes.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
@@ -121,7 +120,7 @@ EXAMPLES = r"""
   become: true
   register: certificates
 
-- name: Get two certificates, by way of DNS
+- name: Get two certificates, validated by DNS
   wsgi.stack.certificate:
     certificates:
       - name: shop
@@ -138,45 +137,45 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificates:
-  description: Each certificate by its name, but for those that failed.
+  description: Each certificate by its name, without those that failed.
   returned: always
   type: dict
   contains:
     lineage:
-      description: What certbot calls it.
+      description: Its name in certbot.
       type: str
       sample: shop
     directory:
-      description: Where C(fullchain.pem) and C(privkey.pem) are.
+      description: The directory with C(fullchain.pem) and C(privkey.pem).
       type: str
       sample: /etc/letsencrypt/live/shop
     names:
-      description: The names that it is for.
+      description: The names that it is valid for.
       type: list
       elements: str
     ends:
-      description: The day on which it ends, in UTC. Null in check mode if there is none yet.
+      description: The day on which it expires, in UTC. Null in check mode if there is none yet.
       type: str
       sample: '2027-02-18'
     days_left:
-      description: The whole days that are left. Null if C(ends) is.
+      description: The whole days until it expires. Null if C(ends) is.
       type: int
     action:
       description:
-        - V(keep), V(configure) (how it is renewed was changed) or V(issue). In check mode also V(would configure) and
+        - V(keep), V(configure) (its renewal was changed) or V(issue). In check mode also V(would configure) and
           V(would issue).
       type: str
     reason:
-      description: Why, in words. Empty if it is kept.
+      description: Why. Empty if it is kept.
       type: str
-      sample: it is not for www.shop.example.com yet
+      sample: it is not valid for www.shop.example.com yet
 reloaded:
   description: Whether nginx was reloaded.
   returned: always
   type: bool
 failures:
   description:
-    - The apps whose certificate could not be had. What they presented before they present still. The step fails for them, unless
+    - The apps whose certificate could not be issued. Their sites keep the previous certificate. The step fails for them, unless
       C(wsgi_defer_failures) is set.
   returned: always
   type: list
@@ -189,7 +188,7 @@ failures:
       description: V(certificate), or V(tls) if nginx could not load it.
       type: str
     message:
-      description: One sentence with the app, the cause, in the CA's words if it refused, and what to do.
+      description: The app, the cause (in the CA's words if it refused), and what to do.
       type: str
     log:
       description: What certbot printed, a line an element.
@@ -197,14 +196,14 @@ failures:
       elements: str
 """
 
-import shutil
+from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _run
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot._command import CertbotSettings
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
 
 CERTIFICATE = {
     "name": {"type": "str", "required": True},
@@ -236,7 +235,7 @@ def main() -> None:
     )
     require_root(module)
     options = module.params
-    settings = _run.Settings(
+    settings = CertbotSettings(
         server=options["server"] or _command.configured_server(),
         webroot=options["webroot"].rstrip("/"),
         email=options["email"],
@@ -248,23 +247,10 @@ def main() -> None:
         bundle=options["ca_bundle"],
     )
     try:
-        wishes = _run.wishes(options["apps"], options["certificates"])
-        _run.check(wishes, settings)
-        missing = [program for program in ("openssl", "certbot") if not shutil.which(program)] if wishes else []
-        if missing and not module.check_mode:
-            module.fail_json(msg=f"certificate: {missing[0]} is not installed; install the package {missing[0]} and run again.")
-        sites = _sites.sites(options["apps"] or [])
-        run = _run.Certificates(wishes, settings, module.check_mode, sites, blind="openssl" in missing)
-        outcome = run.converge()
+        outcome = _run.converge(options["apps"], options["certificates"], settings, module.check_mode)
     except StackError as failure:
-        module.fail_json(msg=f"certificate: {failure.cause}")
-    module.exit_json(
-        changed=outcome.changed,
-        certificates=outcome.certificates,
-        reloaded=outcome.reloaded,
-        failures=outcome.failures,
-        diff=outcome.diff,
-    )
+        module.fail_json(msg=f"{failure.step}: {failure.cause}")
+    module.exit_json(**asdict(outcome))
 
 
 if __name__ == "__main__":

@@ -1,44 +1,42 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The module that brings a set of configuration files into force as one transaction."""
+"""Write, check and load a set of configuration files as one transaction."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: config_tree
-short_description: Bring a set of configuration files into force as one transaction
+short_description: Write, check and load a set of configuration files as one transaction
 version_added: 0.1.0
 description:
-  - Renders templates on the controller, and compares, writes, checks and loads the whole set in one module execution.
-  - What does not pass the check is put back. If the error is in the files of one app, only the files of that app are put
-    back, the rest is loaded, and the app is one of the RV(failures).
-  - Removes files that it wrote earlier and that are no longer wanted. A file that it did not write is never overwritten
-    nor removed, unless it is identical with the wanted one; then it counts as written from now on.
-  - Remembers what was last loaded, so that a run that was interrupted at any point is completed by the next one.
+  - Renders templates on the controller, then compares, writes, checks and loads the whole set in one module execution.
+  - If the check fails, the files are put back. If the error is in the files of one app, only its files are put back, the rest
+    is loaded, and the app is one of the RV(failures).
+  - Removes files that it wrote earlier and that are no longer wanted. It never overwrites or removes a file that it did not
+    write, unless the file is identical to the wanted one; from then on it counts as written.
+  - Saves what was last loaded. A run that was interrupted at any point is completed by the next run.
 options:
   name:
     description:
-      - The identity of the set. What it wrote and what was last loaded is remembered under this name in
-        C(/var/lib/wsgi/config_tree).
-      - It is the C(step) of RV(failures), too.
+      - The name of the set. What was written and last loaded is saved under this name in C(/var/lib/wsgi/config_tree).
+      - It is also the C(step) of RV(failures).
     type: str
     required: true
   files:
-    description: The files. The directories that they lie in are made where they are missing, with the mode 0755, and removed
-      when they are no longer needed.
+    description: The files. Missing directories are created with mode 0755, and removed when they are no longer needed.
     type: list
     elements: dict
     default: []
     suboptions:
       src:
         description:
-          - The template, searched as M(ansible.builtin.template) does. Whitespace before a block tag and the line break
-            after it are left out (C(lstrip_blocks) and C(trim_blocks)).
+          - The template, found like those of M(ansible.builtin.template). Whitespace before a block tag and the line break
+            after it are removed (C(lstrip_blocks) and C(trim_blocks)).
           - Either O(files[].src) or O(files[].content) is required.
         type: str
       content:
-        description: The text of the file, where there is no template.
+        description: The text of the file, if there is no template.
         type: str
       vars:
         description: Variables for the template, in addition to those of the task.
@@ -53,85 +51,85 @@ options:
         type: str
         default: '0644'
       owner:
-        description: The name of the user that the file belongs to.
+        description: The user that owns the file.
         type: str
         default: root
       group:
-        description: The name of the group that the file belongs to.
+        description: The group that owns the file.
         type: str
         default: root
       initial:
-        description: Make the file where there is none, and leave it alone from then on, as a log that a program writes to.
+        description: Create the file if it is missing and do not change it later, such as a log that a program writes to.
         type: bool
         default: false
       apps:
         description:
-          - The names of the apps that the file is there for. It is put back when all of them fail.
-          - Without one, an error in the file stops the whole set.
+          - The names of the apps that need the file. It is put back if all of them fail.
+          - Without any, an error in the file stops the whole set.
         type: list
         elements: str
         aliases: [app]
         default: []
   links:
-    description: The symbolic links.
+    description: The symlinks.
     type: list
     elements: dict
     default: []
     suboptions:
       path:
-        description: The absolute path of the link.
+        description: The absolute path of the symlink.
         type: str
         required: true
       target:
-        description: What the link leads to.
+        description: The target of the symlink.
         type: str
         required: true
       apps:
-        description: The names of the apps that the link is there for, as in O(files[].apps).
+        description: The names of the apps that need the symlink, as in O(files[].apps).
         type: list
         elements: str
         aliases: [app]
         default: []
   displace:
     description:
-      - Paths of configuration files shipped by a Debian package, or of links to one, that have to go.
-      - One that differs from what the package shipped is refused.
+      - Configuration files of Debian packages, or symlinks to them, that are removed.
+      - The module fails if one differs from what the package shipped.
     type: list
     elements: path
     default: []
   validate:
     description:
-      - The argument vector of a program that checks the files where they lie, such as V([nginx, -t]). It is run when
-        something has to be loaded.
-      - Of nginx, a warning that a server name is ignored counts as an error if the name is one of an app's.
+      - The argument vector of a program that checks the files in place, such as V([nginx, -t]). It runs when something has to be
+        loaded.
+      - nginx's warning that a server name is ignored counts as an error if an app has the name.
     type: list
     elements: str
     default: []
   service:
     description:
-      - The systemd unit that loads the files. It is enabled, and reloaded, or started if it is not running.
+      - The systemd unit that loads the files. It is enabled, and reloaded or started.
       - Mutually exclusive with O(reload).
     type: str
   reload:
-    description: Argument vectors of the programs that load the files, run in this order, where no service does.
+    description: Argument vectors of programs that load the files, in this order, instead of a service.
     type: list
     elements: list
   stale:
-    description: Load the files even if none of them differs, because something else that the service has loaded was replaced.
+    description: Load the files even if none of them changed, because something else that the service loads was replaced.
     type: bool
     default: false
   needs:
     description:
-      - Paths of files that O(validate) opens and that are not of the set, such as certificates.
-      - In check mode one that is not there yet will be there in a real run, so O(validate) is not asked.
+      - Files outside the set that O(validate) opens, such as certificates.
+      - If one is missing in check mode, O(validate) is not run, since an earlier step would create it in a real run.
     type: list
     elements: path
     default: []
   unchanged_apps:
     description:
       - The names of apps for which nothing is changed, because they failed earlier in the run.
-      - They keep what was last loaded, and what is new for them is left out. That goes for apps, too, of which O(files) has
-        nothing any more.
+      - They keep what was last loaded, and new files for them are left out. This also holds for apps that are no longer in
+        O(files).
     type: list
     elements: str
     default: []
@@ -140,8 +138,8 @@ extends_documentation_fragment:
   - wsgi.stack.attributes.root
 attributes:
   check_mode:
-    details: O(validate) sees copies of the directories in a mount namespace of its own. Where that cannot be, as on a host where
-      its program is not installed, O(service) does not run or O(needs) are not all there, RV(msg) says so.
+    details: O(validate) sees copies of the directories in a mount namespace. If that is not possible, because its program is not
+      installed, O(service) does not run or one of O(needs) is missing, RV(msg) says so.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
@@ -179,7 +177,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 written:
-  description: The paths that were written and differ from what was there. What was put back as it was is not among them.
+  description: The paths whose content changed. Files that were changed and put back are not among them.
   returned: always
   type: list
   elements: str
@@ -193,11 +191,11 @@ loaded:
   returned: always
   type: bool
 validated:
-  description: Whether what is there now was checked and passed in this run.
+  description: Whether the files passed the check in this run.
   returned: always
   type: bool
 msg:
-  description: What could not be looked at in check mode, or why the module failed.
+  description: What could not be checked in check mode, or why the module failed.
   returned: when there is something to say
   type: str
 failures:
@@ -214,7 +212,7 @@ failures:
       description: The name of the set.
       type: str
     message:
-      description: One sentence for the operator, with the place of the error and the words of O(validate).
+      description: The cause with its place, from the output of O(validate), and what to do.
       type: str
     log:
       description: What O(validate) printed, a line an element.
@@ -224,6 +222,7 @@ failures:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _transaction, _tree
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
@@ -265,24 +264,29 @@ def main() -> None:
     module = AnsibleModule(OPTIONS, mutually_exclusive=[["service", "reload"]], supports_check_mode=True)
     require_root(module)
     options = module.params
-    module.no_log_values.clear()  # no_log kept the texts of all files out of the journal; in the diff they are wanted
+    module.no_log_values.clear()  # no_log keeps the texts of all files out of the journal; the diff shows them
     transaction = None
     try:
-        transaction = _transaction.Transaction(
-            options["name"],
-            *_tree.entries(options["files"], options["links"]),
-            options["displace"],
-            options["validate"],
-            options["service"],
-            options["reload"] or [],
-            held=frozenset(options["unchanged_apps"]),
+        wanted, initial = _tree.entries(options["files"], options["links"])
+        request = _transaction.TreeRequest(
+            name=options["name"],
+            wanted=wanted,
+            initial=initial,
+            displace=options["displace"],
+            check=options["validate"],
+            service=options["service"],
+            load=options["reload"] or [],
+            unchanged_apps=frozenset(options["unchanged_apps"]),
             dry=module.check_mode,
             stale=options["stale"],
             needs=options["needs"],
         )
+        transaction = _transaction.Transaction(request)
         transaction.converge()
-    except (_tree.TreeError, OSError) as error:
-        module.fail_json(msg=str(error), **(transaction.result() if transaction else {}))
+    except StackError as failure:
+        module.fail_json(msg=f"{failure.step}: {failure.cause}", **(transaction.result() if transaction else {}))
+    except OSError as error:
+        module.fail_json(msg=from_os_error(error).cause, **(transaction.result() if transaction else {}))
     module.exit_json(**transaction.result())
 
 

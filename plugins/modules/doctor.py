@@ -43,7 +43,7 @@ EXAMPLES = r"""
 - name: Fail if a visitor gets an error
   ansible.builtin.assert:
     that: doctor.findings | selectattr('severity', 'eq', 'broken') | length == 0
-    fail_msg: "{{ doctor.findings | map(attribute='summary') | join('\n') }}"
+    fail_msg: "{{ doctor.findings | map(attribute='message') | join('\n') }}"
 """
 
 RETURN = r"""
@@ -60,8 +60,8 @@ findings:
       description: What it is, in a word. That of a socket is that of M(wsgi.stack.socket_access).
       type: str
       sample: no_write_permission
-    summary:
-      description: What it is, in a sentence.
+    message:
+      description: What is wrong, in one sentence.
       type: str
     evidence:
       description: What was seen, a line an element.
@@ -98,7 +98,7 @@ sites:
       type: str
     upstreams:
       description:
-        - Where its requests leave nginx. Each has C(address), C(protocol), C(locations), the verdict as C(code), C(sentence) and
+        - Where its requests leave nginx. Each has C(address), C(protocol), C(locations), the verdict as C(code), C(message) and
           C(status), C(waits) if systemd starts it with the first request, C(unit), C(process), C(queue), and the C(log) of
           the app, the lines of the last day that matter.
         - A process has C(pid), C(server), C(command), C(user), C(since), C(unit), C(program) of supervisor, C(python),
@@ -110,7 +110,7 @@ sites:
       type: list
       elements: str
     certificates:
-      description: Its certificates, each with C(path), C(names), C(ends), C(days_left), C(self_signed), and C(trouble).
+      description: Its certificates, each with C(path), C(names), C(ends), C(days_left), C(self_signed), and C(message).
       type: list
       elements: dict
     dns:

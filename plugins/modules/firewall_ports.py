@@ -1,20 +1,20 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The module that opens ports in an active ufw."""
+"""Open TCP ports in an active ufw."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: firewall_ports
-short_description: Open TCP ports where ufw is active
+short_description: Open TCP ports if ufw is active
 version_added: 0.1.0
 description:
-  - Where ufw is installed and active, makes sure that it lets anybody connect to the given TCP ports, and closes those that
-    it opened earlier under the same O(comment) and that are no longer wanted.
-  - Rules of others are left alone. A port that one of them denies, or allows for some sources only, stays as it is, and is
-    one of RV(blocked).
-  - Does nothing where ufw is not active; it neither installs nor activates it.
+  - If ufw is installed and active, allows connections to some TCP ports from everywhere. Closes ports that were opened earlier
+    with the same O(comment) and are no longer wanted.
+  - Does not change other rules. A port that one of them denies, or allows for some sources only, stays as it is, and is one of
+    RV(blocked).
+  - Does nothing if ufw is not active. It neither installs nor enables ufw.
 options:
   ports:
     description: The TCP ports.
@@ -22,7 +22,7 @@ options:
     elements: int
     required: true
   comment:
-    description: The comment that marks the rules of this module in ufw.
+    description: The comment of this module's rules in ufw.
     type: str
     default: wsgi.stack
 extends_documentation_fragment:
@@ -33,7 +33,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Let visitors in
+- name: Open the firewall
   wsgi.stack.firewall_ports:
     ports: [80, 443]
 """
@@ -50,13 +50,13 @@ closed:
   type: list
   elements: int
 blocked:
-  description: The wanted ports that are not open to everybody, since a rule of somebody else denies or restricts them.
+  description: The wanted ports that are not open to everybody, since another rule denies or restricts them.
   returned: always
   type: list
   elements: int
 reason:
   description: Why there was nothing to do.
-  returned: where ufw is not active
+  returned: if ufw is not active
   type: str
 """
 
@@ -86,7 +86,7 @@ def main() -> None:
     except StackError as failure:
         module.fail_json(msg=failure.cause)
     for port in plan.blocked:
-        module.warn(f"Port {port} stays as it is: a rule of ufw that is not ours denies it or restricts it to some sources.")
+        module.warn(f"Port {port} is not open to everybody: another rule of ufw denies it or restricts it to some sources.")
     module.exit_json(
         changed=bool(plan.open or plan.close),
         opened=list(plan.open),

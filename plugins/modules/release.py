@@ -138,7 +138,7 @@ def main() -> None:
     builds = module.params["builds"]
     processors = len(os.sched_getaffinity(0))
     host = {"processors": processors, "backlog": _sockets.somaxconn() or 128}  # 128 is the least that a kernel has by default
-    request = _release.Request(host, module.check_mode, module.params["host"], module.params["command_results"])
+    request = _release.ReleaseRequest(host, module.check_mode, module.params["host"], module.params["command_results"])
 
     made, failures = _errors.for_each_app(
         [app for app in module.params["apps"] if app["name"] in builds],

@@ -1,27 +1,27 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The module that sees to it that every site with TLS has a certificate to present."""
+"""Make every site with TLS present a certificate."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: site_certificates
-short_description: Have every site with TLS present a certificate, all sites in one call
+short_description: Make every site with TLS present a certificate
 version_added: 0.1.0
 description:
-  - Makes what nginx names before nginx names it. C(/etc/ssl/wsgi/SITE/live) is a link to a directory with C(fullchain.pem) and
-    C(privkey.pem), and a site is called by the first app on its domains.
-  - A site whose C(tls) has the mode V(self_signed) signs itself, for its domains, or for V(localhost) and the host's
-    names if it has none, for 824 days. It is done again 90 days before the end, and when the domains change.
-  - With the mode V(files), what was given is checked (the key belongs to the certificate, it has not ended, it is for all
-    domains) and replaces the former by one rename. A file of the controller may be encrypted by ansible-vault.
-  - With the mode V(certbot), a site that has nothing to present signs itself until M(wsgi.stack.certificate) publishes another.
-  - Removes what no site presents any more and no file in C(/etc/nginx/sites-enabled) names. It does not reload nginx;
-    RV(outdated) is for whoever does.
+  - Creates the certificates that nginx's configuration will name, for all sites in one call. C(/etc/ssl/wsgi/SITE/live) is a
+    symlink to a directory with C(fullchain.pem) and C(privkey.pem). A site has the name of the first app on its domains.
+  - With the mode V(self_signed) of C(tls), a site gets a self-signed certificate for 824 days. It is valid for the domains, or
+    for V(localhost) and the host's names if there are none. It is renewed 90 days before it expires, and if the domains change.
+  - With the mode V(files), the certificate is checked (its key belongs to it, it has not expired, it is valid for all domains)
+    and replaces the previous one by one rename. Files of the controller may be encrypted with ansible-vault.
+  - With the mode V(certbot), a site without a certificate gets a self-signed one until M(wsgi.stack.certificate) has another.
+  - Removes certificates that no site presents any more, and those of sites that no file in C(/etc/nginx/sites-enabled) names.
+    It does not reload nginx; RV(outdated) tells which sites need that.
 options:
   given:
-    description: What the controller's files contain; the module puts it here itself.
+    description: The content of the controller's files. The action plugin sets it; do not set it yourself.
     type: str
 extends_documentation_fragment:
   - wsgi.stack.attributes
@@ -35,7 +35,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Have something to present
+- name: Ensure every TLS site has a certificate
   wsgi.stack.site_certificates:
     apps: "{{ lookup('wsgi.stack.apps') }}"
   register: certificates
@@ -48,7 +48,7 @@ sites:
   type: dict
   sample: {shop: 'self-signed-385da3a024685273: shop.example.com, until 2029-02-21'}
 outdated:
-  description: The sites for which nginx presents something else until it is reloaded.
+  description: The sites for which nginx serves another certificate until it is reloaded.
   returned: always
   type: list
   elements: str
@@ -58,17 +58,17 @@ stapled:
   type: list
   elements: str
 removed:
-  description: What was removed.
+  description: The paths that were removed.
   returned: always
   type: list
   elements: str
 versions:
-  description: The versions of nginx and its OpenSSL, of the ones that would be installed if there are none.
+  description: The versions of nginx and its OpenSSL, or those that would be installed if nginx is not.
   returned: always
   type: dict
   sample: {nginx: 1.26.3, openssl: 3.5.1}
 failures:
-  description: The apps of sites whose certificate does not do. The step fails for them, unless
+  description: The apps whose site has no usable certificate. The step fails for them, unless
     C(wsgi_defer_failures) is set.
   returned: always
   type: list
@@ -81,7 +81,7 @@ failures:
       description: Always V(tls).
       type: str
     message:
-      description: One sentence for the operator.
+      description: The cause, and what to do.
       type: str
     log:
       description: What openssl printed, a line an element.
@@ -91,13 +91,12 @@ failures:
 
 import base64
 import json
-from collections.abc import Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _errors
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _site_certificates
 
 OPTIONS = {
     "apps": {"type": "list", "elements": "dict", "required": True},
@@ -109,28 +108,11 @@ def main() -> None:
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
     require_root(module)
     given = json.loads(base64.b64decode(module.params["given"] or b"e30="))
-    sites = _sites.sites(module.params["apps"])
     try:
-        presented, failures = _presented.present_all(sites, given, module.check_mode)
-        changed = [name for name, (before, after) in presented.items() if before != after]
-        outdated = _presented.outdated(sites)
-        removed = _presented.clean(sites, module.check_mode)
+        result = _site_certificates.converge(module.params["apps"], given, module.check_mode)
     except OSError as error:
-        module.fail_json(msg=_errors.from_os_error(error).cause)
-    module.exit_json(
-        changed=bool(changed or removed),
-        sites={name: after for name, (_before, after) in presented.items()},
-        outdated=sorted({*outdated, *(changed if module.check_mode else [])}),
-        stapled=_presented.stapled(sites, given),
-        removed=removed,
-        versions=_presented.versions(),
-        failures=failures,
-        diff={"before": _shown(presented, 0), "after": _shown(presented, 1)},
-    )
-
-
-def _shown(presented: Mapping[str, tuple[str, str]], which: int) -> str:
-    return "".join(f"{name}: {what[which]}\n" for name, what in presented.items() if what[which])
+        module.fail_json(msg=from_os_error(error).cause)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

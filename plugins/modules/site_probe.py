@@ -1,34 +1,33 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The module that asks apps through nginx, as a visitor would."""
+"""Request apps through nginx, as a visitor would."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: site_probe
-short_description: Ask WSGI apps through nginx, as a visitor would
+short_description: Request WSGI apps through nginx, as a visitor would
 version_added: 0.1.0
 description:
-  - Requests the health check of each app under each of its domains from the nginx of the host, all apps at once, and changes
-    nothing.
-  - An app has to answer with one of the status codes of its health check. A domain that is not the canonical one has to
-    redirect to it.
-  - An app with TLS is asked by HTTPS, where the certificate has to be for the domain and may be signed by anybody, and by HTTP,
-    where a redirect to HTTPS is wanted, unless the app has none.
-  - An app that sleeps for want of requests is not asked, which would wake it, and with it all others of the host that do.
-  - Tries again until O(timeout), since nginx takes up a new configuration in its own time.
+  - Requests the health check of each app under each of its domains from the host's nginx, all apps at once.
+  - An app has to return one of the status codes of its health check. A domain that is not the canonical one has to redirect to
+    it.
+  - An app with TLS is requested by HTTPS and by HTTP. The certificate has to be valid for the domain, from any issuer or
+    self-signed. HTTP has to redirect to HTTPS, unless the redirect is disabled.
+  - An app that was stopped because it was idle is not requested, since this would start it.
+  - Tries again until O(timeout), since nginx applies a new configuration with a delay.
 options:
   address:
-    description: The address that nginx is asked at.
+    description: The address of nginx.
     type: str
     default: 127.0.0.1
   port:
-    description: The port that nginx is asked at by HTTP.
+    description: nginx's port for HTTP.
     type: int
     default: 80
   timeout:
-    description: Seconds that an app has until it answers as wanted.
+    description: Seconds that an app has to respond as expected.
     type: int
     default: 10
 extends_documentation_fragment:
@@ -36,13 +35,13 @@ extends_documentation_fragment:
   - wsgi.stack.apps
 attributes:
   check_mode:
-    details: It asks once. What is wrong now may be right after a real run, so there are no RV(failures); RV(msg) names the apps.
+    details: Each request is sent once. A real run may fix what is wrong, so there are no RV(failures); RV(msg) names the apps.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
 
 EXAMPLES = r"""
-- name: Ask every app as a visitor would
+- name: Request every app as a visitor would
   wsgi.stack.site_probe:
     apps: "{{ lookup('wsgi.stack.apps') }}"
   register: answers
@@ -50,12 +49,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sites:
-  description: What the apps answered that answered as wanted, by the name of the app, an element a domain.
+  description: The responses of the apps that respond as expected, by the name of the app, with an element for each request.
   returned: always
   type: dict
   sample: {shop: [{url: 'http://shop.example.com/', status: 200, seconds: 0.012}]}
 asleep:
-  description: The apps that sleep, and were not asked.
+  description: The apps that are stopped because they are idle, and were not requested.
   returned: always
   type: list
   elements: str
@@ -73,14 +72,14 @@ failures:
       description: Always V(verify).
       type: str
     message:
-      description: One sentence with what was asked, what came, what was wanted, and what nginx logged about it.
+      description: The URL, the response and the expected one, and what nginx logged about it.
       type: str
     log:
       description: The end of nginx's error log of the app, a line an element.
       type: list
       elements: str
 msg:
-  description: What could not be seen.
+  description: What could not be checked.
   returned: in check mode, when there is something to say
   type: str
 """
@@ -102,7 +101,7 @@ def main() -> None:
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
     apps, address, port = module.params["apps"], module.params["address"], module.params["port"]
     if module.check_mode and not _probe.listening(address, port):
-        where = f"Nothing listens on {address}:{port}, so in check mode there is nothing to ask."
+        where = f"Nothing listens on {address}:{port}, so in check mode there is nothing to request."
         module.exit_json(changed=False, skipped=True, sites={}, asleep=[], failures=[], msg=where)
     asleep = _emperor.asleep(apps)
     apps = [app for app in apps if app["name"] not in asleep]
@@ -110,7 +109,7 @@ def main() -> None:
     result = {"changed": False, "sites": sites, "asleep": asleep, "failures": failures}
     if module.check_mode and failures:
         names = ", ".join(failure["app"] for failure in failures)
-        result.update(failures=[], msg=f"Before the run these apps do not answer as wanted: {names}.")
+        result.update(failures=[], msg=f"These apps do not respond as expected before the run: {names}.")
     module.exit_json(**result)
 
 

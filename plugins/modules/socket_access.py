@@ -144,7 +144,7 @@ sockets:
         - "Of the answer: V(wrong_protocol), V(no_answer), V(closed), V(no_http), V(bad_status)."
         - V(not_checked), if it could not be tried.
       type: str
-    sentence:
+    message:
       description: The same in words, the cause first.
       type: str
     fix:
@@ -164,7 +164,7 @@ sockets:
       type: dict
     warnings:
       description:
-        - What works and should not, each with C(code), C(sentence) and C(fix).
+        - What works and should not, each with C(code), C(message) and C(fix).
         - "The codes are V(world_writable), V(other_app), V(secret_readable), V(home_open) and V(group_gone)."
       type: list
       elements: dict

@@ -115,7 +115,7 @@ apps:
       elements: dict
     certificate:
       description: >-
-        The certificate of its first site with TLS, with C(path), C(names), C(ends), C(days_left), C(self_signed), C(trouble) and
+        The certificate of its first site with TLS, with C(path), C(names), C(ends), C(days_left), C(self_signed), C(message) and
         C(late), whether it should have been renewed already. Null without TLS.
       type: dict
 report:

@@ -209,7 +209,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _ensure
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _ensure, _remove, _requests, _result
 
 
 def main() -> None:
@@ -230,8 +230,8 @@ def main() -> None:
     )
     require_root(module)
     apps = module.params["apps"]
-    request = _ensure.Request(
-        wishes=_ensure.wishes(module.params["python"], apps),
+    options = _requests.PluginOptions(
+        requests=_requests.requests(module.params["python"], apps),
         plugins=list(dict.fromkeys(module.params["plugins"])),
         source=module.params["source"],
         jobs=module.params["jobs"] or len(os.sched_getaffinity(0)),
@@ -240,17 +240,17 @@ def main() -> None:
         installed=module.params["installed_build_dependencies"],
     )
     try:
-        _ensure.check(request)
+        _requests.check(options)
     except StackError as failure:
         module.fail_json(msg=f"uwsgi_plugin: {failure.cause}")
-    result, failures = (_ensure.present if module.params["state"] == "present" else _ensure.absent)(request)
+    result, failures = (_ensure.present if module.params["state"] == "present" else _remove.absent)(options)
     if "needed" in result:
         module.exit_json(**result)
     for leftover in result["leftovers"]:
-        module.warn(_ensure.warning(leftover))
+        module.warn(_result.warning(leftover))
     if apps is not None:
         module.exit_json(**result, failures=[failure.result(app) for app, failure in failures.found])
-    found = [{"python": python, **_ensure.failure_of_python(failure)} for python, failure in failures.found]
+    found = [{"python": python, **_result.failure_of_python(failure)} for python, failure in failures.found]
     if found:
         module.fail_json(msg="\n".join(dict.fromkeys(failure["message"] for failure in found)), **result, failures=found)
     module.exit_json(**result, failures=[])

@@ -112,7 +112,7 @@ def test_one_run_from_nothing_and_with_an_acme_server_that_is_down(server, hello
 
     down = server.play(apps, **ROLE)
     assert down.code != 0
-    sentence = rf"app shop: certificate: the ACME server {FIRST} cannot be asked: Connection refused; run again when it can\."
+    sentence = rf"app shop: certificate: the ACME server {FIRST} is not available: Connection refused; correct the URL, or"
     assert re.search(sentence, down.message), down.output
     assert server.sh("curl -sk https://shop.test/").startswith("hello|"), "the site does not serve with a placeholder"
 
@@ -193,7 +193,7 @@ def test_the_timers_command_renews_what_it_can_and_nginx_presents_it(acme, hello
 
     acme.sh("systemctl stop certbot.timer")
     found = acme.module("doctor")["findings"]
-    assert "kept" in str([each["summary"] for each in found if each["code"] == "renewal_timer"]), found
+    assert "kept" in str([each["message"] for each in found if each["code"] == "renewal_timer"]), found
     assert acme.converge(apps, **ROLE).changed == ["wsgi.stack.certbot : Renew them by the distribution's timer"]
 
 
@@ -288,7 +288,7 @@ def test_a_revoked_certificate_and_one_that_ended_are_replaced(lone):
     reasons = [lone.module("certificate", **wanted)["certificates"][name] for name, wanted in (("bad", bad), ("old", old))]
     assert [found["action"] for found in reasons] == ["issue", "issue"]
     assert "as when it is revoked" in reasons[0]["reason"]
-    assert reasons[1]["reason"].startswith("it ended on ")
+    assert reasons[1]["reason"].startswith("it expired on ")
     assert [lone.module("certificate", **wanted)["changed"] for wanted in (bad, old)] == [False, False]
 
 

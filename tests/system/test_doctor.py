@@ -526,7 +526,7 @@ def test_a_breakage_is_named_and_mended(diagnosis, name):
     way = BREAKAGES[name]
     found = diagnosis.findings.get(name, [])
     # A file system is the host's.
-    found += [finding for finding in diagnosis.findings.get("", []) if f"/{name} " in finding["summary"]]
+    found += [finding for finding in diagnosis.findings.get("", []) if f"/{name} " in finding["message"]]
     codes = {finding["code"] for finding in found}
     assert diagnosis.pages[name] == way.page
     assert way.codes <= codes, found

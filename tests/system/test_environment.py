@@ -91,8 +91,8 @@ def test_every_value_arrives_byte_for_byte_under_every_stack(server, code, tmp_p
 
 # What is wrong with a file: its text, or what it is a link to, and what is said about it.
 BAD_FILES = {
-    "line": ("GREETING=bad\ns3cret\n", "environment: .env, line 2: found no '=', wanted NAME=VALUE; correct the file."),
-    "quote": ("GREETING='s3cret\n", "environment: .env, line 1: found a value without its closing ', wanted one;"),
+    "line": ("GREETING=bad\ns3cret\n", "environment: .env, line 2: there is no '='; write NAME=VALUE; correct the file."),
+    "quote": ("GREETING='s3cret\n", "environment: .env, line 1: the closing ' of a value is missing;"),
     "link": (None, "environment: .env is a link that leads out of the source, to /etc/shadow; put the file there."),
     "none": ("", "environment: the source has no file .env; correct environment_file, or add the file to the source."),
 }

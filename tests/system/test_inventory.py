@@ -40,16 +40,16 @@ def refuse(tmp_path, apps, **variables):
     ("apps", "sentence"),
     [
         ([{**SHOP, "proceses": 3}], "app shop: proceses: unknown key; did you mean processes?"),
-        ([{**SHOP, "threads": "many"}], "app shop: threads: found 'many', wanted a whole number from 1 to 1024."),
+        ([{**SHOP, "threads": "many"}], "app shop: threads: 'many' is invalid; use a whole number from 1 to 1024."),
         (
             [{**SHOP, "domains": ["a.test"]}, {**SHOP, "name": "blog", "domains": ["a.test"]}],
-            "app blog: mount: found / on a.test, which app shop has already; change the mount or the domains of one.",
+            "app blog: mount: / on a.test is already used by app shop; change the mount or the domains of one of them.",
         ),
         (
             [{**SHOP, "static": [{"url": "/st/", "directory": "s"}]}, {**SHOP, "name": "blog", "mount": "/st/b"}],
-            "app blog: mount: found /st/b, which is inside the static URL /st/ of app shop on any domain; change one of the two.",
+            "app blog: mount: /st/b is inside the static URL /st/ of app shop on any domain; change one of the two.",
         ),
-        ([{**SHOP, "stack": "mod_wsgi"}], "app shop: stack: found 'mod_wsgi', wanted one of uwsgi, uwsgi_emperor,"),
+        ([{**SHOP, "stack": "mod_wsgi"}], "app shop: stack: 'mod_wsgi' is invalid; use one of uwsgi, uwsgi_emperor,"),
         (
             [{**SHOP, "source": {"directory": "/nowhere"}}],
             "app shop: source.directory: /nowhere is not a directory that can be read here, on the controller; correct the path.",
@@ -75,4 +75,4 @@ def test_a_mistake_is_refused(tmp_path, apps, sentence):
 
 def test_a_socket_path_that_is_too_long_is_refused(tmp_path):
     told = refuse(tmp_path, [SHOP], wsgi_runtime_directory="/run/" + "x" * 100)
-    assert "bytes, wanted at most 99; shorten wsgi_runtime_directory or the app's name." in told
+    assert "bytes, and at most 99 are possible; shorten wsgi_runtime_directory or the app's name." in told

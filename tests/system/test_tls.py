@@ -97,7 +97,7 @@ def test_sites_that_sign_themselves(server, where, tmp_path):
     assert ask(server, "https://shop.test/", *trusting("shop"), "--header", "Host: nobody.test")[0] == 421
     assert ask(server, "http://nobody.test:443/")[3] == "Empty reply from server"
 
-    assert ask(server, "http://127.0.0.1:5001/")[::3] == (404, "No release of this app is held.\n")
+    assert ask(server, "http://127.0.0.1:5001/")[::3] == (404, "No release of this app is staged.\n")
     modes = server.sh("cd /etc/ssl/wsgi/shop/live; stat -L -c '%n %a %U:%G' fullchain.pem privkey.pem")
     assert modes.splitlines() == ["fullchain.pem 644 root:root", "privkey.pem 600 root:root"]
 
@@ -196,7 +196,7 @@ def test_files_that_do_not_do_are_refused_before_the_host_is_touched(server, whe
 @on(12)
 def test_a_certificate_without_its_key_is_refused(server, where):
     play = server.play([{**where, "name": "given", "tls": {"mode": "files", "certificate": "given.pem"}}])
-    assert "app given: tls.key: not given, and mode files has no default for it;" in play.output
+    assert "app given: tls.key: missing, and mode files has no default for it;" in play.output
     assert [result["task"] for result in play.results] == ["Fail if the list of apps has a mistake"]
 
 

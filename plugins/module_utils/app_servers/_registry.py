@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stacks by name: what nginx speaks to each, which app server runs there, and which role sets it up."""
+"""The stacks by name: the one list that everything else about stacks is derived from."""
 
 from __future__ import annotations
 
@@ -13,24 +13,33 @@ from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gun
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack.
+    """An app server under a process manager.
 
     :ivar protocol: what nginx speaks to its slots, ``uwsgi`` or ``http``
     :ivar server: the module of its app server, with ``OWN_OPTIONS``, ``CONFIGURATION`` (a file's name), and the functions
         ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``configuration(app, build, host)`` and
         ``start(app, build, release)``
+    :ivar process_manager: what runs the slots: ``systemd``, ``emperor`` or ``supervisor``; the classes are in
+        ``rollout._state.PROCESS_MANAGERS``
     :ivar role: the role of this collection that rolls releases out on it
+    :ivar tree: the tree of ``config_tree`` with the process manager's files
+    :ivar keys: the keys of an app that no other stack has
     """
 
     protocol: str
     server: ModuleType
+    process_manager: str
     role: str
+    tree: str
+    keys: tuple[str, ...] = ()
 
 
 STACKS = {
-    "uwsgi": Stack("uwsgi", _uwsgi, "uwsgi"),
-    "uwsgi_emperor": Stack("uwsgi", _uwsgi, "uwsgi"),
-    "gunicorn_supervisor": Stack("http", _gunicorn, "gunicorn_supervisor"),
+    "uwsgi": Stack("uwsgi", _uwsgi, "systemd", role="uwsgi", tree="uwsgi"),
+    "uwsgi_emperor": Stack("uwsgi", _uwsgi, "emperor", role="uwsgi", tree="emperor", keys=("idle",)),
+    "gunicorn_supervisor": Stack(
+        "http", _gunicorn, "supervisor", role="gunicorn_supervisor", tree="bind", keys=("gevent", "bind")
+    ),
 }
 
 
@@ -47,3 +56,18 @@ def protocol(stack: str) -> str:
 def role(stack: str) -> str:
     """The role that rolls releases out on a stack."""
     return STACKS[stack].role
+
+
+def trees() -> dict[str, set[str]]:
+    """The trees of ``config_tree`` with files of process managers, each with the stacks that need it."""
+    return {stack.tree: {name for name, other in STACKS.items() if other.tree == stack.tree} for stack in STACKS.values()}
+
+
+def stacks_of(process_manager: str) -> set[str]:
+    """The stacks whose slots a process manager runs."""
+    return {name for name, stack in STACKS.items() if stack.process_manager == process_manager}
+
+
+def foreign_keys(stack: str) -> list[tuple[str, str]]:
+    """The keys of an app that a stack does not have, each with the stack that has it."""
+    return [(key, name) for name, other in STACKS.items() if name != stack for key in other.keys]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
 
 CONFIGURATION = "uwsgi.ini"
 
@@ -18,8 +19,9 @@ PROGRAM = "/usr/bin/uwsgi"
 ORIGINS = ("distribution", "venv")
 """Where an app's uWSGI can come from: a package of the distribution, or a requirement in the app's own build."""
 
-# What uWSGI's own build takes notice of if it is there, and what it cannot do without.
-HEADERS = ("libcap-dev", "libpcre2-dev", "libssl-dev", "uuid-dev", "zlib1g-dev")
+HEADERS = ("sys/capability.h", "pcre2.h", "openssl/*", "uuid/*", "zlib.h")
+"""The headers that uWSGI's own build uses if they are there, as ``host._packages.HEADERS`` has them."""
+
 COMPILER = ("gcc", "libc6-dev")
 
 OWN_OPTIONS = frozenset(
@@ -53,7 +55,7 @@ def build_packages(app: Mapping[str, Any]) -> list[str]:
     if not of_venv(app):
         return []
     python = re.fullmatch(r"(?:/usr/bin/)?(python3(?:\.\d+)?)", app["python"])
-    return [*COMPILER, *HEADERS, *([f"lib{python[1]}-dev"] if python else [])]
+    return [*COMPILER, *(_packages.HEADERS[header] for header in HEADERS), *([f"lib{python[1]}-dev"] if python else [])]
 
 
 def linker_flags(python: Mapping[str, Any]) -> str:

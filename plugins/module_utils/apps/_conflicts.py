@@ -32,26 +32,26 @@ def _check_urls(apps: Sequence[dict[str, Any]]) -> None:
             owner = mounts.setdefault((domain, app["mount"]), app["name"])
             if owner != app["name"]:
                 raise InventoryError(
-                    f"{who}: mount: found {app['mount']} on {where}, which app {owner} has already;"
-                    " change the mount or the domains of one."
+                    f"{who}: mount: {app['mount']} on {where} is already used by app {owner};"
+                    " change the mount or the domains of one of them."
                 )
             first, wanted = canonical.setdefault(domain, (app["name"], app["canonical_domain"]))
             if wanted != app["canonical_domain"]:
                 raise InventoryError(
-                    f"{who}: canonical_domain: found {app['canonical_domain']}, but app {first} on the same domain {where}"
-                    f" has {wanted}; give both the same."
+                    f"{who}: canonical_domain: {app['canonical_domain']} differs from app {first}'s {wanted} on the same"
+                    f" domain {where}; set the same for both."
                 )
             for static in app["static"]:
                 owner = statics.setdefault((domain, static["url"]), app["name"])
                 if owner != app["name"]:
                     raise InventoryError(
-                        f"{who}: static: found the URL {static['url']} on {where}, which app {owner} has already; change one."
+                        f"{who}: static: the URL {static['url']} on {where} is already used by app {owner}; change one of them."
                     )
     for (domain, mount), name in mounts.items():
         for (where, url), owner in statics.items():
             if where == domain and owner != name and (mount.rstrip("/") + "/").startswith(url):
                 raise InventoryError(
-                    f"app {name}: mount: found {mount}, which is inside the static URL {url} of app {owner}"
+                    f"app {name}: mount: {mount} is inside the static URL {url} of app {owner}"
                     f" on {domain or 'any domain'}; change one of the two."
                 )
 
@@ -66,15 +66,15 @@ def _check_tls(apps: Sequence[dict[str, Any]]) -> None:
             first, wanted = domains.setdefault(domain, (app["name"], tls))
             for key in [key for key in tls if tls[key] != wanted[key]][:1]:
                 raise InventoryError(
-                    f"app {app['name']}: tls.{key}: found {tls[key]}, but app {first} on"
-                    f" {f'the same domain {domain}' if domain else 'any domain, too,'} has {wanted[key]}; give both the same."
+                    f"app {app['name']}: tls.{key}: {tls[key]} differs from app {first}'s {wanted[key]} on"
+                    f" {f'the same domain {domain}' if domain else 'any domain'}; set the same for both."
                 )
         if tls["mode"] != "none":
             first, profile = profiles.setdefault(tls["port"], (app["name"], tls["profile"]))
             if profile != tls["profile"]:
                 raise InventoryError(
-                    f"app {app['name']}: tls.profile: found {tls['profile']}, but app {first} on the same port {tls['port']} has"
-                    f" {profile}, and nginx settles on a protocol before it knows the name; give both the same."
+                    f"app {app['name']}: tls.profile: {tls['profile']} differs from app {first}'s {profile} on the same port"
+                    f" {tls['port']}, where nginx negotiates the protocol before it knows the domain; set the same for both."
                 )
 
 
@@ -98,4 +98,4 @@ def _check_ports(apps: Sequence[dict[str, Any]], http_ports: Sequence[int]) -> N
 
 
 def _taken(app: dict[str, Any], key: str, port: int, what: str) -> InventoryError:
-    return InventoryError(f"app {app['name']}: {key}: found port {port}, which is {what} already; choose another one.")
+    return InventoryError(f"app {app['name']}: {key}: port {port} is already {what}; choose another one.")

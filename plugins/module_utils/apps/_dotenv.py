@@ -41,7 +41,7 @@ ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v"
 def parse(content: bytes) -> dict[str, str]:
     """The variables of a file, by name. Pure.
 
-    :raises ValueError: the first thing in it that cannot be read: the line, what was found and what is wanted, in words that
+    :raises ValueError: the first thing in it that cannot be read: the line and what is wrong with it, in words that
         quote nothing of the file, all of which may be secret
     """
     text = _decoded(content)
@@ -55,10 +55,10 @@ def parse(content: bytes) -> dict[str, str]:
             continue
         assignment = ASSIGNMENT.match(text, position)
         if not assignment:
-            raise ValueError(f"line {line}: found no '=', wanted NAME=VALUE")
+            raise ValueError(f"line {line}: there is no '='; write NAME=VALUE")
         if not VARIABLE.fullmatch(assignment[1]):
             raise ValueError(
-                f"line {line}: found no name of a variable before the '=', wanted letters, digits and underscores, no digit first"
+                f"line {line}: the text before the '=' is not a variable name (letters, digits and underscores, no digit first)"
             )
         variables[assignment[1]], position = _value(text, assignment.end(), bool(assignment[2]), line)
     return variables
@@ -77,11 +77,11 @@ def _value(text: str, position: int, after_blank: bool, line: int) -> tuple[str,
     pattern, escape = (SINGLE_QUOTED, SINGLE_ESCAPE) if quote == "'" else (DOUBLE_QUOTED, DOUBLE_ESCAPE)
     quoted = pattern.match(text, position)
     if not quoted:
-        raise ValueError(f"line {line}: found a value without its closing {quote}, wanted one")
+        raise ValueError(f"line {line}: the closing {quote} of a value is missing")
     rest = BLANK.match(text, quoted.end())
     if not rest:
         last = text.count("\n", 0, quoted.end()) + 1
-        raise ValueError(f"line {last}: found text after the closing {quote}, wanted the end of the line or a comment")
+        raise ValueError(f"line {last}: there is text after the closing {quote}; only a comment may follow")
     return escape.sub(lambda match: ESCAPED.get(match[1], match[1]), quoted[1]), rest.end()
 
 
@@ -90,10 +90,10 @@ def _decoded(content: bytes) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"line {line}: found bytes that are not UTF-8, wanted text in UTF-8") from None
+        raise ValueError(f"line {line}: there are bytes that are not UTF-8") from None
     text = text.replace("\r\n", "\n")
     for character, name in (("\0", "NUL character"), ("\r", "carriage return within the line")):
         if character in text:
             line = text.count("\n", 0, text.index(character)) + 1
-            raise ValueError(f"line {line}: found a {name}, wanted text without")
+            raise ValueError(f"line {line}: there is a {name}")
     return text

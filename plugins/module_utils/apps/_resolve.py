@@ -23,7 +23,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._layout import (
     Layout,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
-from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _tls
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _checks, _tls
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._conflicts import check_conflicts
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     REQUIRED,
@@ -35,7 +35,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     integer,
     lines,
     list_of,
-    on_controller,
     one_of,
     options,
     path_inside,
@@ -128,8 +127,6 @@ PRESENT: Schema = {**APP, **{key: (APP[key][0], REQUIRED) for key in ("source", 
 DEFAULTS = {"stack": "uwsgi", "uwsgi_install_from": "distribution"}
 """What an app that says nothing of it gets, unless the inventory says something for all of them."""
 
-SOURCE_EXCLUDE = [".git", ".hg", ".svn", "__pycache__", "*.pyc", ".venv", "venv", ".tox", ".nox", ".*_cache", "node_modules"]
-
 
 def resolve(
     apps: Any,
@@ -159,7 +156,7 @@ def resolve(
     """
     for variable, path in (("wsgi_directory", directory), ("wsgi_runtime_directory", runtime_directory)):
         if not isinstance(path, str) or not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", path):
-            raise InventoryError(f"{variable}: found {path!r}, wanted an absolute path of letters, digits, '.', '_' and '-'.")
+            raise InventoryError(f"{variable}: {path!r} is invalid; use an absolute path of letters, digits, '.', '_' and '-'.")
     resolved = []
     for app in _present(apps, {"stack": stack, "uwsgi_install_from": uwsgi_install_from}):
         layout = Layout(app["name"], directory, runtime_directory)
@@ -211,23 +208,22 @@ def _present(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(apps, (list, tuple)):
-        raise InventoryError(f"wsgi_apps: found {shown(apps)}, wanted a list of apps; begin each with '- name:'.")
+        raise InventoryError(f"wsgi_apps: {shown(apps)} is not a list of apps; begin each with '- name:'.")
     completed: list[dict[str, Any]] = []
     for position, found in enumerate(apps, 1):
         name = found.get("name") if isinstance(found, dict) else None
         who = f"app {name}" if isinstance(name, str) else f"the app at place {position} of wsgi_apps"
         if not isinstance(found, dict):
-            raise InventoryError(f"{who}: found {shown(found)}, wanted a dictionary with name, source and entry_point.")
+            raise InventoryError(f"{who}: {shown(found)} is not a dictionary; use one with name, source and entry_point.")
         try:
             app = fill(found, APP if found.get("state") == "absent" else PRESENT)
             for key, value in {**DEFAULTS, **defaults}.items():
                 app[key] = app[key] or checked_key(key, APP[key][0], value)
             if app["state"] == "present":
-                _check(app)
-                app["environment"] = {**_controller_variables(app), **app["environment"]}
+                _checks.check(app)
+                app["environment"] = {**_checks.controller_variables(app), **app["environment"]}
                 if "stack" in defaults:  # otherwise it is not known here which one the apps have that name none
-                    _check_stack(app)
-                    _check_server_options(app)
+                    _checks.check_stack(app)
         except InventoryError as error:
             raise InventoryError(f"{who}: {error}") from None
         if app["name"] in RESERVED_NAMES:
@@ -235,105 +231,9 @@ def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
                 f"{who}: name: {name} is a user or group of the system, and an app gets a user of its own; choose another name."
             )
         if any(earlier["name"] == app["name"] for earlier in completed):
-            raise InventoryError(f"{who}: name: found twice, wanted once; rename one of the two.")
+            raise InventoryError(f"{who}: name: two apps have this name; rename one of them.")
         completed.append(app)
     return completed
-
-
-def _check(app: dict[str, Any]) -> None:
-    _check_source(app["source"])
-    _check_environment_file(app)
-    _check_domains(app)
-    _tls.check(app["tls"], app["domains"])
-
-
-def _check_source(source: dict[str, Any]) -> None:
-    kinds = [kind for kind in ("git", "directory", "package") if source[kind] is not None]
-    if len(kinds) != 1:
-        found = " and ".join(kinds) or "none"
-        raise InventoryError(f"source: found {found}, wanted exactly one of git, directory and package.")
-    source["kind"] = kinds[0]
-    for key, kind in (("version", "git"), ("deploy_key", "git"), ("known_hosts", "git"), ("exclude", "directory")):
-        if source[key] is not None and source["kind"] != kind:
-            raise InventoryError(f"source.{key}: found beside {source['kind']}, wanted only beside {kind}; remove it.")
-    if source["kind"] == "git":
-        source["version"] = source["version"] or "HEAD"
-        if source["git"].startswith("-"):
-            raise InventoryError(f"source.git: found {shown(source['git'])}, wanted the URL or the path of a repository.")
-    if source["kind"] == "directory" and source["exclude"] is None:
-        source["exclude"] = list(SOURCE_EXCLUDE)
-
-
-def _check_environment_file(app: dict[str, Any]) -> None:
-    path = app["environment_file"]
-    if path is None or on_controller(path):
-        return
-    if app["source"]["kind"] == "package":
-        raise InventoryError(
-            f"environment_file: found {shown(path)} beside source.package, which has no such files, wanted an absolute path on"
-            " the controller; put the file there."
-        )
-    for static in app["static"]:
-        if static["directory"] in (".", path) or path.startswith(f"{static['directory']}/"):
-            raise InventoryError(
-                f"environment_file: found {shown(path)}, which is inside the static directory {static['directory']} that nginx"
-                " serves to everybody; move one of the two."
-            )
-
-
-def _controller_variables(app: dict[str, Any]) -> dict[str, str]:
-    """The variables of an ``environment_file`` that is on the controller; none if there is no such file."""
-    path = app["environment_file"]
-    if path is None or not on_controller(path):
-        return {}
-    path = os.path.expanduser(path)
-    if not os.path.isfile(path):
-        raise InventoryError(f"environment_file: {path} is not a file here, on the controller; correct the path.")
-    try:
-        with open(path, "rb") as stream:
-            content = stream.read()
-    except OSError as error:
-        raise InventoryError(
-            f"environment_file: {path} cannot be read here, on the controller: {error.strerror}; fix that."
-        ) from None
-    if content.startswith(b"$ANSIBLE_VAULT;"):
-        raise InventoryError(
-            f"environment_file: {path} is encrypted by ansible-vault, wanted a file that can be read as it is; put its variables"
-            " into environment, which can be encrypted."
-        )
-    try:
-        return _dotenv.parse(content)
-    except ValueError as error:
-        raise InventoryError(f"environment_file: {path}, {error}; correct the file.") from None
-
-
-def _check_domains(app: dict[str, Any]) -> None:
-    canonical = app["canonical_domain"]
-    if canonical is not None and canonical not in app["domains"]:
-        raise InventoryError(
-            f"canonical_domain: found {canonical!r}, wanted one of domains ({', '.join(app['domains']) or 'none'}); add it there."
-        )
-    repeated = {domain for domain in app["domains"] if app["domains"].count(domain) > 1}
-    if repeated:
-        raise InventoryError(f"domains: found {min(repeated)!r} twice, wanted once; remove one.")
-
-
-def _check_stack(app: dict[str, Any]) -> None:
-    """Refuse the keys that another stack has."""
-    for key, stack in (("gevent", "gunicorn_supervisor"), ("bind", "gunicorn_supervisor"), ("idle", "uwsgi_emperor")):
-        if app[key] and app["stack"] != stack:
-            raise InventoryError(
-                f"{key}: found {shown(app[key])} with the stack {app['stack']}, wanted only with {stack}; remove it,"
-                " or choose that stack."
-            )
-
-
-def _check_server_options(app: dict[str, Any]) -> None:
-    for name in app["server_options"]:
-        if name in _registry.server(app).OWN_OPTIONS:
-            raise InventoryError(
-                f"server_options.{name}: found an option that the collection sets itself, wanted any other; remove it."
-            )
 
 
 def _check_socket_path(layout: Layout) -> None:
@@ -341,7 +241,7 @@ def _check_socket_path(layout: Layout) -> None:
     if len(os.fsencode(longest)) > SOCKET_PATH_BYTES:
         raise InventoryError(
             f"app {layout.name}: wsgi_runtime_directory: the socket path {longest} has {len(os.fsencode(longest))} bytes,"
-            f" wanted at most {SOCKET_PATH_BYTES}; shorten wsgi_runtime_directory or the app's name."
+            f" and at most {SOCKET_PATH_BYTES} are possible; shorten wsgi_runtime_directory or the app's name."
         )
 
 

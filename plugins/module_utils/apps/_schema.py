@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The kinds of values that an inventory has: each is checked, and comes back in its final form.
 
-A check takes what was found, and raises ``ValueError`` with the words for what is wanted.
+A check takes what was found, and raises ``ValueError`` with the words for what to use.
 """
 
 from __future__ import annotations
@@ -157,14 +157,14 @@ def fill(found: dict[str, Any], schema: Schema) -> dict[str, Any]:
 
 
 def checked_key(key: str, check: Check, value: Any) -> Any:
-    """The value of a key in its final form; an ``AppError`` that names the key if it has none."""
+    """The value of a key in its final form; an ``InventoryError`` that names the key if it is invalid."""
     try:
         return check(value)
     except InventoryError as error:
         raise InventoryError(f"{key}.{error}") from None
     except ValueError as error:
-        found = "a value that is not shown" if key in SECRETS else shown(value)
-        raise InventoryError(f"{key}: found {found}, wanted {error}.") from None
+        found = "the value, which is not shown," if key in SECRETS else shown(value)
+        raise InventoryError(f"{key}: {found} is invalid; use {error}.") from None
 
 
 def _checked(check: Check, value: Any) -> Any:

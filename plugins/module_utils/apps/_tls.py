@@ -42,13 +42,12 @@ def check(tls: Mapping[str, Any], domains: Sequence[str]) -> None:
             raise InventoryError(f"tls.{key}: needs mode files, and mode is {tls['mode']}; remove it, or set that mode.")
     if tls["mode"] == "certbot" and not domains:
         raise InventoryError(
-            "tls.mode: found certbot without domains, wanted names that a certificate can be for; add domains, or choose"
-            " self_signed."
+            "tls.mode: certbot needs domains to request a certificate for; add domains, or set mode: self_signed."
         )
     if tls["hsts"] and (tls["mode"] == "none" or not tls["redirect"] or tls["port"] != 443):
         raise InventoryError(
-            f"tls.hsts: found {tls['hsts']}, wanted only with TLS on port 443 and a redirect to it, since browsers take no other"
-            " way from then on; remove it, or what is in its way of mode, port and redirect."
+            f"tls.hsts: {tls['hsts']} needs TLS on port 443 with redirect enabled; remove hsts, or set tls.port: 443 and"
+            " tls.redirect: true."
         )
 
 
@@ -72,12 +71,12 @@ def check_wildcards(app: Mapping[str, Any], options: Sequence[str]) -> None:
     if app["tls"]["mode"] != "certbot":
         return
     try:
-        found = _command.way(options)
+        found = _command.authenticator(options)
     except ValueError as error:
         raise InventoryError(f"certbot_options: they cannot be read: {error}; write each as in a shell.") from None
     wildcards = [domain for domain in app["domains"] if domain.startswith("*.")]
     if wildcards and found in _command.OVER_HTTP:
         raise InventoryError(
-            f"app {app['name']}: tls.mode: found certbot with the domain {wildcards[0]}, which a CA only certifies by way of DNS;"
+            f"app {app['name']}: tls.mode: certbot is set for the domain {wildcards[0]}, which a CA only certifies by way of DNS;"
             " give certbot_options such a way, or choose another mode."
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making one build: fetch, install, compile, seal, stamp. All of it or nothing."""
+"""Making one build: fetch, install, compile, give it to root, stamp. All of it or nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COMPILE_TIMEOUT = 600  # seconds
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildSpec:
     """A build to make.
 
     :param app: the app, as resolved
@@ -62,29 +62,29 @@ class Order:
         return _layout.of(dict(self.app))
 
 
-def make(order: Order) -> bool:
+def make(spec: BuildSpec) -> bool:
     """Make a build unless it is there, and let nginx read its static directories.
 
     :returns: whether there was anything to do, which another run may have done in the meantime
     :raises StackError: it cannot be made; nothing is left of it then
     """
-    builds, cache = order.layout.builds, order.layout.cache
+    builds, cache = spec.layout.builds, spec.layout.cache
     if not os.path.isdir(builds) or not os.path.isdir(cache):
         raise StackError("user", f"there is no {builds} or no {cache}; the role wsgi.stack.app makes them.")
-    path = order.layout.build(order.digest)
+    path = spec.layout.build(spec.digest)
     with locked(builds):
         stamp = read_stamp(path)
         if stamp is not None:
-            unfinished = bool(unpublished(order.app, stamp))
+            unfinished = bool(unpublished(spec.app, stamp))
             if unfinished:
-                _finish(order.app, path, stamp)
+                _finish(spec.app, path, stamp)
             return unfinished
         for name in os.listdir(builds):
             if NAME.fullmatch(name) and read_stamp(os.path.join(builds, name)) is None:
                 _remove(os.path.join(builds, name))
         try:
-            _assemble(order, path)
-            _finish(order.app, path, _new_stamp(order))
+            _assemble(spec, path)
+            _finish(spec.app, path, _new_stamp(spec))
         except BaseException:
             with contextlib.suppress(OSError):  # the next run removes what is left then
                 _remove(path)
@@ -106,38 +106,38 @@ def read_stamp(path: str) -> dict[str, Any] | None:
         return None
 
 
-def _assemble(order: Order, path: str) -> None:
-    user = order.app["user"]
+def _assemble(spec: BuildSpec, path: str) -> None:
+    user = spec.app["user"]
     account = pwd.getpwnam(user)
     source, venv = os.path.join(path, "source"), os.path.join(path, "venv")
     os.mkdir(path)
     os.chown(path, 0, account.pw_gid)
     os.chmod(path, _permissions.DIRECTORY_MODE)
-    _fetch(order, source)
-    choice = choose(order.app, source, "uv" if order.uv else "pip")
+    _fetch(spec, source)
+    choice = choose(spec.app, source, "uv" if spec.uv else "pip")
     os.mkdir(venv)
-    ours = [venv] if order.kind == "package" else [venv, source]
+    ours = [venv] if spec.kind == "package" else [venv, source]
     _check(["chown", "--recursive", "--no-dereference", f"{account.pw_uid}:{account.pw_gid}", *ours])
-    Installer(order.app, order.python, path, order.secrets.get("build_environment") or {}, order.uv).install(choice)
-    if order.kind == "git":
+    Installer(spec.app, spec.python, path, spec.secrets.get("build_environment") or {}, spec.uv).install(choice)
+    if spec.kind == "git":
         _check(["find", source, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"], user)
-    if order.kind != "package":
+    if spec.kind != "package":
         # A file that is no Python of this version is not an error: it may be a template, or a test.
         run([os.path.join(venv, "bin/python"), "-m", "compileall", "-qq", source], user=user, timeout=COMPILE_TIMEOUT)
     for directory in ours:
-        _permissions.seal(directory, account.pw_uid, account.pw_gid)
-    if order.kind == "package":
+        _permissions.take_over(directory, account.pw_uid, account.pw_gid)
+    if spec.kind == "package":
         os.symlink(os.path.relpath(_site_packages(venv), path), source)
 
 
-def _fetch(order: Order, source: str) -> None:
-    if order.kind == "directory":
-        _directory.unpack(order.archive or "", source)
-    elif order.kind == "git":
-        with _git.access(order.app["source"], order.secrets.get("deploy_key")) as repository:
-            mirror = order.layout.repository
-            repository.fetch(mirror, order.revision, certain=order.app["source"]["version"] == order.revision)
-            repository.checkout(mirror, order.revision, source)
+def _fetch(spec: BuildSpec, source: str) -> None:
+    if spec.kind == "directory":
+        _directory.unpack(spec.archive or "", source)
+    elif spec.kind == "git":
+        with _git.access(spec.app["source"], spec.secrets.get("deploy_key")) as repository:
+            mirror = spec.layout.repository
+            repository.fetch(mirror, spec.revision, certain=spec.app["source"]["version"] == spec.revision)
+            repository.checkout(mirror, spec.revision, source)
 
 
 def _site_packages(venv: str) -> str:
@@ -147,14 +147,14 @@ def _site_packages(venv: str) -> str:
     return found[0]
 
 
-def _new_stamp(order: Order) -> dict[str, Any]:
+def _new_stamp(spec: BuildSpec) -> dict[str, Any]:
     return {
-        "app": order.app["name"],
-        "digest": order.digest,
-        "kind": order.kind,
-        "revision": order.revision,
-        "python": order.python["version"],
-        "installer": "uv" if order.uv else "pip",
+        "app": spec.app["name"],
+        "digest": spec.digest,
+        "kind": spec.kind,
+        "revision": spec.revision,
+        "python": spec.python["version"],
+        "installer": "uv" if spec.uv else "pip",
         "made": int(time.time()),
         "static": [],
     }

@@ -17,7 +17,7 @@ from typing import Any, Callable
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _git, _interpreter, _uv
-from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import Order, make, read_stamp, unpublished
+from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import BuildSpec, make, read_stamp, unpublished
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import additions
 from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import redactor
 
@@ -29,7 +29,7 @@ ASK_AT_ONCE = 16
 
 
 @dataclass
-class Request:
+class BuildRequest:
     """One call: what is asked for, for all apps.
 
     :param secrets: as ``apps._resolve.read_secrets`` gives them
@@ -67,7 +67,7 @@ class Request:
 
 
 @dataclass
-class Plan:
+class BuildPlan:
     """What one app has, and what it is to have. Without a digest: unknown, in check mode on a host that is not ready."""
 
     app: Mapping[str, Any]
@@ -92,7 +92,7 @@ class Plan:
         }
 
 
-def build(apps: Sequence[Mapping[str, Any]], request: Request) -> dict[str, Any]:
+def build(apps: Sequence[Mapping[str, Any]], request: BuildRequest) -> dict[str, Any]:
     """Make the builds that are missing.
 
     :returns: the module's result, or ``needed`` alone: the apps whose directories have to be sent first, with nothing done yet
@@ -119,10 +119,10 @@ def build(apps: Sequence[Mapping[str, Any]], request: Request) -> dict[str, Any]
     }
 
 
-def plan(app: Mapping[str, Any], request: Request) -> Plan:
+def plan(app: Mapping[str, Any], request: BuildRequest) -> BuildPlan:
     """Find out what an app's build is made of, and whether it is there; nothing is changed."""
     _check_account(app, request.check_mode)
-    planned = Plan(app)
+    planned = BuildPlan(app)
     planned.before = _present(planned.layout)
     try:
         planned.python = request.interpreters.probe(app["python"], app["user"])
@@ -163,14 +163,14 @@ def _check_account(app: Mapping[str, Any], check_mode: bool) -> None:
     except KeyError:
         if check_mode:
             return
-        cause = f"there is no user {user}, wanted one with the home {home}; the role wsgi.stack.app makes it."
+        cause = f"there is no user {user}; the role wsgi.stack.app creates it, with the home {home}."
         raise StackError("user", cause) from None
     if account.pw_dir != home:
         fix = "it is somebody else's, so give the app another name"
-        raise StackError("user", f"the user {user} has the home {account.pw_dir}, wanted {home}; {fix}.")
+        raise StackError("user", f"the user {user} has the home {account.pw_dir} and not {home}; {fix}.")
 
 
-def _revision(app: Mapping[str, Any], request: Request) -> str | None:
+def _revision(app: Mapping[str, Any], request: BuildRequest) -> str | None:
     source = app["source"]
     if source["kind"] == "package":
         return redactor()(source["package"])
@@ -198,7 +198,7 @@ def _present(layout: _layout.Layout) -> dict[str, Any]:
     return {key: stamp.get(key) for key in ("digest", "revision", "python")} if stamp else {}
 
 
-def _make(wanted: Sequence[Plan], request: Request) -> tuple[dict[str, bool], list[dict[str, Any]]]:
+def _make(wanted: Sequence[BuildPlan], request: BuildRequest) -> tuple[dict[str, bool], list[dict[str, Any]]]:
     plans = {planned.app["name"]: planned for planned in wanted}
     uv, failures = None, []
     missing = [name for name, planned in plans.items() if planned.stamp is None]
@@ -211,15 +211,15 @@ def _make(wanted: Sequence[Plan], request: Request) -> tuple[dict[str, bool], li
     def work(app: Mapping[str, Any]) -> bool:
         planned = plans[app["name"]]
         archive = request.directories.get(app["name"], {}).get("archive")
-        order = Order(app, planned.digest or "", planned.revision or "", planned.python or {}, request.of(app), archive, uv)
-        return make(order)
+        spec = BuildSpec(app, planned.digest or "", planned.revision or "", planned.python or {}, request.of(app), archive, uv)
+        return make(spec)
 
     possible = [planned.app for planned in wanted if not (failures and planned.stamp is None)]
     done, failed = for_each_app(possible, request.guard(work), request.jobs)
     return done, failures + failed
 
 
-def _diff(plans: Iterable[Plan]) -> dict[str, Any]:
+def _diff(plans: Iterable[BuildPlan]) -> dict[str, Any]:
     before, after = {}, {}
     for planned in plans:
         name = planned.app["name"]

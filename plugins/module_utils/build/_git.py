@@ -26,7 +26,7 @@ SCRATCH = "/run"
 # Housekeeping in the foreground, or it would outlive the run; a transfer below 1 kB/s for 60 s is dead.
 OPTIONS = ("gc.autoDetach=false", "maintenance.autoDetach=false", "http.lowSpeedLimit=1000", "http.lowSpeedTime=60")
 
-CURES = (
+FIXES = (
     ("host key verification failed", "add the host's lines of ssh-keyscan to source.known_hosts"),
     ("permission denied (", "give source.deploy_key a key that may read the repository, or give the host's root one"),
     ("could not read username", "correct source.git, or give the host's root a git credential for it"),
@@ -162,7 +162,7 @@ def cause(completed: Completed) -> str:
         before = lines[: lines.index(fatal)]
         fatal = next((line for line in before if line.startswith("fatal:")), before[-1] if before else fatal)
     reason = fatal.partition("fatal: ")[2] or fatal
-    fix = next((fix for sign, fix in CURES if sign in reason.lower()), "correct source.git or the host's access to it")
+    fix = next((fix for sign, fix in FIXES if sign in reason.lower()), "correct source.git or the host's access to it")
     return f"{reason.rstrip('.')}; {fix}."
 
 

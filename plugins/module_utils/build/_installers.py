@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import of
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
@@ -153,7 +153,7 @@ class Installer:
     def _install_with_uv(self, uv: str, choice: Choice) -> str:
         python = os.path.join(self.venv, "bin/python")
         if self._lacks_distutils():
-            with self._borrowed_distutils(uv):
+            with self._temporary_distutils(uv):
                 return self._fill_with_uv(uv, python, choice)
         log = self._run(
             [uv, "venv", "--no-project", "--prompt", self.app["name"], "--python", self.python["executable"], self.venv]
@@ -178,18 +178,18 @@ class Installer:
         return version < (3, 10) and run(asked, user=self.app["user"], timeout=TIMEOUT).code != 0
 
     @contextlib.contextmanager
-    def _borrowed_distutils(self, uv: str) -> Iterator[None]:
+    def _temporary_distutils(self, uv: str) -> Iterator[None]:
         """A virtual environment that has distutils, until all is installed."""
         version = ".".join(self.python["version"].split(".")[:2])
-        lender = os.path.join(self.venv, ".setuptools")
-        hook = os.path.join(self.venv, "lib", f"python{version}", "site-packages", "_borrowed_distutils.pth")
+        copy = os.path.join(self.venv, ".setuptools")
+        hook = os.path.join(self.venv, "lib", f"python{version}", "site-packages", "_temporary_distutils.pth")
         self._run([self.python["executable"], "-m", "venv", "--without-pip", "--prompt", self.app["name"], self.venv])
-        options = ["--system", "--no-deps", "--python-version", version, "--target", lender]
+        options = ["--system", "--no-deps", "--python-version", version, "--target", copy]
         self._run([uv, "pip", "install", *options, "setuptools"])
-        line = f"import sys; sys.path.insert(0, {lender!r}); import setuptools"
+        line = f"import sys; sys.path.insert(0, {copy!r}); import setuptools"
         self._run(["sh", "-c", 'printf "%s\\n" "$1" >"$2"', "sh", line, hook])
         yield
-        self._run(["rm", "-r", lender, hook])
+        self._run(["rm", "-r", copy, hook])
 
     def _install_with_pip(self, choice: Choice) -> str:
         log = self._run([self.python["executable"], "-m", "venv", "--prompt", self.app["name"], self.venv])
@@ -253,10 +253,15 @@ CAUSES = (
     (r"\(from versions: none\)\nERROR: (No matching distribution found for .*)", INDEX),
     (r"^ERROR: (No matching distribution found for .*)", REQUIREMENT),
     (r"^\s*(?:error:|\u00d7) (No solution found when resolving dependencies.*(?:\n +\S.*)*)", REQUIREMENT),
-    (r"(\S.*)\n\s*\[end of output\]", LOG),  # the last line of what pip called
-    (r"^  cause: Call to .* failed .*\n(?:(?: {9}.*)?\n)* {9}(\S.*)", LOG),  # the same of uv
+)
+# What pip and uv say of other errors. If a build backend failed, the cause is in what that printed.
+GENERAL = (
     (r"^\s*(?:error:|\u00d7) (.*(?:\n  cause: .*(?:\n {9}\S.*)*)*)", LOG),
     (r"^ERROR: (?!Ignored the following)(.*)", LOG),
+)
+# What a build backend printed, as pip and as uv quote it.
+BACKEND_OUTPUT = re.compile(
+    r" lines of output\]\n((?s:.*?))\n\s*\[end of output\]|^  cause: Call to .* failed .*\n((?:(?: {9}.*)?\n)+)", re.MULTILINE
 )
 BUILDING = r"(?:Failed (?:to|to download and) build `|Building wheel for |Failed building wheel for )([^`@\s]+)"
 CONCLUSION = ", we can conclude that your requirements are unsatisfiable"
@@ -267,11 +272,12 @@ def cause(completed: Completed, version: str) -> str:
     if "ensurepip is not" in completed.output or "No module named venv" in completed.output:
         package = "python" + ".".join(version.split(".")[:2]) + "-venv"
         return f"this Python has no ensurepip, which pip needs; add {package} to system_packages, or set app_installer: uv."
-    reason, fix = completed.last_line, LOG
-    for pattern, known_cure in CAUSES:
+    backend = BACKEND_OUTPUT.search(completed.output)
+    reason, fix = decisive_line((backend and (backend[1] or backend[2])) or completed.output) or completed.last_line, LOG
+    for pattern, known_fix in CAUSES if backend else CAUSES + GENERAL:
         found = re.search(pattern, completed.output, re.MULTILINE)
         if found:
-            reason, fix = re.sub(r":?\s*\n\s*(?:cause:|[\u2500-\u257f\u25b6]+) ", ": ", found[1]), known_cure
+            reason, fix = re.sub(r":?\s*\n\s*(?:cause:|[\u2500-\u257f\u25b6]+) ", ": ", found[1]), known_fix
             break
     reason = " ".join(reason.split()).replace(CONCLUSION, "").rstrip(".")
     building = re.search(BUILDING, completed.output)

@@ -79,7 +79,9 @@ def probe(python: str, user: str) -> dict[str, Any]:
         raise StackError("python", cause, completed.output) from None
     if version < OLDEST:
         wanted = ".".join(map(str, OLDEST))
-        raise StackError("python", f"{python} is Python {found['version']}, wanted {wanted} or later; name another interpreter.")
+        raise StackError(
+            "python", f"{python} is Python {found['version']}, and {wanted} or later is needed; name another interpreter."
+        )
     return found
 
 

@@ -17,7 +17,7 @@ DIRECTORY_MODE = 0o751
 """The app may read, and nginx may pass through to what ``publish`` opens."""
 
 
-def seal(path: str, uid: int, gid: int) -> None:
+def take_over(path: str, uid: int, gid: int) -> None:
     """Give a directory and all in it to root, readable by the app's group and writable by nobody else.
 
     :param uid: the app's user; files of others are refused: one that is here is a hard link to a file elsewhere
@@ -25,12 +25,12 @@ def seal(path: str, uid: int, gid: int) -> None:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        _seal(descriptor, path, uid, gid)
+        _take_over_entries(descriptor, path, uid, gid)
     finally:
         os.close(descriptor)
 
 
-def _seal(directory: int, path: str, uid: int, gid: int) -> None:
+def _take_over_entries(directory: int, path: str, uid: int, gid: int) -> None:
     os.fchown(directory, 0, gid)
     os.fchmod(directory, DIRECTORY_MODE)
     for name in os.listdir(directory):
@@ -44,7 +44,7 @@ def _seal(directory: int, path: str, uid: int, gid: int) -> None:
             try:
                 status = os.fstat(entry)
                 if stat.S_ISDIR(status.st_mode):
-                    _seal(entry, os.path.join(path, name), uid, gid)
+                    _take_over_entries(entry, os.path.join(path, name), uid, gid)
                     continue
                 if status.st_uid != uid:
                     raise StackError(

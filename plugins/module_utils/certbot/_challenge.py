@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether an ACME server will find the answers to its challenges here: a file of our own, asked for through each name."""
+"""Check that an ACME server will reach this host: request a test file through each name, as it would."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from ansible_collections.wsgi.stack.plugins.module_utils.tls._sites import CHALL
 
 JOBS = 32
 TIMEOUT = 10.0
-"""Seconds for one request, as Let's Encrypt has."""
+"""Seconds for one request; the same as Let's Encrypt."""
 REDIRECTS = 10
-"""How many redirects are followed, as by Let's Encrypt (https://letsencrypt.org/docs/challenge-types/)."""
+"""How many redirects are followed; the same as Let's Encrypt (https://letsencrypt.org/docs/challenge-types/)."""
 PATIENCE = 5.0
-"""Seconds for which a name may answer with something else."""
+"""Seconds for which a name may return something else."""
 PAUSE = 0.5
-"""Seconds between two tries."""
-BYTES = 4096  # of an answer
+"""Seconds between two attempts."""
+BYTES = 4096  # of a response
 
 
 @dataclass(frozen=True)
 class Visit:
-    """What came of asking for a file through a name.
+    """The result of requesting the file through a name.
 
-    :ivar addresses: what the name resolves to
-    :ivar url: what was asked last, after redirects
-    :ivar status: the answer's, None if there was none
-    :ivar arrived: whether it was the file
-    :ivar error: why there was no answer
+    :ivar addresses: the addresses of the name
+    :ivar url: the last URL, after redirects
+    :ivar status: the status code, None if there was no response
+    :ivar arrived: whether the response was the file
+    :ivar error: why there was no response
     """
 
     addresses: tuple[str, ...] = ()
@@ -49,36 +49,37 @@ class Visit:
     error: str = ""
 
 
-def complaint(name: str, visit: Visit, webroot: str) -> str:
-    """Why a name does not lead here, "" if it does. Pure."""
+def unreachable(name: str, visit: Visit, webroot: str) -> str:
+    """Why the file was not found through a name, "" if it was. Pure."""
     if visit.arrived:
         return ""
     if not visit.addresses:
         return f"{name} does not resolve ({visit.error})"
     where = f"{name} resolves to {', '.join(visit.addresses)}"
     if visit.status is None:
-        return f"{where}, and {visit.url} has no answer ({visit.error})"
+        return f"{where}, and {visit.url} gives no response ({visit.error})"
     wrong = "something else" if visit.status == 200 else str(visit.status)
-    return f"{where}, and {visit.url} answers {wrong} instead of the file that lies in {webroot}"
+    return f"{where}, and {visit.url} returns {wrong} instead of the test file in {webroot}"
 
 
-def sentence(visits: Mapping[str, Visit], webroot: str) -> str:
-    """What is wrong with the names of a certificate, "" if all lead here. Pure."""
-    wrong = [found for found in (complaint(name, visit, webroot) for name, visit in sorted(visits.items())) if found]
+def cause(visits: Mapping[str, Visit], webroot: str) -> str:
+    """What is wrong with the names of a certificate and what to do, "" if all lead to this host. Pure."""
+    wrong = [found for found in (unreachable(name, visit, webroot) for name, visit in sorted(visits.items())) if found]
     if not wrong:
         return ""
     names = "the name" if len(wrong) == 1 else "the names"
     return (
-        f"{'; '.join(wrong)}, so the CA was not asked; have {names} lead to port 80 of this host, or remove"
+        f"{'; '.join(wrong)}, so the CA was not asked; make {names} lead to port 80 of this host, or remove"
         f" {'it' if len(wrong) == 1 else 'them'} from domains, and run again."
     )
 
 
 @contextlib.contextmanager
 def offered(webroot: str) -> Iterator[tuple[str, bytes]]:
-    """A file that nginx answers with, for as long as the block lasts.
+    """Create the test file, and remove it at the end of the block.
 
-    :returns: its path in a URL, and its content
+    :returns: its path in URLs, and its content
+    :raises StackError: it cannot be written
     """
     directory = f"{webroot}{CHALLENGE}"
     name, content = f"wsgi-{secrets.token_hex(16)}", secrets.token_hex(32).encode()
@@ -97,9 +98,9 @@ def offered(webroot: str) -> Iterator[tuple[str, bytes]]:
 
 
 def prepare(webroot: str) -> bool:
-    """Make the directory that nginx answers from.
+    """Create the directory from which nginx answers challenges.
 
-    :returns: whether it was not there
+    :returns: whether it was missing
     """
     directory = f"{webroot}{CHALLENGE}".rstrip("/")
     missing = not os.path.isdir(directory)
@@ -112,8 +113,9 @@ def prepare(webroot: str) -> bool:
 
 
 def visits(names: Iterable[str], path: str, content: bytes, port: int = 80) -> dict[str, Visit]:
-    """Ask for a file through many names at once, and again where something else answered: after a reload of nginx its old workers
-    may do so for a moment.
+    """Request a file through many names at once.
+
+    A name that returns something else is tried again: for a moment after a reload, old workers of nginx may still respond.
     """
     found: dict[str, Visit] = {}
     wanted = sorted(set(names))
@@ -130,9 +132,9 @@ def visits(names: Iterable[str], path: str, content: bytes, port: int = 80) -> d
 
 
 def visit(name: str, path: str, content: bytes, port: int = 80) -> Visit:
-    """Ask for a file through a name as an ACME server does, straight, whatever proxy the host has.
+    """Request a file through a name as an ACME server does, without the proxy that the host may have.
 
-    :param port: of the first request
+    :param port: the port of the first request
     """
     try:
         addresses = _addresses(name, port)
@@ -143,8 +145,8 @@ def visit(name: str, path: str, content: bytes, port: int = 80) -> Visit:
         try:
             status, location, body = _get(url)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            return Visit(addresses, url, error=words)
+            cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            return Visit(addresses, url, error=cause)
         if status not in (301, 302, 303, 307, 308) or not location:
             return Visit(addresses, url, status, arrived=status == 200 and body.strip() == content)
         url = urljoin(url, location)
@@ -163,7 +165,7 @@ def _get(url: str) -> tuple[int, str, bytes]:
     secure = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
     if not re.fullmatch(r"https?", parts.scheme) or not host:
-        raise ValueError(f"it leads to {url}")
+        raise ValueError(f"it redirects to {url}")
     connection = _connection(host, port, secure)
     try:
         connection.request(
@@ -176,7 +178,7 @@ def _get(url: str) -> tuple[int, str, bytes]:
 
 
 def _connection(host: str, port: int, secure: bool) -> http.client.HTTPConnection:
-    """A connection to the first of a host's addresses that takes one."""
+    """A connection to the first of a host's addresses that accepts one."""
     problem: OSError = OSError("it has no address")
     for address in _addresses(host, port):
         try:
@@ -191,7 +193,7 @@ def _connection(host: str, port: int, secure: bool) -> http.client.HTTPConnectio
 
 
 def _unverified() -> ssl.SSLContext:
-    """As an ACME server does: the certificate that it follows a redirect to is the one that is about to be replaced."""
+    """Like ACME servers, accept any certificate after a redirect: it is the one that is about to be replaced."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certbot: how it is called, and what its words mean."""
+"""Call certbot, and find the cause of a failure in its output and log."""
 
 from __future__ import annotations
 
@@ -8,35 +8,37 @@ import re
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
+from ansible_collections.wsgi.stack.plugins.module_utils.tls import _certificate, _sites
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 CONFIGURATION = "/etc/letsencrypt/cli.ini"
 LOG = "/var/log/letsencrypt/letsencrypt.log"
-"""What the last certbot did in detail; that of the one before it has another name by then."""
+"""The detailed log of the last run; that of the run before is renamed."""
 
 BUSY = "Another instance of Certbot is already running"
 PATIENCE = 900.0
-"""Seconds that another certbot may take: the timer's renews one certificate after the other."""
+"""Seconds to wait for another certbot: the one of the timer renews one certificate after the other."""
 PAUSE = 3.0
-"""Seconds between two tries."""
+"""Seconds between two attempts."""
 ATTEMPTS = 5
-"""How often a certificate is asked for, if a CA refuses nonces."""
+"""How often certbot is run if a CA rejects nonces."""
 TIMEOUT = 600.0
-"""Seconds that one certificate may take; a way by DNS waits for the name servers."""
+"""Seconds for one certificate; DNS plugins wait for the name servers."""
 
 OWN_OPTIONS = frozenset(
     "-d --domain --domains --cert-name --server --csr --email -m --key-type --webroot-path -w --dry-run --test-cert"
     " --staging".split()
 )
-"""Options that follow from the module's, and are not among further ones."""
+"""Options that the module sets itself, so that users must not."""
 
 OVER_HTTP = ("webroot", "standalone", "nginx", "apache")
-"""Ways by which a name is proven over HTTP."""
+"""Authenticators that validate names over HTTP."""
 
 BOILERPLATE = (
     "Saving debug log to",
@@ -53,29 +55,65 @@ PROBLEM = re.compile(
     r"^ *Domain: (\S+)\n *Type: *(\S+)\n *Detail: (.+(?:\n(?! *(?:Domain:|Hint:)|\n).+)*)",
     re.MULTILINE,
 )
-"""What certbot prints of a name that the CA could not verify."""
+"""What certbot prints about a name that the CA could not validate."""
 
 REFUSAL = re.compile(r"^acme\.messages\.Error: (urn:ietf:params:acme:error:(\w+)) :: (.+)$", re.MULTILINE)
-"""What certbot logs of a CA's refusal: its kind, and certbot's words for it with the CA's. Debian 12's certbot on Python 3.11
-only prints "AttributeError: can't set attribute"."""
+"""What certbot logs if a CA refuses a request: the type of the error, then certbot's and the CA's text. Debian 12's certbot
+prints only "AttributeError: can't set attribute"."""
 
 LIMITED = re.compile(r"rateLimited|too many (?:certificates|failed|new orders|requests|currently)|retry after \d", re.IGNORECASE)
-"""What a CA says that takes no more requests for a while. Source: https://letsencrypt.org/docs/rate-limits/"""
+"""What a CA says when a rate limit is exceeded. Source: https://letsencrypt.org/docs/rate-limits/"""
 
 
-def words(options: Sequence[str]) -> list[str]:
-    """Options as an argument vector: each may have its value in the same text. Pure."""
+@dataclass(frozen=True)
+class CertbotSettings:
+    """How to get certificates.
+
+    :ivar server: the URL of the ACME server's directory
+    :ivar webroot: the directory from which nginx answers challenges
+    :ivar email: the address for the CA, None for none
+    :ivar agree_tos: whether the user accepts the CA's terms of service
+    :ivar options: further options of certbot, each may contain its value
+    :ivar key_type: ``rsa`` or ``ecdsa``; None leaves it to certbot
+    :ivar minimum_days: a certificate with fewer days left is replaced; None for a quarter of its lifetime, at most 20 days
+    :ivar check_names: request a test file through each name before asking the CA
+    :ivar bundle: a file with CA certificates to trust instead of the host's trust store
+    :ivar directory: certbot's configuration directory
+    """
+
+    server: str
+    webroot: str = _sites.WEBROOT
+    email: str | None = None
+    agree_tos: bool = False
+    options: tuple[str, ...] = ()
+    key_type: str | None = None
+    minimum_days: int | None = None
+    check_names: bool = True
+    bundle: str | None = None
+    directory: str = _certificate.LETSENCRYPT
+
+    @property
+    def authenticator(self) -> str:
+        """How names are validated, see the function of this name."""
+        return authenticator(self.options)
+
+
+def arguments(options: Sequence[str]) -> list[str]:
+    """Options as an argument vector; each may contain its value in the same string, in shell syntax. Pure.
+
+    :raises ValueError: a quote is not closed
+    """
     return [word for option in options for word in shlex.split(str(option))]
 
 
 def refused(options: Sequence[str]) -> str:
-    """The first option that is the module's own, "" if there is none. Pure."""
-    return next((word for word in words(options) if word.partition("=")[0] in OWN_OPTIONS), "")
+    """The first of some options that the module sets itself, "" if there is none. Pure."""
+    return next((word for word in arguments(options) if word.partition("=")[0] in OWN_OPTIONS), "")
 
 
-def way(options: Sequence[str]) -> str:
-    """How the names are proven to a CA, as certbot calls it: ``webroot`` unless the options name another way. Pure."""
-    found = words(options)
+def authenticator(options: Sequence[str]) -> str:
+    """The certbot plugin that validates the names: ``webroot`` unless some options name another one. Pure."""
+    found = arguments(options)
     for word, following in zip(found, [*found[1:], ""]):
         name, _equals, value = word.partition("=")
         if name in ("-a", "--authenticator", "--configurator"):
@@ -86,63 +124,57 @@ def way(options: Sequence[str]) -> str:
 
 
 def default_server(configuration: str) -> str:
-    """The ACME server that certbot takes if none is named: that of its configuration file, or Let's Encrypt. Pure."""
+    """The ACME server in certbot's configuration file, otherwise Let's Encrypt. Pure."""
     named = re.search(r"^\s*server\s*[=:]\s*(\S+)", configuration, re.MULTILINE)
     return named[1] if named else LETSENCRYPT
 
 
 def configured_server() -> str:
-    """The ACME server that certbot takes on this host if none is named."""
+    """The ACME server that certbot uses by default on this host."""
     return default_server(_files.text_of(CONFIGURATION))
 
 
 def accounts(server: str, directory: str) -> str:
-    """Where certbot keeps its accounts at an ACME server. Pure."""
+    """The directory of certbot's accounts at an ACME server. Pure."""
     parts = urlsplit(server)
     return os.path.join(directory, "accounts", f"{parts.netloc}{parts.path}".strip("/"))
 
 
 def has_account(server: str, directory: str) -> bool:
-    """Whether there is an account at an ACME server, so that its terms have been agreed to."""
+    """Whether certbot has an account at an ACME server, so that somebody has accepted its terms."""
     path = accounts(server, directory)
     return os.path.isdir(path) and any(os.path.isdir(os.path.join(path, each)) for each in os.listdir(path))
 
 
-def command(
-    lineage: str,
-    domains: Sequence[str],
-    server: str,
-    options: Sequence[str] = (),
-    webroot: str = "",
-    key_type: str | None = None,
-    email: str | None = None,
-    agree_tos: bool = False,
-    hook: str = "",
-) -> list[str]:
-    """The command that gets a certificate, whatever there is already. Pure.
+def command(lineage: str, domains: Sequence[str], settings: CertbotSettings, hook: str = "") -> list[str]:
+    """The certbot command that gets a new certificate, whether or not there is one already. Pure.
 
-    :param lineage: its name; without one, certbot would choose another name for another set of names
-    :param hook: what is run after its renewal, which certbot would forget if it were not named again
+    :param lineage: certbot's name for it; without it certbot would choose a new name when the domains change
+    :param hook: the deploy hook; certbot would forget it if it were not given again
     """
-    argv = ["certbot", "certonly", "--non-interactive", "--cert-name", lineage, "--server", server]
-    # It has been decided that one is wanted. Certbot would leave one be that is from another server, or was revoked.
+    argv = ["certbot", "certonly", "--non-interactive", "--cert-name", lineage, "--server", settings.server]
+    # That a new certificate is needed has been decided. Certbot itself would keep a revoked one, or one from another server.
     argv += ["--force-renewal", "--renew-with-new-domains"]
-    if way(options) == "webroot":
-        argv += ["--webroot", "--webroot-path", webroot]
-    if agree_tos:
-        argv += ["--agree-tos", "--no-eff-email", *(["--email", email] if email else ["--register-unsafely-without-email"])]
-    if key_type:
-        argv += ["--key-type", key_type]
+    if settings.authenticator == "webroot":
+        argv += ["--webroot", "--webroot-path", settings.webroot]
+    if settings.agree_tos:
+        contact = ["--email", settings.email] if settings.email else ["--register-unsafely-without-email"]
+        argv += ["--agree-tos", "--no-eff-email", *contact]
+    if settings.key_type:
+        argv += ["--key-type", settings.key_type]
     if hook:
         argv += ["--deploy-hook", hook]
-    argv += words(options)
+    argv += arguments(settings.options)
     for domain in domains:
         argv += ["--domain", domain]
     return argv
 
 
 def call(argv: Sequence[str], environment: Mapping[str, str], patience: float = PATIENCE) -> Completed:
-    """Run certbot, as soon as no other one runs."""
+    """Run certbot, as soon as no other certbot runs.
+
+    :param patience: seconds to wait for another certbot
+    """
     deadline = time.monotonic() + patience
     while True:
         ended = run(argv, environment=environment, timeout=TIMEOUT)
@@ -152,21 +184,21 @@ def call(argv: Sequence[str], environment: Mapping[str, str], patience: float = 
 
 
 def obtain(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[Completed, str]:
-    """Run certbot, and again where a CA wants that: it may refuse any nonce (RFC 8555, 6.5), and certbot gives up at the second.
+    """Run certbot, again if the CA rejected a nonce: it may do so at any time (RFC 8555, 6.5), and certbot retries only once.
 
-    :returns: how it ended, and what it has logged
+    :returns: the ended process, and what it logged
     """
     for attempts_left in reversed(range(ATTEMPTS)):
         began = time.time()
         ended = call(argv, environment)
         log = logged(began) if ended.code else ""
-        if not attempts_left or [kind for _urn, kind, _said in REFUSAL.findall(log)][-1:] != ["badNonce"]:
+        if not attempts_left or [kind for _urn, kind, _text in REFUSAL.findall(log)][-1:] != ["badNonce"]:
             break
     return ended, log
 
 
 def logged(since: float) -> str:
-    """What certbot has logged of its last run, "" if that began before a time.
+    """What certbot logged in its last run, "" if that was before a time.
 
     :param since: seconds since the epoch
     """
@@ -180,9 +212,9 @@ def logged(since: float) -> str:
 
 
 def delete(lineage: str) -> None:
-    """Have certbot forget a certificate, with its key.
+    """Delete a certificate and its key from certbot.
 
-    :raises StackError: it does not
+    :raises StackError: certbot failed
     """
     ended = call(["certbot", "delete", "--non-interactive", "--cert-name", lineage], {})
     if ended.code:
@@ -190,9 +222,9 @@ def delete(lineage: str) -> None:
 
 
 def failure(ended: Completed, log: str = "") -> StackError:
-    """Why certbot got no certificate, in the CA's words where it is the CA's doing. Pure.
+    """Why certbot failed, in the CA's words if the CA refused. Pure.
 
-    :param log: what it has logged
+    :param log: what certbot logged
     """
     refusals = [match[0] for match in REFUSAL.finditer(log)]
     printed = "\n".join([ended.output, *refusals[-1:]])
@@ -200,31 +232,34 @@ def failure(ended: Completed, log: str = "") -> StackError:
 
 
 def cause(ended: Completed, log: str = "") -> str:
-    """What went wrong, out of all that certbot printed and logged. Pure."""
+    """The cause of a failure, from what certbot printed and logged. Pure."""
     problems = PROBLEM.findall(ended.output)
     if problems:
-        said = "; ".join(f"{domain}: {_one_line(detail)} ({kind})" for domain, kind, detail in problems)
-        return f"the CA did not find the answer to its challenge: {said}"
+        details = "; ".join(f"{domain}: {_one_line(detail)} ({kind})" for domain, kind, detail in problems)
+        return f"the CA could not validate {details}"
     refusals = REFUSAL.findall(log)
     if refusals and BUSY not in ended.output:
-        _urn, kind, said = refusals[-1]
-        return f"the CA says: {_one_line(said)} ({kind})"
+        _urn, kind, text = refusals[-1]
+        return f"the CA says: {_one_line(text)} ({kind})"
     lines = [line.strip() for line in ended.output.splitlines()]
-    told = [line for line in lines if line and not line.startswith(BOILERPLATE) and not re.fullmatch(r"[- ]+", line)]
-    if "An unexpected error occurred:" in told:
-        told = told[told.index("An unexpected error occurred:") + 1 :]
-    return f"certbot says: {_one_line(' '.join(told)) or ended.last_line}"
+    relevant = [line for line in lines if line and not line.startswith(BOILERPLATE) and not re.fullmatch(r"[- ]+", line)]
+    if "An unexpected error occurred:" in relevant:
+        relevant = relevant[relevant.index("An unexpected error occurred:") + 1 :]
+    return f"certbot says: {_one_line(' '.join(relevant)) or ended.last_line}"
 
 
 def fix(output: str) -> str:
-    """What to do about it. Pure."""
+    """What to do about a failure. Pure.
+
+    :param output: what certbot printed, and the last refusal that it logged
+    """
     if LIMITED.search(output):
-        return "wait until the limit is over and run again; what it serves meanwhile stays"
+        return "wait until the rate limit is over and run again; the site keeps its current certificate until then"
     if BUSY in output:
-        return "see what it does, end it, and run again"
+        return "wait until it has ended, or end it, and run again"
     if "accountDoesNotExist" in output or "Account is not valid" in output:
-        return "the server has forgotten certbot's account: remove that from /etc/letsencrypt/accounts, and run again"
-    return "fix that and run again; more is in /var/log/letsencrypt/letsencrypt.log"
+        return "the server no longer knows certbot's account: remove it from /etc/letsencrypt/accounts and run again"
+    return "fix that and run again; for details see /var/log/letsencrypt/letsencrypt.log"
 
 
 def _one_line(text: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What certbot keeps of each certificate: the certificate itself, and how it is renewed."""
+"""certbot's lineages: a certificate and the configuration of its renewal. The only reader of certbot's renewal files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIRECTORY = _certificate.LETSENCRYPT
 JOBS = 8
 TIMEOUT = 15.0  # seconds
 
-# The text has the kind of key, and nothing else that is looked for; of its extensions only the two that are named.
+# -text is for the type of the key alone; the extensions are those that -ext names.
 SHOWN = (
     *("-serial", "-startdate", "-enddate", "-subject", "-issuer", "-ext", "subjectAltName,authorityKeyIdentifier"),
     *("-text", "-certopt", "no_extensions,no_sigdump"),
@@ -25,27 +25,29 @@ SHOWN = (
 KEY_TYPES = {"rsaEncryption": "rsa", "id-ecPublicKey": "ecdsa"}
 
 ASIDE = ".unusable-"
-"""Comes behind the name of what was put aside, with a number."""
+"""The suffix of what was renamed, with a number after it."""
 
 HALTING = ("pre_hook", "post_hook")
-"""Hooks that a certificate by certbot's own server needs to have nginx out of the way."""
+"""Hooks that stop and start nginx for the authenticator ``standalone``."""
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """A certificate of certbot's.
+    """A certificate of certbot.
 
-    :ivar name: certbot's own for it, as in ``--cert-name``
-    :ivar names: those that it is for
-    :ivar begins: seconds since the epoch, ``ends`` likewise
-    :ivar key_type: ``rsa`` or ``ecdsa``, else what openssl calls it
-    :ivar serial: its number, hexadecimal; ``authority`` likewise, the identifier of its issuer's key, "" if it has none
-    :ivar server: the URL of the ACME server that it is from
-    :ivar authenticator: how its names are proven at its renewal
-    :ivar installer: the plugin that puts it into a server's configuration, "" if none does
-    :ivar webroots: the directories for the answers to challenges
-    :ivar hook: what is run after its renewal, "" if nothing is
-    :ivar trouble: why it cannot be used, "" if it can
+    :ivar name: its name, as in ``--cert-name``
+    :ivar names: the names that it is valid for
+    :ivar begins: when it becomes valid, in seconds since the epoch; ``ends``: when it expires
+    :ivar key_type: ``rsa`` or ``ecdsa``, otherwise openssl's name
+    :ivar serial: its serial number, hexadecimal
+    :ivar authority: its authority key identifier, hexadecimal, "" if it has none
+    :ivar server: the URL of the ACME server that issued it
+    :ivar authenticator: the plugin that validates its names at a renewal
+    :ivar installer: the plugin that changes a web server's configuration at a renewal, "" for none
+    :ivar webroots: the directories for challenges
+    :ivar hook: its deploy hook, run after a renewal; "" for none
+    :ivar post_hook: the command after an attempt to renew it, "" for none
+    :ivar cause: why it cannot be used, "" if it can
     """
 
     name: str
@@ -60,21 +62,22 @@ class Lineage:
     installer: str = ""
     webroots: frozenset[str] = frozenset()
     hook: str = ""
-    trouble: str = ""
+    post_hook: str = ""
+    cause: str = ""
 
 
 def live(name: str, directory: str = DIRECTORY) -> str:
-    """The directory with what a server presents of a lineage, ``fullchain.pem`` and ``privkey.pem``."""
+    """The directory with ``fullchain.pem`` and ``privkey.pem`` of a lineage."""
     return os.path.join(directory, "live", name)
 
 
 def configuration(name: str, directory: str = DIRECTORY) -> str:
-    """The file that says how a lineage is renewed."""
+    """certbot's renewal file of a lineage."""
     return os.path.join(directory, "renewal", f"{name}.conf")
 
 
 def read(directory: str = DIRECTORY) -> dict[str, Lineage]:
-    """All lineages, by name, also what is left of one."""
+    """All lineages by name, including incomplete ones."""
     found: set[str] = set()
     for below, suffix in (("live", ""), ("archive", ""), ("renewal", ".conf")):
         path = os.path.join(directory, below)
@@ -86,35 +89,41 @@ def read(directory: str = DIRECTORY) -> dict[str, Lineage]:
 
 
 def read_one(name: str, directory: str = DIRECTORY) -> Lineage:
-    """One lineage, or what is left of it."""
+    """One lineage, complete or not."""
     renewal = configuration(name, directory)
     if not os.path.exists(renewal):
-        return Lineage(name, trouble=f"{renewal} is missing")
+        return Lineage(name, cause=f"{renewal} is missing")
     lineage = Lineage(name)
     try:
         with open(renewal, encoding="utf-8", errors="replace") as stream:
             lineage = configured(lineage, options(stream.read()))
     except OSError as error:
-        return replace(lineage, trouble=f"{renewal} cannot be read: {error.strerror}")
+        return replace(lineage, cause=f"{renewal} cannot be read: {error.strerror}")
     certificate = os.path.join(live(name, directory), "cert.pem")
     whole = _certificate.read(certificate, os.path.join(live(name, directory), "privkey.pem"))
-    if whole.trouble or whole.wrong_key:
-        return replace(lineage, trouble=whole.trouble or f"the key {whole.key} belongs to another certificate")
+    if whole.cause or whole.wrong_key:
+        return replace(lineage, cause=whole.cause or f"the key {whole.key} belongs to another certificate")
     return parse(lineage, run(["openssl", "x509", "-in", certificate, "-noout", *SHOWN], timeout=TIMEOUT).output)
 
 
+def reloads(text: str) -> bool:
+    """Whether a renewal file makes something load the new certificate: a hook, or the installer ``nginx``. Pure."""
+    found = configured(Lineage(""), options(text))
+    return found.installer == "nginx" or bool((found.hook or found.post_hook).strip())
+
+
 def ordered(name: str, webroot: str, directory: str = DIRECTORY) -> bool:
-    """Whether a lineage is renewed as those are that were ordered here: by files in a directory that nobody else has."""
+    """Whether a lineage was created by this collection: challenges are written to the webroot that only it uses."""
     found = configured(Lineage(name), options(_files.text_of(configuration(name, directory))))
     return found.authenticator == "webroot" and found.webroots == {webroot}
 
 
 def parse(lineage: Lineage, shown: str) -> Lineage:
-    """A lineage with what ``openssl x509`` shows of its certificate. Pure."""
+    """Add the output of ``openssl x509`` with the options ``SHOWN`` to a lineage. Pure."""
     certificate = _certificate.parse(lineage.name, shown)
     algorithm = re.search(r"Public Key Algorithm: (\S+)", shown)
     serial = re.search(r"^serial=([0-9A-F]+)$", shown, re.MULTILINE)
-    # OpenSSL 1.1 puts `keyid:` in front, and what else identifies the issuer on the lines after it.
+    # OpenSSL 1.1 writes `keyid:` first, and other properties of the issuer on the next lines.
     authority = re.search(r"Authority Key Identifier: *\n\s+(?:keyid:)?([0-9A-F]{2}(?::[0-9A-F]{2})+)", shown)
     return replace(
         lineage,
@@ -128,9 +137,9 @@ def parse(lineage: Lineage, shown: str) -> Lineage:
 
 
 def options(text: str) -> dict[str, str]:
-    """What a configuration of a renewal says, by option; the entries of ``[[webroot_map]]`` as one option of that name. Pure.
+    """The options in a renewal file; the entries of ``[[webroot_map]]`` are one option with that name. Pure.
 
-    It is written by configobj: sections in brackets, their depth the number of those, lists with commas.
+    The format is configobj's: nested sections have more brackets, lists have commas.
     """
     found: dict[str, str] = {}
     section = ""
@@ -154,7 +163,7 @@ def _plain(value: str) -> str:
 
 
 def configured(lineage: Lineage, found: Mapping[str, str]) -> Lineage:
-    """A lineage with what the configuration of its renewal says. Pure."""
+    """Add the options of its renewal file to a lineage. Pure."""
     webroots = f"{found.get('webroot_path', '')},{found.get('webroot_map', '')}".split(",")
     return replace(
         lineage,
@@ -163,13 +172,14 @@ def configured(lineage: Lineage, found: Mapping[str, str]) -> Lineage:
         installer=found.get("installer", ""),
         webroots=frozenset(path.strip().strip("\"'").rstrip("/") for path in webroots if path.strip()),
         hook=found.get("renew_hook", ""),
+        post_hook=found.get("post_hook", ""),
     )
 
 
 def by_webroot(text: str, webroot: str) -> str:
-    """The configuration of a renewal whose names are proven by files in a directory, and that touches no server. Pure.
+    """A renewal file changed to the authenticator ``webroot`` and no installer. Pure.
 
-    Hooks stay, but for those by which certbot's own server had the port to itself.
+    Hooks are kept, except those that free the port for ``standalone``.
     """
     before = options(text)
     drop = {"authenticator", "installer", "webroot_path"}
@@ -190,14 +200,14 @@ def by_webroot(text: str, webroot: str) -> str:
 
 
 def without_installer(text: str) -> str:
-    """The configuration of a renewal that touches no server. Pure."""
+    """A renewal file without an installer. Pure."""
     return re.sub(r"(?m)^\s*installer\s*=.*\n", "", text)
 
 
 def put_aside(name: str, directory: str = DIRECTORY) -> dict[str, str]:
-    """Rename what is left of a lineage, since certbot gives a new one of its name another name as long as it is there.
+    """Rename the files of an incomplete lineage: as long as they exist, certbot does not create a new one with its name.
 
-    :returns: the paths, each with the one that it has now
+    :returns: the new path of each path
     """
     moved = {}
     for path in (configuration(name, directory), live(name, directory), os.path.join(directory, "archive", name)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The disk, as ``config_tree`` reads and writes it; and a copy of the part that a tree lies in, for check mode."""
+"""The disk that a tree is written to: the host's, or in check mode a copy of the directories concerned."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Co
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Item
 
 CHECK_TIMEOUT = 120
-"""Seconds that a program has to check a tree."""
+"""Seconds for the program that checks a tree."""
 
 LOGS = "/var/log/nginx"
-"""Where a check of nginx makes the logs that a configuration names and that are not there yet."""
+"""Here a test by nginx creates the log files that are missing."""
 
 
 def unchanged_package_file(path: str) -> bool:
-    """Whether a path is a package's configuration file, or a link to one, that nobody has edited."""
+    """Whether a path is a configuration file of a package, or a symlink to one, that nobody has edited."""
     real = os.path.realpath(path)
     owner = run(["dpkg-query", "--search", real])
     if owner.code != 0 or not os.path.isfile(real):
@@ -36,7 +36,7 @@ def unchanged_package_file(path: str) -> bool:
 
 
 def missing_directories(path: str) -> list[str]:
-    """The directories above a path that are not there, the topmost first."""
+    """The missing directories above a path, the topmost first."""
     missing: list[str] = []
     directory = os.path.dirname(path)
     while not os.path.isdir(directory):
@@ -45,15 +45,23 @@ def missing_directories(path: str) -> list[str]:
     return missing
 
 
-class Disk:
-    """The real one."""
+def remove_unused(directories: Iterable[str], paths: Iterable[str]) -> None:
+    """Remove directories that are empty and contain none of some paths."""
+    for directory in sorted(directories, reverse=True):
+        if not any(path.startswith(f"{directory}/") for path in paths):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
+
+
+class HostDisk:
+    """The disk of the host."""
 
     can_check = True
 
     def write(self, path: str, item: Item) -> None:
-        """Put an item at a path, and make the directories above it.
+        """Write an item, and create the directories above it.
 
-        :raises OSError: whatever the disk has to say
+        :raises OSError: it cannot be written
         """
         for directory in missing_directories(path):
             os.mkdir(directory)
@@ -61,25 +69,26 @@ class Disk:
         _files.write(path, item)
 
     def remove(self, path: str) -> None:
+        """Remove an item, if it is there."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
     def check(self, argv: Sequence[str]) -> Completed:
-        """Run a program that checks what is written, where it lies."""
+        """Run a program that checks what was written."""
         return run(argv, timeout=CHECK_TIMEOUT)
 
     def close(self) -> None:
         pass
 
 
-class Rehearsal(Disk):
-    """Copies of the directories that a tree lies in, which a check sees in their place; nothing else changes.
+class Rehearsal(HostDisk):
+    """Copies of the directories of a tree. A check sees them instead of the originals, which do not change.
 
-    The check runs in a mount namespace of its own. Where that is not allowed, and where the program is not installed, there
-    are no copies, and ``can_check`` is false.
+    The check runs in a mount namespace. Where that is not allowed, or the program is not installed, there are no copies, and
+    ``can_check`` is false.
 
-    :param paths: the tree's paths, and those that it may remove
-    :param argv: the program that will check it; empty for none
+    :param paths: the paths of the tree, and those that may be removed
+    :param argv: the program that will check the tree; empty for none
     """
 
     def __init__(self, paths: Iterable[str], argv: Sequence[str]):
@@ -90,7 +99,7 @@ class Rehearsal(Disk):
         if not argv or not shutil.which(argv[0]) or any(root.count("/") < 2 for root in roots):
             return
         self.scratch = tempfile.mkdtemp(prefix="wsgi-stack-")
-        with contextlib.suppress(OSError):  # of which shutil's own errors are a kind
+        with contextlib.suppress(OSError):  # shutil's errors are a subclass
             for number, root in enumerate(roots):
                 self.copies[root] = os.path.join(self.scratch, str(number))
                 shutil.copytree(root, self.copies[root], symlinks=True)
@@ -101,7 +110,7 @@ class Rehearsal(Disk):
 
     def write(self, path: str, item: Item) -> None:
         if self.can_check:
-            if isinstance(item, File):  # whose owner may not be there yet
+            if isinstance(item, File):  # its owner may not exist yet
                 item = replace(item, owner=str(os.geteuid()), group=str(os.getegid()))
             for copy in self._copied(path):
                 super().write(copy, item)
@@ -123,7 +132,7 @@ class Rehearsal(Disk):
 
 
 def _roots(paths: Iterable[str]) -> list[str]:
-    """The directories nearest to the paths that are there, without those inside another one."""
+    """The closest existing directories above some paths, without those inside another one."""
     roots = set()
     for path in paths:
         missing = missing_directories(path)

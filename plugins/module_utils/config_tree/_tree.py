@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files and links as values: what is there, what is wanted, and the steps from one to the other. Pure."""
+"""A tree of files and symlinks as values: what is there, what is wanted, and the steps from one to the other. Pure."""
 
 from __future__ import annotations
 
@@ -10,48 +10,55 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Item, Link, Other
 
 
-class TreeError(Exception):
-    """What stops the whole tree; the message is one sentence."""
-
-
 @dataclass(frozen=True)
-class Entry:
-    """An item and the apps that it is there for; no apps: it is there for the tree."""
+class TreeEntry:
+    """A file or symlink.
+
+    :ivar apps: the apps that need it; () if it belongs to no app, so that an error in it stops the whole tree
+    """
 
     item: Item
     apps: tuple[str, ...] = ()
 
 
+Tree = dict[str, TreeEntry]
+"""The entries by path."""
+
+
 @dataclass
 class Memory:
-    """What a tree remembers from run to run.
+    """What is saved about a tree from run to run.
 
-    ``owned``: the paths that it wrote, each with the kind of item. ``intended``: what it was about to write when this was
-    noted, as digests; after a run that was killed, what has such a digest is its own. ``loaded``: the tree that was last
-    loaded, whole, so that it can be put back even when a killed run has overwritten it. ``stale``: something was written or
-    removed since. ``directories``: those that it made.
+    :ivar owned: the paths that were written, each with its ``kind``
+    :ivar intended: digests of what was about to be written. After a run that was killed, a file with such a digest is ours
+    :ivar loaded: the tree that was last loaded, with its content, to put it back even if a killed run has overwritten it
+    :ivar stale: whether anything was written or removed since then
+    :ivar directories: the directories that were created
     """
 
     owned: dict[str, str] = field(default_factory=dict)
     intended: dict[str, str] = field(default_factory=dict)
-    loaded: dict[str, Entry] = field(default_factory=dict)
+    loaded: Tree = field(default_factory=dict)
     stale: bool = False
     directories: list[str] = field(default_factory=list)
 
 
 def kind(item: Item) -> str:
+    """``file``, ``link`` or ``other``."""
     return {File: "file", Link: "link", Other: "other"}[type(item)]
 
 
 def digest(item: Item) -> str:
+    """A digest of the content and the attributes."""
     return hashlib.sha256(repr(item).encode(errors="surrogateescape")).hexdigest()
 
 
 def owned(memory: Memory, current: dict[str, Item]) -> set[str]:
-    """The paths where something of ours is: written earlier and still of that kind, or written by a run that was killed."""
+    """The paths with items of ours: written earlier and still of the same kind, or written by a run that was killed."""
     return {
         path
         for path, item in current.items()
@@ -59,8 +66,8 @@ def owned(memory: Memory, current: dict[str, Item]) -> set[str]:
     }
 
 
-def obstacles(wanted: dict[str, Entry], current: dict[str, Item], ours: set[str]) -> dict[str, str]:
-    """The wanted paths where something lies that this tree did not write, each with a sentence; what is identical is adopted."""
+def obstacles(wanted: Tree, current: dict[str, Item], ours: set[str]) -> dict[str, str]:
+    """The wanted paths with something that this tree did not write, each with the cause. What is identical is taken over."""
     found = {}
     for path, entry in wanted.items():
         now = current.get(path)
@@ -77,19 +84,22 @@ def _same_text(one: Item, two: Item) -> bool:
     return one == two and not isinstance(one, Other)
 
 
-def former(memory: Memory, wanted: dict[str, Entry], current: dict[str, Item], ours: set[str]) -> dict[str, Entry]:
-    """What to put back: the tree that was last loaded, and what lay there and is adopted now."""
-    adopted = {path: Entry(current[path], entry.apps) for path, entry in wanted.items() if path in current and path not in ours}
+def former(memory: Memory, wanted: Tree, current: dict[str, Item], ours: set[str]) -> Tree:
+    """What to put back: the tree that was last loaded, and what was there before and is taken over now."""
+    adopted = {
+        path: TreeEntry(current[path], entry.apps) for path, entry in wanted.items() if path in current and path not in ours
+    }
     return {**adopted, **memory.loaded}
 
 
-def target(
-    wanted: dict[str, Entry], earlier: dict[str, Entry], put_back: set[str], left_out: frozenset[str] | set[str] = frozenset()
-) -> dict[str, Entry]:
-    """The tree as it shall be with some apps put back to what they had and others left out.
+def target(wanted: Tree, earlier: Tree, put_back: set[str], left_out: frozenset[str] | set[str] = frozenset()) -> Tree:
+    """The tree with the earlier files of some apps and without the files of others.
 
-    What is there for several apps is put back when all of them are: one that is fine needs it. An app that is in the
-    earlier tree only has no say, unless it is to be put back.
+    An item of several apps is put back when all of them are: an app without an error needs the new one. Apps that are only in
+    the earlier tree do not count, unless they are put back.
+
+    :param put_back: apps that get their earlier files
+    :param left_out: apps that get no files
     """
     known = {app for entry in wanted.values() for app in entry.apps} | put_back
     tree = {}
@@ -103,10 +113,10 @@ def target(
     return tree
 
 
-def steps(current: dict[str, Item], tree: dict[str, Entry], ours: set[str]) -> list[tuple[str, Item | None]]:
-    """What to write (an item) and what to remove (None), in the order in which it is safe: no link leads nowhere in between.
+def steps(current: dict[str, Item], tree: Tree, ours: set[str]) -> list[tuple[str, Item | None]]:
+    """What to write (an item) and what to remove (None), in an order in which no symlink is ever dangling.
 
-    :param ours: what may be removed
+    :param ours: the paths that may be removed
     """
     writes = [(path, entry.item) for path, entry in sorted(tree.items()) if current.get(path) != entry.item]
     removals = [path for path in sorted(ours) if path in current and path not in tree]
@@ -121,13 +131,13 @@ def steps(current: dict[str, Item], tree: dict[str, Entry], ours: set[str]) -> l
 def shipped_unchanged(conffiles: str, path: str, md5: str) -> bool:
     """Whether a configuration file is as its package shipped it.
 
-    :param conffiles: what ``dpkg-query -W -f '${Conffiles}'`` prints: a path and an MD5 sum a line
+    :param conffiles: the output of ``dpkg-query -W -f '${Conffiles}'``: a path and an MD5 sum on each line
     """
     return any(line.split()[:2] == [path, md5] for line in conffiles.splitlines())
 
 
 def diffs(before: dict[str, Item], after: dict[str, Item]) -> list[dict[str, str]]:
-    """The differences in the form in which Ansible shows them."""
+    """The differences in the format of Ansible's diff mode."""
     found = []
     for path in sorted({*before, *after}):
         one, two = before.get(path), after.get(path)
@@ -142,6 +152,7 @@ def diffs(before: dict[str, Item], after: dict[str, Item]) -> list[dict[str, str
 
 
 def kind_changed(one: Item | None, two: Item | None) -> bool:
+    """Whether one is there and the other is not, or they are of different kinds."""
     return type(one) is not type(two)
 
 
@@ -157,46 +168,50 @@ def _attributes(item: Item | None) -> str:
     return "a link" if isinstance(item, Link) else "absent" if item is None else item.kind
 
 
-def entries(files: list[dict[str, Any]], links: list[dict[str, Any]]) -> tuple[dict[str, Entry], dict[str, Entry]]:
-    """The wanted tree from the module's parameters, and beside it the files that are only wanted where there are none.
+def entries(files: list[dict[str, Any]], links: list[dict[str, Any]]) -> tuple[Tree, Tree]:
+    """The wanted tree from the module's options, and the files that are only created if they are missing.
 
-    :raises TreeError: a path that is not absolute and plain, a path given twice, a mode that is not four octal digits
+    :raises StackError: a path is not absolute and normalized or is given twice, or a mode is not four octal digits
     """
-    wanted: dict[str, Entry] = {}
-    initial: dict[str, Entry] = {}
+    wanted: Tree = {}
+    initial: Tree = {}
     for found in files:
         path, mode = found["dest"], found["mode"]
         _check_path("dest", path, {**wanted, **initial})
         if not re.fullmatch(r"0[0-7]{3}", mode):
-            raise TreeError(f"mode of {path}: found {mode!r}, wanted four octal digits in quotes, such as '0644'.")
+            raise StackError(
+                "config_tree", f"mode of {path}: {mode!r} is not four octal digits; write it in quotes, such as '0644'."
+            )
         item = File(found["content"], int(mode, 8), found["owner"], found["group"])
-        (initial if found["initial"] else wanted)[path] = Entry(item, tuple(found["apps"] or ()))
+        (initial if found["initial"] else wanted)[path] = TreeEntry(item, tuple(found["apps"] or ()))
     for found in links:
         _check_path("path", found["path"], {**wanted, **initial})
-        wanted[found["path"]] = Entry(Link(found["target"]), tuple(found["apps"] or ()))
+        wanted[found["path"]] = TreeEntry(Link(found["target"]), tuple(found["apps"] or ()))
     return wanted, initial
 
 
-def _check_path(key: str, path: str, taken: dict[str, Entry]) -> None:
+def _check_path(key: str, path: str, taken: Tree) -> None:
     if not path.startswith("/") or os.path.normpath(path) != path:
-        raise TreeError(f"{key}: found {path!r}, wanted an absolute path without '..', '//' and a slash at its end.")
+        cause = f"{key}: {path!r} is not a plain absolute path; write it without '..', '//' and a slash at its end."
+        raise StackError("config_tree", cause)
     if path in taken:
-        raise TreeError(f"{key}: found {path} twice, wanted each path once.")
+        raise StackError("config_tree", f"{key}: {path} is given twice; remove one of them.")
 
 
 def to_json(memory: Memory) -> str:
+    """The text of a memory file."""
     loaded = {path: {**vars(entry.item), "apps": list(entry.apps)} for path, entry in memory.loaded.items()}
     return json.dumps({**vars(memory), "version": 1, "loaded": loaded}, indent=1, sort_keys=True) + "\n"
 
 
 def from_json(text: str) -> Memory:
-    """The reverse of ``to_json``; a file that was cut short counts as nothing remembered, and what is identical is adopted."""
+    """The reverse of ``to_json``. A truncated file counts as empty; then identical files are taken over."""
     try:
         found = json.loads(text)
         loaded = {}
         for path, entry in found["loaded"].items():
             apps = tuple(entry.pop("apps"))
-            loaded[path] = Entry(Link(**entry) if "target" in entry else File(**entry), apps)
+            loaded[path] = TreeEntry(Link(**entry) if "target" in entry else File(**entry), apps)
         return Memory(found["owned"], found["intended"], loaded, found["stale"], found["directories"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return Memory()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import configparser
 import glob
 import os
 import re
@@ -12,9 +11,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _systemd
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Server
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import LETSENCRYPT, Certificate, covered
 
 TIMERS = ("certbot.timer", "snap.certbot.renew.timer")
@@ -22,9 +22,6 @@ CRON = ("/etc/crontab", "/etc/cron.d/*", "/etc/cron.daily/*", "/etc/cron.weekly/
 
 NAME = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+", re.IGNORECASE)
 """A name that a certificate can be for."""
-
-SUBSECTION = re.compile(r"^\s*\[\[.*$", re.MULTILINE)
-"""A heading such as certbot's ``[[webroot_map]]``, which configparser does not know."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def wanted(names: Iterable[str]) -> list[str]:
 
 
 def judge(
-    server: Server, certificates: Sequence[Certificate], shown: Mapping[str, bytes], loaded: bool, now: float
+    server: ServerBlock, certificates: Sequence[Certificate], shown: Mapping[str, bytes], loaded: bool, now: float
 ) -> list[Finding]:
     """What is wrong with the certificates of a server. Pure.
 
@@ -62,15 +59,15 @@ def judge(
     refused = bool(shown) and not any(shown.values())
     for certificate in certificates:
         found += _judge_file(certificate, loaded and not refused, now)
-    usable = [certificate for certificate in certificates if certificate.names and not certificate.trouble]
+    usable = [certificate for certificate in certificates if certificate.names and not certificate.cause]
     if not usable:
         return found
     found += _judge_names(server, usable)
     stale = [name for name, content in shown.items() if content and content not in {each.fingerprint for each in usable}]
     if stale and not any(certificate.wrong_key for certificate in usable):
         paths = ", ".join(certificate.path for certificate in usable)
-        summary = f"nginx serves another certificate for {stale[0]} than is in {paths}: it was replaced and not loaded."
-        found.append(Finding(WARNING, "certificate_not_loaded", summary, tuple(stale), "nginx -t && systemctl reload nginx"))
+        message = f"nginx serves another certificate for {stale[0]} than is in {paths}: it was replaced and not loaded."
+        found.append(Finding(WARNING, "certificate_not_loaded", message, tuple(stale), "nginx -t && systemctl reload nginx"))
     return found
 
 
@@ -79,16 +76,16 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
     severity = WARNING if loaded else BROKEN
     path = certificate.path
     anew = _anew(certificate)
-    if certificate.trouble:
+    if certificate.cause:
         fix = f"put the file there, or name another one in the configuration; or: {anew}"
-        found.append(Finding(severity, "certificate_missing", f"{certificate.trouble}.", (path, certificate.key), fix))
+        found.append(Finding(severity, "certificate_missing", f"{certificate.cause}.", (path, certificate.key), fix))
     if certificate.wrong_key:
-        summary = f"The key {certificate.key} does not belong to the certificate {path}: nothing is served with them."
+        message = f"The key {certificate.key} does not belong to the certificate {path}: nothing is served with them."
         found.append(
             Finding(
                 severity,
                 "certificate_key",
-                summary,
+                message,
                 (path, certificate.key),
                 f"put the key that it was made with in its place, or: {anew}",
             )
@@ -100,18 +97,18 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
     evidence = (f"{path}: {begin} to {end}, {', '.join(certificate.names)}",)
     left = certificate.days(now)
     if certificate.ends <= now:
-        summary = f"The certificate {path} has expired on {end}; browsers refuse it."
-        found.append(Finding(BROKEN, "certificate_expired", summary, evidence, anew))
+        message = f"The certificate {path} has expired on {end}; browsers refuse it."
+        found.append(Finding(BROKEN, "certificate_expired", message, evidence, anew))
     elif certificate.ends - now < certificate.margin:
-        summary = f"The certificate {path} expires on {end}, in {left} days."
+        message = f"The certificate {path} expires on {end}, in {left} days."
         if certificate.lineage:
-            summary = f"The certificate {path} expires on {end}, in {left} days, and certbot has not renewed it."
+            message = f"The certificate {path} expires on {end}, in {left} days, and certbot has not renewed it."
             anew = f"journalctl -u certbot says why; then: {anew}"
-        found.append(Finding(WARNING, "certificate_expires", summary, evidence, anew))
+        found.append(Finding(WARNING, "certificate_expires", message, evidence, anew))
     if certificate.begins > now:
-        summary = f"The certificate {path} is valid from {begin} on only; browsers refuse it, or the host's clock is wrong."
+        message = f"The certificate {path} is valid from {begin} on only; browsers refuse it, or the host's clock is wrong."
         found.append(
-            Finding(BROKEN, "certificate_not_yet_valid", summary, evidence, "timedatectl status; then set the clock, or wait")
+            Finding(BROKEN, "certificate_not_yet_valid", message, evidence, "timedatectl status; then set the clock, or wait")
         )
     return found
 
@@ -122,7 +119,7 @@ def _anew(certificate: Certificate) -> str:
     return f"get a new certificate, put it into {certificate.path}, then: systemctl reload nginx"
 
 
-def _judge_names(server: Server, certificates: Sequence[Certificate]) -> list[Finding]:
+def _judge_names(server: ServerBlock, certificates: Sequence[Certificate]) -> list[Finding]:
     names = wanted(server.names)
     has = [name for certificate in certificates for name in certificate.names]
     bare = [name for name in names if not covered(name, has)]
@@ -131,13 +128,13 @@ def _judge_names(server: Server, certificates: Sequence[Certificate]) -> list[Fi
     self_signed = all(certificate.self_signed for certificate in certificates)
     severity = NOTE if self_signed else WARNING if len(bare) < len(names) else BROKEN
     paths = " and ".join(dict.fromkeys(certificate.path for certificate in certificates))
-    summary = f"No certificate of the site is for {', '.join(bare)}: {paths} has {', '.join(dict.fromkeys(has))}."
+    message = f"No certificate of the site is for {', '.join(bare)}: {paths} has {', '.join(dict.fromkeys(has))}."
     lineage = next((certificate.lineage for certificate in certificates if certificate.lineage), "")
     fix = f"get a certificate for {' '.join(names)}, or remove the name from {server.file}:{server.line}"
     if lineage:
         domains = " ".join(f"-d {name}" for name in dict.fromkeys([*has, *bare]))
         fix = f"certbot certonly --cert-name {lineage} {domains} && systemctl reload nginx, or remove the name from {server.file}"
-    return [Finding(severity, "certificate_names", summary, (f"{server.file}:{server.line}: {' '.join(names)}",), fix)]
+    return [Finding(severity, "certificate_names", message, (f"{server.file}:{server.line}: {' '.join(names)}",), fix)]
 
 
 def renewal(directory: str = LETSENCRYPT) -> Renewal:
@@ -159,21 +156,9 @@ def renewal(directory: str = LETSENCRYPT) -> Renewal:
     for path in glob.glob(f"{directory}/renewal/*.conf"):
         name = os.path.basename(path)[: -len(".conf")]
         configured.add(name)
-        if hooked_all or reloads(_files.text_of(path)):
+        if hooked_all or _lineage.reloads(_files.text_of(path)):
             hooked.add(name)
     return Renewal(timer, "" if timer else state, frozenset(configured), frozenset(hooked))
-
-
-def reloads(text: str) -> bool:
-    """Whether something is run after a renewal, by certbot's configuration of a certificate: a hook, or nginx's plugin. Pure."""
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(SUBSECTION.sub("", f"[top]\n{text}"))
-        options = dict(parser.items("renewalparams")) if parser.has_section("renewalparams") else {}
-    except configparser.Error:
-        return True  # what cannot be read is not complained of
-    hook = options.get("renew_hook") or options.get("post_hook") or ""
-    return options.get("installer") == "nginx" or hook.strip() not in ("", "None")
 
 
 def judge_renewal(certificates: Iterable[Certificate], found: Renewal) -> list[Finding]:
@@ -184,22 +169,22 @@ def judge_renewal(certificates: Iterable[Certificate], found: Renewal) -> list[F
         if not name:
             continue
         if not found.timer:
-            summary = f"Nothing renews the certificate {name}: {found.timer_state}, and no cron job starts certbot."
+            message = f"Nothing renews the certificate {name}: {found.timer_state}, and no cron job starts certbot."
             fix = "systemctl enable --now certbot.timer"
-            findings.append(Finding(WARNING, "renewal_timer", summary, (certificate.path,), fix))
+            findings.append(Finding(WARNING, "renewal_timer", message, (certificate.path,), fix))
         if name not in found.configured:
             missing = f"{LETSENCRYPT}/renewal/{name}.conf"
-            summary = f"Certbot does not know the certificate {name} and does not renew it: there is no {missing}."
+            message = f"Certbot does not know the certificate {name} and does not renew it: there is no {missing}."
             fix = f"get it anew: certbot certonly --cert-name {name} {' '.join(f'-d {each}' for each in certificate.names)}"
-            findings.append(Finding(WARNING, "renewal_configuration", summary, (certificate.path,), fix))
+            findings.append(Finding(WARNING, "renewal_configuration", message, (certificate.path,), fix))
         elif name not in found.hooked:
-            summary = (
+            message = (
                 f"Nothing reloads nginx when the certificate {name} was renewed: it goes on with the old one until that expires."
             )
             hook = f"{LETSENCRYPT}/renewal-hooks/deploy/nginx"
             script = "#!/bin/sh\\nnginx -t -q && systemctl reload nginx\\n"
             fix = f"mkdir -p {os.path.dirname(hook)} && printf '{script}' > {hook} && chmod 755 {hook}"
-            findings.append(Finding(WARNING, "renewal_hook", summary, (f"{LETSENCRYPT}/renewal/{name}.conf",), fix))
+            findings.append(Finding(WARNING, "renewal_hook", message, (f"{LETSENCRYPT}/renewal/{name}.conf",), fix))
     return findings
 
 

@@ -16,15 +16,15 @@ class Finding:
     """One thing that is not as it should be.
 
     :ivar code: what it is, in a word, for programs
-    :ivar summary: the same in a sentence
+    :ivar message: the same in a message
     :ivar evidence: lines of what was seen
-    :ivar fix: a command, or a sentence
+    :ivar fix: a command, or a message
     :ivar site: the site that it was found at, "" for the host
     """
 
     severity: str
     code: str
-    summary: str
+    message: str
     evidence: tuple[str, ...] = ()
     fix: str = ""
     site: str = ""

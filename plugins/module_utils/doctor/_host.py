@@ -19,8 +19,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Server
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _dump, _messages
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, ServerBlock
 
 FULL, NEARLY = 99.5, 95.0
 """Percent of a file system in use, as df(1) counts."""
@@ -38,7 +38,6 @@ RESERVED = re.compile(
 )
 """Names that are nobody's in the public DNS: RFC 2606, RFC 6761, RFC 6762, RFC 8375, and those that are in use like them."""
 
-EMERGENCY = re.compile(r"\[(?:emerg|crit|alert)\] (?:\d+#\d+: )?(.*)")
 PLACE = re.compile(r" in (/\S+?):(\d+)$")
 DEBIAN_DEFAULT = "sites-enabled/default"
 
@@ -79,8 +78,7 @@ class Nginx:
 
     def complaint(self) -> str:
         """What nginx says is wrong with its configuration."""
-        found = EMERGENCY.findall(self.test.output) if self.test else []
-        return found[0] if found else (self.test.last_line if self.test else "")
+        return (_messages.first_error(self.test.output) or self.test.last_line) if self.test else ""
 
     def result(self) -> dict[str, Any]:
         """The nginx as modules return it."""
@@ -120,15 +118,15 @@ def judge_disks(found: Iterable[Disk]) -> list[Finding]:
             "journalctl --vacuum-size=200M and apt-get clean are safe"
         )
         if disk.used >= FULL and disk.free < FULL_BYTES:
-            summary = f"The file system of {disk.path} is full: nothing can be logged, stored or started."
-            findings.append(Finding(BROKEN, "disk_full", summary, evidence, look))
+            message = f"The file system of {disk.path} is full: nothing can be logged, stored or started."
+            findings.append(Finding(BROKEN, "disk_full", message, evidence, look))
         elif disk.inodes >= FULL:
-            summary = f"The file system of {disk.path} has no inodes left: no file can be made."
+            message = f"The file system of {disk.path} has no inodes left: no file can be made."
             fix = f"remove files where they are too many: du --inodes -x --max-depth=3 {disk.path} | sort -n | tail -n 20"
-            findings.append(Finding(BROKEN, "disk_full", summary, evidence, fix))
+            findings.append(Finding(BROKEN, "disk_full", message, evidence, fix))
         elif disk.used >= NEARLY and disk.free < NEARLY_BYTES:
-            summary = f"The file system of {disk.path} is nearly full, {free} are left."
-            findings.append(Finding(WARNING, "disk_nearly_full", summary, evidence, look))
+            message = f"The file system of {disk.path} is nearly full, {free} are left."
+            findings.append(Finding(WARNING, "disk_nearly_full", message, evidence, look))
     return findings
 
 
@@ -172,14 +170,14 @@ def judge_dns(name: str, answer: list[str] | str, own: set[str]) -> list[Finding
     if RESERVED.search(name.lower()) or "." not in name or name.startswith("*"):
         return []
     if answer == "does not exist":
-        summary = f"The name {name} does not exist in DNS, so that no visitor gets here by it."
-        return [Finding(NOTE, "dns_missing", summary, (), f"have a record made for {name}, or remove it from the configuration")]
+        message = f"The name {name} does not exist in DNS, so that no visitor gets here by it."
+        return [Finding(NOTE, "dns_missing", message, (), f"have a record made for {name}, or remove it from the configuration")]
     public = sorted(address for address in own if _public(address))
     if isinstance(answer, str) or not answer or not public or set(answer) & own:
         return []
-    summary = f"The name {name} leads to {', '.join(answer)}, and this host is {', '.join(public)}."
+    message = f"The name {name} leads to {', '.join(answer)}, and this host is {', '.join(public)}."
     fix = "nothing, if a proxy or a load balancer is in front of this host; else change the record of the name"
-    return [Finding(NOTE, "dns_elsewhere", summary, (), fix)]
+    return [Finding(NOTE, "dns_elsewhere", message, (), fix)]
 
 
 def _public(address: str) -> bool:
@@ -192,11 +190,11 @@ def _public(address: str) -> bool:
 def nginx(tested: Completed | None, unit: Mapping[str, str]) -> Nginx:
     """The nginx of this host.
 
-    :param tested: see ``nginx._configuration.test``, nothing if there is no nginx
+    :param tested: see ``nginx._dump.test``, nothing if there is no nginx
     :param unit: the properties of nginx.service
     """
     lines = _processes.command_lines()
-    masters = sorted(pid for pid, words in lines.items() if words[0].startswith(_configuration.MASTER))
+    masters = sorted(pid for pid, words in lines.items() if words[0].startswith(_dump.MASTER))
     everybody = _processes.all_processes()
     workers = [process[0] for process, parent in everybody.items() if parent in masters]
     starts = [_processes.started(pid) for pid in workers if "worker process" in " ".join(lines.get(pid, []))]
@@ -226,10 +224,10 @@ def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[
         place = PLACE.search(complaint)
         fix = f"fix line {place[2]} of {place[1]}" if place else "fix what it says"
         later = "; the one that runs still has an earlier configuration, and a restart would end it" if found.pid else ""
-        summary = f"nginx's configuration does not pass its test{later}: {complaint}."
+        message = f"nginx's configuration does not pass its test{later}: {complaint}."
         fix = f"{fix}, then: nginx -t && systemctl {'reload' if found.pid else 'start'} nginx"
         evidence = tuple(found.test.output.splitlines()[-3:]) if found.test else ()
-        findings.append(Finding(WARNING if found.pid else BROKEN, "nginx_configuration", summary, evidence, fix))
+        findings.append(Finding(WARNING if found.pid else BROKEN, "nginx_configuration", message, evidence, fix))
     if found.started and found.passes:
         newer = []
         for path in configuration.files:
@@ -239,8 +237,8 @@ def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[
                     newer.append(f"{path}: {_findings.moment(when)}")
         if newer:
             loaded = _findings.moment(found.started)
-            summary = f"nginx runs with the configuration that it loaded at {loaded}, which was changed since."
-            findings.append(Finding(WARNING, "nginx_not_reloaded", summary, tuple(newer), "nginx -t && systemctl reload nginx"))
+            message = f"nginx runs with the configuration that it loaded at {loaded}, which was changed since."
+            findings.append(Finding(WARNING, "nginx_not_reloaded", message, tuple(newer), "nginx -t && systemctl reload nginx"))
     return findings
 
 
@@ -252,16 +250,16 @@ def judge_backlogs(configuration: Configuration, limit: int) -> list[Finding]:
             if listen.backlog > limit > 0:
                 where = f"{listen.file}:{listen.line}"
                 asked = f"nginx asks for a listen queue of {listen.backlog} at {listen.address}"
-                summary = f"{asked}, and the kernel allows {limit} (net.core.somaxconn)."
+                message = f"{asked}, and the kernel allows {limit} (net.core.somaxconn)."
                 fix = f"{_findings.allow_backlog(listen.backlog)} && systemctl restart nginx"
-                findings.append(Finding(WARNING, "backlog_over_somaxconn", summary, (where,), fix))
+                findings.append(Finding(WARNING, "backlog_over_somaxconn", message, (where,), fix))
     return findings
 
 
-def clashes(servers: Sequence[Server]) -> list[tuple[Server, Finding]]:
+def clashes(servers: Sequence[ServerBlock]) -> list[tuple[ServerBlock, Finding]]:
     """Servers that get in each other's way, each with what is wrong with it. Pure."""
-    found: list[tuple[Server, Finding]] = []
-    seen: dict[tuple[str, str], Server] = {}
+    found: list[tuple[ServerBlock, Finding]] = []
+    seen: dict[tuple[str, str], ServerBlock] = {}
     blocked = {id(server): _blocked(server, servers) for server in servers}
     for server in servers:
         for listen in server.listens if not blocked[id(server)] else ():
@@ -271,18 +269,18 @@ def clashes(servers: Sequence[Server]) -> list[tuple[Server, Finding]]:
                 if first is server:
                     continue
                 what = f"The name {name}" if name else "A server without a name"
-                summary = f"{what} is there twice on {address}, and nginx passes over the second one."
+                message = f"{what} is there twice on {address}, and nginx passes over the second one."
                 evidence = (f"{first.file}:{first.line}: is used", f"{server.file}:{server.line}: is not")
                 places = f"{server.file}:{server.line} or {first.file}:{first.line}"
                 fix = f"remove one of the two, from {places}, then: nginx -t && systemctl reload nginx"
                 if not any(
                     each is server and other.code == "server_name_twice" and other.evidence == evidence for each, other in found
                 ):
-                    found.append((server, Finding(WARNING, "server_name_twice", summary, evidence, fix)))
+                    found.append((server, Finding(WARNING, "server_name_twice", message, evidence, fix)))
     for server in servers:
         blocker = blocked[id(server)]
         if blocker:
-            summary = (
+            message = (
                 f"No request gets to this site: it has no name of its own, and {blocker.file} takes those of all other names."
             )
             evidence = (
@@ -290,11 +288,11 @@ def clashes(servers: Sequence[Server]) -> list[tuple[Server, Finding]]:
                 f"{server.file}:{server.line}: {' '.join(server.names) or 'no server_name'}",
             )
             fix = f"rm {blocker.file} && nginx -t && systemctl reload nginx"
-            found.append((server, Finding(WARNING, "default_site_in_the_way", summary, evidence, fix)))
+            found.append((server, Finding(WARNING, "default_site_in_the_way", message, evidence, fix)))
     return found
 
 
-def _blocked(server: Server, servers: Sequence[Server]) -> Server | None:
+def _blocked(server: ServerBlock, servers: Sequence[ServerBlock]) -> ServerBlock | None:
     """Debian's default site, if it takes all requests of a server that has no name of its own."""
     if not server.upstreams or any(name not in ("", "_") for name in server.names):
         return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _messages
 
 TAIL_BYTES = 262144
 """How much of a log's end is read."""
@@ -23,9 +24,7 @@ KEPT = 5
 LENGTH = 300
 """Characters of a line that are kept."""
 
-NGINX = re.compile(r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(warn|error|crit|alert|emerg)\] \d+#\d+: (?:\*\d+ )?(.*)")
-CONTEXT = re.compile(r",? (?:client|server|request|upstream|host|referrer|subrequest): .*")
-SERVER = re.compile(r", server: ([^,]*),")
+LEVELS = ("warn", "error", *_messages.FATAL)
 
 # Lines that are no app's fault, and what to do about them.
 KNOWN = (
@@ -88,15 +87,12 @@ def nginx_errors(text: str, since: float) -> list[Line]:
     :param since: what is older is left out; seconds since the epoch
     """
     found: dict[tuple[str, str], Line] = {}
-    for match in NGINX.finditer(text):
-        when = time.mktime(time.strptime(match[1], "%Y/%m/%d %H:%M:%S"))
-        if when < since:
+    for message in _messages.read(text):
+        if not message.written or message.level not in LEVELS or message.seconds < since:
             continue
-        server = SERVER.search(match[3])
-        message = CONTEXT.sub("", match[3])[:LENGTH]
-        key = (message, server[1] if server else "")
+        key = (message.text[:LENGTH], message.server)
         count = found.pop(key).count + 1 if key in found else 1
-        found[key] = Line(message, count, when, match[2], key[1])
+        found[key] = Line(key[0], count, message.seconds, message.level, key[1])
     return list(found.values())
 
 
@@ -118,10 +114,10 @@ def known(lines: Iterable[Line]) -> list[Finding]:
     """What lines of nginx tell that wants to be fixed. Pure."""
     lines = list(lines)
     found = []
-    for pattern, summary, fix in KNOWN:
+    for pattern, message, fix in KNOWN:
         matching = [line for line in lines if pattern.search(line.text)]
         if matching:
-            found.append(Finding(WARNING, "nginx_log", f"{summary}.", tuple(map(str, matching[-2:])), fix))
+            found.append(Finding(WARNING, "nginx_log", f"{message}.", tuple(map(str, matching[-2:])), fix))
     return found
 
 

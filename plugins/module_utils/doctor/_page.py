@@ -86,7 +86,7 @@ def _section(title: str, rows: Sequence[tuple[str, str]], findings: Sequence[Map
 
 def _finding(finding: Mapping[str, Any]) -> str:
     severity = finding["severity"]
-    heading = f"<p>{_state(severity)} <code>{_text(finding['code'])}</code> {_text(finding['summary'])}</p>"
+    heading = f"<p>{_state(severity)} <code>{_text(finding['code'])}</code> {_text(finding['message'])}</p>"
     evidence = "\n".join(line for line in finding["evidence"] if line)
     seen = f"<pre>{_text(evidence)}</pre>" if evidence else ""
     fix = f"<p>Mend:</p><pre>{_text(finding['fix'])}</pre>" if finding["fix"] else ""

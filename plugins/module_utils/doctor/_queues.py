@@ -32,6 +32,6 @@ def judge_queue(address: str, before: Listener | None, after: Listener | None, r
     """
     if before is None or after is None or min(before.waiting, after.waiting) < max(LEAST, FILLING * after.limit):
         return []
-    summary = f"{after.waiting} connections wait on {address}, and {after.limit} may: the app does not keep up, or hangs."
+    message = f"{after.waiting} connections wait on {address}, and {after.limit} may: the app does not keep up, or hangs."
     fix = f"look at what it is doing; more processes or threads help if it is busy, and if it hangs: {restart}"
-    return [Finding(WARNING, "backlog_filling", summary, (f"Recv-Q={after.waiting} Send-Q={after.limit}",), fix)]
+    return [Finding(WARNING, "backlog_filling", message, (f"Recv-Q={after.waiting} Send-Q={after.limit}",), fix)]

@@ -84,7 +84,7 @@ def _upstream(upstream: Mapping[str, Any]) -> list[Row]:
 
 def _certificate(certificate: Mapping[str, Any]) -> str:
     if not certificate["ends"]:
-        return f"{certificate['path']}: {certificate['trouble']}"
+        return f"{certificate['path']}: {certificate['message']}"
     signed = ", self-signed" if certificate["self_signed"] else ""
     names, left = ", ".join(certificate["names"]), certificate["days_left"]
     days = "expired" if left < 0 else f"{left} day{'' if left == 1 else 's'} left"
@@ -111,6 +111,6 @@ def _columns(facts: Iterable[Row]) -> list[str]:
 
 
 def _finding(finding: Mapping[str, Any]) -> list[str]:
-    found = [f"  {finding['severity'].upper()} {finding['code']}: {finding['summary']}"]
+    found = [f"  {finding['severity'].upper()} {finding['code']}: {finding['message']}"]
     found += [f"    | {line}" for line in finding["evidence"] if line]
     return [*found, *([f"    fix: {finding['fix']}"] if finding["fix"] else [])]

@@ -4,37 +4,23 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import re
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _server_options, _units
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _newer_files, _server_options
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _file, _uwsgi_binary
 
-MARGIN = 0.5
-"""Seconds by which a file has to be newer than a process: the clocks of the two differ a little."""
-
-CODE_FILES = 20000
-CODE_SECONDS = 4.0
-"""How much code is looked through at most, and for how long."""
-
-NOT_CODE = {"node_modules", "site-packages", "__pycache__", "media", "static", "staticfiles", "uploads"}
-TOO_HIGH = 2
-"""A directory of fewer components, such as ``/srv``, has more in it than one app."""
-
 
 @dataclass(frozen=True)
-class Process:
+class ServerProcess:
     """The server of an app, or one that would be started.
 
     :ivar pid: its main process, 0 if it does not run
@@ -92,7 +78,7 @@ class Process:
 
 
 @dataclass
-class Host:
+class HostFacts:
     """What is looked up once for all processes.
 
     :ivar links: see ``_descriptors.look``
@@ -124,7 +110,7 @@ def main_of(pids: Iterable[int], everybody: Mapping[_processes.Process, int]) ->
     return min(heads, default=0)
 
 
-def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) -> Process:
+def running(pid: int, host: HostFacts, unit: Mapping[str, str], unit_directory: str) -> ServerProcess:
     """A process that runs.
 
     :param unit: the properties of its unit
@@ -132,7 +118,7 @@ def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) 
     """
     status = _texts(pid, "status")
     if not status:
-        return Process()
+        return ServerProcess()
     family = sorted(_processes.with_descendants(pid, host.everybody), key=lambda process: process[1])
     children = [process[0] for process in family if process[0] != pid]
     starts = [_processes.started(child) for child in children]
@@ -147,9 +133,10 @@ def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) 
     environment = _environment(options, words, environ, maps, base)
     mapped = tuple(sorted(set(re.findall(r"(/\S+_plugin\.so)$", maps, re.MULTILINE))))
     code = options.last("chdir", "chdir2") or where
+    code_directory = code if code.startswith("/") else where
     identity = _user(pid)
     workers = {_user(child) for child in children} - {identity, ""}
-    return Process(
+    return ServerProcess(
         pid=pid,
         kind=options.server or "process",
         command=" ".join(words).strip(),
@@ -161,7 +148,7 @@ def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) 
         python=python_in(maps),
         environment=environment,
         made_for=_made_for(environment),
-        directory=code if code.startswith("/") else where,
+        directory=code_directory,
         plugins=mapped,
         missing_plugins=tuple(name for name in _plugins(options, host.core)[1] if not _mapped(name, mapped)),
         unfit_plugins=_unfit(mapped, host.core),
@@ -169,18 +156,20 @@ def running(pid: int, host: Host, unit: Mapping[str, str], unit_directory: str) 
         backlog=options.backlog(),
         files=tuple(options.files),
         replaced=tuple(_processes.replaced_in(maps)),
-        newer=tuple(_newer(started, working, options.files, unit, code if code.startswith("/") else where, environment)),
+        newer=tuple(
+            _newer_files.newer(started, working, options.files, unit, code if code.startswith("/") else where, environment)
+        ),
         log=_log(pid, host, options, base),
     )
 
 
-def configured(words: list[str], directory: str, host: Host, unit: str = "", program: str = "") -> Process:
+def configured(words: list[str], directory: str, host: HostFacts, unit: str = "", program: str = "") -> ServerProcess:
     """A server that does not run, after the command that would start it."""
     options = _server_options.read(words, directory)
     environment = _environment(options, words, {}, "", directory)
     plugins, missing = _plugins(options, host.core)
     linked = [version for version in map(linked_python, plugins) if version]
-    return Process(
+    return ServerProcess(
         kind=options.server,
         command=" ".join(words),
         unit=unit,
@@ -199,72 +188,6 @@ def configured(words: list[str], directory: str, host: Host, unit: str = "", pro
     )
 
 
-def judge(process: Process, address: str, served: bool, limit: int, restart: str) -> list[Finding]:
-    """What is wrong with a server. Pure.
-
-    :param address: what it listens on
-    :param served: whether it answers there
-    :param limit: net.core.somaxconn
-    :param restart: the command that starts it anew
-    """
-    severity = WARNING if served else BROKEN
-    found = []
-    if process.environment and process.python and process.made_for:
-        if process.made_for.split(".")[:2] != process.python.split(".")[:2]:
-            summary = (
-                f"{process.name} runs Python {process.python}, and its virtual environment {process.environment} was made for "
-                f"Python {process.made_for}: no package of it is found."
-            )
-            evidence = (f"{process.environment}/pyvenv.cfg: {process.made_for}", *process.plugins, *process.files)
-            fix = f"make the virtual environment anew with Python {process.python}, or {_other(process)}; then: {restart}"
-            found.append(Finding(severity, "python_mismatch", summary, evidence, fix))
-    if process.dangling:
-        summary = f"The virtual environment {process.environment} has lost its interpreter: {process.dangling} does not exist."
-        fix = f"install that Python again, or make the virtual environment anew; then: {restart}"
-        found.append(Finding(severity, "venv_broken", summary, (process.dangling,), fix))
-    for name in process.missing_plugins:
-        summary = f"{process.name} is to load uWSGI's plugin {name}, which is not installed."
-        fix = f"install the Debian package of the plugin (apt-cache search uwsgi-plugin), or build it; then: {restart}"
-        found.append(Finding(severity, "plugin_missing", summary, process.files, fix))
-    for objection in process.unfit_plugins:
-        fix = f"let the module wsgi.stack.uwsgi_plugin make one that fits, or reinstall its Debian package; then: {restart}"
-        found.append(Finding(severity, "plugin_unfit", f"{objection}.", process.plugins, fix))
-    if process.backlog > limit > 0:
-        summary = (
-            f"{process.name} asks for a listen queue of {process.backlog}, and the kernel allows {limit} (net.core.somaxconn)."
-        )
-        fix = f"{_findings.allow_backlog(process.backlog)} && {restart}"
-        found.append(Finding(severity, "backlog_over_somaxconn", summary, process.files, fix))
-    return [*found, *_judge_age(process, address, restart)]
-
-
-def _other(process: Process) -> str:
-    if process.kind == "uwsgi":
-        version = process.made_for.split(".")[:2]
-        return f"have uWSGI load the plugin of Python {'.'.join(version)} (plugins = python{''.join(version)})"
-    return f"start it with Python {process.made_for}"
-
-
-def _judge_age(process: Process, address: str, restart: str) -> list[Finding]:
-    found = []
-    if process.replaced:
-        summary = f"{process.name}, which listens on {address}, runs programs that have been replaced since it started."
-        found.append(Finding(WARNING, "older_than_program", summary, process.replaced, restart))
-    words = {
-        "configuration": ("older_than_configuration", "its configuration was changed after that"),
-        "code": ("older_than_code", "its code was changed after that"),
-        "packages": ("older_than_packages", "packages of its virtual environment were changed after that"),
-    }
-    for kind, (code, what) in words.items():
-        files = [(path, when) for found_kind, path, when in process.newer if found_kind == kind]
-        if files:
-            began = process.started if kind == "configuration" else process.working
-            summary = f"{process.name}, which listens on {address}, runs since {_findings.moment(began)}, and {what}."
-            evidence = tuple(f"{path}: {_findings.moment(when)}" for path, when in files)
-            found.append(Finding(WARNING, code, summary, evidence, restart))
-    return found
-
-
 def python_in(maps: str) -> str:
     """The language version of the Python in a process's memory, from the text of /proc/PID/maps; "" without any. Pure."""
     patterns = (r"/libpython(\d+\.\d+)[^/]*$", r"/python(\d+\.\d+)(?: \(deleted\))?$", r"/python(\d+\.\d+)/lib-dynload/")
@@ -281,61 +204,6 @@ def linked_python(path: str) -> str:
         match = re.search(rb"\0libpython(\d+\.\d+)[\w.]*\.so", stream.read())
         return match[1].decode() if match else ""
     return ""
-
-
-def newest(directory: str) -> list[tuple[str, float]]:
-    """The Python files of an app that were changed last, the latest first, at most three; not those of environments in it."""
-    parts = [part for part in os.path.realpath(directory).split("/") if part]
-    if len(parts) < TOO_HIGH or not os.path.isdir(directory):
-        return []
-    deadline, seen = time.monotonic() + CODE_SECONDS, 0
-    found: list[tuple[str, float]] = []
-    for top, names, files in os.walk(directory):
-        names[:] = [name for name in names if name not in NOT_CODE and not name.startswith(".") and not _own_tree(top, name)]
-        seen += len(files) + 1
-        if seen > CODE_FILES or time.monotonic() > deadline:
-            break
-        for file in files:
-            if file.endswith(".py"):
-                with contextlib.suppress(OSError):
-                    found.append((os.path.join(top, file), os.stat(os.path.join(top, file)).st_mtime))
-    return sorted(found, key=lambda pair: pair[1], reverse=True)[:3]
-
-
-def _own_tree(top: str, name: str) -> bool:
-    return os.path.exists(os.path.join(top, name, "pyvenv.cfg")) or os.path.exists(os.path.join(top, name, "conda-meta"))
-
-
-def _newer(
-    started: float, working: float, files: Iterable[str], unit: Mapping[str, str], code: str, environment: str
-) -> Iterable[tuple[str, str, float]]:
-    now = time.time()
-
-    def after(moment: float, when: float) -> bool:
-        return moment + MARGIN < when <= now + MARGIN
-
-    for path, moment in [*((file, working) for file in files), *((file, started) for file in _units.files(unit))]:
-        with contextlib.suppress(OSError):
-            when = os.stat(path).st_mtime
-            if after(moment, when):
-                yield "configuration", path, when
-    for path, when in newest(code):
-        if after(working, when) and path not in files:
-            yield "code", path, when
-    for path, when in _installed(environment)[:2]:
-        if after(working, when):
-            yield "packages", path, when
-
-
-def _installed(environment: str) -> list[tuple[str, float]]:
-    """The packages of a virtual environment, the one that was installed last first."""
-    if not environment:
-        return []
-    found = []
-    for path in glob.glob(f"{glob.escape(environment)}/lib/python3*/site-packages/*.dist-info"):
-        with contextlib.suppress(OSError):
-            found.append((path, os.stat(os.path.join(path, "RECORD")).st_mtime))
-    return sorted(found, key=lambda pair: pair[1], reverse=True)
 
 
 def _environment(
@@ -399,11 +267,11 @@ def _unfit(plugins: Iterable[str], core: _uwsgi_binary.Core | None) -> tuple[str
     return tuple(objection for objection in found if objection)
 
 
-def _directory(pid: int, host: Host, unit_directory: str) -> str:
+def _directory(pid: int, host: HostFacts, unit_directory: str) -> str:
     return (host.links.get(pid) or {}).get("cwd", "") or unit_directory
 
 
-def _log(pid: int, host: Host, options: _server_options.Options, directory: str) -> str:
+def _log(pid: int, host: HostFacts, options: _server_options.Options, directory: str) -> str:
     told = options.log(directory)
     if told:
         return told

@@ -80,23 +80,23 @@ def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str]
     look = f"fix what the log says (journalctl -u {short} -n 50), then: systemctl restart {short}"
     again = unit.get("SubState") == "auto-restart" or (restarts >= RESTARTS and age < SETTLED)
     if again and unit.get("ActiveState") != "failed":
-        summary = f"{name}, which is to listen on {address}, ends and is started again, {restarts} times so far."
-        found.append(Finding(WARNING if served else BROKEN, "unit_restarting", summary, (state, *log), look))
+        message = f"{name}, which is to listen on {address}, ends and is started again, {restarts} times so far."
+        found.append(Finding(WARNING if served else BROKEN, "unit_restarting", message, (state, *log), look))
     elif not served and unit.get("LoadState") == "loaded":
         if unit.get("ActiveState") == "failed":
-            summary = f"{name}, which is to listen on {address}, has failed ({unit.get('Result')})."
-            found.append(Finding(BROKEN, "unit_failed", summary, (state, *log), look))
+            message = f"{name}, which is to listen on {address}, has failed ({unit.get('Result')})."
+            found.append(Finding(BROKEN, "unit_failed", message, (state, *log), look))
         elif unit.get("ActiveState") == "inactive":
-            summary = f"{name}, which is to listen on {address}, does not run."
-            found.append(Finding(BROKEN, "unit_stopped", summary, (state, *log), f"systemctl start {short}"))
+            message = f"{name}, which is to listen on {address}, does not run."
+            found.append(Finding(BROKEN, "unit_stopped", message, (state, *log), f"systemctl start {short}"))
     if unit.get("NeedDaemonReload") == "yes":
-        summary = f"The file of {name} was changed, and systemd has not read it since."
+        message = f"The file of {name} was changed, and systemd has not read it since."
         fix = f"systemctl daemon-reload && systemctl restart {short}"
-        found.append(Finding(WARNING, "unit_changed", summary, (unit.get("FragmentPath", ""),), fix))
+        found.append(Finding(WARNING, "unit_changed", message, (unit.get("FragmentPath", ""),), fix))
     wanted = [unit.get(key, "") for key in ("TriggeredBy", "WantedBy", "RequiredBy")]
     if served and unit.get("UnitFileState") == "disabled" and unit.get("ActiveState") == "active" and not any(wanted):
-        summary = f"{name} runs and is not enabled: nobody listens on {address} after the next boot."
-        found.append(Finding(WARNING, "unit_not_enabled", summary, ("UnitFileState=disabled",), f"systemctl enable {short}"))
+        message = f"{name} runs and is not enabled: nobody listens on {address} after the next boot."
+        found.append(Finding(WARNING, "unit_not_enabled", message, ("UnitFileState=disabled",), f"systemctl enable {short}"))
     return found
 
 
@@ -112,8 +112,8 @@ def judge_program(name: str, state: tuple[str, str], address: str, served: bool,
     word, line = state
     if served or word in ("", "RUNNING"):
         return []
-    summary = f"Supervisor's program {name}, which is to listen on {address}, is {word}."
+    message = f"Supervisor's program {name}, which is to listen on {address}, is {word}."
     fix = f"supervisorctl start {name}"
     if word != "STOPPED":
         fix = f"fix what the log says (supervisorctl tail {name} stderr), then: {fix}"
-    return [Finding(BROKEN, "program_stopped", summary, (line, *log), fix)]
+    return [Finding(BROKEN, "program_stopped", message, (line, *log), fix)]

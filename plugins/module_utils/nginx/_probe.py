@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asking apps through nginx, as a visitor would."""
+"""Request apps through nginx, as a visitor would."""
 
 from __future__ import annotations
 
@@ -15,34 +15,36 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._files import log_path
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import about_request
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._paths import log_path
 
 JOBS = 64
-"""Apps asked at once; almost all of the time is spent waiting."""
+"""Apps at once; almost all of the time is spent waiting."""
 
 PAUSE = 0.25
-"""Seconds between two tries; nginx starts new workers within some 0.1 s of a reload."""
+"""Seconds between two attempts; nginx starts new workers within some 0.1 s of a reload."""
 
 REQUEST_TIMEOUT = 5.0
-"""Seconds that a single request has at least, though the time for all of them be over."""
+"""The minimum timeout of a single request in seconds, even if the time for all of them is over."""
 
 PARTIAL_CHAIN = 0x80000
-"""X509_V_FLAG_PARTIAL_CHAIN of OpenSSL, which Python names since 3.10: trust in a certificate needs none in who signed it."""
+"""OpenSSL's X509_V_FLAG_PARTIAL_CHAIN, in Python since 3.10: a trusted certificate needs no trusted issuer."""
 
 LOG_BYTES = 65536
-"""How much of what an error log has gained is read."""
+"""How many bytes of the new part of an error log are read."""
 
 LOG_LINES = 20
-"""How much of it is returned."""
+"""How many lines of it are returned."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """A request, and the answer that is wanted: one of some status codes, or a redirect.
+class SiteRequest:
+    """A request and its expected response: one of some status codes, or a redirect.
 
-    :ivar redirect: the host that is redirected to, with ``https://`` and the port if it has to be by HTTPS
-    :ivar tls: the port for HTTPS, None to ask by HTTP
-    :ivar named: whether the certificate has to be for the host
+    :ivar status: the expected status codes
+    :ivar redirect: the host that it has to redirect to; with ``https://`` and the port if the redirect has to be to HTTPS
+    :ivar tls: the port for HTTPS, None for a request by HTTP
+    :ivar named: whether the certificate has to be valid for the host
     """
 
     host: str
@@ -54,8 +56,14 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came: a status code with the Location header, or what went wrong instead; ``seconds`` of the last try."""
+class SiteResponse:
+    """The response of the last attempt.
+
+    :ivar status: its status code, None if there was no response
+    :ivar location: its Location header
+    :ivar error: why there was no response
+    :ivar seconds: how long it took
+    """
 
     status: int | None
     location: str = ""
@@ -63,10 +71,10 @@ class Answer:
     seconds: float = 0.0
 
 
-def questions(app: App) -> list[Question]:
-    """What to ask of an app: its health check under each of its domains, and by each way there. Pure.
+def requests(app: App) -> list[SiteRequest]:
+    """The requests for an app: its health check under each of its domains, by HTTP and by HTTPS if it has TLS. Pure.
 
-    Of a wildcard domain, ``www`` is asked; of an app without domains ``localhost``, as the rollout does.
+    For a wildcard domain it is ``www``, for an app without domains ``localhost``, as in the health check of a rollout.
     """
     check, tls = app["health_check"], app["tls"]
     healthy = tuple(check["status"])
@@ -77,14 +85,14 @@ def questions(app: App) -> list[Question]:
         host = re.sub(r"^\*", "www", domain)
         status = (308,) if redirect else healthy
         if tls["mode"] == "none":
-            found.append(Question(host, check["path"], status, redirect))
+            found.append(SiteRequest(host, check["path"], status, redirect))
             continue
         across = f"https://{redirect or host}{_suffix(tls['port'], 443)}"
         plain = ((308,), across) if tls["redirect"] else (status, redirect)
-        found.append(Question(host, check["path"], *plain))
-        # Of a certificate that somebody gave for whatever name nobody knows what it is for.
+        found.append(SiteRequest(host, check["path"], *plain))
+        # Without domains, the names of a certificate from the user's files are not known.
         named = bool(app["domains"]) or tls["mode"] != "files"
-        found.append(Question(host, check["path"], status, redirect, tls["port"], named))
+        found.append(SiteRequest(host, check["path"], status, redirect, tls["port"], named))
     return found
 
 
@@ -92,18 +100,18 @@ def _suffix(port: int, usual: int) -> str:
     return "" if port == usual else f":{port}"
 
 
-def complaint(question: Question, answer: Answer) -> str | None:
-    """Why an answer is not the wanted one, None if it is. Pure."""
-    wanted = " or ".join(map(str, question.status))
-    if question.redirect:
-        wanted += f" to {question.redirect}"
-    if answer.status is None:
-        return f"got no answer ({answer.error}), wanted {wanted}"
-    if answer.status not in question.status:
-        return f"got {answer.status}, wanted {wanted}"
-    if question.redirect and not _leads_to(answer.location, question.redirect):
-        return f"got {answer.status} to {answer.location or 'nowhere'}, wanted {wanted}"
-    return None
+def mismatch(request: SiteRequest, response: SiteResponse) -> str:
+    """How a response differs from the expected one, "" if it does not. Pure."""
+    expected = " or ".join(map(str, request.status))
+    if request.redirect:
+        expected += f" to {request.redirect}"
+    if response.status is None:
+        return f"gave no response ({response.error}) instead of {expected}"
+    if response.status not in request.status:
+        return f"returned {response.status} instead of {expected}"
+    if request.redirect and not _leads_to(response.location, request.redirect):
+        return f"returned {response.status} to {response.location or 'nowhere'} instead of {expected}"
+    return ""
 
 
 def _leads_to(location: str, wanted: str) -> bool:
@@ -113,17 +121,8 @@ def _leads_to(location: str, wanted: str) -> bool:
     return target is not None and target[1] == wanted
 
 
-def logged(log: str, question: Question) -> str:
-    """The words of the last line of an nginx error log that is about a question, empty if there is none. Pure."""
-    for line in reversed(log.splitlines()):
-        if f'host: "{question.host}' in line and f'request: "GET {question.path} ' in line:
-            words = re.sub(r"^[0-9/]+ [0-9:]+ \[\w+\] \d+#\d+: (\*\d+ )?", "", line)
-            return words.split(", client: ")[0]
-    return ""
-
-
 def listening(address: str, port: int) -> bool:
-    """Whether anything takes connections there."""
+    """Whether anything accepts connections there."""
     try:
         socket.create_connection((address, port), timeout=3).close()
     except OSError:
@@ -134,11 +133,12 @@ def listening(address: str, port: int) -> bool:
 def probe(
     apps: Sequence[App], address: str, port: int, timeout: float
 ) -> tuple[dict[str, list[dict[str, Any]]], list[dict[str, Any]]]:
-    """Ask all apps under all their domains.
+    """Request all apps under all their domains, until they respond as expected.
 
-    :param apps: resolved apps
-    :param timeout: seconds that an app has to give the wanted answers
-    :returns: what each app answered that answered as wanted, by name, and the failures of the others
+    :param address: nginx's address
+    :param port: its port for HTTP
+    :param timeout: seconds for each app; 0 for one attempt
+    :returns: by the name of the app, the responses of those that all were as expected; and the failures of the other apps
     """
     return for_each_app(apps, lambda app: _app(app, address, port, timeout), jobs=JOBS)
 
@@ -148,82 +148,82 @@ def _app(app: App, address: str, port: int, timeout: float) -> list[dict[str, An
     log = log_path(app, "error")
     logged_before = os.path.getsize(log) if os.path.exists(log) else 0
     found = []
-    for question in questions(app):
-        answer = _ask(question, address, port, max(REQUEST_TIMEOUT, timeout))
-        while complaint(question, answer) and time.monotonic() < deadline:
+    for request in requests(app):
+        response = _send(request, address, port, max(REQUEST_TIMEOUT, timeout))
+        while mismatch(request, response) and time.monotonic() < deadline:
             time.sleep(PAUSE)
-            answer = _ask(question, address, port, max(REQUEST_TIMEOUT, deadline - time.monotonic()))
-        scheme, asked, usual = ("https", question.tls, 443) if question.tls else ("http", port, 80)
-        url = f"{scheme}://{question.host}{_suffix(asked, usual)}{question.path}"
-        wrong = complaint(question, answer)
+            response = _send(request, address, port, max(REQUEST_TIMEOUT, deadline - time.monotonic()))
+        scheme, used, usual = ("https", request.tls, 443) if request.tls else ("http", port, 80)
+        url = f"{scheme}://{request.host}{_suffix(used, usual)}{request.path}"
+        wrong = mismatch(request, response)
         if wrong:
-            text = _gained(log, logged_before)
-            words = logged(text, question)
-            says = f"; nginx says: {words}" if words else f"; see {log} and the app's own log"
+            text = _added(log, logged_before)
+            cause = about_request(text, request.host, request.path)
+            reference = f"nginx's error log says: {cause}" if cause else f"see {log} and the app's own log"
             lines = "\n".join(text.splitlines()[-LOG_LINES:])
-            raise StackError("verify", f"asked {url} of {address}:{asked}, {wrong}{says}.", lines)
-        found.append({"url": url, "status": answer.status, "seconds": round(answer.seconds, 3)})
+            raise StackError("verify", f"{url} (requested at {address}:{used}) {wrong}; {reference}.", lines)
+        found.append({"url": url, "status": response.status, "seconds": round(response.seconds, 3)})
     return found
 
 
-def _ask(question: Question, address: str, port: int, timeout: float) -> Answer:
+def _send(request: SiteRequest, address: str, port: int, timeout: float) -> SiteResponse:
     began = time.monotonic()
-    connection = http.client.HTTPConnection(address, question.tls or port, timeout=timeout)
-    host = question.host + _suffix(question.tls or port, 443 if question.tls else 80)
+    connection = http.client.HTTPConnection(address, request.tls or port, timeout=timeout)
+    host = request.host + _suffix(request.tls or port, 443 if request.tls else 80)
     try:
-        if question.tls:
-            connection.sock = _secured(question, address, timeout)
-        connection.putrequest("GET", question.path, skip_host=True)
+        if request.tls:
+            connection.sock = _secured(request, address, timeout)
+        connection.putrequest("GET", request.path, skip_host=True)
         for name, value in (("Host", host), ("User-Agent", "wsgi.stack"), ("Connection", "close")):
             connection.putheader(name, value)
         connection.endheaders()
         response = connection.getresponse()
         response.read()
-        return Answer(response.status, response.getheader("Location", ""), "", time.monotonic() - began)
+        return SiteResponse(response.status, response.getheader("Location", ""), "", time.monotonic() - began)
     except http.client.RemoteDisconnected:
         error = "the connection was closed"
     except ssl.SSLCertVerificationError as problem:
-        error = f"the certificate does not do: {problem.verify_message.rstrip('.')}"
+        error = f"the certificate is not valid: {problem.verify_message.rstrip('.')}"
     except ssl.SSLError as problem:
-        error = f"no TLS: {problem.reason or problem}"
+        error = f"TLS failed: {problem.reason or problem}"
     except (OSError, http.client.HTTPException) as problem:
         error = str(getattr(problem, "strerror", None) or problem)
     finally:
         connection.close()
-    return Answer(None, "", error, time.monotonic() - began)
+    return SiteResponse(None, "", error, time.monotonic() - began)
 
 
-def _secured(question: Question, address: str, timeout: float) -> ssl.SSLSocket:
-    """A connection by TLS to who presents a certificate for the host, whoever vouches for it.
+def _secured(request: SiteRequest, address: str, timeout: float) -> ssl.SSLSocket:
+    """A TLS connection to a server with a valid certificate for the host, from any issuer.
 
-    What is presented counts as trusted, and is looked at for its names and dates: a site may sign itself, and whether a visitor
-    knows a CA is not known here.
+    The certificate counts as trusted, and its names and dates are verified: it may be self-signed, and which CAs visitors trust
+    is not known here.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    secured = _connected(context, question, address, timeout)
-    if not question.named:
+    secured = _connected(context, request, address, timeout)
+    if not request.named:
         return secured
     with secured:
         presented = secured.getpeercert(binary_form=True) or b""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=presented)
     context.verify_flags |= PARTIAL_CHAIN
-    return _connected(context, question, address, timeout)
+    return _connected(context, request, address, timeout)
 
 
-def _connected(context: ssl.SSLContext, question: Question, address: str, timeout: float) -> ssl.SSLSocket:
-    plain = socket.create_connection((address, question.tls or 443), timeout=timeout)
+def _connected(context: ssl.SSLContext, request: SiteRequest, address: str, timeout: float) -> ssl.SSLSocket:
+    plain = socket.create_connection((address, request.tls or 443), timeout=timeout)
     try:
-        return context.wrap_socket(plain, server_hostname=question.host)
+        return context.wrap_socket(plain, server_hostname=request.host)
     except OSError:
         plain.close()
         raise
 
 
-def _gained(path: str, size: int) -> str:
-    """What a log has gained since it had a size in bytes, whole if it has been rotated since."""
+def _added(path: str, size: int) -> str:
+    """What was appended to a log since it had a size in bytes; all of it if it was rotated meanwhile."""
     try:
         with open(path, "rb") as stream:
             end = stream.seek(0, os.SEEK_END)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a reload of nginx took: neither systemctl nor nginx says so."""
+"""Reload nginx and see whether it loaded the configuration: neither systemctl nor nginx reports that."""
 
 from __future__ import annotations
 
@@ -8,48 +8,44 @@ import re
 import time
 from collections.abc import Iterable
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._files import LOG_DIRECTORY
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import last_error
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import first_error, last_error
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._paths import ERROR_LOG
 
 SERVICE = "nginx.service"
 
 TIMEOUT = 15.0
-"""Seconds. nginx tries for 2.5 s to get a port, and starts its workers within some 0.1 s otherwise."""
-
-ERROR_LOG = f"{LOG_DIRECTORY}/error.log"
-
-
-class ReloadError(Exception):
-    """nginx goes on with what it has loaded; the message is one sentence."""
+"""Seconds. nginx tries for 2.5 s to bind an address; otherwise it starts new workers within some 0.1 s."""
 
 
 def reload(service: str = SERVICE) -> None:
-    """Have the running nginx load what its files say, and see that it did.
+    """Test nginx's configuration and have the running nginx load it.
 
-    :raises ReloadError: it did not
+    :raises StackError: it did not, and keeps running with its previous configuration
     """
     checked = run(["nginx", "-t"], timeout=120)
     if checked.code != 0:
-        raise ReloadError(
-            f"nginx does not take its configuration and was not reloaded: {last_error(checked.output) or checked.last_line};"
-            " fix that and run again."
-        )
+        cause = first_error(checked.output) or checked.last_line
+        raise StackError("nginx", f"nginx rejects its configuration and was not reloaded: {cause}; fix that and run again.")
     reloading = Reload(_systemd.main_pid(service))
     ended = run(["systemctl", "reload", service], timeout=300)
-    complaint = ended.last_line if ended.code != 0 else reloading.complaint()
-    if complaint:
-        raise ReloadError(f"{service} was not reloaded: {complaint}; fix that and run again.")
+    if ended.code != 0:  # systemctl only refers to the journal
+        cause = last_error(_systemd.journal([_systemd.written_by(service)], lines=30)) or ended.last_line
+    else:
+        cause = reloading.cause_of_failure()
+    if cause:
+        raise StackError("nginx", f"{service} was not reloaded: {cause}; fix that and run again.")
 
 
 class Reload:
-    """A reload that is about to begin.
+    """A reload of nginx; create it before sending the signal.
 
-    nginx that cannot take up a configuration (a port is taken, a log cannot be written) goes on with the old one and only
-    logs it. A reload that took shows in new worker processes. Source: http://nginx.org/en/docs/control.html
+    If nginx cannot apply a configuration (a port is in use, a log cannot be written) it keeps the previous one and only logs
+    the error. After a successful reload there are new worker processes. Source: http://nginx.org/en/docs/control.html
 
-    :param pid: the main process; of another program than nginx nothing is known, and nothing is waited for
+    :param pid: the master process; for a program other than nginx nothing is checked
     """
 
     def __init__(self, pid: int):
@@ -57,34 +53,33 @@ class Reload:
         self.before = _children(pid)
         self.logged = _size(ERROR_LOG)
 
-    def complaint(self) -> str | None:
-        """Wait until the reload took, and say why it did not if it did not."""
+    def cause_of_failure(self) -> str:
+        """Wait until nginx has new workers, and read from its error log why it has none; "" if the reload succeeded."""
         if _name(self.pid) != "nginx":
-            return None
+            return ""
         deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             if _children(self.pid) - self.before:
-                return None
+                return ""
             time.sleep(0.05)
         with open(ERROR_LOG, encoding="utf-8", errors="replace") as stream:
             stream.seek(self.logged)
             cause = last_error(stream.read())
-        cause = cause or f"no new worker process within {TIMEOUT:.0f} s"
+        cause = cause or f"it started no new worker process within {TIMEOUT:.0f} s"
         own = own_listener(cause, _sockets.listeners(), self.pid)
         if own:
             cause += f", since nginx itself listens at {own} until it has loaded a configuration without that"
             cause += "; run once without the new address, or restart nginx once"
-        return f"nginx did not take up the configuration and goes on with the one before: {cause}"
+        return f"nginx did not apply the new configuration and keeps the previous one: {cause}"
 
 
 def own_listener(cause: str, listeners: Iterable[_sockets.Listener], pid: int) -> str | None:
-    """Where nginx itself listens already, if that is what keeps it from a port. Pure.
+    """The address at which nginx itself already listens, if that is why it cannot bind another one; else None. Pure.
 
-    It begins with its new listeners before it ends the old ones, and nobody can listen at a port of all addresses while somebody
-    does at the port of one.
+    nginx opens new sockets before it closes old ones, and a port cannot be bound on all addresses while it is bound on one.
 
-    :param cause: what it logged
-    :param pid: its main process
+    :param cause: what nginx logged
+    :param pid: its master process
     """
     refused = re.search(r"bind\(\) to \S+:(\d+) failed \(98:", cause)
     if refused is None:

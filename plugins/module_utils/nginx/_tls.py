@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS as nginx is told: certificates, protocols, ciphers, by what the installed versions know. Pure."""
+"""nginx's directives for TLS: certificates, protocols and ciphers, depending on the installed versions. Pure."""
 
 from __future__ import annotations
 
-import re
-
+from ansible_collections.wsgi.stack.plugins.module_utils.host._versions import numbers
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._sites import files
 
-# Mozilla's Server Side TLS, 5.7, without the ciphers that want parameters for DHE: no browser that has those lacks ECDHE.
+# Mozilla's Server Side TLS, 5.7, without the ciphers that need DHE parameters: browsers that have those have ECDHE too.
 CIPHERS = ":".join(
     [
         "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -19,12 +18,10 @@ CIPHERS = ":".join(
     ]
 )
 
-
 PROFILES = {
     "intermediate": [("ssl_protocols", "TLSv1.2 TLSv1.3"), ("ssl_ciphers", CIPHERS)],
     "modern": [("ssl_protocols", "TLSv1.3")],
 }
-
 
 SESSIONS = [
     ("ssl_prefer_server_ciphers", "off"),
@@ -33,42 +30,43 @@ SESSIONS = [
     ("ssl_session_tickets", "off"),
 ]
 
-
 CURVES = "X25519:prime256v1:secp384r1"
 
-
 HTTP2_DIRECTIVE = (1, 25, 1)
-"""The nginx from which HTTP/2 is a directive of its own; before, it is a word of ``listen``."""
-
+"""Since this version of nginx ``http2`` is a directive; before, it is a parameter of ``listen``."""
 
 REJECT_HANDSHAKE = (1, 19, 4)
-"""The nginx from which a server needs no certificate to refuse."""
-
+"""Since this version of nginx ``ssl_reject_handshake`` rejects a name without a certificate."""
 
 POST_QUANTUM = (3, 5)
-"""The OpenSSL from which there is X25519MLKEM768. nginx refuses a list with a curve that its OpenSSL does not know."""
+"""Since this version of OpenSSL there is X25519MLKEM768. nginx rejects a list with a curve that its OpenSSL does not know."""
 
 
-def version(text: str | None) -> tuple[int, ...]:
-    """The numbers of a version such as ``1.22.1``; of one that is not known, so many that it counts as new."""
-    return tuple(int(number) for number in re.findall(r"[0-9]+", text or "")[:3]) or (999,)
+def has(feature: tuple[int, ...], nginx: str | None) -> bool:
+    """Whether an nginx has a feature.
+
+    :param feature: the version that brought it, such as ``HTTP2_DIRECTIVE``
+    :param nginx: the version of nginx; if it is not known, it counts as new
+    """
+    return not nginx or numbers(nginx) >= feature
 
 
 def certificate(site: str, stapling: bool = False) -> list[tuple[str, str]]:
     """nginx's directives for the certificate of a site.
 
-    :param stapling: whether its CA still answers for it by OCSP
+    :param stapling: whether the certificate names an OCSP responder
     """
     chain, key = files(site)
     found = [("ssl_certificate", chain), ("ssl_certificate_key", key)]
-    # Not ssl_stapling_verify, which wants the CA's root from somewhere; who is shown the answer verifies it.
+    # No ssl_stapling_verify, which needs the CA's root certificate; browsers verify the response themselves.
     return [*found, ("ssl_stapling", "on")] if stapling else found
 
 
 def settings(profile: str, openssl: str | None = None) -> list[tuple[str, str]]:
     """nginx's directives for the protocol.
 
-    :param openssl: the version of nginx's OpenSSL; if it is not known, what every one has
+    :param profile: ``intermediate`` or ``modern``, as in Mozilla's Server Side TLS
+    :param openssl: the version of nginx's OpenSSL; if it is not known, it counts as old
     """
-    curves = f"X25519MLKEM768:{CURVES}" if openssl and version(openssl) >= POST_QUANTUM else CURVES
+    curves = f"X25519MLKEM768:{CURVES}" if openssl and numbers(openssl) >= POST_QUANTUM else CURVES
     return [*PROFILES[profile], ("ssl_ecdh_curve", curves), *SESSIONS]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
@@ -112,7 +112,7 @@ def read(layout: _layout.Layout, number: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Request:
+class ReleaseRequest:
     """One call: what holds for all apps.
 
     :param host: ``processors`` and ``backlog``, see ``files``
@@ -127,7 +127,7 @@ class Request:
     command_results: Mapping[str, Mapping[str, Any]] | None = None
 
 
-def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: Request) -> dict[str, Any]:
+def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
     """Make sure that the newest release is the one that the app, its environment and its build ask for.
 
     :param environment: the variables of the inventory and of a file on the controller
@@ -145,7 +145,7 @@ def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any]
         return _make(app, environment, build, request)
 
 
-def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: Request) -> dict[str, Any]:
+def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
     layout = _layout.of(app)
     existing = numbers(layout.releases)
     newest = read(layout, existing[-1]) if existing else {"digest": None, "description": ""}
@@ -245,7 +245,9 @@ def _draft(app: dict[str, Any], layout: _layout.Layout, contents: dict[str, str]
 def _import_check(app: dict[str, Any], runner: list[str]) -> None:
     done = run([*runner, "python", "-c", IMPORT_CHECK, app["entry_point"]], user=app["user"], timeout=IMPORT_TIMEOUT)
     if done.code:
-        told = f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else done.last_line
+        told = (
+            f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else decisive_line(done.output) or done.last_line
+        )
         raise StackError(
             "import",
             f"entry_point {app['entry_point']} cannot be imported: {told};"

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _lineage
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _transaction, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
@@ -28,9 +29,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import MANAGERS, Instances
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
-
-TREES = {"uwsgi": ("uwsgi",), "emperor": ("uwsgi_emperor",), "bind": ("gunicorn_supervisor",)}
-"""The trees of ``config_tree`` with files of app servers, each with the stacks that need it."""
 
 UNITS = "/etc/systemd/system"
 
@@ -251,8 +249,8 @@ def idle_trees(
     """
     used = {*stacks, *running(staying, found)}
     if _emperor_in_use(going):
-        used.add("uwsgi_emperor")
-    return [name for name, needed in TREES.items() if not used & {*needed} and _is_there(name)]
+        used |= _registry.stacks_of("emperor")
+    return [name for name, needed in _registry.trees().items() if not used & needed and _is_there(name)]
 
 
 def remove_empty_directories(trees: Collection[str]) -> None:
@@ -288,5 +286,4 @@ def _emperor_in_use(going: Iterable[_layout.Layout]) -> bool:
 
 
 def _is_there(tree: str) -> bool:
-    memory = _files.read(os.path.join(_transaction.MEMORY, f"{tree}.json"))
-    return isinstance(memory, _files.File) and bool(_tree.from_json(memory.content).owned)
+    return bool(MemoryFile(tree).read().owned)

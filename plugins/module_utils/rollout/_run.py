@@ -112,7 +112,7 @@ class Rollout:
         (access,) = _examine.examine([target], workers, _state.LIVE_CHECK_TIMEOUT)
         if access.ok or access.code == "not_checked":
             return ""
-        return access.sentence.rstrip(".") + (f" (fix it with: {access.fix})" if access.fix else "")
+        return access.message.rstrip(".") + (f" (fix it with: {access.fix})" if access.fix else "")
 
     def _flip(self, slot: str, release: int) -> None:
         # nginx resolves the symlink at each connect: no reload, and no moment without a live socket.

@@ -20,7 +20,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._health import HealthRequest
 
-MANAGERS: dict[str, type[ProcessManager]] = {"uwsgi": Units, "uwsgi_emperor": Vassals, "gunicorn_supervisor": Programs}
+PROCESS_MANAGERS: dict[str, type[ProcessManager]] = {"systemd": Units, "emperor": Vassals, "supervisor": Programs}
+
+MANAGERS = {name: PROCESS_MANAGERS[stack.process_manager] for name, stack in _registry.STACKS.items()}
 """What runs the slots, by stack. Every app is looked for under all of them, since it may have had another stack before."""
 
 LIVE_CHECK_TIMEOUT = 10

@@ -33,7 +33,7 @@ def ask(path: str, protocol: str, uri: str, host: str, timeout: float) -> dict[s
     :param path: the socket
     :param protocol: ``uwsgi`` or ``http``
     :param timeout: seconds for the whole exchange
-    :returns: {"status": 200} or {"error": sentence}; never raises for what the other side does
+    :returns: {"status": 200} or {"error": message}; never raises for what the other side does
     """
     found = attempt(f"unix:{path}", protocol, uri, host, timeout)
     if found["stage"] == "done" and "error" not in found:

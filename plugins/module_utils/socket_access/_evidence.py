@@ -81,7 +81,7 @@ class Verdict:
     """
 
     code: str
-    sentence: str
+    message: str
     component: str = ""
     status: int | None = None
     protocol: str = ""
@@ -95,7 +95,7 @@ class Access:
     address: str
     protocol: str
     code: str
-    sentence: str
+    message: str
     fix: str = ""
     permanent_fix: str = ""
     component: str = ""

@@ -18,7 +18,7 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _dump
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import (
     _ask,
     _fix,
@@ -69,7 +69,7 @@ def upstreams() -> list[Target]:
     :raises StackError: there is no nginx
     """
     found: dict[tuple[str, str], Target] = {}
-    for upstream in _configuration.parse(_configuration.dump()).upstreams:
+    for upstream in _configuration.parse(_dump.dump()).upstreams:
         if upstream.variable:
             continue
         host = next((name for name in upstream.names if name and name[0].isalnum()), "localhost")
@@ -107,7 +107,7 @@ def examine(
                 address=address,
                 protocol=protocol,
                 code=verdict.code,
-                sentence=verdict.sentence,
+                message=verdict.message,
                 fix=_fix.fix(seen, verdict),
                 permanent_fix=_fix.permanent_fix(seen, verdict),
                 component=verdict.component,

@@ -237,7 +237,7 @@ def _shortened(seen: Evidence) -> str:
 
 
 def permanent_fix(seen: Evidence, found: Verdict) -> str:
-    """What to change so that it stays fixed, a sentence; "" if the fix lasts."""
+    """What to change so that it stays fixed, a message; "" if the fix lasts."""
     address, last = seen.target.address, found.refusals[-1] if found.refusals else None
     if found.code in ("no_write_permission", "acl_denied", "group_not_effective") and last and last.want == _acl.WRITE:
         return _setting_sentence(seen)

@@ -28,7 +28,7 @@ class Identity:
     :ivar source: ``process``: what a running process has; ``database``: what a new one of this user would get
     :ivar pid: the process, 0 without one
     :ivar parent: the process that started it, which has its namespaces; 0 without one
-    :ivar note: a sentence on where this comes from, if it is not what one would think
+    :ivar note: a message on where this comes from, if it is not what one would think
     """
 
     user: str

@@ -54,8 +54,8 @@ def warnings(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]
     gone = set(seen.identity.groups) - set(seen.renewed.groups)
     if gone and not _verdict.refusals(seen, seen.identity) and _verdict.refusals(seen, seen.renewed):
         names = ", ".join(group_name(group) for group in sorted(gone))
-        sentence = f"{seen.identity.user} is no longer in the group {names}, and nginx keeps out from its next reload on."
-        found.append(_warning("group_gone", sentence, f"usermod -aG {names.replace(', ', ',')} {seen.identity.user}"))
+        message = f"{seen.identity.user} is no longer in the group {names}, and nginx keeps out from its next reload on."
+        found.append(_warning("group_gone", message, f"usermod -aG {names.replace(', ', ',')} {seen.identity.user}"))
     return found
 
 
@@ -64,19 +64,19 @@ def reached(steps: list[Step], uid: int, groups: Sequence[int]) -> bool:
     return "error" not in steps[-1] and not _walk.refusals(steps, uid, groups)
 
 
-def _warning(code: str, sentence: str, fix: str) -> dict[str, str]:
-    return {"code": code, "sentence": sentence, "fix": fix}
+def _warning(code: str, message: str, fix: str) -> dict[str, str]:
+    return {"code": code, "message": message, "fix": fix}
 
 
 def _world(seen: Evidence) -> dict[str, str]:
     step = seen.outside[-1]
     owner, group, path = user_name(step["uid"]), group_name(step["gid"]), shlex.quote(step["path"])
-    sentence = f"Every user of the host can use {step['path']} ({_acl.described(step, owner, group)}) as nginx does, past it."
+    message = f"Every user of the host can use {step['path']} ({_acl.described(step, owner, group)}) as nginx does, past it."
     keep = seen.identity
     if keep.uid in (0, step["uid"]) or _by_list(step, keep, _acl.WRITE):
-        return _warning("world_writable", sentence, f"chmod o= {path}")
+        return _warning("world_writable", message, f"chmod o= {path}")
     commands = [] if keep.has(step["gid"]) else [f"chgrp {shlex.quote(group_name(keep.gid))} {path}"]
-    return _warning("world_writable", sentence, " && ".join([*commands, f"chmod g=rw,o= {path}"]))
+    return _warning("world_writable", message, " && ".join([*commands, f"chmod g=rw,o= {path}"]))
 
 
 def _by_list(step: Step, identity: Identity, want: int) -> bool:
@@ -104,9 +104,9 @@ def _others(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]:
     found = []
     for user, other in users.items():
         address = other.target.address
-        sentence = f"{user}, the user of the app behind {address}, can use {step['path']} as nginx does, past it."
+        message = f"{user}, the user of the app behind {address}, can use {step['path']} as nginx does, past it."
         fix = f"setfacl -m u:{seen.identity.user}:rw,g::--- {path}" if seen.setfacl else ""
-        found.append(_warning("other_app", sentence, fix))
+        found.append(_warning("other_app", message, fix))
     return found
 
 
@@ -129,8 +129,8 @@ def _secrets(socket: str, server: ListeningProcess | None) -> list[dict[str, str
         if step.get("kind") != "file" or step["path"] != path or not step["mode"] & 0o004 or not _secret(name, path):
             continue
         owner, group = user_name(step["uid"]), group_name(step["gid"])
-        sentence = f"Every user of the host can read {path} ({_acl.described(step, owner, group)}), which looks like a secret."
-        found.append(_warning("secret_readable", sentence, _kept(step, server)))
+        message = f"Every user of the host can read {path} ({_acl.described(step, owner, group)}), which looks like a secret."
+        found.append(_warning("secret_readable", message, _kept(step, server)))
     return found
 
 
@@ -180,11 +180,11 @@ def _homes(seen: Evidence) -> list[dict[str, str]]:
             seen.identity,
             seen.setfacl,
         )
-        sentence = (
+        message = (
             f"Every user of the host may pass through the home directory {path} "
             f"({_acl.described(step, owner, group)}), on the way to {seen.target.address}."
         )
-        found.append(_warning("home_open", sentence, " && ".join([*keep, f"chmod o= {shlex.quote(path)}"])))
+        found.append(_warning("home_open", message, " && ".join([*keep, f"chmod o= {shlex.quote(path)}"])))
     return found
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A certificate: as it lies on the disk, as nginx serves it, and the names that it is for."""
+"""A certificate on the disk, the one that a server presents, and the names that it is valid for."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._command import ru
 
 DAY = 86400.0  # seconds
 SOON = 14
-"""Days before its end at which somebody should see to a certificate."""
+"""A certificate with fewer days left should be replaced."""
 
 OVERDUE = 20
-"""The same for one of certbot's, which should have been renewed by then: that is done 30 days before the end of one of 90."""
+"""The same for certbot's certificates, which are renewed 30 days before they expire if they are valid for 90 days."""
 
 TIMEOUT = 5.0  # seconds
 SHOWN = ("-startdate", "-enddate", "-subject", "-issuer", "-ext", "subjectAltName")
 LETSENCRYPT = "/etc/letsencrypt"
 
 MISMATCHES = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
-"""What OpenSSL says of the key of another certificate; the last one, of a key of another kind, which nginx does not refuse."""
+"""OpenSSL's errors for the key of another certificate. The last is for a key of another type, which nginx accepts."""
 
 
 @dataclass(frozen=True)
 class Certificate:
     """A certificate on the disk.
 
-    :ivar names: those of its subjectAltName
-    :ivar begins: seconds since the epoch, ``ends`` likewise
-    :ivar self_signed: nobody vouches for it, so that browsers warn of it in any case
-    :ivar fingerprint: its bytes, to compare with those that are served
-    :ivar trouble: why it cannot be read or used, "" if it can
-    :ivar wrong_key: whether the key belongs to another one
-    :ivar origin: where it lies, if the path leads there by links
+    :ivar names: the names in its subjectAltName
+    :ivar begins: when it becomes valid, in seconds since the epoch; ``ends``: when it expires
+    :ivar self_signed: it is signed by no CA, so that browsers always warn
+    :ivar fingerprint: the certificate itself (DER), to compare with the one that is served
+    :ivar cause: why it cannot be read or used, "" if it can
+    :ivar wrong_key: the key belongs to another certificate
+    :ivar origin: its real path, symlinks resolved
     """
 
     path: str
@@ -50,52 +50,58 @@ class Certificate:
     ends: float = 0.0
     self_signed: bool = False
     fingerprint: bytes = b""
-    trouble: str = ""
+    cause: str = ""
     wrong_key: bool = False
     origin: str = ""
 
     @property
     def lineage(self) -> str:
-        """What certbot calls it, "" if it is none of certbot's."""
+        """Its name in certbot, "" if it is not one of certbot's."""
         found = (re.match(rf"{LETSENCRYPT}/(?:live|archive)/([^/]+)/", path) for path in (self.path, self.origin))
         return next((match[1] for match in found if match), "")
 
     @property
     def margin(self) -> float:
-        """Seconds before its end at which it is late."""
+        """It should be replaced when it has fewer seconds left."""
         return min((OVERDUE if self.lineage else SOON) * DAY, (self.ends - self.begins) / 4)
 
     def days(self, now: float) -> int:
-        """Whole days that are left."""
+        """Whole days until it expires.
+
+        :param now: seconds since the epoch
+        """
         return int((self.ends - now) // DAY)
 
     def result(self, now: float) -> dict[str, Any]:
         """The certificate as modules return it."""
         ends = time.strftime("%Y-%m-%d", time.gmtime(self.ends)) if self.ends else ""
         found = {"path": self.path, "names": list(self.names), "ends": ends, "days_left": self.days(now) if self.ends else None}
-        return {**found, "self_signed": self.self_signed, "trouble": self.trouble}
+        return {**found, "self_signed": self.self_signed, "message": self.cause}
 
 
 def read(path: str, key: str) -> Certificate:
-    """A certificate and whether its key belongs to it. Of a chain it is the first one."""
+    """Read a certificate and check whether a key belongs to it. Of a chain, it is the first certificate.
+
+    :param key: the path of its key, "" for none
+    """
     try:
         with open(path, encoding="ascii", errors="replace") as stream:
             block = re.search("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", stream.read(), re.DOTALL)
         fingerprint = ssl.PEM_cert_to_DER_cert(block[0] if block else "")
     except (OSError, ValueError) as error:
-        return Certificate(path, key, trouble=f"{path} cannot be read: {getattr(error, 'strerror', None) or error}")
+        return Certificate(path, key, cause=f"{path} cannot be read: {getattr(error, 'strerror', None) or error}")
     shown = run(["openssl", "x509", "-in", path, "-noout", *SHOWN], timeout=TIMEOUT)
-    if shown.code == 127:  # it is on every host that has the usual certificates; without it, nothing is said of this one
+    if shown.code == 127:  # the package openssl is missing: nothing can be said about it
         return Certificate(path, key, fingerprint=fingerprint)
     if shown.code:
-        return Certificate(path, key, trouble=f"{path} cannot be read: {shown.last_line}")
-    trouble, wrong = _pair(path, key)
-    found = replace(parse(path, shown.output), key=key, fingerprint=fingerprint, trouble=trouble, wrong_key=wrong)
+        return Certificate(path, key, cause=f"{path} cannot be read: {shown.last_line}")
+    cause, wrong = _pair(path, key)
+    found = replace(parse(path, shown.output), key=key, fingerprint=fingerprint, cause=cause, wrong_key=wrong)
     return replace(found, origin=os.path.realpath(path))
 
 
 def parse(path: str, shown: str) -> Certificate:
-    """A certificate from what ``openssl x509`` shows of it. Pure."""
+    """Parse the output of ``openssl x509`` with the options ``SHOWN``. Pure."""
     values = dict(line.split("=", 1) for line in shown.splitlines() if re.match(r"\w+=", line))
     return Certificate(
         path=path,
@@ -107,9 +113,9 @@ def parse(path: str, shown: str) -> Certificate:
 
 
 def _pair(path: str, key: str) -> tuple[str, bool]:
-    """Why a key does not do for a certificate, and whether that is because it belongs to another one."""
+    """Why a key cannot be used with a certificate, and whether that is because it belongs to another one."""
     if not key.startswith("/"):
-        return "", False  # a key of a hardware module, or a variable
+        return "", False  # in a hardware module, or a variable in nginx's configuration
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, key, password=lambda: "")
     except ssl.SSLError as error:
@@ -120,9 +126,9 @@ def _pair(path: str, key: str) -> tuple[str, bool]:
 
 
 def served(port: int, name: str, address: str = "127.0.0.1") -> bytes:
-    """The certificate that is served for a name, nothing if none is.
+    """The certificate (DER) that a server presents for a name, empty if there is none.
 
-    :param port: where nginx listens on ``address``
+    :param port: the server's port at ``address``
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -135,7 +141,7 @@ def served(port: int, name: str, address: str = "127.0.0.1") -> bytes:
 
 
 def covered(name: str, names: Iterable[str]) -> bool:
-    """Whether a name of a server is among those of a certificate; a star stands for one label (RFC 6125, 6.4.3). Pure."""
+    """Whether a certificate with some names is valid for a name; a wildcard matches one label (RFC 6125, 6.4.3). Pure."""
     name = name.lower().rstrip(".")
     for candidate in (found.lower() for found in names):
         if name == candidate:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each site presents to visitors: a certificate of somebody's or one that it signs itself, behind a link that nginx names.
+"""The certificate that each site presents: from certbot, from the user's files, or self-signed.
 
-nginx does not start without a certificate, so a site whose certificate can only be had with nginx's help starts with one that it
-signs itself. The link ``live`` leads to a directory with the chain and the key, so that both change by one rename.
+nginx does not start without a certificate. A site whose certificate can only be obtained with nginx's help starts with a
+self-signed one. nginx's configuration names the symlink ``live``; it leads to a directory with the chain and the key, so that
+both are replaced by one rename.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-import re
 import shutil
 import socket
 import ssl
@@ -22,47 +22,29 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
-from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import Certificate, covered, read, served
-
-VALID = 824
-"""Days for which a site signs itself: the most that Apple's systems take, whoever signed (support.apple.com/103769)."""
+from ansible_collections.wsgi.stack.plugins.module_utils.tls import _self_signed, _sites
+from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import Certificate, covered, read
 
 RENEWED = 90
-"""Days before its end at which a certificate that the site signed itself is replaced."""
+"""A self-signed certificate is replaced when it has fewer days left."""
 
 JOBS = 8
 """Sites at once; openssl takes some 10 ms for each."""
 
 SITES = "/etc/nginx/sites-enabled"
 SELF_SIGNED, GIVEN, LINKED = "self-signed", "given", "linked"
-"""What the directories of a site are called by, each followed by a digest of what is in it."""
+"""The names of a site's directories begin with one of these, followed by a digest of the content."""
 
 NEW = ".new"
-"""The directory of a site in which the next one is made; of a run that was killed, it is left."""
-
-CONFIGURATION = """
-[req]
-distinguished_name = name
-x509_extensions = extensions
-prompt = no
-[name]
-CN = {name}
-[extensions]
-subjectAltName = {names}
-basicConstraints = critical, CA:FALSE
-keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth
-"""
+"""The directory in which a site's next one is prepared. A run that was killed leaves it behind."""
 
 
 @dataclass(frozen=True)
 class Presented:
     """What a site presents.
 
-    :ivar directory: where ``live`` leads to, "" if it leads nowhere
-    :ivar certificate: what is there
+    :ivar directory: the target of ``live``, "" if there is none
+    :ivar certificate: the certificate in it
     """
 
     directory: str = ""
@@ -71,27 +53,27 @@ class Presented:
     @property
     def usable(self) -> bool:
         """Whether nginx can load it."""
-        return self.certificate is not None and not self.certificate.trouble and not self.certificate.wrong_key
+        return self.certificate is not None and not self.certificate.cause and not self.certificate.wrong_key
 
     @property
     def kind(self) -> str:
-        """What the directory is called by; "" if it is not one of ours, as certbot's is."""
+        """``self-signed``, ``given`` or ``linked``; "" for certbot's and other directories that are not ours."""
         name = os.path.basename(self.directory)
         return next((kind for kind in (SELF_SIGNED, GIVEN, LINKED) if name.startswith(f"{kind}-")), "")
 
 
 def names(site: Mapping[str, Any], host: Sequence[str] = ()) -> list[str]:
-    """The names that a site signs itself for. Pure.
+    """The names for a self-signed certificate. Pure.
 
-    :param host: those of the host, for a site without domains
+    :param host: the names of the host, for a site without domains
     """
     return list(dict.fromkeys(site["domains"] or ["localhost", *host]))
 
 
 def wanted(site: Mapping[str, Any], given: Mapping[str, str] | None) -> str:
-    """The name of the directory that a site shall present; "" if any will do that is signed, by itself or by certbot's CA. Pure.
+    """The name of the directory that a site should present; "" if it is not determined by the user's files. Pure.
 
-    :param given: ``chain`` and ``key`` in PEM form, of mode ``files``
+    :param given: ``chain`` and ``key`` in PEM format, for mode ``files`` with files of the controller
     """
     if site["mode"] != "files":
         return ""
@@ -101,45 +83,47 @@ def wanted(site: Mapping[str, Any], given: Mapping[str, str] | None) -> str:
 
 
 def stays(site: Mapping[str, Any], presented: Presented, name: str, signed_for: Iterable[str], now: float) -> bool:
-    """Whether what a site presents is what it shall present. Pure.
+    """Whether a site can keep what it presents. Pure.
 
-    :param name: what ``wanted`` returned
-    :param signed_for: what ``names`` returned
+    :param name: the result of ``wanted``
+    :param signed_for: the result of ``names``
     :param now: seconds since the epoch
     """
     if not presented.usable or presented.certificate is None:
         return False
     if name:
-        return os.path.basename(presented.directory) == name and not objection(site, presented.certificate, now)
+        return os.path.basename(presented.directory) == name and not rejected(site, presented.certificate, now)
     if presented.kind == SELF_SIGNED:
         return set(presented.certificate.names) == set(signed_for) and presented.certificate.days(now) >= RENEWED
-    # Whatever else there is serves until certbot has another one.
+    # Anything else is used until certbot has another one.
     return site["mode"] == "certbot"
 
 
-def objection(site: Mapping[str, Any], certificate: Certificate, now: float) -> str:
-    """Why a given certificate does not do for a site, "" if it does. Pure."""
+def rejected(site: Mapping[str, Any], certificate: Certificate, now: float) -> str:
+    """Why a certificate from the user's files cannot be used for a site, "" if it can. Pure."""
     key = f"the key {site['key']}"
-    if certificate.trouble:
-        return f"{certificate.trouble}; give a certificate and its key in PEM form, without a passphrase"
+    if certificate.cause:
+        return f"{certificate.cause}; provide a certificate and its key in PEM format, without a passphrase"
     if certificate.wrong_key:
-        return f"{key} belongs to another certificate than {site['certificate']}; give the two that belong together"
+        return f"{key} belongs to another certificate than {site['certificate']}; provide a certificate with its own key"
     if certificate.ends and certificate.ends <= now:
-        return f"{site['certificate']} ended on {certificate.result(now)['ends']}; give one that has not"
+        return f"{site['certificate']} expired on {certificate.result(now)['ends']}; provide one that is still valid"
     missing = [domain for domain in site["domains"] if certificate.ends and not covered(domain, certificate.names)]
     if missing:
         listed = ", ".join(certificate.names) or "no name"
-        return f"{site['certificate']} is for {listed}, and not for {missing[0]}; give one that is for all domains"
+        return f"{site['certificate']} is valid for {listed}, but not for {missing[0]}; provide one for all domains"
     return ""
 
 
 def present(
     site: Mapping[str, Any], given: Mapping[str, str] | None = None, dry: bool = False, root: str = _sites.DIRECTORY
 ) -> tuple[str, str]:
-    """See to it that a site presents what it shall, or anything at all.
+    """Make sure that a site presents the certificate that it should, and in any case one that nginx can load.
 
-    :returns: what it presented before and what it does now, in words, for a diff
-    :raises StackError: what it shall present does not do; then it presents what it did before, or signs itself
+    :param given: ``chain`` and ``key`` in PEM format, for mode ``files`` with files of the controller
+    :param dry: check mode: change nothing
+    :returns: descriptions of what it presented before and presents now, for a diff
+    :raises StackError: the certificate cannot be used; then the site keeps what it had, or gets a self-signed one
     """
     now = time.time()
     before = look(site["name"], root)
@@ -162,40 +146,13 @@ def present(
     return described(before), described(look(site["name"], root))
 
 
-def stapled(sites: Sequence[Mapping[str, Any]], given: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """The sites whose given certificate says where to ask whether it still holds (RFC 6960); Let's Encrypt's no longer do."""
-    found = []
-    for site in sites:
-        if site["mode"] != "files":
-            continue
-        source = ["-in", site["certificate"]] if site["on_host"] else []
-        chain = given.get(site["name"], {}).get("chain", "").encode()
-        asked = run(["openssl", "x509", "-noout", "-ocsp_uri", *source], stdin=chain)
-        if asked.code == 0 and asked.output.startswith("http"):
-            found.append(site["name"])
-    return found
-
-
-def versions() -> dict[str, str]:
-    """The versions of nginx and of its OpenSSL; where there is no nginx, of what will be installed, as far as that is known."""
-    shown = run(["nginx", "-V"])
-    if shown.code == 0:
-        number = re.search(r"nginx version: \S+?/([0-9.]+)", shown.output)
-        library = re.search(r"running with OpenSSL ([0-9.]+)", shown.output) or re.search(r"OpenSSL ([0-9.]+)", shown.output)
-    else:
-        policy = run(["apt-cache", "policy", "nginx"], environment={"LC_ALL": "C.UTF-8"})
-        number = re.search(r"Candidate: (?:[0-9]+:)?([0-9.]+)", policy.output)
-        library = re.search(r"OpenSSL ([0-9.]+)", run(["openssl", "version"]).output)
-    return {name: found[1] for name, found in (("nginx", number), ("openssl", library)) if found}
-
-
 def present_all(
     sites: Sequence[Mapping[str, Any]], given: Mapping[str, Mapping[str, str]], dry: bool = False
 ) -> tuple[dict[str, tuple[str, str]], list[dict[str, Any]]]:
-    """What ``present`` does, for all sites.
+    """``present`` for all sites.
 
-    :param given: by the name of the site
-    :returns: what ``present`` returned, by the name of the site, and the failures of the others' apps
+    :param given: ``chain`` and ``key``, by the name of the site
+    :returns: the results of ``present`` by the name of the site, and the failures of the apps of the other sites
     """
 
     def one(site: Mapping[str, Any]) -> tuple[str, str] | StackError:
@@ -224,16 +181,16 @@ def look(site: str, root: str = _sites.DIRECTORY) -> Presented:
 
 
 def described(presented: Presented) -> str:
-    """What a site presents, in a line."""
+    """What a site presents, in one line, "" for nothing."""
     if presented.certificate is None:
         return ""
     ends = time.strftime("%Y-%m-%d", time.gmtime(presented.certificate.ends))
     what = os.path.basename(presented.directory) if presented.kind else presented.directory
-    return f"{what}: {presented.certificate.trouble or ', '.join(presented.certificate.names)}, until {ends}"
+    return f"{what}: {presented.certificate.cause or ', '.join(presented.certificate.names)}, until {ends}"
 
 
 def published(site: str, root: str = _sites.DIRECTORY) -> str:
-    """The directory that a site's link leads to, "" if there is none."""
+    """The target of a site's link ``live``, "" if there is none."""
     link = _sites.live(site, root)
     try:
         return os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))
@@ -242,10 +199,10 @@ def published(site: str, root: str = _sites.DIRECTORY) -> str:
 
 
 def publish(site: str, directory: str, root: str = _sites.DIRECTORY) -> bool:
-    """Have a site present what is in a directory; nginx does so when it is reloaded, see ``outdated``.
+    """Make a site present the certificate in a directory. nginx loads it at its next reload, see ``nginx._facts.outdated``.
 
-    :returns: whether it was another directory before
-    :raises StackError: there is no chain with its key in it; then nothing is changed
+    :returns: whether this changed anything
+    :raises StackError: nginx could not load it; then nothing is changed
     """
     check(site, directory)
     if published(site, root) == directory:
@@ -258,7 +215,7 @@ def publish(site: str, directory: str, root: str = _sites.DIRECTORY) -> bool:
 
 
 def check(site: str, directory: str) -> None:
-    """Make sure that nginx can load what is in a directory.
+    """Make sure that nginx can load the certificate in a directory.
 
     :raises StackError: it cannot
     """
@@ -266,34 +223,17 @@ def check(site: str, directory: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key, password=lambda: "")
     except (OSError, ValueError) as error:
-        words = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        cause = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise StackError(
-            "tls", f"OpenSSL does not take {chain} with {key} for the site {site} ({words}); give a certificate with its key."
+            "tls", f"OpenSSL cannot load {chain} with {key} for the site {site} ({cause}); provide a certificate with its key."
         ) from None
 
 
-def outdated(sites: Sequence[Mapping[str, Any]], root: str = _sites.DIRECTORY) -> list[str]:
-    """The sites for which nginx presents another certificate than they shall.
-
-    Asked of nginx itself, since a run that was killed may have re-pointed a link and loaded nothing. A site that nginx is not
-    configured for yet is none of them.
-    """
-
-    def stale(site: Mapping[str, Any]) -> bool:
-        chain = os.path.join(_sites.live(site["name"], root), _sites.CHAIN)
-        if not _configured(site["name"], chain):
-            return False
-        shown = served(site["port"], (site["domains"] or ["localhost"])[0].replace("*", "www", 1))
-        return bool(shown) and shown != read(chain, "").fingerprint
-
-    with ThreadPoolExecutor(JOBS) as pool:
-        return [site["name"] for site, is_stale in zip(sites, pool.map(stale, sites)) if is_stale]
-
-
 def clean(sites: Sequence[Mapping[str, Any]], dry: bool = False, root: str = _sites.DIRECTORY) -> list[str]:
-    """Remove what no site presents any more, and sites that nginx is not configured for any more.
+    """Remove the directories of certificates that no site presents any more, and of sites that nginx no longer names.
 
-    :returns: what was removed, or would be
+    :param dry: check mode: remove nothing
+    :returns: the paths that were removed, or would be
     """
     kept = {site["name"] for site in sites}
     gone = []
@@ -303,7 +243,7 @@ def clean(sites: Sequence[Mapping[str, Any]], dry: bool = False, root: str = _si
             current = published(site, root)
             others = [os.path.join(directory, name) for name in os.listdir(directory)]
             gone += [path for path in others if path not in (_sites.live(site, root), current)]
-        elif not _configured(site, _sites.live(site, root)):
+        elif not configured(site, _sites.live(site, root)):
             gone.append(directory)
     if not dry:
         for path in gone:
@@ -314,8 +254,8 @@ def clean(sites: Sequence[Mapping[str, Any]], dry: bool = False, root: str = _si
     return gone
 
 
-def _configured(site: str, path: str) -> bool:
-    """Whether a file of nginx's names a path; that of the site, as others do not."""
+def configured(site: str, path: str) -> bool:
+    """Whether the enabled file of a site in nginx's configuration names a path."""
     try:
         with open(os.path.join(SITES, f"{site}.conf"), encoding="utf-8", errors="replace") as stream:
             return path in stream.read()
@@ -324,9 +264,10 @@ def _configured(site: str, path: str) -> bool:
 
 
 def _of_another_site(site: Mapping[str, Any], now: float, root: str) -> str:
-    """The directory of certbot's that another site presents, for all names of this one; "" if there is none.
+    """A certbot directory that another site presents and that is valid for all names of this one; "" if there is none.
 
-    As where another app is the first on its domains by now: the site is called by that one, and its visitors are the same.
+    A site has the name of the first app on its domains. If that is another app now, the site gets a new name and keeps its
+    certificate.
     """
     if site["mode"] != "certbot" or not os.path.isdir(root):
         return ""
@@ -344,14 +285,14 @@ def _host_names() -> list[str]:
 
 
 def _make(site: Mapping[str, Any], given: Mapping[str, str] | None, name: str, signed_for: Sequence[str], root: str) -> None:
-    """Make the next directory of a site, and have the site present it."""
+    """Create the next directory of a site, and make the site present it."""
     new = os.path.join(_sites.directory(site["name"], root), NEW)
     shutil.rmtree(new, ignore_errors=True)
     os.makedirs(new, mode=0o755)
     chain, key = os.path.join(new, _sites.CHAIN), os.path.join(new, _sites.KEY)
     try:
         if site["mode"] != "files":
-            name = f"{SELF_SIGNED}-{_sign(chain, key, signed_for, site['name'])}"
+            name = f"{SELF_SIGNED}-{_self_signed.create(chain, key, signed_for, site['name'])}"
         else:
             if site["on_host"]:
                 os.symlink(site["certificate"], chain)
@@ -359,34 +300,16 @@ def _make(site: Mapping[str, Any], given: Mapping[str, str] | None, name: str, s
             else:
                 _write(chain, (given or {})["chain"], 0o644)
                 _write(key, (given or {})["key"], 0o600)
-            reason = objection(site, read(chain, key), time.time())
-            if reason:
-                raise StackError("tls", f"{reason}.")
+            cause = rejected(site, read(chain, key), time.time())
+            if cause:
+                raise StackError("tls", f"{cause}.")
         check(site["name"], new)
         final = os.path.join(os.path.dirname(new), name)
-        shutil.rmtree(final, ignore_errors=True)  # it is not what the site presents, or it would have stayed
+        shutil.rmtree(final, ignore_errors=True)  # the site does not present it, or it would have been kept
         os.rename(new, final)
     finally:
         shutil.rmtree(new, ignore_errors=True)
     publish(site["name"], final, root)
-
-
-def _sign(chain: str, key: str, signed_for: Sequence[str], common: str) -> str:
-    """Make a key, and a certificate that it signs itself.
-
-    :param common: what users see as the certificate's name
-    :returns: a digest
-    :raises StackError: openssl's last words
-    """
-    configuration = CONFIGURATION.format(name=common, names=", ".join(f"DNS:{name}" for name in signed_for))
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256"]
-    paths = ["-days", str(VALID), "-keyout", key, "-out", chain, "-config", "/dev/stdin"]
-    signed = run([*argv, *paths], stdin=configuration.encode(), umask=0o077)
-    if signed.code != 0:
-        raise StackError("tls", f"openssl makes no certificate: {signed.last_line}.", signed.output)
-    os.chmod(chain, 0o644)
-    with open(chain, "rb") as stream:
-        return hashlib.sha256(stream.read()).hexdigest()[:16]
 
 
 def _write(path: str, text: str, mode: int) -> None:

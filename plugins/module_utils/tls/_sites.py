@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which domains share a certificate, and where a site's certificate lies. Pure."""
+"""Sites: the domains that share a certificate, and the paths of the certificate. Pure."""
 
 from __future__ import annotations
 
@@ -8,30 +8,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 DIRECTORY = "/etc/ssl/wsgi"
-"""Where each site has a directory with what it presents to visitors."""
-
+"""Each site has a directory here with the certificate that it presents."""
 
 WEBROOT = "/var/lib/wsgi/acme"
-"""Where the answers to an ACME server's challenges lie, for all sites."""
-
+"""The directory for responses to ACME challenges, for all sites."""
 
 CHALLENGE = "/.well-known/acme-challenge/"
-"""The URL below which an ACME server asks for them, over HTTP (RFC 8555, 8.3)."""
-
+"""The path below which an ACME server requests them over HTTP (RFC 8555, 8.3)."""
 
 CHAIN = "fullchain.pem"
-
-
 KEY = "privkey.pem"
 
 
 def sites(apps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The sites with TLS. A site is what has one certificate: the domains that an app is the first to have.
+    """The sites with TLS. A site has one certificate, for the domains of which an app is the first owner.
 
-    :param apps: resolved apps, see ``apps._resolve.resolve``
-    :returns: of each the ``name`` (the first app's), its ``domains``, the names of all ``apps`` on them, and ``mode``,
-        ``certificate``, ``key``, ``on_host``, ``port`` and ``profile`` as the app says; without domains it is the site of
-        whatever name
+    :param apps: resolved apps
+    :returns: for each site its ``name`` (that of the first app), its ``domains``, the names of all ``apps`` on them, and
+        ``mode``, ``certificate``, ``key``, ``on_host``, ``port`` and ``profile`` of the app's ``tls``. A site without domains
+        serves every name.
     """
     found: dict[str, dict[str, Any]] = {}
     owners: dict[str, str] = {}
@@ -50,15 +45,15 @@ def sites(apps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def directory(site: str, root: str = DIRECTORY) -> str:
-    """The directory of a site: what it presented, presents or will present, and the link ``live``."""
+    """The directory of a site, with its certificates in directories and the link ``live`` to the current one."""
     return os.path.join(root, site)
 
 
 def live(site: str, root: str = DIRECTORY) -> str:
-    """The link to the directory with the chain and the key that nginx presents for a site."""
+    """The symlink to the directory with the chain and the key that nginx presents for a site."""
     return os.path.join(directory(site, root), "live")
 
 
 def files(site: str) -> tuple[str, str]:
-    """The paths of chain and key that nginx names; they stay when the certificate is another."""
+    """The paths of chain and key in nginx's configuration. They do not change when the certificate is replaced."""
     return os.path.join(live(site), CHAIN), os.path.join(live(site), KEY)

@@ -56,7 +56,7 @@ cat {name}_plugin.so >&3
 
 
 @dataclass(frozen=True)
-class Order:
+class PluginSpec:
     """A plugin to build.
 
     :ivar plugin: the directory of its sources
@@ -97,79 +97,79 @@ def draft_directory(core: Core) -> tempfile.TemporaryDirectory:
     return directory
 
 
-def compile_draft(order: Order, directory: str) -> str:
+def compile_draft(spec: PluginSpec, directory: str) -> str:
     """Compile a plugin.
 
     :returns: the path of the file
     :raises StackError: it does not compile
     """
-    for path in (order.python["library"], order.python["include"], order.python["executable"]):
+    for path in (spec.python["library"], spec.python["include"], spec.python["executable"]):
         if re.search(r"[\s\"'$`\\]", path):
             fix = "install it to a place without such characters"
             raise StackError("plugin", f"{path} has a blank or a quote in it, which uWSGI's builder cannot take; {fix}.")
-    draft = os.path.join(directory, os.path.basename(order.path))
-    values = {"PYTHON": order.python["executable"], **order.wanted["build"]}
+    draft = os.path.join(directory, os.path.basename(spec.path))
+    values = {"PYTHON": spec.python["executable"], **spec.wanted["build"]}
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
-    sources = shlex.quote(f"{order.sources.plugin(order.plugin)} {order.name}")
-    script = SCRIPT.format(exports=exports, program=PROGRAM, sources=sources, name=order.name)
+    sources = shlex.quote(f"{spec.sources.plugin(spec.plugin)} {spec.name}")
+    script = SCRIPT.format(exports=exports, program=PROGRAM, sources=sources, name=spec.name)
     completed = _sandbox.run_script(script, draft, TIMEOUT)
     if completed.code == 124:
-        cause = f"the plugin {order.name} cannot be built: it took more than {TIMEOUT} s; run the play again."
+        cause = f"the plugin {spec.name} cannot be built: it took more than {TIMEOUT} s; run the play again."
         raise StackError("plugin", cause, completed.output)
     if completed.code:
-        found = diagnose(completed.output, order.python, order.sources.release, os.path.realpath(DEFAULT))
-        raise refusal(order, found, completed.output)
+        found = diagnose(completed.output, spec.python, spec.sources.release, os.path.realpath(DEFAULT))
+        raise refusal(spec, found, completed.output)
     return draft
 
 
-def packages(order: Order) -> list[str]:
+def packages(spec: PluginSpec) -> list[str]:
     """The Debian packages that building a plugin takes."""
-    wanted = {"gcc", "libc6-dev", *_uwsgi_binary.packages(order.core.flags)}
-    if order.sources.packaged:
+    wanted = {"gcc", "libc6-dev", *_uwsgi_binary.packages(spec.core.flags)}
+    if spec.sources.packaged:
         wanted.add(_sources.PACKAGE)
-    elif not order.sources.present:
+    elif not spec.sources.present:
         wanted.add("python3-venv")
-    if order.wanted["interpreter"] and of_distribution(order.python):
-        wanted.add(headers_package(order.python))
-    if order.plugin == "greenlet" and order.python["executable"] == os.path.realpath(DEFAULT):
+    if spec.wanted["interpreter"] and of_distribution(spec.python):
+        wanted.add(headers_package(spec.python))
+    if spec.plugin == "greenlet" and spec.python["executable"] == os.path.realpath(DEFAULT):
         wanted.add("python-greenlet-dev")
     return sorted(wanted)
 
 
-def refusal(order: Order, diagnosis: Diagnosis, log: str) -> StackError:
+def refusal(spec: PluginSpec, diagnosis: Diagnosis, log: str) -> StackError:
     """The failure of a build.
 
     As compilers stop at the first header that is missing, the packages are named with it that would be missed next.
     """
-    cause = f"the plugin {order.name} cannot be built: {diagnosis.cause}"
+    cause = f"the plugin {spec.name} cannot be built: {diagnosis.cause}"
     if not diagnosis.packages:
         return StackError("plugin", f"{cause}; {diagnosis.fix}.", log)
     unknown = sorted(set(diagnosis.packages) - _packages.installable(diagnosis.packages))
     if unknown:
         cause = f"{cause}, and apt knows no package {' and no '.join(unknown)}; add the package source that has it"
         return StackError("plugin", f"{cause}.", log)
-    wanted = [*diagnosis.packages, *packages(order)]
+    wanted = [*diagnosis.packages, *packages(spec)]
     missing = set(wanted) - _packages.installed(wanted)
     possible = _packages.installable(missing)
     fix = _packages.listed([package for package in wanted if package in possible] or diagnosis.packages)
     return StackError("plugin", f"{cause}; install {fix}, or set install_build_dependencies: true.", log)
 
 
-def settle(order: Order, draft: str) -> None:
+def finish_draft(spec: PluginSpec, draft: str) -> None:
     """Try a draft in the real uWSGI, and make it what is to be installed.
 
     :raises StackError: it does not fit
     """
-    if order.base and not os.path.exists(order.base):
+    if spec.base and not os.path.exists(spec.base):
         fix = "add python to plugins, or fix what keeps that one from being built"
-        raise StackError("plugin", f"the plugin {order.name} stands on {order.base}, which is not there; {fix}.")
-    found = unfit(order, draft)
+        raise StackError("plugin", f"the plugin {spec.name} stands on {spec.base}, which is not there; {fix}.")
+    found = unfit(spec, draft)
     if found:
         fix = "name another python, or set uwsgi_install_from: venv"
-        raise StackError("plugin", f"the plugin {order.name} was built, but {found[0]}; {fix}.", found[1])
+        raise StackError("plugin", f"the plugin {spec.name} was built, but {found[0]}; {fix}.", found[1])
     with open(draft, "r+b") as stream:
-        notes = {"plugin": order.plugin, "name": order.name, "python": order.python["executable"]}
-        stamped = _stamp.add(stream.read(), {**order.wanted, **notes})
+        notes = {"plugin": spec.plugin, "name": spec.name, "python": spec.python["executable"]}
+        stamped = _stamp.add(stream.read(), {**spec.wanted, **notes})
         stream.seek(0)
         stream.write(stamped)
         stream.flush()
@@ -187,16 +187,16 @@ def keep_original(path: str) -> bool:
     return True
 
 
-def unfit(order: Order, path: str) -> tuple[str, str] | None:
+def unfit(spec: PluginSpec, path: str) -> tuple[str, str] | None:
     """In words, what keeps a file from being the plugin that is wanted, and what uWSGI printed."""
-    if order.wanted["interpreter"] and order.base is None:
-        return _embedded_python.of_plugin(path, order.python)
-    if order.base is None:
+    if spec.wanted["interpreter"] and spec.base is None:
+        return _embedded_python.of_plugin(path, spec.python)
+    if spec.base is None:
         loaded = _file.loads(path)
-    elif os.path.exists(order.base):
-        loaded = _embedded_python.with_plugins(order.base, path)
+    elif os.path.exists(spec.base):
+        loaded = _embedded_python.with_plugins(spec.base, path)
     else:
-        return f"it stands on {order.base}, which is not there (add python to plugins)", ""
+        return f"it stands on {spec.base}, which is not there (add python to plugins)", ""
     return (_embedded_python.unloadable(loaded.output), loaded.output) if loaded.code else None
 
 

@@ -3,37 +3,17 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
+from ansible_collections.wsgi.stack.plugins.module_utils.host._versions import numbers
+
 SUPPORTED_SINCE = {(3, 12): "2.0.23", (3, 13): "2.0.28", (3, 14): "2.0.30"}
 """The release of uWSGI whose plugin was the first to compile for a Python, after uWSGI's own log of changes."""
-
-HEADERS = {
-    "uuid/*": "uuid-dev",
-    "sys/capability.h": "libcap-dev",
-    "openssl/*": "libssl-dev",
-    "pcre.h": "libpcre3-dev",
-    "pcre2.h": "libpcre2-dev",
-    "zlib.h": "zlib1g-dev",
-    "std*.h": "libc6-dev",
-    "limits.h": "libc6-dev",
-    "asm/*": "linux-libc-dev",
-    "linux/*": "linux-libc-dev",
-    "curl/*": "libcurl4-openssl-dev",
-    "libxml/*": "libxml2-dev",
-    "security/*": "libpam0g-dev",
-    "sqlite3.h": "libsqlite3-dev",
-    "zmq.h": "libzmq3-dev",
-    "ldap.h": "libldap-dev",
-    "libpq-fe.h": "libpq-dev",
-    "GeoIP.h": "libgeoip-dev",
-}
-"""The Debian package that ships a header."""
 
 STARTED = "*** uWSGI building and linking plugin"
 """What uWSGI's builder says first, when the interpreter has taken over."""
@@ -66,11 +46,6 @@ def minor(python: Mapping[str, Any]) -> tuple[int, int]:
     """An interpreter's language version."""
     first, second = python["version"].split(".")[:2]
     return int(first), int(second)
-
-
-def numbers(release: str) -> tuple[int, ...]:
-    """A release of uWSGI's, to be compared with another."""
-    return tuple(int(part) for part in re.findall(r"\d+", release))
 
 
 def of_distribution(python: Mapping[str, Any]) -> bool:
@@ -119,9 +94,8 @@ def _header(header: str, python: Mapping[str, Any], default: str) -> Diagnosis:
         if python["executable"] == default:
             return Diagnosis(cause, ("python-greenlet-dev",))
         return Diagnosis(cause, fix=f"copy it from the package greenlet to {python['include']}/greenlet")
-    for pattern, package in HEADERS.items():
-        if fnmatch.fnmatchcase(header, pattern):
-            return Diagnosis(cause, ("gcc", package) if package == "libc6-dev" else (package,))
+    if package := _packages.of_header(header):
+        return Diagnosis(cause, ("gcc", package) if package == "libc6-dev" else (package,))
     return Diagnosis(cause, fix="install the Debian package that ships it")
 
 

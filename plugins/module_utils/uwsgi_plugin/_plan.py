@@ -29,14 +29,14 @@ class Item:
     :ivar labels: whom it is for
     :ivar found: the stamp of what is there
     :ivar foreign: whether that was made by somebody else, and by no package
-    :ivar order: how to build it; nothing if nothing is known yet of uWSGI or the interpreter, in check mode
+    :ivar spec: how to build it; nothing if nothing is known yet of uWSGI or the interpreter, in check mode
     """
 
     plugin: str
     labels: list[str]
     python: Mapping[str, Any] | None
     named: str
-    order: _compile.Order | None = None
+    spec: _compile.PluginSpec | None = None
     action: str = BUILD
     reason: str = ""
     found: dict[str, Any] = field(default_factory=dict)
@@ -47,8 +47,8 @@ class Item:
         done = f"would {self.action}" if check_mode else DONE.get(self.action)
         return {
             "plugin": self.plugin,
-            "name": self.order.name if self.order else None,
-            "path": self.order.path if self.order else None,
+            "name": self.spec.name if self.spec else None,
+            "path": self.spec.path if self.spec else None,
             "python": self.python["executable"] if self.python else self.named,
             "version": self.python["version"] if self.python else None,
             "action": done if self.action in DONE else self.action,
@@ -56,24 +56,24 @@ class Item:
         }
 
     @property
-    def planned(self) -> _compile.Order:
+    def planned(self) -> _compile.PluginSpec:
         """How to build or remove it.
 
         :raises StackError: it is not known yet
         """
-        if self.order is None:
+        if self.spec is None:
             raise StackError("plugin", f"{self.shown}: uWSGI or the interpreter is not installed; install it and run again.")
-        return self.order
+        return self.spec
 
     @property
     def shown(self) -> str:
-        return self.order.name if self.order else f"{self.plugin} for {self.named}"
+        return self.spec.name if self.spec else f"{self.plugin} for {self.named}"
 
 
 def choose(source: str, core: Core, python: Mapping[str, Any]) -> Sources:
     """The sources to build an interpreter's plugins of.
 
-    :param source: see ``Request``
+    :param source: see ``PluginOptions``
     """
     own = _sources.distribution(core.release)
     if source == "distribution" or (source == "auto" and not _diagnosis.too_old(own.release, python)):
@@ -91,7 +91,7 @@ def name_of(plugin: str, base: str) -> str:
     return f"{plugin}_{base}" if plugin in _sources.FOR_PYTHON else plugin
 
 
-def order_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Core) -> _compile.Order:
+def spec_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Core) -> _compile.PluginSpec:
     """What to build for an interpreter, and how.
 
     :raises StackError: there is no such plugin
@@ -107,7 +107,7 @@ def order_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Co
         "build": _compile.variables(python if for_python else None),
     }
     stands_on = _file.path_of(core, base) if plugin in _sources.LOOPS else None
-    return _compile.Order(plugin, name, _file.path_of(core, name), python, wanted, sources, core, stands_on)
+    return _compile.PluginSpec(plugin, name, _file.path_of(core, name), python, wanted, sources, core, stands_on)
 
 
 def plan(item: Item, core: Core) -> None:
@@ -115,27 +115,27 @@ def plan(item: Item, core: Core) -> None:
 
     :raises StackError: it cannot be, or what is there must not be replaced
     """
-    if item.order is None:
+    if item.spec is None:
         return
-    order = item.order
-    if os.path.islink(order.path) and not os.path.exists(order.path):
+    spec = item.spec
+    if os.path.islink(spec.path) and not os.path.exists(spec.path):
         item.action, item.reason, item.foreign = BUILD, "it is a link that leads nowhere", True
         return
-    found = _file.read(order.path)
+    found = _file.read(spec.path)
     if found is None:
         item.action, item.reason = BUILD, "it is not there"
     elif found.stamp is not None:
         item.found = found.stamp
-        changes = _stamp.differences(found, order.wanted) + _file.opened(order.path)
+        changes = _stamp.differences(found, spec.wanted) + _file.opened(spec.path)
         item.action, item.reason = (BUILD, "; ".join(changes)) if changes else (KEPT, "nothing that it is built of has changed")
     else:
-        _judge(item, order, core)
+        _judge(item, spec, core)
 
 
 def lacking(items: Sequence[Item]) -> list[str]:
     """The Debian packages that building plugins takes, and that are neither installed nor unknown to apt."""
-    orders = [item.order for item in items if item.order]
-    wanted = {package for order in orders for package in _compile.packages(order)}
+    specs = [item.spec for item in items if item.spec]
+    wanted = {package for spec in specs for package in _compile.packages(spec)}
     missing = set(wanted) - _packages.installed(wanted)
     return sorted(missing & _packages.installable(missing))
 
@@ -145,22 +145,22 @@ def agree(one: Item, other: Item) -> None:
 
     :raises StackError: in a sentence
     """
-    if one.order and other.order and one.order.wanted["interpreter"] != other.order.wanted["interpreter"]:
+    if one.spec and other.spec and one.spec.wanted["interpreter"] != other.spec.wanted["interpreter"]:
         names = [item.python["executable"] for item in (one, other) if item.python]
-        cause = f"{names[1]} would have a plugin of the same name as {names[0]}, {one.order.name}"
+        cause = f"{names[1]} would have a plugin of the same name as {names[0]}, {one.spec.name}"
         raise StackError("plugin", f"{cause}; move one of them to a directory of another name.")
 
 
-def _judge(item: Item, order: _compile.Order, core: Core) -> None:
+def _judge(item: Item, spec: _compile.PluginSpec, core: Core) -> None:
     """What somebody else put where the plugin would be: a package's is taken if it fits, and anything else gives way."""
-    real = os.path.realpath(order.path)
-    package = next(iter(_file.owners([order.path, real]).values()), None)
+    real = os.path.realpath(spec.path)
+    package = next(iter(_file.owners([spec.path, real]).values()), None)
     if package is None:
         item.action, item.reason, item.foreign = BUILD, "what is there was made by somebody else", True
         return
-    unfit = _compile.unfit(order, order.path)
+    unfit = _compile.unfit(spec, spec.path)
     if unfit:
-        cause = f"{order.path} comes from the package {package} and does not fit: {unfit[0]}"
+        cause = f"{spec.path} comes from the package {package} and does not fit: {unfit[0]}"
         fix = f"bring that package and uwsgi-core ({core.version}) to versions that belong together"
         raise StackError("plugin", f"{cause}; {fix}.", unfit[1])
     item.action, item.reason = PACKAGED, f"it comes from the package {package}, and fits"

@@ -12,20 +12,21 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._uwsgi import PROGRAM
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 TIMEOUT = 30  # seconds
 
-PACKAGES = {
-    "-DUWSGI_UUID": "uuid-dev",
-    "-DUWSGI_CAP": "libcap-dev",
-    "-DUWSGI_SSL": "libssl-dev",
-    "-DUWSGI_PCRE": "libpcre3-dev",
-    "-DUWSGI_PCRE2": "libpcre2-dev",
-    "-DUWSGI_ZLIB": "zlib1g-dev",
+HEADERS = {
+    "-DUWSGI_UUID": "uuid/*",
+    "-DUWSGI_CAP": "sys/capability.h",
+    "-DUWSGI_SSL": "openssl/*",
+    "-DUWSGI_PCRE": "pcre.h",
+    "-DUWSGI_PCRE2": "pcre2.h",
+    "-DUWSGI_ZLIB": "zlib.h",
 }
-"""The Debian packages of the headers that uWSGI's own header includes, by the macro that makes it do so. Those for XML, YAML
-and JSON are used by the core alone."""
+"""The headers that uWSGI's own header includes, by the macro that makes it do so, as ``host._packages.HEADERS`` has them. Those
+for XML, YAML and JSON are used by the core alone."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def plugin_directory(flags: str) -> str:
 
 def packages(flags: Iterable[str]) -> list[str]:
     """The Debian packages with the headers that every plugin of a uWSGI with these macros includes."""
-    return sorted(PACKAGES[flag] for flag in flags if flag in PACKAGES)
+    return sorted(_packages.HEADERS[HEADERS[flag]] for flag in flags if flag in HEADERS)
 
 
 def _ask(option: str) -> str:

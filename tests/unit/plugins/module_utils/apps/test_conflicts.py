@@ -50,48 +50,48 @@ def test_apps_that_get_along(apps):
     [
         pytest.param(
             [app("a", ["x.test"]), app("b", ["x.test"], **SIGNED)],
-            "app b: tls.mode: found self_signed, but app a on the same domain x.test has none; give both the same.",
+            "app b: tls.mode: self_signed differs from app a's none on the same domain x.test; set the same for both.",
             id="mode",
         ),
         pytest.param(
             [app("a", **SIGNED), app("b", hsts=60, **SIGNED)],
-            "app b: tls.hsts: found 60, but app a on any domain, too, has 0; give both the same.",
+            "app b: tls.hsts: 60 differs from app a's 0 on any domain; set the same for both.",
             id="any domain",
         ),
         pytest.param(
             [app("a", ["a.test"], **SIGNED), app("b", ["b.test"], profile="modern", **SIGNED)],
-            "app b: tls.profile: found modern, but app a on the same port 443 has intermediate, and nginx settles on a protocol"
-            " before it knows the name; give both the same.",
+            "app b: tls.profile: modern differs from app a's intermediate on the same port 443, where nginx negotiates"
+            " the protocol before it knows the domain; set the same for both.",
             id="profile",
         ),
         pytest.param(
             [app("a", port=80, **SIGNED)],
-            "app a: tls.port: found port 80, which is nginx's for HTTP (nginx_http_ports) already; choose another one.",
+            "app a: tls.port: port 80 is already nginx's for HTTP (nginx_http_ports); choose another one.",
             id="a port for HTTP",
         ),
         pytest.param(
             [app("a", preview_port=80)],
-            "app a: preview_port: found port 80, which is nginx's for HTTP (nginx_http_ports) already; choose another one.",
+            "app a: preview_port: port 80 is already nginx's for HTTP (nginx_http_ports); choose another one.",
             id="a preview on it",
         ),
         pytest.param(
             [app("a", preview_port=5000), app("b", preview_port=5000)],
-            "app b: preview_port: found port 5000, which is app a's (preview_port) already; choose another one.",
+            "app b: preview_port: port 5000 is already app a's (preview_port); choose another one.",
             id="two previews",
         ),
         pytest.param(
             [app("a", preview_port=443), app("b", ["b.test"], **SIGNED)],
-            "app a: preview_port: found port 443, which is app b's for TLS (tls.port) already; choose another one.",
+            "app a: preview_port: port 443 is already app b's for TLS (tls.port); choose another one.",
             id="a preview on a port for TLS",
         ),
         pytest.param(
             [app("a", bind="[::1]:5000", preview_port=5000)],
-            "app a: bind: found port 5000, which is app a's (preview_port) already; choose another one.",
+            "app a: bind: port 5000 is already app a's (preview_port); choose another one.",
             id="an app in its own way",
         ),
         pytest.param(
             [app("a", bind="[::1]:5000"), app("b", bind="127.0.0.1:5000")],
-            "app b: bind: found port 5000, which is app a's (bind) already; choose another one.",
+            "app b: bind: port 5000 is already app a's (bind); choose another one.",
             id="two that bind",
         ),
     ],

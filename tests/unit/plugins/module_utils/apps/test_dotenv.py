@@ -57,29 +57,29 @@ def test_a_blank_that_is_no_space_and_no_tab_is_a_part_of_the_value(blank):
     assert parse(f"A={blank}x{blank}".encode()) == {"A": f"{blank}x{blank}"}
 
 
-NAME = "no name of a variable before the '=', wanted letters, digits and underscores, no digit first"
+NAME = "the text before the '=' is not a variable name (letters, digits and underscores, no digit first)"
 
 
 @pytest.mark.parametrize(
     ("written", "told"),
     [
-        (b"A=1\ns3cret\n", "line 2: found no '=', wanted NAME=VALUE"),
-        (b"export A", "line 1: found no '=', wanted NAME=VALUE"),
-        (b"A='1'\nB='s3cret", "line 2: found a value without its closing ', wanted one"),
-        (b'A="s3cret\n', 'line 1: found a value without its closing ", wanted one'),
-        (b"A='C:\\s3cret\\'", "line 1: found a value without its closing ', wanted one"),
-        (b"A='x\ny's3cret", "line 2: found text after the closing ', wanted the end of the line or a comment"),
-        (b'A="" s3cret', 'line 1: found text after the closing ", wanted the end of the line or a comment'),
-        (b"\n\n1A=s3cret", f"line 3: found {NAME}"),
-        (b"A.B=s3cret", f"line 1: found {NAME}"),
-        (b"'A'=s3cret", f"line 1: found {NAME}"),
-        (b"s3cret B=1", f"line 1: found {NAME}"),
-        (b"=s3cret", f"line 1: found {NAME}"),
-        ("\u00a0A=1".encode(), f"line 1: found {NAME}"),
-        (b"A=1\nB='x\ny'\nC=s3cret\0", "line 4: found a NUL character, wanted text without"),
-        (b"A=s3cret\rB=2", "line 1: found a carriage return within the line, wanted text without"),
-        (b"A=1\r\nB=s3cr\xffet", "line 2: found bytes that are not UTF-8, wanted text in UTF-8"),
-        ("A=1".encode("utf-16"), "line 1: found bytes that are not UTF-8, wanted text in UTF-8"),
+        (b"A=1\ns3cret\n", "line 2: there is no '='; write NAME=VALUE"),
+        (b"export A", "line 1: there is no '='; write NAME=VALUE"),
+        (b"A='1'\nB='s3cret", "line 2: the closing ' of a value is missing"),
+        (b'A="s3cret\n', 'line 1: the closing " of a value is missing'),
+        (b"A='C:\\s3cret\\'", "line 1: the closing ' of a value is missing"),
+        (b"A='x\ny's3cret", "line 2: there is text after the closing '; only a comment may follow"),
+        (b'A="" s3cret', 'line 1: there is text after the closing "; only a comment may follow'),
+        (b"\n\n1A=s3cret", f"line 3: {NAME}"),
+        (b"A.B=s3cret", f"line 1: {NAME}"),
+        (b"'A'=s3cret", f"line 1: {NAME}"),
+        (b"s3cret B=1", f"line 1: {NAME}"),
+        (b"=s3cret", f"line 1: {NAME}"),
+        ("\u00a0A=1".encode(), f"line 1: {NAME}"),
+        (b"A=1\nB='x\ny'\nC=s3cret\0", "line 4: there is a NUL character"),
+        (b"A=s3cret\rB=2", "line 1: there is a carriage return within the line"),
+        (b"A=1\r\nB=s3cr\xffet", "line 2: there are bytes that are not UTF-8"),
+        ("A=1".encode("utf-16"), "line 1: there are bytes that are not UTF-8"),
     ],
 )
 def test_what_cannot_be_read_is_refused_without_quoting_it(written, told):

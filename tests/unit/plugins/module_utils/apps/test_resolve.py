@@ -69,16 +69,16 @@ def test_files_for_tls_begin_at_the_base_directory():
 @pytest.mark.parametrize(
     ("given", "settings", "expected"),
     [
-        ({"tls": {"mode": "lets_encrypt"}}, {}, "app shop: tls.mode: found 'lets_encrypt', wanted one of none, self_signed,"),
-        ({"tls": {"redirect": "maybe"}}, {}, "app shop: tls.redirect: found 'maybe', wanted true or false."),
-        ({"tls": {"port": 0}}, {}, "app shop: tls.port: found 0, wanted a whole number from 1 to 65535."),
+        ({"tls": {"mode": "lets_encrypt"}}, {}, "app shop: tls.mode: 'lets_encrypt' is invalid; use one of none, self_signed,"),
+        ({"tls": {"redirect": "maybe"}}, {}, "app shop: tls.redirect: 'maybe' is invalid; use true or false."),
+        ({"tls": {"port": 0}}, {}, "app shop: tls.port: 0 is invalid; use a whole number from 1 to 65535."),
         ({"tls": {"mode": "files"}}, {}, "app shop: tls.certificate: missing"),
         (
             {"tls": {"mode": "certbot"}, "domains": ["*.a.test"]},
             {"certbot_options": []},
-            "app shop: tls.mode: found certbot with",
+            "app shop: tls.mode: certbot is set for",
         ),
-        ({"tls": {"mode": "self_signed", "port": 8080}}, {"http_ports": [80, 8080]}, "app shop: tls.port: found port 8080"),
+        ({"tls": {"mode": "self_signed", "port": 8080}}, {"http_ports": [80, 8080]}, "app shop: tls.port: port 8080"),
     ],
 )
 def test_tls_that_cannot_work(given, settings, expected):
@@ -122,8 +122,8 @@ def test_a_file_of_the_source_is_not_looked_for_on_the_controller():
     ("content", "sentence"),
     [
         (None, "is not a file here, on the controller; correct the path."),
-        (b"A=1\ns3cret", ", line 2: found no '=', wanted NAME=VALUE; correct the file."),
-        (b"$ANSIBLE_VAULT;1.1;AES256\n3061\n", "is encrypted by ansible-vault, wanted a file that can be read as it is;"),
+        (b"A=1\ns3cret", ", line 2: there is no '='; write NAME=VALUE; correct the file."),
+        (b"$ANSIBLE_VAULT;1.1;AES256\n3061\n", "is encrypted by ansible-vault, which is not supported here;"),
     ],
 )
 def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sentence):
@@ -143,64 +143,64 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
     [
         ({"proceses": 3}, "app shop: proceses: unknown key; did you mean processes?"),
         ({"health_check": {"pth": "/"}}, "app shop: health_check.pth: unknown key; did you mean path?"),
-        ({"threads": "many"}, "app shop: threads: found 'many', wanted a whole number from 1 to 1024."),
-        ({"threads": True}, "app shop: threads: found True, wanted a whole number from 1 to 1024."),
-        ({"processes": 0}, "app shop: processes: found 0, wanted a whole number from 1 to 1024."),
-        ({"packages": "flask"}, "app shop: packages: found 'flask', wanted a list."),
+        ({"threads": "many"}, "app shop: threads: 'many' is invalid; use a whole number from 1 to 1024."),
+        ({"threads": True}, "app shop: threads: True is invalid; use a whole number from 1 to 1024."),
+        ({"processes": 0}, "app shop: processes: 0 is invalid; use a whole number from 1 to 1024."),
+        ({"packages": "flask"}, "app shop: packages: 'flask' is invalid; use a list."),
         ({"entry_point": None}, "app shop: entry_point: not given, and there is no default; add it."),
         (
             {"entry_point": "shop.wsgi"},
-            "app shop: entry_point: found 'shop.wsgi', wanted module:callable, such as shop.wsgi:application.",
+            "app shop: entry_point: 'shop.wsgi' is invalid; use module:callable, such as shop.wsgi:application.",
         ),
-        ({"stack": "mod_wsgi"}, "app shop: stack: found 'mod_wsgi', wanted one of uwsgi, uwsgi_emperor, gunicorn_supervisor."),
-        ({"source": {}}, "app shop: source: found none, wanted exactly one of git, directory and package."),
+        ({"stack": "mod_wsgi"}, "app shop: stack: 'mod_wsgi' is invalid; use one of uwsgi, uwsgi_emperor, gunicorn_supervisor."),
+        ({"source": {}}, "app shop: source: nothing is given; use exactly one of git, directory and package."),
         (
             {"source": {"git": "a", "package": "b"}},
-            "app shop: source: found git and package, wanted exactly one of git, directory and package.",
+            "app shop: source: git and package are given; use exactly one of git, directory and package.",
         ),
         (
             {"source": {"package": "b", "version": "1"}},
-            "app shop: source.version: found beside package, wanted only beside git; remove it.",
+            "app shop: source.version: only source.git has version, and this is source.package; remove it.",
         ),
         ({"source": {"directory": "/nowhere"}}, "app shop: source.directory: /nowhere is not a directory that can be read here"),
-        ({"working_directory": "../x"}, "app shop: working_directory: found '../x', wanted a path inside the source"),
-        ({"mount": "shop"}, "app shop: mount: found 'shop', wanted / or a URL prefix"),
-        ({"mount": "/shop/"}, "app shop: mount: found '/shop/', wanted / or a URL prefix"),
+        ({"working_directory": "../x"}, "app shop: working_directory: '../x' is invalid; use a path inside the source"),
+        ({"mount": "shop"}, "app shop: mount: 'shop' is invalid; use / or a URL prefix"),
+        ({"mount": "/shop/"}, "app shop: mount: '/shop/' is invalid; use / or a URL prefix"),
         (
             {"static": [{"url": "/static", "directory": "x"}]},
-            "app shop: static.url: found '/static', wanted a path that begins and ends with a slash",
+            "app shop: static.url: '/static' is invalid; use a path that begins and ends with a slash",
         ),
         (
             {"domains": ["Shop.example.com"]},
-            "app shop: domains: found ['Shop.example.com'], wanted a list, each a domain name in lower case",
+            "app shop: domains: ['Shop.example.com'] is invalid; use a list, each a domain name in lower case",
         ),
-        ({"domains": ["a.test", "a.test"]}, "app shop: domains: found 'a.test' twice, wanted once; remove one."),
+        ({"domains": ["a.test", "a.test"]}, "app shop: domains: 'a.test' is listed twice; remove one."),
         (
             {"canonical_domain": "a.test"},
-            "app shop: canonical_domain: found 'a.test', wanted one of domains (none); add it there.",
+            "app shop: canonical_domain: 'a.test' is not one of domains (none); add it there.",
         ),
-        ({"server_options": {"socket": "x"}}, "app shop: server_options.socket: found an option that the collection sets itself"),
+        ({"server_options": {"socket": "x"}}, "app shop: server_options.socket: the collection sets this option itself"),
         (
             {"environment": {"A B": "x"}},
-            "app shop: environment: found a value that is not shown, wanted a dictionary of variable names",
+            "app shop: environment: the value, which is not shown, is invalid; use a dictionary of variable names",
         ),
         (
             {"environment_file": "../shop.env"},
-            "app shop: environment_file: found '../shop.env', wanted a path inside the source, relative and without '..', or",
+            "app shop: environment_file: '../shop.env' is invalid; use a path inside the source, relative and without '..', or",
         ),
         (
             {"environment_file": "shop.env", "source": {"package": "shop"}},
-            "app shop: environment_file: found 'shop.env' beside source.package, which has no such files, wanted an absolute",
+            "app shop: environment_file: 'shop.env' is a path inside the source, and source.package has no such files;",
         ),
         (
             {"environment_file": "web/shop.env", "static": [{"url": "/static/", "directory": "web"}]},
-            "app shop: environment_file: found 'web/shop.env', which is inside the static directory web that nginx serves",
+            "app shop: environment_file: 'web/shop.env' is inside the static directory web that nginx serves",
         ),
         (
             {"environment_file": "shop.env", "static": [{"url": "/static/", "directory": "."}]},
-            "app shop: environment_file: found 'shop.env', which is inside the static directory . that nginx serves",
+            "app shop: environment_file: 'shop.env' is inside the static directory . that nginx serves",
         ),
-        ({"name": "Shop"}, "app Shop: name: found 'Shop', wanted 1 to 31 lower-case letters"),
+        ({"name": "Shop"}, "app Shop: name: 'Shop' is invalid; use 1 to 31 lower-case letters"),
         ({"name": "www-data"}, "app www-data: name: www-data is a user or group of the system"),
     ],
 )
@@ -213,31 +213,31 @@ def test_a_mistake_is_told_in_one_sentence(wrong, sentence):
 @pytest.mark.parametrize(
     ("first", "second", "sentence"),
     [
-        ({}, {}, "app shop: name: found twice, wanted once; rename one of the two."),
+        ({}, {}, "app shop: name: two apps have this name; rename one of them."),
         (
             {"name": "a", "domains": ["x.test"]},
             {"name": "b", "domains": ["x.test"]},
-            "app b: mount: found / on x.test, which app a has already; change the mount or the domains of one.",
+            "app b: mount: / on x.test is already used by app a; change the mount or the domains of one of them.",
         ),
         (
             {"name": "a"},
             {"name": "b"},
-            "app b: mount: found / on any domain, which app a has already; change the mount or the domains of one.",
+            "app b: mount: / on any domain is already used by app a; change the mount or the domains of one of them.",
         ),
         (
             {"name": "a", "static": [{"url": "/st/", "directory": "s"}]},
             {"name": "b", "mount": "/st/b"},
-            "app b: mount: found /st/b, which is inside the static URL /st/ of app a on any domain; change one of the two.",
+            "app b: mount: /st/b is inside the static URL /st/ of app a on any domain; change one of the two.",
         ),
         (
             {"name": "a", "domains": ["x.test", "y.test"], "canonical_domain": "x.test"},
             {"name": "b", "domains": ["y.test"], "mount": "/b"},
-            "app b: canonical_domain: found None, but app a on the same domain y.test has x.test; give both the same.",
+            "app b: canonical_domain: None differs from app a's x.test on the same domain y.test; set the same for both.",
         ),
         (
             {"name": "a", "static": [{"url": "/b/static/", "directory": "s"}]},
             {"name": "b", "mount": "/b", "static": [{"url": "/static/", "directory": "s"}]},
-            "app b: static: found the URL /b/static/ on any domain, which app a has already; change one.",
+            "app b: static: the URL /b/static/ on any domain is already used by app a; change one of them.",
         ),
     ],
 )
@@ -251,7 +251,7 @@ def test_apps_share_a_domain_under_different_mounts():
 
 def test_a_socket_path_that_is_too_long_is_refused():
     told = refusal(app(name="a" * 31), runtime_directory="/run/" + "x" * 70)
-    assert "has 118 bytes, wanted at most 99; shorten wsgi_runtime_directory or the app's name." in told
+    assert "has 118 bytes, and at most 99 are possible; shorten wsgi_runtime_directory or the app's name." in told
     fits = "/run/" + "x" * 51
     assert len(f"{fits}/{'a' * 31}/green.sock") == 99
     assert _resolve.resolve([app(name="a" * 31)], runtime_directory=fits)
@@ -275,11 +275,11 @@ def test_an_app_that_shall_be_absent_needs_a_name_only_and_is_in_nobodys_way():
 @pytest.mark.parametrize(
     ("apps", "sentence"),
     [
-        ([{"name": "shop", "state": "gone"}], "app shop: state: found 'gone', wanted one of present, absent."),
+        ([{"name": "shop", "state": "gone"}], "app shop: state: 'gone' is invalid; use one of present, absent."),
         ([{"name": "shop", "state": "present"}], "app shop: source: not given, and there is no default; add it."),
         ([{"name": "shop", "state": "absent", "sorce": {}}], "app shop: sorce: unknown key; did you mean source?"),
         ([{"state": "absent"}], "the app at place 1 of wsgi_apps: name: not given, and there is no default; add it."),
-        ([SHOP, {"name": "shop", "state": "absent"}], "app shop: name: found twice, wanted once; rename one of the two."),
+        ([SHOP, {"name": "shop", "state": "absent"}], "app shop: name: two apps have this name; rename one of them."),
         ([{"name": "www-data", "state": "absent"}], "app www-data: name: www-data is a user or group of the system"),
     ],
 )

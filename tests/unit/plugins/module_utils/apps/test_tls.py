@@ -25,16 +25,16 @@ def tls(**said):
         (FILES, [], None),
         ({**FILES, "on_host": True}, ["a.test"], None),
         ({"mode": "certbot", "hsts": 60}, ["a.test"], None),
-        ({"mode": "certbot"}, [], "tls.mode: found certbot without domains"),
+        ({"mode": "certbot"}, [], "tls.mode: certbot needs domains"),
         ({"mode": "files", "key": "a.key"}, [], "tls.certificate: missing"),
         ({"mode": "files", "certificate": "a.pem"}, [], "tls.key: missing"),
         ({"mode": "certbot", "certificate": "a.pem"}, ["a.test"], "tls.certificate: needs mode files, and mode is certbot"),
         ({"key": "a.key"}, [], "tls.key: needs mode files, and mode is none"),
         ({"mode": "self_signed", "on_host": True}, [], "tls.on_host: needs mode files"),
         ({**FILES, "key": "a.key", "on_host": True}, [], "tls.key: 'a.key' is not an absolute path"),
-        ({"hsts": 60}, [], "tls.hsts: found 60"),
-        ({"mode": "self_signed", "hsts": 60, "redirect": False}, [], "tls.hsts: found 60"),
-        ({"mode": "self_signed", "hsts": 60, "port": 5000}, [], "tls.hsts: found 60"),
+        ({"hsts": 60}, [], "tls.hsts: 60 needs TLS on port 443"),
+        ({"mode": "self_signed", "hsts": 60, "redirect": False}, [], "tls.hsts: 60 needs TLS on port 443"),
+        ({"mode": "self_signed", "hsts": 60, "port": 5000}, [], "tls.hsts: 60 needs TLS on port 443"),
     ],
 )
 def test_keys_that_cannot_go_together(said, domains, expected):
@@ -82,7 +82,7 @@ def test_a_wildcard_needs_another_way_than_http(mode, domain, options, refused):
     if not refused:
         _tls.check_wildcards(app, options)
         return
-    with pytest.raises(InventoryError, match=r"^app a: tls\.mode: found certbot with the domain \*\.a\.test"):
+    with pytest.raises(InventoryError, match=r"^app a: tls\.mode: certbot is set for the domain \*\.a\.test"):
         _tls.check_wildcards(app, options)
 
 

@@ -58,7 +58,7 @@ def users(monkeypatch):
 
 def request(**changes):
     given = {"secrets": {}, "directories": {}, "installer": "uv", "uv_version": "1", "jobs": 1, "check_mode": False}
-    return _build.Request(**{**given, "interpreters": Interpreters(), **changes})
+    return _build.BuildRequest(**{**given, "interpreters": Interpreters(), **changes})
 
 
 def put_build(app, digest, **stamp):
@@ -173,7 +173,7 @@ def test_an_app_without_a_user_of_its_own_is_refused(resolve, users, home, wante
 
 def test_directories_are_asked_for_before_anything_is_done(resolve, users, tmp_path, monkeypatch):
     users["directory"] = str(tmp_path / "srv")
-    monkeypatch.setattr(_build, "make", lambda order: pytest.fail("something was done"))
+    monkeypatch.setattr(_build, "make", lambda spec: pytest.fail("something was done"))
     apps = resolve({"name": "shop", "source": {"directory": str(tmp_path)}}, {"name": "blog"})
     assert _build.build(apps, request(directories={"shop": {"digest": "a"}})) == {"changed": False, "needed": ["shop"]}
 
@@ -182,12 +182,12 @@ def test_one_app_fails_alone_and_without_its_secrets(resolve, users, tmp_path, m
     users["directory"] = str(tmp_path / "srv")
     made = []
 
-    def make(order):
-        if order.app["name"] == "bad":
+    def make(spec):
+        if spec.app["name"] == "bad":
             raise StackError("install", "https://reader:hunter22@index/ said no.", "used hunter22")
-        if order.app["name"] == "full":
+        if spec.app["name"] == "full":
             raise OSError(28, "No space left on device")
-        made.append(order.app["name"])
+        made.append(spec.app["name"])
         return True
 
     monkeypatch.setattr(_build, "make", make)
@@ -240,9 +240,9 @@ def test_a_repository_is_asked_with_the_deploy_key(resolve, users, tmp_path, mon
     assert result["builds"]["shop"]["revision"] == COMMIT
 
 
-def order(app, **changes):
+def spec(app, **changes):
     given = {"digest": "new", "revision": "flask", "python": PYTHON, "secrets": {}, "archive": None, "uv": "/uv"}
-    return _assemble.Order(app=app, **{**given, **changes})
+    return _assemble.BuildSpec(app=app, **{**given, **changes})
 
 
 def test_nothing_is_left_of_a_build_that_fails_or_was_killed(app, monkeypatch):
@@ -251,27 +251,27 @@ def test_nothing_is_left_of_a_build_that_fails_or_was_killed(app, monkeypatch):
     os.makedirs(os.path.join(builds, "of-somebody-else"))
     os.makedirs(os.path.join(builds, "0123456789abcdef/venv/bin"))
 
-    def assemble(order, path):
+    def assemble(spec, path):
         os.makedirs(os.path.join(path, "source"))
         raise StackError("install", "no.")
 
     monkeypatch.setattr(_assemble, "_assemble", assemble)
     with pytest.raises(StackError):
-        _assemble.make(order(app))
+        _assemble.make(spec(app))
     assert sorted(os.listdir(builds)) == ["complete", "of-somebody-else"]
 
 
 def test_the_stamp_comes_last_and_the_next_run_has_nothing_to_do(app, monkeypatch):
     seen = []
 
-    def assemble(order, path):
+    def assemble(spec, path):
         os.makedirs(path)
         seen.append(os.listdir(path))
 
     monkeypatch.setattr(_assemble, "_assemble", assemble)
     monkeypatch.setattr(os, "chown", lambda *arguments: None)
-    assert _assemble.make(order(app)) is True
-    assert _assemble.make(order(app)) is False
+    assert _assemble.make(spec(app)) is True
+    assert _assemble.make(spec(app)) is False
     assert seen == [[]]
     stamp = _assemble.read_stamp(os.path.join(app["directory"], "builds", "new"))
     assert stamp["revision"] == "flask"
@@ -284,6 +284,6 @@ def test_a_static_directory_that_is_added_later_is_opened_in_the_same_build(reso
     opened = []
     monkeypatch.setattr(_assemble._permissions, "publish", lambda path, directory: opened.append(directory))
     monkeypatch.setattr(os, "chown", lambda *arguments: None)
-    assert _assemble.make(order(app)) is True
-    assert _assemble.make(order(app)) is False
+    assert _assemble.make(spec(app)) is True
+    assert _assemble.make(spec(app)) is False
     assert opened == ["static"]

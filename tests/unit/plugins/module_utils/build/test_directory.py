@@ -9,10 +9,10 @@ import os
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _checks
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
 
-EXCLUDE = _resolve.SOURCE_EXCLUDE
+EXCLUDE = _checks.SOURCE_EXCLUDE
 
 
 @pytest.fixture

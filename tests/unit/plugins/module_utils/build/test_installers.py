@@ -234,6 +234,21 @@ PIP_BACKEND = """\
       RuntimeError: not today
       [end of output]
 """
+SETUPTOOLS = """\
+  error: subprocess-exited-with-error
+
+  \u00d7 Building wheel for badc (pyproject.toml) did not run successfully.
+  \u2502 exit code: 1
+  \u2570\u2500> [3 lines of output]
+      building 'badc' extension
+      ext.c:2:22: error: unknown type name 'nosuch'
+      error: Command '['gcc', '-c', 'ext.c']' returned non-zero exit status 1.
+      [end of output]
+
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+  ERROR: Failed building wheel for badc
+ERROR: Could not build wheels for badc, which is required to install pyproject.toml-based projects
+"""
 NO_SOLUTION = """\
 Using Python 3.11.2 environment at: /b/venv
 error: No solution found when resolving dependencies
@@ -274,6 +289,7 @@ available.  On Debian/Ubuntu systems, you need to install the python3-venv
         ("error: command 'gcc' failed: No such file or directory\n", "gcc' failed: No such file or directory; add the Debian"),
         (BACKEND, "shop cannot be built: RuntimeError: not today; the log"),
         (PIP_BACKEND, "RuntimeError: not today; the log"),
+        (SETUPTOOLS, "badc cannot be built: ext.c:2:22: error: unknown type name 'nosuch'; the log"),
         (
             NO_SOLUTION,
             "No solution found when resolving dependencies: Because the current Python version (3.11.2) does not satisfy",

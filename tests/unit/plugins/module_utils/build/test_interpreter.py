@@ -48,7 +48,7 @@ def test_one_that_is_not_there_is_named(tmp_path):
 
 
 def test_one_that_is_too_old_is_refused(program):
-    with pytest.raises(StackError, match=r"is Python 3\.7\.3, wanted 3\.8 or later"):
+    with pytest.raises(StackError, match=r"is Python 3\.7\.3, and 3\.8 or later is needed"):
         _interpreter.probe(program(json.dumps({"version": "3.7.3"})), USER)
 
 

@@ -48,7 +48,7 @@ def test_all_is_taken_over_and_no_link_is_followed(tmp_path, owners):
     (tree / "file").symlink_to(outside / "file")
     (tree / "directory").symlink_to(outside)
     os.mkfifo(tree / "pipe")
-    _permissions.seal(str(tree), os.getuid(), 4242)
+    _permissions.take_over(str(tree), os.getuid(), 4242)
     assert mode(tree) == mode(tree / "sub") == 0o751
     assert mode(tree / "program") == 0o750
     assert mode(tree / "sub/data") == 0o640
@@ -61,7 +61,7 @@ def test_all_is_taken_over_and_no_link_is_followed(tmp_path, owners):
 def test_a_file_of_somebody_else_is_refused(tmp_path, owners):
     (tmp_path / "file").write_text("")
     with pytest.raises(StackError, match="belongs to another user"):
-        _permissions.seal(str(tmp_path), os.getuid() + 1, 4242)
+        _permissions.take_over(str(tmp_path), os.getuid() + 1, 4242)
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_nobody_asks_for_ever(port, monkeypatch, path):
 
 def test_a_redirect_that_no_ca_follows_is_told(port):
     found = _challenge.visit("127.0.0.1", "/away", CONTENT, port)
-    assert found.error == "it leads to ftp://example.test/"
+    assert found.error == "it redirects to ftp://example.test/"
 
 
 def test_nobody_listens(port):
@@ -90,27 +90,27 @@ def test_no_proxy_stands_between(port, monkeypatch, proxy):
         (Visit(error="Name or service not known"), "a.test does not resolve (Name or service not known)"),
         (
             Visit(("192.0.2.1", "192.0.2.2"), "http://a.test/x", 404),
-            "a.test resolves to 192.0.2.1, 192.0.2.2, and http://a.test/x answers 404 instead of the file that lies in /srv/acme",
+            "a.test resolves to 192.0.2.1, 192.0.2.2, and http://a.test/x returns 404 instead of the test file in /srv/acme",
         ),
         (
             Visit(("192.0.2.1",), "https://b.test/", 200),
-            "a.test resolves to 192.0.2.1, and https://b.test/ answers something else instead of the file that lies in /srv/acme",
+            "a.test resolves to 192.0.2.1, and https://b.test/ returns something else instead of the test file in /srv/acme",
         ),
         (
             Visit(("192.0.2.1",), "http://a.test/x", error="timed out"),
-            "a.test resolves to 192.0.2.1, and http://a.test/x has no answer (timed out)",
+            "a.test resolves to 192.0.2.1, and http://a.test/x gives no response (timed out)",
         ),
     ],
 )
 def test_a_name_that_leads_elsewhere_is_told(visit, words):
-    assert _challenge.complaint("a.test", visit, "/srv/acme") == words
+    assert _challenge.unreachable("a.test", visit, "/srv/acme") == words
 
 
 def test_all_names_that_lead_elsewhere_are_in_one_sentence():
     gone, here = Visit(error="unknown"), Visit(("127.0.0.1",), arrived=True)
-    assert _challenge.sentence({"a.test": here}, "/srv") == ""
-    assert _challenge.sentence({"b.test": gone, "a.test": gone, "c.test": here}, "/srv") == (
-        "a.test does not resolve (unknown); b.test does not resolve (unknown), so the CA was not asked; have the names lead"
+    assert _challenge.cause({"a.test": here}, "/srv") == ""
+    assert _challenge.cause({"b.test": gone, "a.test": gone, "c.test": here}, "/srv") == (
+        "a.test does not resolve (unknown); b.test does not resolve (unknown), so the CA was not asked; make the names lead"
         " to port 80 of this host, or remove them from domains, and run again."
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot._command import CertbotSettings
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 
 HELP = (
@@ -42,7 +43,7 @@ BUSY = f"Another instance of Certbot is already running.\n{HELP}"
 
 
 UNREACHED_SAID = (
-    "the CA did not find the answer to its challenge: c.test: Non-200 status code from HTTP:"
+    "the CA could not validate c.test: Non-200 status code from HTTP:"
     " http://c.test:80/.well-known/acme-challenge/15qa returned 404 (unauthorized); d.test: 192.0.2.1: Fetching"
     " http://d.test/.well-known/acme-challenge/x: Timeout during connect (likely firewall problem) (connection)"
 )
@@ -58,9 +59,9 @@ UNKNOWN_SAID = "certbot says: usage: certbot [SUBCOMMAND] [options] certbot: err
     ("output", "said", "fix"),
     [
         (UNREACHED, UNREACHED_SAID, "fix that"),
-        (LIMITED, LIMITED_SAID, "wait until the limit is over"),
+        (LIMITED, LIMITED_SAID, "wait until the rate limit is over"),
         (UNKNOWN_OPTION, UNKNOWN_SAID, "fix that"),
-        (BUSY, "certbot says: Another instance of Certbot is already running", "see what it does"),
+        (BUSY, "certbot says: Another instance of Certbot is already running", "wait until it has ended"),
         ("", "certbot says: certbot ended with code 1 and no output", "fix that"),
     ],
 )
@@ -128,7 +129,7 @@ def test_a_log_of_another_time_is_not_read(tmp_path, monkeypatch):
     ],
 )
 def test_options_may_name_another_way_to_prove_names(options, way):
-    assert _command.way(options) == way
+    assert _command.authenticator(options) == way
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_an_account_is_at_one_server(tmp_path):
 
 
 def test_a_command_names_the_lineage_and_all_domains():
-    argv = _command.command("shop", ["a.test", "b.test"], "https://ca.test/dir", webroot="/var/lib/wsgi/acme")
+    argv = _command.command("shop", ["a.test", "b.test"], CertbotSettings("https://ca.test/dir"))
     text = " ".join(argv)
     assert text == (
         "certbot certonly --non-interactive --cert-name shop --server https://ca.test/dir --force-renewal"
@@ -182,7 +183,8 @@ def test_a_command_names_the_lineage_and_all_domains():
     ],
 )
 def test_a_command_says_what_is_asked_for(options, there, not_there):
-    argv = _command.command("shop", ["a.test"], "https://ca.test/dir", webroot="/srv", **options)
+    hook = options.pop("hook", "")
+    argv = _command.command("shop", ["a.test"], CertbotSettings("https://ca.test/dir", "/srv", **options), hook)
     assert set(there) <= set(argv)
     assert not set(not_there) & set(argv)
 

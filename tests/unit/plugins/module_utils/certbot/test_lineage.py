@@ -137,7 +137,7 @@ def test_what_is_left_of_a_lineage_is_seen_and_put_aside(tmp_path):
     (tmp_path / "live/README").write_text("certbot's")
     found = _lineage.read(str(tmp_path))
     assert list(found) == ["shop"]
-    assert found["shop"].trouble == f"{tmp_path}/renewal/shop.conf is missing"
+    assert found["shop"].cause == f"{tmp_path}/renewal/shop.conf is missing"
 
     moved = _lineage.put_aside("shop", str(tmp_path))
     assert sorted(moved) == [f"{tmp_path}/archive/shop", f"{tmp_path}/live/shop"]
@@ -151,7 +151,7 @@ def test_a_certificate_that_is_not_there_is_trouble(tmp_path):
     (tmp_path / "renewal/x1.conf").write_text(BY_WEBROOT)
     [found] = _lineage.read(str(tmp_path)).values()
     assert found.server == "https://localhost:14000/dir"
-    assert found.trouble.startswith(f"{tmp_path}/live/x1/cert.pem cannot be read")
+    assert found.cause.startswith(f"{tmp_path}/live/x1/cert.pem cannot be read")
 
 
 @pytest.mark.parametrize(("text", "wanted"), [(BY_WEBROOT, True), (BY_NGINX, False), (STANDALONE, False), (None, False)])
@@ -161,3 +161,17 @@ def test_what_was_ordered_here_is_known_by_where_its_challenges_lie(tmp_path, te
         (tmp_path / "renewal/shop.conf").write_text(text)
     assert _lineage.ordered("shop", "/var/lib/wsgi/acme", str(tmp_path)) == wanted
     assert not _lineage.ordered("shop", "/var/www/html", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("authenticator = webroot", False),
+        ("authenticator = nginx\ninstaller = nginx", True),
+        ("authenticator = webroot\nrenew_hook = systemctl reload nginx", True),
+        ("renew_hook = None", False),
+        ("[[webroot_map]]\nshop.example.com = /var/www", False),
+    ],
+)
+def test_what_certbot_runs_after_a_renewal_is_found(lines, expected):
+    assert _lineage.reloads(f"version = 2.1.0\n[renewalparams]\naccount = a\n{lines}\n") == expected

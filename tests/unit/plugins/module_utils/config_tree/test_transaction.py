@@ -11,9 +11,11 @@ import sys
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk, _transaction
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._transaction import Transaction
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import Entry, TreeError, from_json
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._load import Loader
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._transaction import Transaction, TreeRequest
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import TreeEntry, from_json
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
@@ -55,20 +57,19 @@ class Host:
 
         def entries(found, make):
             found = {name: (value,) if isinstance(value, str) else value for name, value in (found or {}).items()}
-            return {str(self.etc / name): Entry(make(value[0]), tuple(value[1:])) for name, value in found.items()}
+            return {str(self.etc / name): TreeEntry(make(value[0]), tuple(value[1:])) for name, value in found.items()}
 
         wanted = {**entries(files, self.file), **entries(links, Link)}
-        transaction = Transaction(
+        request = TreeRequest(
             "demo",
             wanted,
             entries(initial, self.file),
-            options.pop("displace", []),
-            [sys.executable, str(self.root / "checker.py"), str(self.etc)] if check else [],
-            None,
-            [["sh", "-c", load or f"echo loaded >> {self.loads}"]],
+            check=[sys.executable, str(self.root / "checker.py"), str(self.etc)] if check else [],
+            load=[["sh", "-c", load or f"echo loaded >> {self.loads}"]],
             memory_directory=str(self.root / "memory"),
             **options,
         )
+        transaction = Transaction(request)
         self.transaction = transaction
         transaction.converge()
         return transaction.result()
@@ -167,10 +168,12 @@ def test_an_error_in_one_apps_file_puts_only_that_app_back(host):
 
 def test_an_app_that_is_held_keeps_what_it_had(host):
     host.run({"a.conf": ("one", "a"), "b.conf": ("one", "b")})
-    result = host.run({"a.conf": ("two", "a"), "b.conf": ("two", "b"), "c.conf": ("new", "c")}, held=frozenset({"a", "c"}))
+    result = host.run(
+        {"a.conf": ("two", "a"), "b.conf": ("two", "b"), "c.conf": ("new", "c")}, unchanged_apps=frozenset({"a", "c"})
+    )
     assert host.texts() == {"a.conf": "one", "b.conf": "two"}
     assert result["failures"] == []
-    assert summary(host.run({"a.conf": ("two", "a"), "b.conf": ("two", "b")}, held=frozenset({"a"}))) == NOTHING
+    assert summary(host.run({"a.conf": ("two", "a"), "b.conf": ("two", "b")}, unchanged_apps=frozenset({"a"}))) == NOTHING
     host.run({"a.conf": ("two", "a"), "b.conf": ("two", "b"), "c.conf": ("new", "c")})
     assert host.texts() == {"a.conf": "two", "b.conf": "two", "c.conf": "new"}
 
@@ -194,7 +197,7 @@ def test_an_error_without_a_place_is_traced_to_its_app(host, text):
 def test_an_error_in_a_file_of_no_app_puts_everything_back(host):
     host.run({"a.conf": ("a1", "a"), "base.conf": "base1"})
     with pytest.raises(
-        TreeError, match=r'unknown directive "bad" in .*base.conf:1 \(bad\), so nothing was loaded, and everything'
+        StackError, match=r'unknown directive "bad" in .*base.conf:1 \(bad\), so nothing was loaded, and everything'
     ):
         host.run({"a.conf": ("a2", "a"), "base.conf": "bad", "x/c.conf": ("c", "c")})
     assert host.texts() == {"a.conf": "a1", "base.conf": "base1"}
@@ -204,7 +207,7 @@ def test_an_error_in_a_file_of_no_app_puts_everything_back(host):
 
 def test_an_error_in_somebody_elses_file_is_theirs(host):
     (host.etc / "zz.conf").write_text("bad")
-    with pytest.raises(TreeError, match=r'unknown directive "bad" in .*zz.conf:1, so nothing was loaded'):
+    with pytest.raises(StackError, match=r'unknown directive "bad" in .*zz.conf:1, so nothing was loaded'):
         host.run({"a.conf": ("a", "a")})
     assert host.texts() == {"zz.conf": "bad"}
 
@@ -214,7 +217,7 @@ def test_a_name_that_somebody_else_serves_is_an_error_of_the_app(host):
     result = host.run({"a.conf": ("server_name a.test;", "a"), "b.conf": ("server_name b.test;", "b")})
     (failure,) = result["failures"]
     assert failure["app"] == "a"
-    assert f"{host.etc}/zz.conf has it too, so it is left out; take the name out" in failure["message"]
+    assert f"{host.etc}/zz.conf has it too, so it is left out; remove the name" in failure["message"]
     assert sorted(host.texts()) == ["b.conf", "zz.conf"]
 
 
@@ -235,7 +238,7 @@ def test_somebody_elses_file_is_not_overwritten(host):
         f"app a: demo: {host.etc}/a.conf is a file that wsgi.stack did not write, so it stays; move it away and run again."
     ]
     assert host.texts() == {"a.conf": "theirs", "b.conf": "b"}
-    with pytest.raises(TreeError, match=r"demo: .*a.conf is a file that wsgi.stack did not write"):
+    with pytest.raises(StackError, match=r"a.conf is a file that wsgi.stack did not write"):
         host.run({"a.conf": "base"})
     assert host.texts()["a.conf"] == "theirs"
 
@@ -267,11 +270,11 @@ def kill_at(monkeypatch, what):
         raise Killed
 
     monkeypatch.setattr(Transaction, "_remember_written", lambda self: None)
-    monkeypatch.setattr(Transaction, what, killed)
+    monkeypatch.setattr(Loader if what == "load" else Transaction, what, killed)
     return Killed
 
 
-@pytest.mark.parametrize("where", ["_settle", "_load", "_remember_loaded"])
+@pytest.mark.parametrize("where", ["_check", "load", "_remember_loaded"])
 @pytest.mark.parametrize("then", ["the same", "the one before", "a broken one", "none"])
 def test_a_run_that_was_killed_is_healed_by_the_next(host, monkeypatch, where, then):
     host.run({"a.conf": ("a1", "a"), "b.conf": ("b1", "b")})
@@ -297,7 +300,7 @@ def test_a_run_that_was_killed_is_healed_by_the_next(host, monkeypatch, where, t
 def test_what_a_killed_run_had_broken_is_put_back_to_what_was_loaded(host, monkeypatch):
     host.run({"a.conf": ("a1", "a"), "b.conf": ("b1", "b")})
     with monkeypatch.context() as patch:
-        killed = kill_at(patch, "_settle")
+        killed = kill_at(patch, "_check")
         with pytest.raises(killed):
             host.run({"a.conf": ("bad", "a"), "b.conf": ("b1", "b")})
     assert host.texts()["a.conf"] == "bad"
@@ -308,7 +311,7 @@ def test_what_a_killed_run_had_broken_is_put_back_to_what_was_loaded(host, monke
 
 def test_a_tree_that_could_not_be_loaded_is_loaded_by_the_next_run(host):
     with pytest.raises(
-        TreeError, match=r"'sh -c echo no; exit 1' failed: no; the files are written, and the next run loads them"
+        StackError, match=r"'sh -c echo no; exit 1' failed: no; the files are written, and the next run loads them"
     ):
         host.run({"a.conf": "a"}, load="echo no; exit 1")
     assert host.texts() == {"a.conf": "a"}
@@ -325,7 +328,7 @@ def test_a_disk_that_is_full_half_way_leaves_what_was_loaded(host, monkeypatch):
         real(path, item)
 
     monkeypatch.setattr(_files, "write", full)
-    with pytest.raises(TreeError, match=r"b.conf cannot be written \(No space left on device\), and everything was put back"):
+    with pytest.raises(StackError, match=r"b.conf cannot be written \(No space left on device\), and everything was put back"):
         host.run({"a.conf": "a2", "b.conf": "b2"})
     assert host.texts() == {"a.conf": "a1", "b.conf": "b1"}
 
@@ -339,7 +342,7 @@ def test_no_temporary_file_stays(host):
 def test_an_account_that_is_not_there_is_refused(host, monkeypatch):
     monkeypatch.setattr(host, "file", lambda text: File(text, 0o644, "nobody-of-that-name", GROUP))
     result = host.run({"a.conf": ("a", "a")})
-    assert "shall belong to the user nobody-of-that-name, which is not there" in result["failures"][0]["message"]
+    assert "should belong to the user nobody-of-that-name, which does not exist" in result["failures"][0]["message"]
 
 
 @pytest.mark.parametrize("unchanged", [True, False])
@@ -350,10 +353,10 @@ def test_a_packages_file_makes_way_if_nobody_edited_it(host, monkeypatch, unchan
     if unchanged:
         assert host.run({"a.conf": "a"}, displace=[str(default)])["removed"] == [str(default)]
         assert summary(host.run({"a.conf": "a"}, displace=[str(default)])) == NOTHING
-        with pytest.raises(TreeError):
+        with pytest.raises(StackError):
             host.run({"a.conf": "bad"}, displace=[str(default)])
     else:
-        with pytest.raises(TreeError, match="not as its Debian package shipped it, so it stays"):
+        with pytest.raises(StackError, match="not as its Debian package shipped it, so it stays"):
             host.run({"a.conf": "a"}, displace=[str(default)])
         assert host.texts() == {"default": "-> available"}
 
@@ -362,7 +365,7 @@ def test_a_packages_file_comes_back_when_everything_does(host, monkeypatch):
     default = host.etc / "default"
     default.symlink_to("available")
     monkeypatch.setattr(_transaction, "unchanged_package_file", lambda _path: True)
-    with pytest.raises(TreeError):
+    with pytest.raises(StackError):
         host.run({"a.conf": "bad"}, displace=[str(default)])
     assert host.texts() == {"default": "-> available"}
 
@@ -402,7 +405,7 @@ def test_check_mode_checks_a_copy(host, monkeypatch):
     assert names(result["written"], host) == ["a.conf"]
     assert result["validated"]
     assert host.texts() == {"a.conf": "a1", "b.conf": "b1"}
-    with pytest.raises(TreeError, match="so nothing would be loaded"):
+    with pytest.raises(StackError, match="so nothing would be loaded"):
         host.run({"base.conf": "bad"}, dry=True)
     assert host.texts() == {"a.conf": "a1", "b.conf": "b1"}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import (
-    Entry,
     Memory,
-    TreeError,
+    TreeEntry,
     diffs,
     digest,
     entries,
@@ -62,7 +62,7 @@ def test_owned(memory, current, expected):
 )
 def test_what_is_in_the_way_is_refused(now, ours, wanted, refused):
     current = {"/a": now} if now else {}
-    found = obstacles({"/a": Entry(wanted)}, current, {"/a"} if ours else set())
+    found = obstacles({"/a": TreeEntry(wanted)}, current, {"/a"} if ours else set())
     if refused is None:
         assert found == {}
     else:
@@ -70,12 +70,12 @@ def test_what_is_in_the_way_is_refused(now, ours, wanted, refused):
 
 
 def test_what_is_put_back_is_what_was_loaded_and_what_is_adopted():
-    memory = Memory(loaded={"/loaded": Entry(ONE, ("shop",))})
-    wanted = {"/loaded": Entry(TWO), "/adopted": Entry(ONE, ("blog",)), "/interrupted": Entry(ONE)}
+    memory = Memory(loaded={"/loaded": TreeEntry(ONE, ("shop",))})
+    wanted = {"/loaded": TreeEntry(TWO), "/adopted": TreeEntry(ONE, ("blog",)), "/interrupted": TreeEntry(ONE)}
     current = {"/loaded": File("of a run that was killed"), "/adopted": File("one", 0o600), "/interrupted": ONE}
     assert former(memory, wanted, current, {"/loaded", "/interrupted"}) == {
-        "/loaded": Entry(ONE, ("shop",)),
-        "/adopted": Entry(File("one", 0o600), ("blog",)),
+        "/loaded": TreeEntry(ONE, ("shop",)),
+        "/adopted": TreeEntry(File("one", 0o600), ("blog",)),
     }
 
 
@@ -103,7 +103,7 @@ SHOP, BLOG, BOTH = ("shop",), ("blog",), ("shop", "blog")
 )
 def test_the_tree_with_some_apps_put_back(wanted, earlier, put_back, left_out, expected):
     def tree(paths):
-        return {path: Entry(item, apps) for path, (item, apps) in paths.items()}
+        return {path: TreeEntry(item, apps) for path, (item, apps) in paths.items()}
 
     found = target(tree(wanted), tree(earlier), set(put_back), set(left_out))
     assert {path: entry.item for path, entry in found.items()} == expected
@@ -125,14 +125,17 @@ def test_the_tree_with_some_apps_put_back(wanted, earlier, put_back, left_out, e
     ],
 )
 def test_steps(current, tree, ours, expected):
-    assert steps(current, {path: Entry(item) for path, item in tree.items()}, ours) == expected
+    assert steps(current, {path: TreeEntry(item) for path, item in tree.items()}, ours) == expected
 
 
 def test_memory_survives_being_written_and_read():
     memory = Memory(
         owned={"/a": "file", "/l": "link"},
         intended={"/b": digest(TWO)},
-        loaded={"/a": Entry(File("é\n\udcff", 0o640, "root", "adm"), ("shop",)), "/l": Entry(Link("a"), ("shop", "blog"))},
+        loaded={
+            "/a": TreeEntry(File("é\n\udcff", 0o640, "root", "adm"), ("shop",)),
+            "/l": TreeEntry(Link("a"), ("shop", "blog")),
+        },
         stale=True,
         directories=["/etc/x"],
     )
@@ -190,22 +193,22 @@ LINK = {"path": "/l", "target": "a", "apps": ["shop"]}
 def test_parameters_become_entries():
     log = {**FILE, "dest": "/log", "initial": True, "mode": "0640", "apps": ["shop"]}
     assert entries([FILE, log], [LINK]) == (
-        {"/a": Entry(File("x")), "/l": Entry(Link("a"), ("shop",))},
-        {"/log": Entry(File("x", 0o640), ("shop",))},
+        {"/a": TreeEntry(File("x")), "/l": TreeEntry(Link("a"), ("shop",))},
+        {"/log": TreeEntry(File("x", 0o640), ("shop",))},
     )
 
 
 @pytest.mark.parametrize(
     ("files", "links", "words"),
     [
-        ([{**FILE, "dest": "a"}], [], "dest: found 'a', wanted an absolute path"),
-        ([{**FILE, "dest": "/a/../b"}], [], "dest: found '/a/../b', wanted an absolute path"),
-        ([FILE, FILE], [], "dest: found /a twice"),
-        ([FILE], [{**LINK, "path": "/a"}], "path: found /a twice"),
-        ([{**FILE, "mode": "420"}], [], "mode of /a: found '420', wanted four octal digits in quotes"),
-        ([], [{**LINK, "path": "l"}], "path: found 'l', wanted an absolute path"),
+        ([{**FILE, "dest": "a"}], [], "dest: 'a' is not a plain absolute path"),
+        ([{**FILE, "dest": "/a/../b"}], [], "dest: '/a/../b' is not a plain absolute path"),
+        ([FILE, FILE], [], "dest: /a is given twice"),
+        ([FILE], [{**LINK, "path": "/a"}], "path: /a is given twice"),
+        ([{**FILE, "mode": "420"}], [], "mode of /a: '420' is not four octal digits; write it in quotes"),
+        ([], [{**LINK, "path": "l"}], "path: 'l' is not a plain absolute path"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(files, links, words):
-    with pytest.raises(TreeError, match=words):
+    with pytest.raises(StackError, match=words):
         entries(files, links)

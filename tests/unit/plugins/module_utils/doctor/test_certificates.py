@@ -5,7 +5,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _certificates
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._certificates import Renewal
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Listen, Server
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Listen, ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import DAY, Certificate
 
 NOW = 1_700_000_000.0
@@ -14,7 +14,7 @@ LINEAGE = "/etc/letsencrypt/live/shop/fullchain.pem"
 
 
 def server(*names):
-    return Server(names or ("shop.example.com",), (Listen("*:443", True),), file="/etc/nginx/sites-enabled/shop", line=3)
+    return ServerBlock(names or ("shop.example.com",), (Listen("*:443", True),), file="/etc/nginx/sites-enabled/shop", line=3)
 
 
 def certificate(**options):
@@ -43,7 +43,7 @@ def judged(found, names=(), shown=None, loaded=True):
         ({"begins": NOW - 1 * DAY, "ends": NOW + 5 * DAY}, []),  # one of six days
         ({"begins": NOW + DAY}, [("broken", "certificate_not_yet_valid")]),
         ({"wrong_key": True}, [("warning", "certificate_key")]),
-        ({"names": (), "ends": 0.0, "trouble": "cannot be read"}, [("warning", "certificate_missing")]),
+        ({"names": (), "ends": 0.0, "cause": "cannot be read"}, [("warning", "certificate_missing")]),
         ({"names": ("other.example.com",)}, [("broken", "certificate_names")]),
         ({"names": ("other.example.com",), "self_signed": True}, [("note", "certificate_names")]),
         ({"names": ("*.example.com",)}, []),
@@ -76,7 +76,7 @@ def test_a_name_too_many_is_not_the_end_of_the_site():
     assert judged(certificate(), ("shop.example.com", "www.shop.example.com")) == [("warning", "certificate_names")]
 
 
-@pytest.mark.parametrize("options", [{"wrong_key": True}, {"trouble": "cannot be read"}])
+@pytest.mark.parametrize("options", [{"wrong_key": True}, {"cause": "cannot be read"}])
 def test_what_nginx_has_not_loaded_breaks_it(options):
     assert judged(certificate(**options), loaded=False)[0][0] == "broken"
 
@@ -110,17 +110,3 @@ def test_only_names_that_a_certificate_can_have_are_wanted():
 def test_a_renewal_has_to_be_started_and_to_reach_nginx(renewal, expected):
     found = _certificates.judge_renewal([certificate(path=LINEAGE), certificate()], renewal)
     assert [finding.code for finding in found] == expected
-
-
-@pytest.mark.parametrize(
-    ("lines", "expected"),
-    [
-        ("authenticator = webroot", False),
-        ("authenticator = nginx\ninstaller = nginx", True),
-        ("authenticator = webroot\nrenew_hook = systemctl reload nginx", True),
-        ("renew_hook = None", False),
-        ("[[webroot_map]]\nshop.example.com = /var/www", False),
-    ],
-)
-def test_what_certbot_runs_after_a_renewal_is_found(lines, expected):
-    assert _certificates.reloads(f"version = 2.1.0\n[renewalparams]\naccount = a\n{lines}\n") == expected

@@ -9,12 +9,20 @@ import socket
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _descriptors, _examine, _page, _queues, _report
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._examine import Backend
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
+    _backends,
+    _descriptors,
+    _examine,
+    _page,
+    _queues,
+    _report,
+    _result,
+)
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backends import Backend
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Server, Upstream
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import ServerBlock, Upstream
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access
 
 SHOP = "unix:/run/shop.sock"
@@ -34,7 +42,7 @@ def upstream(address=SHOP, location="/", **options):
     ],
 )
 def test_servers_with_a_name_in_common_are_one_site(names, groups):
-    servers = [Server(each, line=line) for line, each in enumerate(names)]
+    servers = [ServerBlock(each, line=line) for line, each in enumerate(names)]
     assert [[server.line for server in group] for group in _examine.grouped(servers)] == groups
 
 
@@ -48,12 +56,12 @@ def test_servers_with_a_name_in_common_are_one_site(names, groups):
     ],
 )
 def test_a_site_is_called_by_its_first_name(names, name):
-    assert _examine.Site([Server(names, file="/etc/nginx/shop", line=3)]).name == name
+    assert _result.Site([ServerBlock(names, file="/etc/nginx/shop", line=3)]).name == name
 
 
 def test_an_address_is_asked_once_for_the_shortest_path_that_leads_there():
     places = [upstream(location="= /api/old"), upstream(location="/api/"), upstream(location="~ \\.cgi$"), upstream("$backend")]
-    asked = _examine.targets(places, set())
+    asked = _backends.targets(places, set())
     assert list(asked) == [(SHOP, "http")]
     target, named = asked[SHOP, "http"]
     assert (target.uri, target.host, target.protocol, target.named_in) == ("/api/", "shop.test", "http", "/etc/nginx/shop:4")
@@ -72,14 +80,14 @@ def test_an_address_is_asked_once_for_the_shortest_path_that_leads_there():
     ],
 )
 def test_only_an_app_of_this_host_is_asked_a_question(options, protocol):
-    found = _examine.targets([upstream(**options)], {"10.0.0.5"})
+    found = _backends.targets([upstream(**options)], {"10.0.0.5"})
     assert [target.protocol for target, _named in found.values()] == [protocol]
 
 
 def backend(code, group="", address=SHOP):
     access = Access(address, "http", code, "It is so.", fix="fix it", named_in="/etc/nginx/shop:4")
     found = Backend(address, "http", [upstream(address, group=group)], access, log=["Error: last words"])
-    found.findings = _examine._judged(found, 4096)
+    found.findings = _backends._judged(found, 4096)
     return found
 
 
@@ -89,7 +97,7 @@ def backend(code, group="", address=SHOP):
 def test_a_socket_that_cannot_be_used_is_a_finding(code, expected):
     found = backend(code).findings
     assert [finding.severity for finding in found] == expected
-    assert all((finding.code, finding.summary, finding.fix) == (code, "It is so.", "fix it") for finding in found)
+    assert all((finding.code, finding.message, finding.fix) == (code, "It is so.", "fix it") for finding in found)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +105,7 @@ def test_a_socket_that_cannot_be_used_is_a_finding(code, expected):
 )
 def test_one_server_of_a_group_breaks_nothing(group, other, severity):
     backends = {"a": backend("missing", group), "b": backend(other, group, "127.0.0.1:8000")}
-    _examine._judge_groups(backends)
+    _backends._judge_groups(backends)
     assert [finding.severity for finding in backends["a"].findings] == [severity]
 
 
@@ -175,7 +183,7 @@ RESULT = {
                     "ends": "2026-03-04",
                     "days_left": 1,
                     "self_signed": True,
-                    "trouble": "",
+                    "message": "",
                 }
             ],
             "dns": {"shop.test": "does not exist"},

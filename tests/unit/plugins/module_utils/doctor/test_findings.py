@@ -35,7 +35,7 @@ def test_a_finding_is_told_as_modules_do():
     assert finding.result() == {
         "severity": "broken",
         "code": "missing",
-        "summary": "It is gone.",
+        "message": "It is gone.",
         "evidence": ["a", "b"],
         "fix": "make it",
         "site": "shop.example.com",

@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _host
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._host import Disk, Nginx
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Listen, Server, Upstream
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Listen, ServerBlock, Upstream
 
 PASSED = Completed(("nginx", "-T"), 0, "nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\n")
 FAILED = Completed(
@@ -84,7 +84,7 @@ def test_nginx_is_judged(nginx, expected):
 
 def test_a_failed_test_is_told_with_its_place():
     (found,) = _host.judge_nginx(Nginx(True, pid=7, test=FAILED), Configuration(), root=True)
-    assert 'unknown directive "foo" in /etc/nginx/sites-enabled/shop:7' in found.summary
+    assert 'unknown directive "foo" in /etc/nginx/sites-enabled/shop:7' in found.message
     assert found.fix == "fix line 7 of /etc/nginx/sites-enabled/shop, then: nginx -t && systemctl reload nginx"
 
 
@@ -110,15 +110,17 @@ def test_a_configuration_that_was_not_loaded_is_noticed(tmp_path):
 
 
 def test_nginxs_own_queues_are_judged():
-    server = Server(("a",), (Listen("*:80", backlog=9000), Listen("*:81", backlog=128)))
+    server = ServerBlock(("a",), (Listen("*:80", backlog=9000), Listen("*:81", backlog=128)))
     assert codes(_host.judge_backlogs(Configuration((server,)), 4096)) == [("warning", "backlog_over_somaxconn")]
 
 
-DEFAULT = Server(("_",), (Listen("*:80", default=True), Listen("[::]:80", default=True)), file="/etc/nginx/sites-enabled/default")
+DEFAULT = ServerBlock(
+    ("_",), (Listen("*:80", default=True), Listen("[::]:80", default=True)), file="/etc/nginx/sites-enabled/default"
+)
 
 
 def site(*names, address="*:80", default=False):
-    return Server(
+    return ServerBlock(
         names, (Listen(address, default=default),), upstreams=(Upstream("unix:/a", "http", "f", 1),), file="shop", line=2
     )
 

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import os
-import time
-
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _server
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._server import Process
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._server_options import Options
 
 MAPS = """\
@@ -15,41 +11,6 @@ MAPS = """\
 7f00-7f01 r-xp 00000000 00:79 2  /usr/lib/uwsgi/plugins/python311_plugin.so
 7f02-7f03 r-xp 00000000 00:79 3  /usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0
 """
-
-
-def judged(served=True, **options):
-    process = Process(**{"pid": 7, "kind": "uwsgi", "environment": "/venv", "python": "3.11", "made_for": "3.11.2", **options})
-    found = _server.judge(process, "unix:/run/shop.sock", served, 4096, "systemctl restart shop")
-    return [(finding.severity, finding.code) for finding in found]
-
-
-@pytest.mark.parametrize(
-    ("options", "code"),
-    [
-        ({}, ""),
-        ({"made_for": "3.11.9"}, ""),
-        ({"made_for": ""}, ""),
-        ({"environment": ""}, ""),
-        ({"backlog": 4096}, ""),
-        ({"made_for": "3.9.2"}, "python_mismatch"),
-        ({"dangling": "/usr/bin/python3.9"}, "venv_broken"),
-        ({"missing_plugins": ("python99",)}, "plugin_missing"),
-        ({"unfit_plugins": ("/p.so was built for uWSGI 2.0.21",)}, "plugin_unfit"),
-        ({"backlog": 5000}, "backlog_over_somaxconn"),
-    ],
-)
-@pytest.mark.parametrize(("served", "severity"), [(True, "warning"), (False, "broken")])
-def test_a_server_is_judged(options, code, served, severity):
-    assert judged(served, **options) == ([(severity, code)] if code else [])
-
-
-@pytest.mark.parametrize("kind", ["configuration", "code", "packages"])
-def test_a_process_older_than_its_files_is_noticed(kind):
-    assert judged(newer=((kind, "/srv/shop/file", 5.0),)) == [("warning", f"older_than_{kind}")]
-
-
-def test_a_process_older_than_its_programs_is_noticed():
-    assert judged(replaced=("/usr/bin/uwsgi",)) == [("warning", "older_than_program")]
 
 
 @pytest.mark.parametrize(
@@ -73,39 +34,6 @@ def test_the_python_in_memory_is_told(maps, version):
 def test_the_main_process_is_the_one_that_started_the_others(pids, main):
     everybody = {(1, 0): 0, (10, 5): 1, (11, 6): 10, (12, 7): 10}
     assert _server.main_of(pids, everybody) == main
-
-
-def test_the_newest_code_is_found_and_environments_are_no_code(tmp_path):
-    for place, name in enumerate(["a.py", "sub/b.py", "venv/c.py", ".git/d.py", "static/e.py", "f.txt"]):
-        path = tmp_path / "app" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("")
-        os.utime(path, (1000 + place, 1000 + place))
-    (tmp_path / "app/venv/pyvenv.cfg").write_text("")
-    found = _server.newest(str(tmp_path / "app"))
-    assert found == [(str(tmp_path / "app/sub/b.py"), 1001), (str(tmp_path / "app/a.py"), 1000)]
-
-
-@pytest.mark.parametrize("directory", ["/", "/srv", "/nowhere/at/all"])
-def test_what_is_no_apps_directory_is_not_searched(directory):
-    assert _server.newest(directory) == []
-
-
-def test_files_newer_than_the_process_are_those_of_after_its_start(tmp_path):
-    ini, code, unit = tmp_path / "shop.ini", tmp_path / "app/wsgi.py", tmp_path / "shop.service"
-    code.parent.mkdir()
-    for path in (ini, code, unit):
-        path.write_text("")
-    now = time.time()
-    newer = _server._newer
-    shop = {"FragmentPath": str(unit)}
-    early = {kind for kind, _path, _when in newer(now - 60, now - 60, [str(ini)], shop, str(code.parent), "")}
-    reloaded = [path for _kind, path, _when in newer(now - 60, now + 1, [str(ini)], shop, str(code.parent), "")]
-    assert early == {"configuration", "code"}
-    assert reloaded == [str(unit)]  # what a reload does not read
-    assert list(newer(now, now, [str(ini)], shop, str(code.parent), "")) == []
-    os.utime(ini, (now + 999, now + 999))
-    assert str(ini) not in {path for _kind, path, _when in newer(now - 60, now, [str(ini)], {}, "/", "")}  # a wrong clock
 
 
 @pytest.mark.parametrize(

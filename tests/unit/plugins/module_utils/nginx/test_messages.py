@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import last_error
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import (
+    Message,
+    about_request,
+    first_error,
+    last_error,
+    read,
+)
 
 
 @pytest.mark.parametrize(
     ("log", "expected"),
     [
-        ("2026/11/20 12:59:08 [notice] 1#1: signal process started\n", None),
+        ("2026/11/20 12:59:08 [notice] 1#1: signal process started\n", ""),
         (
             (
                 "2026/11/20 12:59:08 [emerg] 1#1: bind() to 0.0.0.0:80 failed (98: Address already in use)\n"
@@ -21,3 +29,54 @@ from ansible_collections.wsgi.stack.plugins.module_utils.nginx._messages import 
 )
 def test_the_last_error_of_a_log(log, expected):
     assert last_error(log) == expected
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\n", ""),
+        ("nginx: [warn] low address bits\nnginx: [emerg] one in /a:1\nnginx: [emerg] two in /b:2\n", "one in /a:1"),
+        ('nginx: [emerg] host not found in upstream "db: 1" in /a:1\n', 'host not found in upstream "db: 1" in /a:1'),
+    ],
+)
+def test_the_error_that_a_test_stopped_at(output, expected):
+    assert first_error(output) == expected
+
+
+LINE = (
+    "2026/11/20 13:08:39 [crit] 1861#1861: *1 connect() to unix:/run/wsgi/shop/app.sock failed (2: No such file or directory)"
+    ' while connecting to upstream, client: 127.0.0.1, server: shop.test, request: "GET {path} HTTP/1.1", upstream:'
+    ' "uwsgi://unix:/run/wsgi/shop/app.sock:", host: "{host}"\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        ("", ""),
+        (LINE.format(path="/x", host="a.test"), ""),
+        (LINE.format(path="/", host="b.test"), ""),
+        (
+            LINE.format(path="/", host="a.test") + LINE.format(path="/x", host="a.test"),
+            "connect() to unix:/run/wsgi/shop/app.sock failed (2: No such file or directory) while connecting to upstream",
+        ),
+    ],
+)
+def test_the_last_message_about_a_request(log, expected):
+    assert about_request(log, "a.test", "/") == expected
+
+
+def test_a_message_is_read_with_its_time_and_the_request_that_it_is_about():
+    (found,) = read("cut off line\n" + LINE.format(path="/", host="a.test"))
+    assert (
+        found.text
+        == "connect() to unix:/run/wsgi/shop/app.sock failed (2: No such file or directory) while connecting to upstream"
+    )
+    assert (found.level, found.written, found.server) == ("crit", "2026/11/20 13:08:39", "shop.test")
+    assert time.localtime(found.seconds)[:6] == (2026, 11, 20, 13, 8, 39)
+
+
+def test_what_nginx_prints_has_no_time():
+    (found,) = read("nginx: [warn] conflicting server name\n")
+    assert found == Message("", "warn", "conflicting server name")
+    assert found.seconds == 0

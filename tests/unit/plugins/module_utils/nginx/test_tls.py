@@ -7,11 +7,11 @@ from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _tls
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [("1.22.1", (1, 22, 1)), ("3.5", (3, 5)), ("1.18.0-6.1+deb11u3", (1, 18, 0)), ("", (999,)), (None, (999,))],
+    ("nginx", "expected"),
+    [("1.25.1", True), ("1.26", True), ("1.25.0", False), ("1.18.0-6.1+deb11u3", False), ("", True), (None, True)],
 )
-def test_version(text, expected):
-    assert _tls.version(text) == expected
+def test_an_unknown_version_counts_as_new(nginx, expected):
+    assert _tls.has(_tls.HTTP2_DIRECTIVE, nginx) == expected
 
 
 def test_modern_is_tls_1_3_alone():

@@ -118,7 +118,7 @@ def test_nothing_to_look_at_takes_no_identity():
 
 
 def test_every_place_where_nginx_passes_requests_on_is_named_once(monkeypatch):
-    monkeypatch.setattr(_examine._configuration, "dump", lambda: CONFIGURATION)
+    monkeypatch.setattr(_examine._dump, "dump", lambda: CONFIGURATION)
     assert [(target.address, target.protocol, target.uri, target.host) for target in _examine.upstreams()] == [
         ("unix:/run/a.sock", "http", "/api/", "shop.test"),
         ("127.0.0.1:8000", "http", "/api/", "shop.test"),

@@ -164,7 +164,7 @@ def test_the_smallest_change_that_mends_all_that_is_in_the_way(inside, setfacl, 
 def test_a_group_that_the_process_does_not_have_yet_takes_a_reload():
     joined = replace(NGINX, groups=(33, 1001), source="database")
     verdict = _verdict.verdict(denied(way(home=0o710), renewed=joined))
-    assert verdict.sentence.startswith(
+    assert verdict.message.startswith(
         "www-data was added to the group sammy, but process 900, which started before, is not in it"
     )
     assert judged(denied(way(home=0o710), renewed=joined)) == ("group_not_effective", "/home/sammy", "systemctl reload nginx")

@@ -44,7 +44,7 @@ def test_a_file_is_read(files):
     assert found.self_signed
     assert round((found.ends - found.begins) / DAY) == 10
     assert not found.wrong_key
-    assert not found.trouble
+    assert not found.cause
 
 
 def test_a_key_of_another_certificate_is_noticed(files):
@@ -55,9 +55,9 @@ def test_a_key_of_another_certificate_is_noticed(files):
 def test_a_file_that_is_none_is_told(tmp_path, files):
     (tmp_path / "text.pem").write_text("hello")
     for path in ("text.pem", "missing.pem"):
-        assert "cannot be read" in _certificate.read(str(tmp_path / path), "/nowhere").trouble
+        assert "cannot be read" in _certificate.read(str(tmp_path / path), "/nowhere").cause
     path, key = files("shop.example.com")
-    assert "cannot be read" in _certificate.read(path, f"{key}.gone").trouble
+    assert "cannot be read" in _certificate.read(path, f"{key}.gone").cause
 
 
 def test_what_openssl_shows_is_read():

@@ -10,7 +10,16 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build._interpreter import Prober
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
-from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _compile, _diagnosis, _ensure, _file, _plan, _sources
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import (
+    _compile,
+    _diagnosis,
+    _ensure,
+    _file,
+    _plan,
+    _remove,
+    _requests,
+    _sources,
+)
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._uwsgi_binary import Core
 
 
@@ -76,21 +85,21 @@ def compiler(monkeypatch):
     """A compiler that notes what it compiles, and a uWSGI that loads it."""
     compiled = []
 
-    def compile_draft(order, directory):
-        compiled.append(order.name)
-        path = os.path.join(directory, os.path.basename(order.path))
+    def compile_draft(spec, directory):
+        compiled.append(spec.name)
+        path = os.path.join(directory, os.path.basename(spec.path))
         with open(path, "wb") as stream:
             stream.write(b"\x7fELF")
         return path
 
     monkeypatch.setattr(_compile, "compile_draft", compile_draft)
-    monkeypatch.setattr(_compile, "unfit", lambda order, path: None)
+    monkeypatch.setattr(_compile, "unfit", lambda spec, path: None)
     return compiled
 
 
-def request(*pythons, plugins=("python",), source="distribution", check_mode=False, apps=None, **more):
-    wishes = _ensure.wishes(list(pythons), apps)
-    return _ensure.Request(wishes, plugins, source, 2, check_mode, interpreters=Interpreters(), **more)
+def options(*pythons, plugins=("python",), source="distribution", check_mode=False, apps=None, **more):
+    requests = _requests.requests(list(pythons), apps)
+    return _requests.PluginOptions(requests, plugins, source, 2, check_mode, interpreters=Interpreters(), **more)
 
 
 def actions(result):
@@ -99,7 +108,7 @@ def actions(result):
 
 def test_each_plugin_is_built_once_and_named_after_its_interpreter(core, compiler):
     wanted = ("python3.9", "/opt/py/bin/python")
-    result, failures = _ensure.present(request(*wanted, plugins=["gevent", "python", "cgi"]))
+    result, failures = _ensure.present(options(*wanted, plugins=["gevent", "python", "cgi"]))
     assert failures.found == []
     assert result["changed"]
     names = {"python39", "gevent_python39", "python313_opt_py", "gevent_python313_opt_py", "cgi"}
@@ -108,7 +117,7 @@ def test_each_plugin_is_built_once_and_named_after_its_interpreter(core, compile
     assert set(os.listdir(core.directory)) == {f"{name}_plugin.so" for name in names}
     assert os.stat(f"{core.directory}/python39_plugin.so").st_mode & 0o7777 == 0o644
 
-    again, failures = _ensure.present(request(*wanted, plugins=["gevent", "python", "cgi"]))
+    again, failures = _ensure.present(options(*wanted, plugins=["gevent", "python", "cgi"]))
     assert not again["changed"]
     assert actions(again) == dict.fromkeys(names, "present")
     assert again["diff"] == {"before": {}, "after": {}}
@@ -116,10 +125,10 @@ def test_each_plugin_is_built_once_and_named_after_its_interpreter(core, compile
 
 
 def test_what_changed_is_built_anew_and_told(core, compiler, monkeypatch):
-    _ensure.present(request("python3.9", "python3.13"))
+    _ensure.present(options("python3.9", "python3.13"))
     monkeypatch.setitem(PYTHONS, "python3.9", {**PYTHONS["python3.9"], "version": "3.9.5"})
     for check_mode, action in [(True, "would build"), (False, "built")]:
-        result, _failures = _ensure.present(request("python3.9", "python3.13", check_mode=check_mode))
+        result, _failures = _ensure.present(options("python3.9", "python3.13", check_mode=check_mode))
         assert actions(result) == {"python39": action, "python313": "present"}
         assert result["plugins"][0]["reason"] == "the interpreter: was 3.9.2, is 3.9.5"
         before, after = (result["diff"][key]["python39"]["interpreter"]["version"] for key in ("before", "after"))
@@ -128,10 +137,10 @@ def test_what_changed_is_built_anew_and_told(core, compiler, monkeypatch):
 
 
 def test_a_change_of_pythons_sources_concerns_what_stands_on_it(core, compiler):
-    _ensure.present(request("python3.9", plugins=["python", "asyncio", "cgi"]))
+    _ensure.present(options("python3.9", plugins=["python", "asyncio", "cgi"]))
     with open(f"{_sources.DISTRIBUTION}/plugins/python/uwsgi_python.h", "w", encoding="utf-8") as stream:
         stream.write("/* changed */")
-    result, _failures = _ensure.present(request("python3.9", plugins=["python", "asyncio", "cgi"], check_mode=True))
+    result, _failures = _ensure.present(options("python3.9", plugins=["python", "asyncio", "cgi"], check_mode=True))
     assert actions(result) == {"python39": "would build", "asyncio_python39": "would build", "cgi": "present"}
 
 
@@ -146,21 +155,21 @@ def test_an_app_fails_alone(core, compiler):
             ("other", "pypy3", []),
         ]
     ]
-    result, failures = _ensure.present(request(apps=apps))
+    result, failures = _ensure.present(options(apps=apps))
     assert actions(result) == {"python39": "built"}
     assert failures.labels == {"gone", "coming", "other"}
     messages = {app: failure.cause for app, failure in failures.found}
     assert messages["other"] == "pypy3 is PyPy, which has no libpython that uWSGI's plugin could be linked with; name a CPython."
 
-    result, failures = _ensure.present(request(apps=apps, check_mode=True))
+    result, failures = _ensure.present(options(apps=apps, check_mode=True))
     assert failures.labels == {"gone", "other"}
     assert [plugin["action"] for plugin in result["plugins"]] == ["present", "would build"]
     assert result["plugins"][1]["reason"] == "the interpreter is not installed yet"
 
 
 def test_a_plugin_that_fails_keeps_none_of_the_others(core, compiler, monkeypatch):
-    monkeypatch.setattr(_compile, "unfit", lambda order, path: ("it is bad", "log") if order.plugin == "gevent" else None)
-    result, failures = _ensure.present(request("python3.9", plugins=["gevent", "python"]))
+    monkeypatch.setattr(_compile, "unfit", lambda spec, path: ("it is bad", "log") if spec.plugin == "gevent" else None)
+    result, failures = _ensure.present(options("python3.9", plugins=["gevent", "python"]))
     assert actions(result) == {"python39": "built"}
     assert result["changed"]
     assert [failure.cause for _label, failure in failures.found] == [
@@ -170,21 +179,21 @@ def test_a_plugin_that_fails_keeps_none_of_the_others(core, compiler, monkeypatc
 
 
 def test_interpreters_of_one_name_are_not_taken_for_each_other(core, compiler):
-    _result, failures = _ensure.present(request("/opt/p_y/bin/python", "/opt/p-y/bin/python"))
+    _, failures = _ensure.present(options("/opt/p_y/bin/python", "/opt/p-y/bin/python"))
     assert [label for label, _failure in failures.found] == ["/opt/p-y/bin/python"]
     assert "a plugin of the same name as /opt/p_y/bin/python3.13, python313_opt_p_y;" in failures.found[0][1].cause
 
 
 def test_an_interpreter_that_is_closed_to_others_is_refused(core, monkeypatch):
     monkeypatch.setitem(PYTHONS, "/home/x/bin/python", interpreter("/home/x", "3.12.1"))
-    _result, failures = _ensure.present(request("/home/x/bin/python"))
+    _, failures = _ensure.present(options("/home/x/bin/python"))
     assert "can be run by nobody, but not by every user" in failures.found[0][1].cause
 
 
 def test_a_plugin_that_there_is_not_is_refused_before_anything_is_built(core, compiler):
-    _result, failures = _ensure.present(request("python3.9", plugins=["gevnt"]))
+    _, failures = _ensure.present(options("python3.9", plugins=["gevnt"]))
     assert failures.found[0][1].cause == "there is no plugin gevnt in the sources of uWSGI 2.0.21; did you mean gevent?"
-    _result, failures = _ensure.present(request("python3.9", plugins=["nothing"]))
+    _, failures = _ensure.present(options("python3.9", plugins=["nothing"]))
     assert failures.found[0][1].cause.endswith(f"name a directory of {_sources.DISTRIBUTION}/plugins.")
     assert compiler == []
 
@@ -194,7 +203,7 @@ def test_somebody_elses_file_is_kept_once(core, compiler):
     for content, words in [("first", "is kept as"), ("second", "is not kept, because there is a")]:
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(content)
-        result, _failures = _ensure.present(request("python3.9"))
+        result, _failures = _ensure.present(options("python3.9"))
         assert result["plugins"][0]["reason"] == f"what is there was made by somebody else, and {words} python39_plugin.so.orig"
         with open(f"{path}.orig", encoding="utf-8") as stream:
             assert stream.read() == "first"
@@ -207,8 +216,8 @@ def test_a_packages_file_is_used_or_refused_and_never_replaced(core, compiler, m
     with open(path, "w", encoding="utf-8") as stream:
         stream.write("packaged")
     monkeypatch.setattr(_file, "owners", lambda paths: {path: "uwsgi-plugin-python3"})
-    monkeypatch.setattr(_compile, "unfit", lambda order, path: None if fits else ("it does not load", "log"))
-    result, failures = _ensure.present(request("python3.9"))
+    monkeypatch.setattr(_compile, "unfit", lambda spec, path: None if fits else ("it does not load", "log"))
+    result, failures = _ensure.present(options("python3.9"))
     assert actions(result) == ({"python39": "packaged"} if fits else {})
     wanted = f"{path} comes from the package uwsgi-plugin-python3 and does not fit: it does not load; bring that package and"
     assert [failure.cause.startswith(wanted) for _label, failure in failures.found] == ([] if fits else [True])
@@ -217,26 +226,26 @@ def test_a_packages_file_is_used_or_refused_and_never_replaced(core, compiler, m
 
 def test_packages_are_asked_for_only_to_build(core, compiler):
     wanted = ["gcc", "libc6-dev", "libpcre3-dev", "uuid-dev", "uwsgi-src"]  # apt has no libpython3.9-dev here
-    check, _failures = _ensure.present(request("python3.9", install=True, check_mode=True))
+    check, _failures = _ensure.present(options("python3.9", install=True, check_mode=True))
     assert check["build_dependencies"] == wanted
-    assert _ensure.present(request("python3.9", install=True))[0] == {"changed": False, "needed": wanted}
+    assert _ensure.present(options("python3.9", install=True))[0] == {"changed": False, "needed": wanted}
     assert compiler == []
-    result, _failures = _ensure.present(request("python3.9", install=True, installed=wanted))
+    result, _failures = _ensure.present(options("python3.9", install=True, installed=wanted))
     assert actions(result) == {"python39": "built"}
     assert result["build_dependencies"] == wanted
-    again, _failures = _ensure.present(request("python3.9", install=True))
+    again, _failures = _ensure.present(options("python3.9", install=True))
     assert again["build_dependencies"] == []
 
 
 def test_what_building_lacks_is_named_at_once(core):
-    order = _plan.order_for("python", PYTHONS["python3.9"], _plan.choose("distribution", core, PYTHONS["python3.9"]), core)
-    found = _diagnosis.diagnose(f"{_diagnosis.STARTED}fatal error: uuid/uuid.h: No such file", order.python, "2.0.21", "")
-    failure = _compile.refusal(order, found, "log")
+    spec = _plan.spec_for("python", PYTHONS["python3.9"], _plan.choose("distribution", core, PYTHONS["python3.9"]), core)
+    found = _diagnosis.diagnose(f"{_diagnosis.STARTED}fatal error: uuid/uuid.h: No such file", spec.python, "2.0.21", "")
+    failure = _compile.refusal(spec, found, "log")
     wanted = "install the packages uuid-dev, gcc, libc6-dev, libpcre3-dev and uwsgi-src, or set install_build_dependencies: true."
     assert failure.cause == f"the plugin python39 cannot be built: the header uuid/uuid.h is missing; {wanted}"
-    found = _diagnosis.diagnose(f"{_diagnosis.STARTED}fatal error: Python.h: No such file", order.python, "2.0.21", "")
+    found = _diagnosis.diagnose(f"{_diagnosis.STARTED}fatal error: Python.h: No such file", spec.python, "2.0.21", "")
     wanted = "and apt knows no package libpython3.9-dev; add the package source that has it."
-    assert _compile.refusal(order, found, "log").cause.endswith(wanted)
+    assert _compile.refusal(spec, found, "log").cause.endswith(wanted)
 
 
 def test_before_uwsgi_is_installed(core, compiler, monkeypatch):
@@ -244,13 +253,13 @@ def test_before_uwsgi_is_installed(core, compiler, monkeypatch):
         raise StackError("plugin", "there is no uWSGI.")
 
     monkeypatch.setattr(_ensure._uwsgi_binary, "read", read)
-    result, failures = _ensure.present(request("python3.9", "python3.13", check_mode=True, install=True))
+    result, failures = _ensure.present(options("python3.9", "python3.13", check_mode=True, install=True))
     assert failures.found == []
     assert {plugin["reason"] for plugin in result["plugins"]} == {"uWSGI is not installed yet"}
     assert len(result["diff"]["after"]) == 2
-    _result, failures = _ensure.present(request("python3.9", "python3.13"))
+    _, failures = _ensure.present(options("python3.9", "python3.13"))
     assert failures.labels == {"python3.9", "python3.13"}
-    assert _ensure.absent(request("python3.9"))[0]["changed"] is False
+    assert _remove.absent(options("python3.9"))[0]["changed"] is False
 
 
 def test_the_sources(core):
@@ -263,26 +272,26 @@ def test_the_sources(core):
 
 
 def test_sources_that_were_removed_since_do_no_harm(core, compiler, monkeypatch):
-    _ensure.present(request("python3.9"))
+    _ensure.present(options("python3.9"))
     monkeypatch.setattr(_sources, "DISTRIBUTION", "/nowhere")
-    assert actions(_ensure.present(request("python3.9"))[0]) == {"python39": "present"}
-    _result, failures = _ensure.present(request("python3.13"))
+    assert actions(_ensure.present(options("python3.9"))[0]) == {"python39": "present"}
+    _, failures = _ensure.present(options("python3.13"))
     wanted = "the plugin python313 cannot be built: there are no sources of uWSGI in /nowhere; install the packages uwsgi-src, "
     assert failures.found[0][1].cause.startswith(wanted)
 
 
 def test_only_what_was_built_here_is_removed(core, compiler, monkeypatch):
-    _ensure.present(request("python3.9", plugins=["python", "gevent"]))
+    _ensure.present(options("python3.9", plugins=["python", "gevent"]))
     with open(f"{core.directory}/python313_plugin.so", "w", encoding="utf-8") as stream:
         stream.write("somebody's")
     wanted = ("python3.9", "python3.13", "/opt/py/bin/python")
-    check, _failures = _ensure.absent(request(*wanted, check_mode=True))
+    check, _failures = _remove.absent(options(*wanted, check_mode=True))
     assert actions(check) == {"python39": "would remove", "python313": "present", "python313_opt_py": "absent"}
-    result, _failures = _ensure.absent(request(*wanted))
+    result, _failures = _remove.absent(options(*wanted))
     assert result["changed"]
     assert sorted(os.listdir(core.directory)) == ["gevent_python39_plugin.so", "python313_plugin.so"]
     monkeypatch.delitem(PYTHONS, "python3.9")
-    gone, failures = _ensure.absent(request("python3.9", plugins=["gevent"]))
+    gone, failures = _remove.absent(options("python3.9", plugins=["gevent"]))
     assert (actions(gone), failures.found) == ({"gevent_python39": "removed"}, [])
     assert os.listdir(core.directory) == ["python313_plugin.so"]
 
@@ -290,15 +299,15 @@ def test_only_what_was_built_here_is_removed(core, compiler, monkeypatch):
 @pytest.mark.parametrize(
     ("plugins", "source", "wanted"),
     [
-        (["../x"], "pypi", r"plugins: found '\.\./x', wanted the name of a directory"),
-        (["pypy"], "pypi", "plugins: found pypy"),
-        (["python"], "git", "source: found 'git', wanted distribution, pypi, auto or a release"),
+        (["../x"], "pypi", r"plugins: '\.\./x' is not the name of a plugin; name a directory"),
+        (["pypy"], "pypi", "plugins: pypy is not built"),
+        (["python"], "git", "source: 'git' is unknown; set distribution, pypi, auto or a release"),
     ],
 )
 def test_what_makes_no_sense_is_refused_first(plugins, source, wanted):
     with pytest.raises(StackError, match=wanted):
-        _ensure.check(request("python3.9", plugins=plugins, source=source))
-    _ensure.check(request("python3.9", plugins=["python", "gevent"], source="2.0.31"))
+        _requests.check(options("python3.9", plugins=plugins, source=source))
+    _requests.check(options("python3.9", plugins=["python", "gevent"], source="2.0.31"))
 
 
 @pytest.mark.parametrize(
@@ -318,7 +327,7 @@ def test_an_interpreter_elsewhere_gets_its_own_library(python, wanted):
 
 
 def test_what_stands_on_python_needs_it(core, compiler):
-    _result, failures = _ensure.present(request("python3.9", plugins=["gevent"]))
+    _, failures = _ensure.present(options("python3.9", plugins=["gevent"]))
     wanted = (
         f"the plugin gevent_python39 stands on {core.directory}/python39_plugin.so, which is not there; add python to plugins"
     )
@@ -329,9 +338,9 @@ def test_what_stands_on_python_needs_it(core, compiler):
 @pytest.mark.parametrize("key", ["library", "include", "executable"])
 def test_a_place_that_the_builder_cannot_take_is_refused(core, key):
     python = {**PYTHONS["/opt/py/bin/python"], key: "/opt/p y/x"}
-    order = _plan.order_for("python", python, _plan.choose("distribution", core, python), core)
+    spec = _plan.spec_for("python", python, _plan.choose("distribution", core, python), core)
     with pytest.raises(StackError, match="/opt/p y/x has a blank or a quote in it"):
-        _compile.compile_draft(order, core.directory)
+        _compile.compile_draft(spec, core.directory)
 
 
 def test_the_drafts_of_a_run_that_was_killed_go(core):
@@ -365,23 +374,23 @@ def test_what_the_disk_refuses_is_a_failure_like_others(core, compiler, monkeypa
         raise OSError(30, "Read-only file system", core.directory)
 
     monkeypatch.setattr(_compile, "draft_directory", refuse)
-    result, failures = _ensure.present(request("python3.9", plugins=["python", "gevent"]))
+    result, failures = _ensure.present(options("python3.9", plugins=["python", "gevent"]))
     assert (result["changed"], result["plugins"]) == (False, [])
     wanted = f"Read-only file system: {core.directory}; fix that and run again."
     assert [(label, failure.cause) for label, failure in failures.found] == [("python3.9", wanted)]
 
 
 def test_a_plugin_without_python_is_the_same_for_all_interpreters(core, compiler):
-    result, _failures = _ensure.present(request("python3.9", "/opt/py/bin/python", plugins=["cgi"]))
+    result, _failures = _ensure.present(options("python3.9", "/opt/py/bin/python", plugins=["cgi"]))
     assert actions(result) == {"cgi": "built"}
-    assert not _ensure.present(request("/opt/py/bin/python", plugins=["cgi"]))[0]["changed"]
+    assert not _ensure.present(options("/opt/py/bin/python", plugins=["cgi"]))[0]["changed"]
 
 
 def test_a_draft_that_does_not_fit_leaves_what_was_there(core, compiler, monkeypatch):
     with open(f"{core.directory}/python39_plugin.so", "w", encoding="utf-8") as stream:
         stream.write("somebody's")
-    monkeypatch.setattr(_compile, "unfit", lambda order, path: ("it is bad", ""))
-    _ensure.present(request("python3.9"))
+    monkeypatch.setattr(_compile, "unfit", lambda spec, path: ("it is bad", ""))
+    _ensure.present(options("python3.9"))
     assert os.listdir(core.directory) == ["python39_plugin.so"]
     with open(f"{core.directory}/python39_plugin.so", encoding="utf-8") as stream:
         assert stream.read() == "somebody's"
@@ -395,6 +404,6 @@ def test_sources_that_cannot_be_had_are_asked_for_once(core, compiler, monkeypat
         raise StackError("plugin", "no network.")
 
     monkeypatch.setattr(_sources, "fetch", fetch)
-    _result, failures = _ensure.present(request("python3.9", "python3.13", plugins=["python", "gevent"], source="2.0.30"))
+    _, failures = _ensure.present(options("python3.9", "python3.13", plugins=["python", "gevent"], source="2.0.30"))
     assert asked == ["2.0.30"]
     assert failures.labels == {"python3.9", "python3.13"}

@@ -4,16 +4,23 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _run
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _plan
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot._command import CertbotSettings
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot._lineage import Lineage
-from ansible_collections.wsgi.stack.plugins.module_utils.certbot._run import CONFIGURE, ISSUE, KEEP, Settings, Step, Wish
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot._plan import (
+    CONFIGURE,
+    ISSUE,
+    KEEP,
+    CertificateStep,
+    WantedCertificate,
+)
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import DAY
 
 NOW = 1_700_000_000.0
 SERVER = "https://ca.test/dir"
 STAGING = "https://staging.ca.test/dir"
 WEBROOT = "/var/lib/wsgi/acme"
-WISH = Wish("shop", ("a.test", "b.test"), ("shop",))
+WISH = WantedCertificate("shop", ("a.test", "b.test"), ("shop",))
 
 
 def lineage(**differing):
@@ -31,7 +38,7 @@ def lineage(**differing):
 
 
 def settings(**differing):
-    return Settings(**{"server": SERVER, **differing})
+    return CertbotSettings(**{"server": SERVER, **differing})
 
 
 @pytest.mark.parametrize(
@@ -39,52 +46,57 @@ def settings(**differing):
     [
         (lineage(), {}, KEEP, ""),
         (None, {}, ISSUE, "there is none"),
-        (Lineage("shop", trouble="cert.pem is missing"), {}, ISSUE, "what there is cannot be used: cert.pem is missing"),
-        (lineage(names=frozenset({"a.test"})), {}, ISSUE, "it is not for b.test yet"),
-        (lineage(names=frozenset({"a.test", "b.test", "c.test"})), {}, ISSUE, "it is still for c.test"),
-        (lineage(names=frozenset({"a.test", "c.test"})), {}, ISSUE, "it is not for b.test yet; it is still for c.test"),
+        (Lineage("shop", cause="cert.pem is missing"), {}, ISSUE, "the one that exists cannot be used: cert.pem is missing"),
+        (lineage(names=frozenset({"a.test"})), {}, ISSUE, "it is not valid for b.test yet"),
+        (lineage(names=frozenset({"a.test", "b.test", "c.test"})), {}, ISSUE, "it is still valid for c.test"),
+        (
+            lineage(names=frozenset({"a.test", "c.test"})),
+            {},
+            ISSUE,
+            "it is not valid for b.test yet; it is still valid for c.test",
+        ),
         (lineage(server=STAGING), {}, ISSUE, f"it is from {STAGING}"),
         (lineage(key_type="rsa"), {}, KEEP, ""),
         (lineage(key_type="rsa"), {"key_type": "ecdsa"}, ISSUE, "its key is rsa"),
         (lineage(key_type="rsa"), {"key_type": "rsa"}, KEEP, ""),
-        (lineage(ends=NOW - DAY), {}, ISSUE, "it ended on 2023-11-13"),
-        (lineage(ends=NOW + 19.5 * DAY, begins=NOW - 70.5 * DAY), {}, ISSUE, "it ends on 2023-12-04 and has not been renewed"),
+        (lineage(ends=NOW - DAY), {}, ISSUE, "it expired on 2023-11-13"),
+        (lineage(ends=NOW + 19.5 * DAY, begins=NOW - 70.5 * DAY), {}, ISSUE, "it expires on 2023-12-04 and has not been renewed"),
         (lineage(ends=NOW + 21 * DAY, begins=NOW - 69 * DAY), {}, KEEP, ""),
         (lineage(ends=NOW + 4 * DAY, begins=NOW - 3 * DAY), {}, KEEP, ""),  # one of a week
         (
             lineage(ends=NOW + 1.5 * DAY, begins=NOW - 5.5 * DAY),
             {},
             ISSUE,
-            "it ends on 2023-11-16 and has not been renewed",
+            "it expires on 2023-11-16 and has not been renewed",
         ),
-        (lineage(), {"minimum_days": 61}, ISSUE, "it ends on 2024-01-13 and has not been renewed"),
+        (lineage(), {"minimum_days": 61}, ISSUE, "it expires on 2024-01-13 and has not been renewed"),
         (lineage(ends=NOW + DAY), {"minimum_days": 0}, KEEP, ""),
         (lineage(authenticator="nginx", installer="nginx"), {}, CONFIGURE, None),
-        (lineage(authenticator="standalone"), {}, CONFIGURE, "its names are proven by standalone, not by webroot"),
-        (lineage(webroots=frozenset({"/var/www"})), {}, CONFIGURE, "its challenges are answered from /var/www"),
+        (lineage(authenticator="standalone"), {}, CONFIGURE, "its names are validated by standalone, not by webroot"),
+        (lineage(webroots=frozenset({"/var/www"})), {}, CONFIGURE, "its challenges are written to /var/www"),
         (lineage(installer="nginx"), {}, CONFIGURE, "its renewal changes the configuration of nginx"),
-        (lineage(), {"options": ("--dns-x",)}, ISSUE, "its names are proven by webroot, not by dns-x"),
+        (lineage(), {"options": ("--dns-x",)}, ISSUE, "its names are validated by webroot, not by dns-x"),
         (lineage(authenticator="dns-x", webroots=frozenset()), {"options": ("--dns-x",)}, KEEP, ""),
         (lineage(authenticator="dns-x", installer="nginx"), {"options": ("--dns-x",)}, CONFIGURE, None),
         (lineage(authenticator="nginx", installer="nginx"), {"options": ("--nginx",)}, KEEP, ""),
     ],
 )
 def test_what_there_is_decides(found, wanted, action, reason):
-    step = _run.plan(WISH, "shop", found, settings(**wanted), NOW)
+    step = _plan.plan(WISH, "shop", found, settings(**wanted), NOW)
     assert (step.action, step.lineage) == (action, "shop")
     assert reason in (None, step.reason)
 
 
 def test_what_its_ca_wants_replaced_is_replaced():
-    step = _run.plan(WISH, "shop", lineage(), settings(), NOW, overdue=True)
-    assert step == Step(ISSUE, "shop", "its CA wants it replaced now, as when it is revoked")
+    step = _plan.plan(WISH, "shop", lineage(), settings(), NOW, overdue=True)
+    assert step == CertificateStep(ISSUE, "shop", "its CA wants it replaced, as after a revocation")
 
 
 FOREIGN = {
     "a.test": lineage(name="a.test"),
     "less": lineage(name="less", names=frozenset({"a.test"})),
     "more": lineage(name="more", names=frozenset({"a.test", "b.test", "mail.test"})),
-    "left": Lineage("left", trouble="left.conf is missing"),
+    "left": Lineage("left", cause="left.conf is missing"),
 }
 
 
@@ -105,25 +117,25 @@ FOREIGN = {
 )
 def test_what_was_made_by_hand_is_taken_over_if_it_is_for_nothing_else(there, claimed, presented, expected):
     found = {name: FOREIGN[name] for name in there}
-    assert _run.lineage_of(WISH, found, ["shop", *claimed], presented, "/etc/letsencrypt") == expected
+    assert _plan.lineage_of(WISH, found, ["shop", *claimed], presented, "/etc/letsencrypt") == expected
 
 
 def test_ones_own_comes_before_another_of_the_same_names():
     found = {"shop": lineage(names=frozenset({"c.test"})), "a.test": FOREIGN["a.test"]}
-    assert _run.lineage_of(WISH, found, ["shop"], "", "/etc/letsencrypt") == "shop"
+    assert _plan.lineage_of(WISH, found, ["shop"], "", "/etc/letsencrypt") == "shop"
 
 
 @pytest.mark.parametrize(
     ("wishes", "wanted", "words"),
     [
-        ([WISH, WISH], {}, "found the name shop twice"),
-        ([Wish("shop", (), ("shop",))], {}, "shop has no domains"),
-        ([WISH], {"options": ("--cert-name other",)}, "options: found --cert-name"),
+        ([WISH, WISH], {}, "the name shop is used twice"),
+        ([WantedCertificate("shop", (), ("shop",))], {}, "shop has no domains"),
+        ([WISH], {"options": ("--cert-name other",)}, "options: --cert-name is set"),
     ],
 )
 def test_what_cannot_be_had_is_refused(wishes, wanted, words):
     with pytest.raises(StackError, match=words):
-        _run.check(wishes, settings(**wanted))
+        _plan.check(wishes, settings(**wanted))
 
 
 def test_wishes_follow_from_the_sites_of_apps():
@@ -134,29 +146,29 @@ def test_wishes_follow_from_the_sites_of_apps():
         {"name": "plain", "domains": ["c.test"], "tls": {**tls, "mode": "none"}},
         {"name": "own", "domains": ["d.test"], "tls": {**tls, "mode": "self_signed"}},
     ]
-    assert _run.wishes(apps, None) == [Wish("shop", ("a.test", "b.test"), ("shop", "cart"))]
+    assert _plan.wanted_certificates(apps, None) == [WantedCertificate("shop", ("a.test", "b.test"), ("shop", "cart"))]
 
 
 def test_wishes_are_told_as_they_are():
     told = [{"name": "x", "domains": ["A.test", "a.test", "b.test"], "apps": None}]
-    assert _run.wishes(None, told) == [Wish("x", ("a.test", "b.test"), ("x",))]
+    assert _plan.wanted_certificates(None, told) == [WantedCertificate("x", ("a.test", "b.test"), ("x",))]
 
 
 @pytest.mark.parametrize(
     ("step", "found", "expected"),
     [
-        (Step(KEEP, "shop"), lineage(), _run.described(WISH, lineage())),
+        (CertificateStep(KEEP, "shop"), lineage(), _plan.described(WISH, lineage())),
         (
-            Step(ISSUE, "shop"),
+            CertificateStep(ISSUE, "shop"),
             None,
             f"shop: a.test, b.test\n  from {SERVER}\n  key as certbot chooses\n  until the CA's choice\n  renewed by webroot\n",
         ),
         (
-            Step(CONFIGURE, "shop"),
+            CertificateStep(CONFIGURE, "shop"),
             lineage(authenticator="nginx", installer="nginx"),
             f"shop: a.test, b.test\n  from {SERVER}\n  key ecdsa\n  until 2024-01-13\n  renewed by webroot\n",
         ),
     ],
 )
 def test_check_mode_foresees_what_will_be_there(step, found, expected):
-    assert _run.described(WISH, _run.expected(WISH, step, found, settings())) == expected
+    assert _plan.described(WISH, _plan.expected(WISH, step, found, settings())) == expected

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The addresses that nginx passes requests on to: who listens there, or should, and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
+    _descriptors,
+    _judge_server,
+    _logs,
+    _queues,
+    _server,
+    _server_options,
+    _units,
+)
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._server import ServerProcess
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _sockets, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Upstream
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _owner
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access, Target
+
+SPOKEN = ("uwsgi", "http")
+"""The protocols in which an app is asked; of any other one it is only tried whether somebody listens."""
+
+
+LOCAL = re.compile(r"localhost|127\.[\d.]+|\[::1\]")
+
+
+FINE_UNITS = ("user@", "session-", "init.scope", "ssh", "docker", "containerd")
+"""Units that are not a server's own."""
+
+
+SHARED = re.compile(r"emperor|^uwsgi\.service$")
+"""Units that run several apps."""
+
+
+BOOT_DIRECTORY = re.compile(r"^d (/\S+) ", re.MULTILINE)
+"""The line of an app's file for tmpfiles.d(5) that names its runtime directory."""
+
+
+@dataclass(frozen=True)
+class BackendServer:
+    """Who listens at an address, or should.
+
+    :ivar unit: the properties of the systemd unit called ``unit_name``
+    :ivar program: a program of supervisor's, and its ``program_state``
+    :ivar restart: the command that restarts it
+    :ivar waits: systemd listens, and starts the server with the first request
+    """
+
+    process: ServerProcess | None = None
+    unit: Mapping[str, str] = field(default_factory=dict)
+    unit_name: str = ""
+    program: str = ""
+    program_state: tuple[str, str] = ("", "")
+    restart: str = "restart the app"
+    waits: bool = False
+
+
+@dataclass
+class Backend:
+    """An address that nginx passes requests on to.
+
+    :ivar upstreams: the places that name it
+    """
+
+    address: str
+    protocol: str
+    upstreams: list[Upstream]
+    access: Access | None = None
+    listener: Listener | None = None
+    server: BackendServer = field(default_factory=BackendServer)
+    log: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def served(self) -> bool:
+        """Whether an answer comes."""
+        return self.access is None or self.access.code in ("ok", "not_checked")
+
+
+def targets(upstreams: Iterable[Upstream], own: set[str]) -> dict[tuple[str, str], tuple[Target, list[Upstream]]]:
+    """What to ask: each address once, for the shortest path that leads to it. Pure.
+
+    :param own: the addresses of this host; of another one it is only tried whether somebody listens
+    """
+    found: dict[tuple[str, str], list[Upstream]] = {}
+    for upstream in upstreams:
+        if not upstream.variable:
+            found.setdefault((upstream.address, "tls" if upstream.tls else upstream.protocol), []).append(upstream)
+    asked = {}
+    for (address, protocol), named in found.items():
+        first = min(named, key=lambda upstream: (upstream.location.startswith(("=", "~")), len(upstream.uri)))
+        host = next((name for name in first.names if name and name[0].isalnum()), "localhost")
+        spoken = protocol if protocol not in SPOKEN or _local(address, own) else "tcp"
+        asked[address, protocol] = Target(address, spoken, first.uri, host, (), f"{first.file}:{first.line}"), named
+    return asked
+
+
+def _local(address: str, own: set[str]) -> bool:
+    host = address.rpartition(":")[0]
+    return address.startswith("unix:") or bool(LOCAL.fullmatch(host)) or host.strip("[]") in own
+
+
+def look(configuration: Configuration, own: set[str], timeout: float, pool: ThreadPoolExecutor) -> dict[tuple[str, str], Backend]:
+    asked = targets(configuration.upstreams, own)
+    if not asked:
+        return {}
+    backends = {key: Backend(*key, upstreams=named) for key, (_target, named) in asked.items()}
+    before = _sockets.listeners()
+    try:
+        accesses = _examine.examine([target for target, _named in asked.values()], timeout=timeout)
+    except StackError as failure:
+        accesses = [Access(*key, code="not_checked", message=failure.cause) for key in asked]
+    after, inodes = _sockets.listeners(), _sockets.inodes()
+    everybody = _processes.all_processes()
+    links = _descriptors.look_as_users(pid for pid, _start in everybody)
+    host = _server.HostFacts(everybody, links, _server.core(), _processes.command_lines())
+    limit = _sockets.somaxconn()
+
+    def look_at(backend: Backend, access: Access) -> None:
+        backend.access = access
+        queue = _fitting(before, backend.address)
+        backend.listener = _fitting(after, backend.address)
+        peer = access.peer.get("pid") or 0
+        backend.server = _server_of(backend.address, backend.listener, peer, inodes, host)
+        backend.log = _app_log(backend)
+        backend.findings += _judged(backend, limit)
+        backend.findings += _queues.judge_queue(backend.address, queue, backend.listener, backend.server.restart)
+
+    list(pool.map(lambda pair: look_at(*pair), zip(backends.values(), accesses)))
+    _judge_groups(backends)
+    return backends
+
+
+def _fitting(listeners: Sequence[Listener], address: str) -> Listener | None:
+    resolved = os.path.realpath(address[len("unix:") :]) if address.startswith("unix:/") else ""
+    return _owner.fitting(listeners, address, resolved)
+
+
+def _server_of(
+    address: str, listener: Listener | None, peer: int, inodes: Mapping[str, str], host: _server.HostFacts
+) -> BackendServer:
+    """Who listens at an address, or should.
+
+    :param peer: the process at the other end of a connection, 0 if it is not known
+    """
+    path = os.path.realpath(address[len("unix:") :]) if address.startswith("unix:/") else address
+    pids: set[int] = set()
+    if listener:
+        pids = {*listener.pids, *_queues.holders(inodes.get(listener.address, ""), host.links)}
+    pid = _server.main_of(pids or [peer], host.everybody)
+    process = _processes.described(pid) if pid else None
+    owner = _owner.owner(path, process)
+    slot = _slot(path)
+    unit_name = process.unit if process else owner.unit if owner else ""
+    if slot and not process:
+        unit_name = _slot_unit(slot[0].unit(slot[1]))
+    if unit_name.startswith(FINE_UNITS):
+        unit_name = ""
+    unit = _units.show([unit_name]).get(unit_name, {})
+    triggering = unit_name.endswith(".socket")
+    found = BackendServer(
+        unit=unit,
+        unit_name=unit_name,
+        program=owner.program if owner else "",
+        program_state=_units.program(owner.program) if owner and owner.program and not pid else ("", ""),
+        restart=(owner.restart() if owner and not slot else "")
+        or (f"systemctl restart {_owner.short(unit_name)}" if unit_name else "restart the app"),
+        waits=bool(listener) and not pid and bool(triggering or unit.get("TriggeredBy")),
+    )
+    return replace(found, process=_process_of(pid, owner, found, triggering, host))
+
+
+def _process_of(
+    pid: int, owner: _owner.Owner | None, server: BackendServer, triggering: bool, host: _server.HostFacts
+) -> ServerProcess | None:
+    """The process of a server, or what its configuration would start.
+
+    :param pid: 0 if it does not run
+    :param triggering: whether its unit is a socket, which starts another one
+    """
+    directory, words = _units.directory(server.unit), _units.command(server.unit)
+    if server.program:
+        directory, words = _program_command(owner.files if owner else (), server.program)
+    elif owner and owner.vassal:
+        directory = os.path.dirname(owner.vassal)
+    if pid:
+        return _server.running(pid, host, server.unit if not server.program else {}, directory)
+    if owner and owner.vassal:
+        return _server.configured(["uwsgi", "--ini", owner.vassal], directory, host)
+    if words and not triggering:
+        return _server.configured(words, directory, host, server.unit_name, server.program)
+    return None
+
+
+def _slot(path: str) -> tuple[_layout.Layout, str] | None:
+    """The app and the slot of this collection that a socket belongs to.
+
+    Wherever the runtime directories are: the file that brings the live slot back after a boot names that of its app.
+    """
+    directory, file = os.path.split(path)
+    slot = file.removesuffix(".sock")
+    layout = _layout.Layout(os.path.basename(directory), runtime_directory=os.path.dirname(directory))
+    if slot not in _layout.SLOTS or file == slot:
+        return None
+    return (layout, slot) if BOOT_DIRECTORY.findall(_files.text_of(layout.boot_link)) == [directory] else None
+
+
+def _slot_unit(unit: str) -> str:
+    """The unit that runs a slot of this collection: its own, or that of the Emperor."""
+    found = _units.show([unit]).get(unit, {})
+    return unit if found.get("LoadState") == "loaded" else _layout.EMPEROR
+
+
+def _program_command(files: Iterable[str], name: str) -> tuple[str, list[str]]:
+    """The directory and the command of a program of supervisor."""
+    for path in files:
+        options = _supervisor_files.programs(_files.text_of(path)).get(name)
+        if options:
+            return options.get("directory", ""), _server_options.words(options.get("command", ""))
+    return "", []
+
+
+def _app_log(backend: Backend) -> list[str]:
+    """The last lines of an app's log that matter, of the last day."""
+    process, text = backend.server.process, ""
+    if process and process.log and _logs.recent(process.log):
+        text = _logs.tail(process.log)
+    elif backend.server.unit_name.endswith(".service") and not backend.server.program:
+        since = max(process.started if process else 0.0, time.time() - _logs.DAY)
+        text = _systemd.journal(_fields(backend), since, lines=1000, dated=True, sync=False) if _fields(backend) else ""
+    return _logs.shown(_logs.app_errors(text))
+
+
+def _fields(backend: Backend) -> list[str]:
+    """What the messages of a server have in the journal; nothing if others of the same unit have it, too."""
+    slot = _slot(os.path.realpath(backend.address[len("unix:") :]))
+    if slot and backend.server.unit_name == _layout.EMPEROR:
+        return [_systemd.written_by(backend.server.unit_name), f"SYSLOG_IDENTIFIER={slot[0].instance(slot[1])}"]
+    if SHARED.search(backend.server.unit_name):
+        return []
+    # Of its present run, or its last one: what was wrong before that may have been fixed.
+    invocation = backend.server.unit.get("InvocationID", "")
+    return [f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [_systemd.written_by(backend.server.unit_name)]
+
+
+def _judged(backend: Backend, limit: int) -> list[Finding]:
+    """What is wrong with a backend. Pure."""
+    access, server, findings = backend.access, backend.server, []
+    if access is None:
+        return []
+    running = server.process is not None and server.process.pid > 0
+    served, listened = backend.served, running or backend.listener is not None
+    if not access.ok:
+        severity = NOTE if access.code == "not_checked" else BROKEN
+        named = f"{access.named_in}: {backend.protocol} to {backend.address}"
+        evidence = (named, *(backend.log[-3:] if severity == BROKEN else ()))
+        findings.append(Finding(severity, access.code, access.message, evidence, access.fix or access.permanent_fix))
+    for warning in access.warnings:
+        fix = warning["fix"] or "give each app a user and a group of its own, and none of them nginx's group"
+        findings.append(Finding(WARNING, warning["code"], warning["message"], (access.named_in,), fix))
+    if server.unit and not server.program and server.unit_name.endswith(".service"):
+        age = time.time() - server.process.started if server.process and server.process.started else 0.0
+        findings += _units.judge(server.unit, backend.address, listened, age, backend.log[-3:])
+    if server.program:
+        findings += _units.judge_program(server.program, server.program_state, backend.address, listened, backend.log[-3:])
+    if server.process:
+        findings += _judge_server.judge(server.process, backend.address, served, limit, server.restart)
+    return findings
+
+
+def _judge_groups(backends: Mapping[tuple[str, str], Backend]) -> None:
+    """A server that does not answer breaks nothing yet as long as another one of its group does."""
+    alive = {
+        upstream.group for backend in backends.values() if backend.served for upstream in backend.upstreams if upstream.group
+    }
+    for backend in backends.values():
+        if not backend.served and all(upstream.group in alive for upstream in backend.upstreams):
+            backend.findings = [
+                replace(finding, severity=WARNING) if finding.severity == BROKEN else finding for finding in backend.findings
+            ]

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are newer than the process that has read them: configuration, code, installed packages."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import time
+from collections.abc import Iterable, Mapping
+
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _units
+
+MARGIN = 0.5
+"""Seconds by which a file has to be newer than a process: the clocks of the two differ a little."""
+
+
+CODE_FILES = 20000
+
+
+CODE_SECONDS = 4.0
+"""How much code is looked through at most, and for how long."""
+
+
+NOT_CODE = {"node_modules", "site-packages", "__pycache__", "media", "static", "staticfiles", "uploads"}
+
+
+TOO_HIGH = 2
+"""A directory of fewer components, such as ``/srv``, has more in it than one app."""
+
+
+def newest(directory: str) -> list[tuple[str, float]]:
+    """The Python files of an app that were changed last, the latest first, at most three; not those of environments in it."""
+    parts = [part for part in os.path.realpath(directory).split("/") if part]
+    if len(parts) < TOO_HIGH or not os.path.isdir(directory):
+        return []
+    deadline, seen = time.monotonic() + CODE_SECONDS, 0
+    found: list[tuple[str, float]] = []
+    for top, names, files in os.walk(directory):
+        names[:] = [name for name in names if name not in NOT_CODE and not name.startswith(".") and not _own_tree(top, name)]
+        seen += len(files) + 1
+        if seen > CODE_FILES or time.monotonic() > deadline:
+            break
+        for file in files:
+            if file.endswith(".py"):
+                with contextlib.suppress(OSError):
+                    found.append((os.path.join(top, file), os.stat(os.path.join(top, file)).st_mtime))
+    return sorted(found, key=lambda pair: pair[1], reverse=True)[:3]
+
+
+def _own_tree(top: str, name: str) -> bool:
+    return os.path.exists(os.path.join(top, name, "pyvenv.cfg")) or os.path.exists(os.path.join(top, name, "conda-meta"))
+
+
+def newer(
+    started: float, working: float, files: Iterable[str], unit: Mapping[str, str], code: str, environment: str
+) -> Iterable[tuple[str, str, float]]:
+    now = time.time()
+
+    def after(moment: float, when: float) -> bool:
+        return moment + MARGIN < when <= now + MARGIN
+
+    for path, moment in [*((file, working) for file in files), *((file, started) for file in _units.files(unit))]:
+        with contextlib.suppress(OSError):
+            when = os.stat(path).st_mtime
+            if after(moment, when):
+                yield "configuration", path, when
+    for path, when in newest(code):
+        if after(working, when) and path not in files:
+            yield "code", path, when
+    for path, when in _installed(environment)[:2]:
+        if after(working, when):
+            yield "packages", path, when
+
+
+def _installed(environment: str) -> list[tuple[str, float]]:
+    """The packages of a virtual environment, the one that was installed last first."""
+    if not environment:
+        return []
+    found = []
+    for path in glob.glob(f"{glob.escape(environment)}/lib/python3*/site-packages/*.dist-info"):
+        with contextlib.suppress(OSError):
+            found.append((path, os.stat(os.path.join(path, "RECORD")).st_mtime))
+    return sorted(found, key=lambda pair: pair[1], reverse=True)

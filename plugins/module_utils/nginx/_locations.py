@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ``location`` blocks of an app. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TypedDict
+
+from ansible_collections.wsgi.stack.plugins.module_utils._app import TLS, App
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._paths import log_path
+
+PORT_SUFFIX = "$wsgi_port_suffix"
+"""The port in the visitor's URL with its colon, empty for the default port; set by a map in ``base.conf.j2``."""
+
+# The headers of a response must fit in one buffer; nginx's default of 4 KiB is too small for many cookies or a long Location.
+BUFFERS = [("buffer_size", "16k"), ("buffers", "16 16k"), ("busy_buffers_size", "32k")]
+
+# Headers in which app servers look for the address, scheme, host and prefix of the original request. Visitors must not be able to
+# set them. nginx does not pass on a header that is set to the empty string.
+FORWARDED = {
+    "X-Real-IP": "$remote_addr",
+    "X-Forwarded-For": "$remote_addr",
+    "X-Forwarded-Proto": "$scheme",
+    "X-Forwarded-Host": f"$host{PORT_SUFFIX}",
+    **dict.fromkeys(["X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol", "X-Forwarded-Ssl"], '""'),
+    **dict.fromkeys(["X-Script-Name", "SCRIPT_NAME", "PATH_INFO", "Forwarded", "Proxy"], '""'),
+}
+
+# Directives that may be repeated in a location: the user's are added to ours and do not replace them.
+REPEATABLE = {"include", "proxy_set_header", "uwsgi_param"}
+
+
+class Location(TypedDict):
+    """A ``location`` block: ``match`` follows the word ``location``, ``lines`` are inside the block."""
+
+    match: str
+    lines: list[str]
+
+
+def locations(app: App, access_log: str | None = None) -> list[Location]:
+    """The locations of an app.
+
+    :param access_log: the path of the access log, or ``off``; the app's own if not given
+    """
+    logs = [("access_log", access_log or log_path(app, "access")), ("error_log", log_path(app, "error"))]
+    mount = app["mount"].rstrip("/")
+    found: list[Location] = [
+        # Both end with a slash: with an alias for '/static', nginx would serve '/static../settings.py'.
+        {"match": f"^~ {static['url']}", "lines": lines([*logs, ("alias", _quoted(f"{static['path'].rstrip('/')}/"))])}
+        for static in app["static"]
+    ]
+    if mount:
+        # A relative redirect keeps the visitor's scheme, host and port, whatever proxy is in front of nginx.
+        redirect = [*logs, ("absolute_redirect", "off"), ("return", f"308 {mount}/$is_args$args")]
+        found.append({"match": f"= {mount}", "lines": lines(redirect)})
+    settings = [
+        *logs,
+        ("client_max_body_size", app["client_max_body_size"]),
+        *_pass(app),
+    ]
+    raw = [line for text in app["nginx_directives"] for line in text.splitlines()]
+    own = _directives(raw)
+    settings = [(name, value) for name, value in settings if name in REPEATABLE or name not in own]
+    headers = _headers(raw)
+    settings = [
+        (name, value) for name, value in settings if name != "proxy_set_header" or value.split()[0].lower() not in headers
+    ]
+    if "add_header" in own:
+        settings += hsts(app["tls"])  # a location with add_header inherits none from its server block
+    found.append({"match": f"{mount}/", "lines": [*lines(settings), *raw]})
+    return found
+
+
+def hsts(tls: TLS) -> list[tuple[str, str]]:
+    """The directive for the header Strict-Transport-Security, if the app's ``tls`` has one."""
+    value = f'Strict-Transport-Security "max-age={tls["hsts"]}" always'
+    return [("add_header", value)] if tls["hsts"] else []
+
+
+def lines(settings: Iterable[tuple[str, str]]) -> list[str]:
+    """Directives as lines of a configuration file."""
+    return [f"{name} {value};" for name, value in settings]
+
+
+def _pass(app: App) -> list[tuple[str, str]]:
+    """The directives that pass a request to the app server, in its protocol."""
+    module = {"uwsgi": "uwsgi", "http": "proxy"}[app["protocol"]]
+    timeout = f"{app['request_timeout']}s"
+    settings = [("read_timeout", timeout), ("send_timeout", timeout), *BUFFERS]
+    common = [(f"{module}_{name}", value) for name, value in settings]
+    if module == "uwsgi":
+        # Since a security update, Debian's uwsgi_params lacks the port. The last value wins.
+        host = ("uwsgi_param", f"HTTP_HOST $host{PORT_SUFFIX}")
+        return [*common, ("include", "uwsgi_params"), host, ("uwsgi_pass", f"unix:{app['upstream']}")]
+    return [
+        *common,
+        ("proxy_http_version", "1.1"),  # with 1.0 an app cannot stream a response of unknown length
+        ("proxy_redirect", "off"),
+        ("proxy_set_header", f"Host $host{PORT_SUFFIX}"),
+        *(("proxy_set_header", f"{name} {value}") for name, value in FORWARDED.items()),
+        # Without a URI after the socket, nginx passes the request's URI on unchanged.
+        ("proxy_pass", f"http://unix:{app['upstream']}"),
+    ]
+
+
+def _headers(lines: list[str]) -> set[str]:
+    """The names, in lower case, of the request headers that some lines set."""
+    words = (line.split() for line in lines)
+    return {found[1].lower() for found in words if len(found) > 2 and found[0] == "proxy_set_header"}
+
+
+def _directives(lines: list[str]) -> set[str]:
+    """The names of the directives in some lines, without those inside a block."""
+    names, depth = set(), 0
+    for line in lines:
+        if depth == 0 and line.split():
+            names.add(line.split()[0].rstrip(";"))
+        depth += line.count("{") - line.count("}")
+    return names
+
+
+def _quoted(path: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9._~/@+-]+", path):
+        return path
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
