@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the module ``doctor``: it prints the report as it is, which no callback does."""
+"""The controller's half of the module ``doctor``: it prints the report as plain text, which no callback does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from ansible import constants
 from ansible.plugins.action import ActionBase
 
-# Others than these write something for programs, which a report in its midst would spoil.
+# Other callbacks write machine-readable output, which a report in between would break.
 FOR_PEOPLE = ("default", "ansible.builtin.default")
 
 

@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filter that makes a page of what the doctor found."""
+"""The filter that renders results of the doctor as an HTML page."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: doctor_page
-short_description: Make an HTML page of what the doctor found
+short_description: Render results of the doctor as an HTML page
 version_added: 0.1.0
 description:
-  - Makes one page of what M(wsgi.stack.doctor) returned for any number of hosts.
-  - The page needs no other file and no script, and can be read without colours, printed, or sent by mail.
+  - Renders what M(wsgi.stack.doctor) returned for any number of hosts as one page.
+  - The page is one file without scripts. It is readable without colours, on paper and as an attachment.
 positional: _input
 options:
   _input:
-    description: What M(wsgi.stack.doctor) returned, by the name of the host.
+    description: Results of M(wsgi.stack.doctor) by host name.
     type: dict
     required: true
   missing:
-    description: The hosts that could not be examined.
+    description: Hosts that could not be examined.
     type: list
     elements: str
     default: []
   when:
-    description: When the hosts were examined, in words.
+    description: The time of the examination, as text.
     type: str
     default: ""
 """
@@ -38,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The page.
+  description: The HTML page.
   type: str
 """
 

@@ -52,7 +52,7 @@ EXCEPTION = re.compile(r"([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit|Interrup
 RAISED = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*(: |:?$)")
 """What a traceback ends with: a class of any name, such as Django's ImproperlyConfigured."""
 
-COMPLAINT = re.compile(
+REPORTED = re.compile(
     r"\b(errors?|denied|refused|cannot|can't|could not|unable|failed|fatal|unknown|invalid|no such|no matching|no solution"
     r"|not found|in use)\b",
     re.IGNORECASE,
@@ -87,15 +87,15 @@ CONTINUED = re.compile(r":$|\d+ validation errors? for \S+$")
 def decisive_line(log: str) -> str:
     """The line of a log that names the cause; "" if it is empty. Pure.
 
-    The last exception, since a traceback ends with it; else the first complaint, since what follows it are its consequences and
-    the messages of a server that cleans up; else the last line. If a message goes on in the next lines, up to three of them are
-    joined to it.
+    The last exception, since a traceback ends with it; else the first reported error, since what follows are its consequences
+    and the messages of a server that cleans up; else the last line. If a message goes on in the next lines, up to three of them
+    are joined to it.
     """
     lines, raised = _without_frames(log)
     told = [at for at, line in enumerate(lines) if not CONSEQUENCE.match(line)]
     exceptions = [at for at in told if at in raised or EXCEPTION.match(lines[at])]
-    complaints = [at for at in told if COMPLAINT.search(lines[at])]
-    chosen = exceptions[-1:] or complaints[:1] or told[-1:] or list(range(len(lines)))[-1:]
+    reported = [at for at in told if REPORTED.search(lines[at])]
+    chosen = exceptions[-1:] or reported[:1] or told[-1:] or list(range(len(lines)))[-1:]
     if not chosen:
         return ""
     line = lines[chosen[0]]

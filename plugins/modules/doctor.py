@@ -1,24 +1,24 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The module that examines a server of WSGI apps, whoever set it up."""
+"""The module that examines a server of WSGI apps."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: doctor
-short_description: Find out what is wrong with a server of WSGI apps
+short_description: Diagnose a server of Python web apps
 version_added: 0.1.0
 description:
-  - Looks at everything between a visitor and the apps of a host, whoever set it up, and changes nothing.
-  - Looked at are nginx, its configuration and its certificates; the socket of each app as P(wsgi.stack.socket_access#module)
-    does; the process behind it, its unit, its Python and its virtual environment; logs, file systems, listen queues, and
-    where the names of the sites lead.
-  - Says of each thing that is wrong what was seen of it and what fixes it.
-  - Each app is asked once, as a visitor would ask it. A server that systemd starts with the first request is started by that.
+  - Examines everything between a visitor and the apps of a host, whether this collection or somebody else set it up.
+  - Checks nginx, its configuration and its certificates; the socket of each app as P(wsgi.stack.socket_access#module) does;
+    the process behind it, its systemd unit or supervisor program, its Python and its virtual environment; error logs, file
+    systems, listen queues, and DNS.
+  - Each finding says what is wrong, what was seen of it, and what fixes it.
+  - Changes nothing. It sends one request to each app; a server with systemd socket activation is started by that.
 options:
   timeout:
-    description: Seconds that an app has for an answer. All apps are asked at the same time.
+    description: Seconds that an app has to answer. The requests to all apps are sent at the same time.
     type: int
     default: 10
 extends_documentation_fragment:
@@ -27,8 +27,8 @@ seealso:
   - module: wsgi.stack.socket_access
   - module: wsgi.stack.site_probe
 notes:
-  - Runs as root. As another user it sees less, and says so in RV(unseen).
-  - Prints RV(report) as it is when the output is that of the callback C(default).
+  - Run it as root. As another user it sees less, and lists that in RV(unseen).
+  - Prints RV(report) as plain text if the output is that of the callback C(default).
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
@@ -40,7 +40,7 @@ EXAMPLES = r"""
   become: true
   register: doctor
 
-- name: Fail if a visitor gets an error
+- name: Fail if a site is broken
   ansible.builtin.assert:
     that: doctor.findings | selectattr('severity', 'eq', 'broken') | length == 0
     fail_msg: "{{ doctor.findings | map(attribute='message') | join('\n') }}"
@@ -48,65 +48,65 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What is wrong, the worst first.
+  description: The problems, the worst first.
   returned: always
   type: list
   elements: dict
   contains:
     severity:
-      description: V(broken), a visitor gets an error now; V(warning), it will break or is dangerous; V(note), worth knowing.
+      description: V(broken), visitors get an error now; V(warning), it will break or is dangerous; V(note), worth knowing.
       type: str
     code:
-      description: What it is, in a word. That of a socket is that of M(wsgi.stack.socket_access).
+      description: Identifier of the problem. For sockets, a code of M(wsgi.stack.socket_access).
       type: str
       sample: no_write_permission
     message:
       description: What is wrong, in one sentence.
       type: str
     evidence:
-      description: What was seen, a line an element.
+      description: What was seen, one line in each element.
       type: list
       elements: str
     fix:
-      description: A command that fixes it, or a sentence.
+      description: A command that fixes it, or a sentence if no command does.
       type: str
     site:
-      description: The RV(sites[].name) of the site, or nothing if it concerns the host.
+      description: The RV(sites[].name) of the site; empty if it concerns the host.
       type: str
 sites:
-  description: The sites of nginx. Its servers that share a name are one site.
+  description: The sites of nginx. Server blocks that share a name are one site.
   returned: always
   type: list
   elements: dict
   contains:
     name:
-      description: Its first name, or the file and line of a site without one.
+      description: Its first server name, or the file and line of a site without one.
       type: str
     names:
-      description: All its names.
+      description: All its server names.
       type: list
       elements: str
     state:
-      description: The worst severity that was found, or V(ok).
+      description: The worst severity of its findings, or V(ok).
       type: str
     listens:
-      description: Where it listens.
+      description: The addresses it listens on.
       type: list
       elements: str
     defined_in:
-      description: The file and line where it begins.
+      description: The file and line of its first server block.
       type: str
     upstreams:
       description:
-        - Where its requests leave nginx. Each has C(address), C(protocol), C(locations), the verdict as C(code), C(message) and
-          C(status), C(waits) if systemd starts it with the first request, C(unit), C(process), C(queue), and the C(log) of
-          the app, the lines of the last day that matter.
+        - Its upstreams. Each has C(address), C(protocol), C(locations); C(code), C(message) and C(status) as
+          M(wsgi.stack.socket_access) returns them; C(waits), whether systemd starts it at the first request; C(unit),
+          C(process), C(queue), and C(log), the errors in the app's log of the last day.
         - A process has C(pid), C(server), C(command), C(user), C(since), C(unit), C(program) of supervisor, C(python),
-          C(virtual_environment), C(directory), and the files of its C(configuration).
+          C(virtual_environment), C(directory), and C(configuration), a list of files.
       type: list
       elements: dict
     variable_upstreams:
-      description: Upstreams that depend on the request, which are not looked at.
+      description: Upstreams that depend on the request. They are not examined.
       type: list
       elements: str
     certificates:
@@ -114,23 +114,23 @@ sites:
       type: list
       elements: dict
     dns:
-      description: Where its names lead, in words.
+      description: The addresses that its names resolve to, as text, by name.
       type: dict
     log:
-      description: What nginx logged about it since it loaded its configuration, at most of the last day.
+      description: Errors in nginx's log since it loaded its configuration, at most of the last day.
       type: list
       elements: str
 nginx:
-  description: C(installed), C(version), C(pid), C(workers_since), and C(configuration), V(ok) or what nginx says of it.
+  description: C(installed), C(version), C(pid), C(workers_since), and C(configuration), V(ok) or nginx's error.
   returned: always
   type: dict
 unseen:
-  description: What could not be looked at, and why.
+  description: What could not be examined, and why.
   returned: always
   type: list
   elements: str
 report:
-  description: All of it for people, a line an element. The last line sums up.
+  description: The report as text, one line in each element. The last line is the summary.
   returned: always
   type: list
   elements: str
@@ -144,7 +144,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _examine
 def main() -> None:
     module = AnsibleModule({"timeout": {"type": "int", "default": 10}}, supports_check_mode=True)
     if module.params["timeout"] < 1:
-        module.fail_json(msg=f"doctor: timeout: found {module.params['timeout']}, wanted 1 second or more.")
+        module.fail_json(msg=f"doctor: timeout: {module.params['timeout']} is too short; set it to 1 second or more.")
     module.exit_json(changed=False, **_examine.examine(float(module.params["timeout"])))
 
 

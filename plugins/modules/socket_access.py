@@ -1,36 +1,36 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The module that says whether nginx can use a socket, and if not, why not."""
+"""The module that finds out why nginx cannot use a socket."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: socket_access
-short_description: Say whether nginx can talk to a socket, and if not, what is in the way
+short_description: Find out why nginx answers 502, whether it can connect to an app's socket
 version_added: 0.1.0
 description:
-  - Answers why it is a 502. For each socket it says whether a user can talk to it, and if not, the first thing in the way and the
-    smallest change that fixes it.
-  - Takes the user and the groups from the running nginx workers, for they need not be those of the user database. Looks at every
-    component of the path as those workers see it, in their mount namespace, with symbolic links and access control lists. Then
-    really connects as them and sends a request.
-  - Warns about what works and should not, as a socket that every user of the host can use.
-  - Changes nothing, and needs nothing of this collection on the host. It does send a request to each app.
+  - Troubleshoots 502 Bad Gateway. For each socket it returns whether a user can connect to it, and if not, the first obstacle,
+    such as permission denied or connection refused, and the smallest change that fixes it.
+  - Takes the user and the groups from the running nginx workers, which may differ from the user database. Checks every component
+    of the path as those workers see it, in their mount namespace, with symlinks and access control lists. Then connects as
+    those workers and sends a request.
+  - Warns about permissions that are too open, such as a socket that every user of the host can use.
+  - Changes nothing, and works on hosts that this collection has never touched. It sends a request to each app.
 options:
   sockets:
-    description: The sockets. All that the configuration of nginx passes requests to, if not given.
+    description: The sockets. By default, all upstreams in the configuration of nginx.
     type: list
     elements: dict
     suboptions:
       address:
-        description: The path of a unix socket, as V(/run/shop/app.sock) or V(unix:/run/shop/app.sock), or host and port.
+        description: The path of a unix socket, such as V(/run/shop/app.sock) or V(unix:/run/shop/app.sock), or host and port.
         type: str
         required: true
       protocol:
         description:
-          - What is spoken there. V(auto) finds out. Of V(other) it is only found out whether it takes connections.
-          - If V(uwsgi) or V(http) gets no answer, and the other one does, the code is V(wrong_protocol).
+          - The protocol of the server. V(auto) detects it. With V(other) only the connection is tested.
+          - If V(uwsgi) or V(http) gets no answer but the other one does, the code is V(wrong_protocol).
         type: str
         choices: [auto, uwsgi, http, other]
         default: auto
@@ -39,22 +39,22 @@ options:
         type: str
         default: /
       host:
-        description: The name of the server to request it from.
+        description: The host name to request it from.
         type: str
         default: localhost
       status:
-        description: The status codes that are fine. Any below 500 if not given.
+        description: The accepted status codes. By default, any below 500.
         type: list
         elements: int
         default: []
   user:
     description:
-      - Who wants in, with the groups of the user database.
-      - The running nginx workers if neither this nor O(pid) is given; if none run, the user of C(/etc/nginx/nginx.conf), else the
-        one that nginx was built for.
+      - The user who connects, with the groups of the user database.
+      - By default, the running nginx workers; if none run, the user in C(/etc/nginx/nginx.conf), else the one that nginx was
+        built with.
     type: str
   pid:
-    description: The id of the process that wants in. Its user, groups and mount namespace are taken.
+    description: The id of a process. Its user, groups and mount namespace are used instead of those of nginx.
     type: int
   method:
     description: The method of the requests.
@@ -62,25 +62,25 @@ options:
     choices: [GET, HEAD]
     default: GET
   timeout:
-    description: Seconds that a socket has to answer. All of them are asked at the same time.
+    description: Seconds that a socket has to answer. All requests are sent at the same time.
     type: float
     default: 5
 extends_documentation_fragment:
   - wsgi.stack.attributes.reader
 notes:
-  - Without root it tries the sockets only for its own user, and says in RV(unseen) what it could not look at.
+  - Without root it tests the sockets only for its own user, and lists in RV(unseen) what it could not examine.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
 
 EXAMPLES = r"""
-- name: Find out why it is a 502
+- name: Find out why nginx answers 502
   wsgi.stack.socket_access:
     timeout: 10
   register: access
   failed_when: access.sockets | rejectattr('code', 'equalto', 'ok') | length > 0
 
-- name: Ask whether nginx gets at a socket that it does not name yet
+- name: Test whether nginx can use a socket before it is configured
   wsgi.stack.socket_access:
     sockets:
       - address: /run/shop/app.sock
@@ -91,12 +91,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 identity:
-  description: Who wants in.
+  description: The user who connects.
   returned: always
   type: dict
   contains:
     pid:
-      description: The process that it was taken from, 0 without one.
+      description: The process whose identity it is, 0 without one.
       type: int
     user:
       description: The user's name.
@@ -112,13 +112,13 @@ identity:
       type: list
       elements: str
     source:
-      description: V(process), what a process really has, or V(database), what a new one would get.
+      description: V(process), the ids of a running process, or V(database), those that a new process would get.
       type: str
     note:
-      description: Where it comes from, if that is not what one would think.
+      description: Where the identity comes from, if that is not obvious.
       type: str
 sockets:
-  description: What was found out of each socket.
+  description: The result for each socket.
   returned: always
   type: list
   elements: dict
@@ -127,53 +127,53 @@ sockets:
       description: V(unix:) and a path, or host and port.
       type: str
     protocol:
-      description: What it speaks, as far as it answered, else what was to be spoken.
+      description: The protocol it answered in, else the requested one.
       type: str
     named_in:
       description: The file and line of nginx's configuration that names it; empty if it was given by O(sockets).
       type: str
     code:
       description:
-        - V(ok), or what is in the way.
+        - V(ok), or the obstacle.
         - "Of the path: V(missing), V(dangling_link), V(link_loop), V(not_a_socket), V(wrong_socket_type), V(name_too_long),
           V(no_search_permission), V(no_write_permission), V(acl_denied), V(protected_symlink), V(group_not_effective) (the user
           was added to a group after the process had started), V(mode_not_effective) (uWSGI's configuration changed after it had
           started), V(private_tmp), V(hidden_by_namespace), V(denied_by_policy)."
-        - "Of the connection: V(refused) (nobody listens), V(backlog_full), V(unresolvable), V(no_route), V(connect_timeout),
+        - "Of the connection: V(refused) (nothing listens), V(backlog_full), V(unresolvable), V(no_route), V(connect_timeout),
           V(failed)."
         - "Of the answer: V(wrong_protocol), V(no_answer), V(closed), V(no_http), V(bad_status)."
-        - V(not_checked), if it could not be tried.
+        - V(not_checked), if no connection could be tried.
       type: str
     message:
-      description: The same in words, the cause first.
+      description: What is wrong, one sentence.
       type: str
     fix:
-      description: The command that fixes it, to be run as root; empty if there is none.
+      description: The command that fixes it, to be run as root; empty if none is known.
       type: str
     permanent_fix:
-      description: What to change for it to stay like that; empty if RV(sockets[].fix) lasts.
+      description: What to change so that it stays fixed; empty if RV(sockets[].fix) is permanent.
       type: str
     component:
-      description: The path of the first thing in the way.
+      description: The path of the first obstacle.
       type: str
     status:
       description: The status code of the answer.
       type: int
     peer:
-      description: The process that listens, with C(pid), C(user), C(command) and C(unit); empty if it is not known.
+      description: The listening process, with C(pid), C(user), C(command) and C(unit); empty if unknown.
       type: dict
     warnings:
       description:
-        - What works and should not, each with C(code), C(message) and C(fix).
+        - Permissions that are too open, each with C(code), C(message) and C(fix).
         - "The codes are V(world_writable), V(other_app), V(secret_readable), V(home_open) and V(group_gone)."
       type: list
       elements: dict
     unseen:
-      description: What could not be looked at.
+      description: What could not be examined.
       type: list
       elements: str
 unseen:
-  description: The same of all sockets.
+  description: The same for all sockets.
   returned: always
   type: list
   elements: str
@@ -222,7 +222,7 @@ def main() -> None:
         found = _examine.examine(targets, identity, module.params["timeout"], module.params["method"])
     except StackError as failure:
         module.fail_json(msg=str(failure))
-    unseen = [words for access in found for words in access.unseen]
+    unseen = [text for access in found for text in access.unseen]
     module.exit_json(
         changed=False,
         identity=identity.result(),

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any
 
 try:  # ansible-core depends on it
     from cryptography import x509
@@ -15,6 +13,7 @@ except ImportError:
 else:
     HAS_CRYPTOGRAPHY = True
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import covered
 
@@ -24,7 +23,7 @@ VAULT = b"$ANSIBLE_VAULT;"
 BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
-def check(app: Mapping[str, Any], now: datetime.datetime) -> None:
+def check(app: App, now: datetime.datetime) -> None:
     """Refuse files that cannot be what an app presents.
 
     :param app: a resolved one
@@ -50,8 +49,8 @@ def check(app: Mapping[str, Any], now: datetime.datetime) -> None:
         _check_key(app, key_text, certificate)
 
 
-def _read(app: Mapping[str, Any], key: str) -> bytes:
-    path = app["tls"][key]
+def _read(app: App, key: str) -> bytes:
+    path = str(dict(app["tls"])[key])
     try:
         with open(path, "rb") as stream:
             return stream.read()
@@ -62,7 +61,7 @@ def _read(app: Mapping[str, Any], key: str) -> bytes:
         ) from None
 
 
-def _certificate(app: Mapping[str, Any], text: bytes) -> x509.Certificate:
+def _certificate(app: App, text: bytes) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(text[max(text.find(BEGIN), 0) :])
     except ValueError:
@@ -71,7 +70,7 @@ def _certificate(app: Mapping[str, Any], text: bytes) -> x509.Certificate:
         ) from None
 
 
-def _check_key(app: Mapping[str, Any], text: bytes, certificate: x509.Certificate) -> None:
+def _check_key(app: App, text: bytes, certificate: x509.Certificate) -> None:
     try:
         key = load_pem_private_key(text, password=None)
     except (ValueError, TypeError) as error:
@@ -88,8 +87,8 @@ def _check_key(app: Mapping[str, Any], text: bytes, certificate: x509.Certificat
         )
 
 
-def _wrong(app: Mapping[str, Any], key: str, found: str, wanted: str) -> InventoryError:
-    return InventoryError(f"app {app['name']}: tls.{key}: {app['tls'][key]} {found}; give {wanted}.")
+def _wrong(app: App, key: str, found: str, wanted: str) -> InventoryError:
+    return InventoryError(f"app {app['name']}: tls.{key}: {dict(app['tls'])[key]} {found}; give {wanted}.")
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

@@ -318,7 +318,7 @@ def test_the_play_fails_for_what_is_broken_unless_it_is_told_not_to(healthy, tmp
     server.sh("systemctl enable --quiet blog")
     assert (failed.code, told.code, warned.code) == (2, 0, 0), failed.output + told.output + warned.output
     fix = "chmod g+w /home/sammy/shop/shop.sock"
-    assert "shop.sock (sammy:www-data 0600) does not let nginx" in failed.message
+    assert "shop.sock (sammy:www-data 0600) does not give nginx" in failed.message
     assert [play.output.count("systemctl enable blog") > 0 for play in (failed, told, warned)] == [True] * 3
     assert [fix in text for text in (failed.output, told.output, report.read_text(), warned.output)] == [True, True, True, False]
 
@@ -526,7 +526,7 @@ def test_a_breakage_is_named_and_mended(diagnosis, name):
     way = BREAKAGES[name]
     found = diagnosis.findings.get(name, [])
     # A file system is the host's.
-    found += [finding for finding in diagnosis.findings.get("", []) if f"/{name} " in finding["message"]]
+    found += [finding for finding in diagnosis.findings.get("", []) if f"/{name}:" in finding["message"]]
     codes = {finding["code"] for finding in found}
     assert diagnosis.pages[name] == way.page
     assert way.codes <= codes, found

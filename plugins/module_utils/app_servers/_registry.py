@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn, _uwsgi
 
@@ -43,9 +41,9 @@ STACKS = {
 }
 
 
-def server(app: Mapping[str, Any]) -> ModuleType:
-    """The module of an app's server."""
-    return STACKS[app["stack"]].server
+def server(stack: str) -> ModuleType:
+    """The module of a stack's app server."""
+    return STACKS[stack].server
 
 
 def protocol(stack: str) -> str:

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Apps that want the same URLs or the same ports."""
+"""Conflicts between apps: the same URLs, the same ports, or different TLS settings on one domain."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 
 
-def check_conflicts(apps: Sequence[dict[str, Any]], http_ports: Sequence[int] = ()) -> None:
-    """Refuse two apps that want the same; an app without domains has those of every name that nobody else has.
+def check_conflicts(apps: Sequence[App], http_ports: Sequence[int] = ()) -> None:
+    """Refuse two apps that use the same URL or port. An app without domains serves every domain that no other app has.
 
     :param apps: resolved apps
     :param http_ports: nginx's ports for HTTP
@@ -21,7 +22,7 @@ def check_conflicts(apps: Sequence[dict[str, Any]], http_ports: Sequence[int] = 
     _check_ports(apps, http_ports)
 
 
-def _check_urls(apps: Sequence[dict[str, Any]]) -> None:
+def _check_urls(apps: Sequence[App]) -> None:
     mounts: dict[tuple[str, str], str] = {}
     statics: dict[tuple[str, str], str] = {}
     canonical: dict[str, tuple[str, str | None]] = {}
@@ -56,12 +57,12 @@ def _check_urls(apps: Sequence[dict[str, Any]]) -> None:
                 )
 
 
-def _check_tls(apps: Sequence[dict[str, Any]]) -> None:
+def _check_tls(apps: Sequence[App]) -> None:
     """On a domain there is one certificate, and on a port one choice of protocols."""
-    domains: dict[str, tuple[str, dict[str, Any]]] = {}
+    domains: dict[str, tuple[str, Mapping[str, Any]]] = {}
     profiles: dict[int, tuple[str, str]] = {}
     for app in apps:
-        tls = app["tls"]
+        tls: Mapping[str, Any] = app["tls"]
         for domain in app["domains"] or [""]:
             first, wanted = domains.setdefault(domain, (app["name"], tls))
             for key in [key for key in tls if tls[key] != wanted[key]][:1]:
@@ -78,7 +79,7 @@ def _check_tls(apps: Sequence[dict[str, Any]]) -> None:
                 )
 
 
-def _check_ports(apps: Sequence[dict[str, Any]], http_ports: Sequence[int]) -> None:
+def _check_ports(apps: Sequence[App], http_ports: Sequence[int]) -> None:
     """Only nginx's ports for visitors are shared: those for HTTP, and one for TLS by any number of apps."""
     taken = dict.fromkeys(http_ports, "nginx's for HTTP (nginx_http_ports)")
     for app in apps:
@@ -88,14 +89,14 @@ def _check_ports(apps: Sequence[dict[str, Any]], http_ports: Sequence[int]) -> N
             if not what.endswith("(tls.port)"):
                 raise _taken(app, "tls.port", port, what)
     for app in apps:
-        bind = app["bind"] and int(app["bind"].rpartition(":")[2])
-        for key, port in (("preview_port", app["preview_port"]), ("bind", bind)):
-            if port:
+        bind = int(app["bind"].rpartition(":")[2]) if app["bind"] else None
+        for key, wanted in (("preview_port", app["preview_port"]), ("bind", bind)):
+            if wanted:
                 mine = f"app {app['name']}'s ({key})"
-                what = taken.setdefault(port, mine)
+                what = taken.setdefault(wanted, mine)
                 if what != mine:
-                    raise _taken(app, key, port, what)
+                    raise _taken(app, key, wanted, what)
 
 
-def _taken(app: dict[str, Any], key: str, port: int, what: str) -> InventoryError:
+def _taken(app: App, key: str, port: int, what: str) -> InventoryError:
     return InventoryError(f"app {app['name']}: {key}: port {port} is already {what}; choose another one.")

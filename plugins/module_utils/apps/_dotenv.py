@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import VARIABLE
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import TAKEN_VARIABLE, VARIABLE
 
 BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([^=\n]*?)[ \t]*=([ \t]*)")
@@ -60,6 +60,8 @@ def parse(content: bytes) -> dict[str, str]:
             raise ValueError(
                 f"line {line}: the text before the '=' is not a variable name (letters, digits and underscores, no digit first)"
             )
+        if TAKEN_VARIABLE.fullmatch(assignment[1]):
+            raise ValueError(f"line {line}: {assignment[1]} is used by what starts the app, so give yours another name")
         variables[assignment[1]], position = _value(text, assignment.end(), bool(assignment[2]), line)
     return variables
 

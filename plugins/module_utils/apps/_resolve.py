@@ -157,16 +157,16 @@ def resolve(
     for variable, path in (("wsgi_directory", directory), ("wsgi_runtime_directory", runtime_directory)):
         if not isinstance(path, str) or not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", path):
             raise InventoryError(f"{variable}: {path!r} is invalid; use an absolute path of letters, digits, '.', '_' and '-'.")
-    resolved = []
+    resolved: list[App] = []
     for app in _present(apps, {"stack": stack, "uwsgi_install_from": uwsgi_install_from}):
         layout = Layout(app["name"], directory, runtime_directory)
         _check_socket_path(layout)
         _place(app, layout, base_directory)
         if certbot_options is not None:
-            _tls.check_wildcards(app, certbot_options)
-        resolved.append({key: value for key, value in app.items() if key not in SECRETS})
+            _tls.check_wildcards(cast("App", app), certbot_options)
+        resolved.append(cast("App", {key: value for key, value in app.items() if key not in SECRETS}))
     check_conflicts(resolved, http_ports)
-    return cast("list[App]", resolved)
+    return resolved
 
 
 def secrets(apps: Any) -> str:
@@ -270,7 +270,7 @@ def _place(app: dict[str, Any], layout: Layout, base_directory: str | None) -> N
         protocol=_registry.protocol(app["stack"]),
         role=_registry.role(app["stack"]),
         upstream=layout.upstream(_registry.protocol(app["stack"])),
-        system_packages=[*app["system_packages"], *_registry.server(app).build_packages(app)],
+        system_packages=[*app["system_packages"], *_registry.server(app["stack"]).build_packages(app)],
         static=[
             {
                 **static,

@@ -24,11 +24,23 @@ SECRETS = ("environment", "build_environment", "deploy_key")
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+TAKEN_VARIABLE = re.compile(r"OLDPWD|OPTIND|PWD|LISTEN_(PID|FDS|FDNAMES)|NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|GUNICORN_(FD|PID)")
+"""Variables that an app cannot have: /bin/sh, which starts a release, uses the first three itself (dash(1)), and by the others
+process managers hand sockets to a server."""
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and halves of surrogate pairs, which no file can hold."""
+
+EXPANDED_IN_PATH = re.compile(r"[$%()]")
+"""What nginx or uWSGI expand in a path, and have no way to write as it is."""
+
 
 def text(pattern: re.Pattern[str] | None = None, wanted: str = "a text that is not empty") -> Callable[[Any], str]:
     def check(value: Any) -> str:
-        if not isinstance(value, str) or not value or "\n" in value or (pattern and not pattern.fullmatch(value)):
+        if not isinstance(value, str) or not value or (pattern and not pattern.fullmatch(value)):
             raise ValueError(wanted)
+        if CONTROL.search(value):
+            raise ValueError(f"{wanted}, without control characters")
         return str(value)
 
     return check
@@ -86,6 +98,8 @@ def path_inside(value: Any) -> str:
     path = os.path.normpath(text(wanted=wanted)(value))
     if os.path.isabs(path) or path.split(os.sep)[0] == "..":
         raise ValueError(wanted)
+    if EXPANDED_IN_PATH.search(path) or path != path.strip():
+        raise ValueError(f"{wanted}, and without blanks around it and any of $ % ( )")
     return path
 
 
@@ -112,11 +126,18 @@ def variables(value: Any) -> dict[str, str]:
     for name, content in value.items():
         if not isinstance(name, str) or not VARIABLE.fullmatch(name):
             raise ValueError(f"{wanted}; {name!r} is not a name")
-        # Of a number with a point, or of true, nobody knows how it should be written: 1.10, True, 1?
-        if isinstance(content, bool) or not isinstance(content, (str, int)) or "\0" in str(content):
+        if TAKEN_VARIABLE.fullmatch(name):
+            raise ValueError(f"{wanted}; {name} is used by what starts the app, so give yours another name")
+        # The text of a decimal number or a boolean is ambiguous: 1.10 or 1.1, True or 1.
+        if isinstance(content, bool) or not isinstance(content, (str, int)) or not storable(str(content)):
             raise ValueError(f"{wanted}; the value of {name} is not a text, so put it in quotes")
         checked[str(name)] = str(content)
     return checked
+
+
+def storable(value: str) -> bool:
+    """Whether a text can be written to a file and given to a program: no NUL, no half of a surrogate pair."""
+    return not re.search(r"[\0\ud800-\udfff]", value)
 
 
 def options(value: Any) -> dict[str, Any]:
@@ -125,13 +146,13 @@ def options(value: Any) -> dict[str, Any]:
         raise ValueError(wanted)
     for name, content in value.items():
         for item in content if isinstance(content, list) else [content]:
-            if not isinstance(name, str) or isinstance(item, (dict, list)) or item is None or "\n" in f"{name}{item}":
+            if not isinstance(name, str) or isinstance(item, (dict, list)) or item is None or CONTROL.search(f"{name}{item}"):
                 raise ValueError(f"{wanted}; {name} is none")
     return dict(value)
 
 
 def lines(value: Any) -> list[str]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(line, str) for line in value):
+    if not isinstance(value, (list, tuple)) or not all(isinstance(line, str) and storable(line) for line in value):
         raise ValueError("a list of lines")
     return [str(line) for line in value]
 
@@ -183,6 +204,6 @@ def shown(value: Any) -> str:
 
 
 def private_key(value: Any) -> str:
-    if not isinstance(value, str) or "PRIVATE KEY-----" not in value:
+    if not isinstance(value, str) or "PRIVATE KEY-----" not in value or not storable(value):
         raise ValueError("the text of a private key in OpenSSH's or PEM form (for a file: lookup('ansible.builtin.file', ...))")
     return value.rstrip("\n") + "\n"

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import Schema, boolean, integer, one_of, shown, text
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command
@@ -63,7 +64,7 @@ def place(tls: Mapping[str, Any], base_directory: str | None = None) -> dict[str
     return {**tls, **paths}
 
 
-def check_wildcards(app: Mapping[str, Any], options: Sequence[str]) -> None:
+def check_wildcards(app: App, options: Sequence[str]) -> None:
     """Refuse a name of an app's that certbot cannot get a certificate for. Pure.
 
     :raises InventoryError: there is one, or the options cannot be read

@@ -9,13 +9,13 @@ import json
 import os
 import pwd
 import re
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory, _git, _permissions
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer, choose
@@ -45,7 +45,7 @@ class BuildSpec:
     :param uv: the path of uv; installs with pip if not given
     """
 
-    app: Mapping[str, Any]
+    app: App
     digest: str
     revision: str
     python: Mapping[str, Any]
@@ -59,7 +59,7 @@ class BuildSpec:
 
     @property
     def layout(self) -> _layout.Layout:
-        return _layout.of(dict(self.app))
+        return _layout.of(self.app)
 
 
 def make(spec: BuildSpec) -> bool:
@@ -92,7 +92,7 @@ def make(spec: BuildSpec) -> bool:
     return True
 
 
-def unpublished(app: Mapping[str, Any], stamp: Mapping[str, Any]) -> list[str]:
+def unpublished(app: App, stamp: Mapping[str, Any]) -> list[str]:
     """The static directories that a build does not let everybody read yet."""
     return sorted({static["directory"] for static in app["static"]} - set(stamp["static"]))
 
@@ -160,7 +160,7 @@ def _new_stamp(spec: BuildSpec) -> dict[str, Any]:
     }
 
 
-def _finish(app: Mapping[str, Any], path: str, stamp: Mapping[str, Any]) -> None:
+def _finish(app: App, path: str, stamp: Mapping[str, Any]) -> None:
     directories = unpublished(app, stamp)
     for directory in directories:
         _permissions.publish(path, directory)
@@ -172,13 +172,10 @@ def _finish(app: Mapping[str, Any], path: str, stamp: Mapping[str, Any]) -> None
 
 def _remove(path: str) -> None:
     """Remove what a build has become so far, while something that it started may still be writing there."""
-    if os.path.islink(path) or os.path.isfile(path):
-        os.unlink(path)
-        return
     for _attempt in range(3):
-        shutil.rmtree(path, ignore_errors=True)
-    if os.path.isdir(path):
-        shutil.rmtree(path)
+        with contextlib.suppress(OSError):
+            _files.remove(path)
+    _files.remove(path)
 
 
 def _check(argv: Sequence[str], user: str | None = None) -> str:

@@ -12,9 +12,10 @@ import shutil
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any, Callable, cast
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _git, _interpreter, _uv
 from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import BuildSpec, make, read_stamp, unpublished
@@ -46,14 +47,14 @@ class BuildRequest:
     check_mode: bool
     interpreters: _interpreter.Prober = field(default_factory=_interpreter.Prober)
 
-    def of(self, app: Mapping[str, Any]) -> Mapping[str, Any]:
+    def of(self, app: App) -> Mapping[str, Any]:
         """The app's secrets."""
         return self.secrets.get(app["name"], {})
 
-    def guard(self, work: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+    def guard(self, work: Callable[[App], Any]) -> Callable[[App], Any]:
         """``work`` that fails for its app only, whatever happens, and that says nothing secret when it does."""
 
-        def guarded(app: Mapping[str, Any]) -> Any:
+        def guarded(app: App) -> Any:
             redact = redactor([*(self.of(app).get("build_environment") or {}).values(), self.of(app).get("deploy_key") or ""])
             try:
                 return work(app)
@@ -70,7 +71,7 @@ class BuildRequest:
 class BuildPlan:
     """What one app has, and what it is to have. Without a digest: unknown, in check mode on a host that is not ready."""
 
-    app: Mapping[str, Any]
+    app: App
     python: dict[str, Any] | None = None
     revision: str | None = None
     digest: str | None = None
@@ -80,7 +81,7 @@ class BuildPlan:
 
     @property
     def layout(self) -> _layout.Layout:
-        return _layout.of(dict(self.app))
+        return _layout.of(self.app)
 
     def result(self) -> dict[str, Any]:
         return {
@@ -92,7 +93,7 @@ class BuildPlan:
         }
 
 
-def build(apps: Sequence[Mapping[str, Any]], request: BuildRequest) -> dict[str, Any]:
+def build(apps: Sequence[App], request: BuildRequest) -> dict[str, Any]:
     """Make the builds that are missing.
 
     :returns: the module's result, or ``needed`` alone: the apps whose directories have to be sent first, with nothing done yet
@@ -119,7 +120,7 @@ def build(apps: Sequence[Mapping[str, Any]], request: BuildRequest) -> dict[str,
     }
 
 
-def plan(app: Mapping[str, Any], request: BuildRequest) -> BuildPlan:
+def plan(app: App, request: BuildRequest) -> BuildPlan:
     """Find out what an app's build is made of, and whether it is there; nothing is changed."""
     _check_account(app, request.check_mode)
     planned = BuildPlan(app)
@@ -137,7 +138,7 @@ def plan(app: Mapping[str, Any], request: BuildRequest) -> BuildPlan:
     return planned
 
 
-def digest(app: Mapping[str, Any], revision: str, python: Mapping[str, Any], installer: str) -> str:
+def digest(app: App, revision: str, python: Mapping[str, Any], installer: str) -> str:
     """The name of a build: the same ingredients, the same name.
 
     What only says how to get them is not in it (a changed password must not make every build anew), nor is anything that a
@@ -156,7 +157,7 @@ def digest(app: Mapping[str, Any], revision: str, python: Mapping[str, Any], ins
     return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()[:16]
 
 
-def _check_account(app: Mapping[str, Any], check_mode: bool) -> None:
+def _check_account(app: App, check_mode: bool) -> None:
     user, home = app["user"], app["directory"]
     try:
         account = pwd.getpwnam(user)
@@ -170,21 +171,22 @@ def _check_account(app: Mapping[str, Any], check_mode: bool) -> None:
         raise StackError("user", f"the user {user} has the home {account.pw_dir} and not {home}; {fix}.")
 
 
-def _revision(app: Mapping[str, Any], request: BuildRequest) -> str | None:
+def _revision(app: App, request: BuildRequest) -> str | None:
     source = app["source"]
     if source["kind"] == "package":
-        return redactor()(source["package"])
+        return redactor()(str(source["package"]))
     if source["kind"] == "directory":
         found = request.directories[app["name"]]
         if "error" in found:
             raise StackError("source", f"{found['error']} on the controller; make it readable or exclude it.")
         return found["digest"]
-    if _git.COMMIT.fullmatch(source["version"]):
-        return source["version"]
+    version = str(source["version"])
+    if _git.COMMIT.fullmatch(version):
+        return version
     if request.check_mode and not (shutil.which("git") and shutil.which("ssh")):
         return None  # not installed yet
     with _git.access(source, request.of(app).get("deploy_key")) as repository:
-        return repository.resolve(source["version"])
+        return repository.resolve(version)
 
 
 def _present(layout: _layout.Layout) -> dict[str, Any]:
@@ -204,11 +206,11 @@ def _make(wanted: Sequence[BuildPlan], request: BuildRequest) -> tuple[dict[str,
     missing = [name for name, planned in plans.items() if planned.stamp is None]
     if missing and request.installer == "uv":
         try:
-            uv = request.guard(lambda _app: _uv.ensure(request.uv_version))({"name": ""})
+            uv = request.guard(lambda _app: _uv.ensure(request.uv_version))(cast("App", {"name": ""}))
         except StackError as failure:
             failures = [failure.result(name) for name in missing]
 
-    def work(app: Mapping[str, Any]) -> bool:
+    def work(app: App) -> bool:
         planned = plans[app["name"]]
         archive = request.directories.get(app["name"], {}).get("archive")
         spec = BuildSpec(app, planned.digest or "", planned.revision or "", planned.python or {}, request.of(app), archive, uv)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import of
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
@@ -56,7 +57,7 @@ class Choice:
     requirements: tuple[str, ...] = field(default=())
 
 
-def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
+def choose(app: App, source: str, installer: str) -> Choice:
     """Decide by the app's keys and by the files that its source has.
 
     ``requirements`` name what they name. Without them: ``uv.lock`` if the installer is uv, else ``requirements.txt``, both in
@@ -68,9 +69,9 @@ def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
             fix = "remove requirements, or list what is needed in packages"
             raise StackError(
                 "source",
-                f"requirements: found {app['requirements'][0]} beside source.package, which has no files of its own; {fix}.",
+                f"requirements: {app['requirements'][0]} is a file of the source, and source.package has none; {fix}.",
             )
-        return Choice(requirements=(app["source"]["package"], *additions(app)))
+        return Choice(requirements=(str(app["source"]["package"]), *additions(app)))
     directory = os.path.join(source, app["working_directory"])
     if not os.path.isdir(directory):
         raise StackError("source", f"working_directory: the source has no directory {app['working_directory']}; correct it.")
@@ -96,9 +97,9 @@ def choose(app: Mapping[str, Any], source: str, installer: str) -> Choice:
     return Choice(files=files, directories=directories, project=project, requirements=packages)
 
 
-def additions(app: Mapping[str, Any]) -> tuple[str, ...]:
+def additions(app: App) -> tuple[str, ...]:
     """Requirements beside those of the source: ``packages``, and what the app's server needs in the build."""
-    return (*app["packages"], *_registry.server(app).requirements(app))
+    return (*app["packages"], *_registry.server(app["stack"]).requirements(app))
 
 
 def project_kind(directory: str) -> str:
@@ -128,7 +129,7 @@ class Installer:
 
     def __init__(
         self,
-        app: Mapping[str, Any],
+        app: App,
         python: Mapping[str, Any],
         build: str,
         overrides: Mapping[str, str],
@@ -138,7 +139,7 @@ class Installer:
         self.python = python
         self.venv = os.path.join(build, "venv")
         self.uv = uv
-        cache = of(dict(app)).cache
+        cache = of(app).cache
         overrides = {**_server_environment(app, python, cache), **overrides}
         self.environment = uv_environment(cache, overrides) if uv else pip_environment(cache, overrides)
         is_package = app["source"]["kind"] == "package"
@@ -216,7 +217,7 @@ class Installer:
         return completed.output
 
 
-def _server_environment(app: Mapping[str, Any], python: Mapping[str, Any], cache: str) -> dict[str, str]:
+def _server_environment(app: App, python: Mapping[str, Any], cache: str) -> dict[str, str]:
     """What a uWSGI needs that is compiled in the build: it is linked with this very interpreter's libpython.
 
     Installers keep what they compiled, and do not tell two interpreters of one version apart.

@@ -86,7 +86,7 @@ def probe(python: str, user: str) -> dict[str, Any]:
 
 
 class Prober:
-    """Asks an interpreter once, however many apps have it, unless its answer may depend on who asks."""
+    """Probes each interpreter once for all apps that use it, unless the answer may depend on the user."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

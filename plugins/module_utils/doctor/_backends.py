@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The addresses that nginx passes requests on to: who listens there, or should, and what is wrong with it."""
+"""The upstream addresses of nginx: which server listens there, or should, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -31,32 +31,28 @@ from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _e
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access, Target
 
 SPOKEN = ("uwsgi", "http")
-"""The protocols in which an app is asked; of any other one it is only tried whether somebody listens."""
-
+"""Protocols in which a request is sent. With any other one only the connection is tested."""
 
 LOCAL = re.compile(r"localhost|127\.[\d.]+|\[::1\]")
 
+OTHER_UNITS = ("user@", "session-", "init.scope", "ssh", "docker", "containerd")
+"""Units that a server may run in and that are not its own: sessions and containers."""
 
-FINE_UNITS = ("user@", "session-", "init.scope", "ssh", "docker", "containerd")
-"""Units that are not a server's own."""
-
-
-SHARED = re.compile(r"emperor|^uwsgi\.service$")
+SHARED_UNIT = re.compile(r"emperor|^uwsgi\.service$")
 """Units that run several apps."""
 
-
 BOOT_DIRECTORY = re.compile(r"^d (/\S+) ", re.MULTILINE)
-"""The line of an app's file for tmpfiles.d(5) that names its runtime directory."""
+"""The line in the app's tmpfiles.d(5) file that names its runtime directory."""
 
 
 @dataclass(frozen=True)
 class BackendServer:
-    """Who listens at an address, or should.
+    """The server of an upstream address, running or configured.
 
     :ivar unit: the properties of the systemd unit called ``unit_name``
-    :ivar program: a program of supervisor's, and its ``program_state``
+    :ivar program: the supervisor program, "" without one; ``program_state`` as ``_units.program`` returns it
     :ivar restart: the command that restarts it
-    :ivar waits: systemd listens, and starts the server with the first request
+    :ivar waits: systemd listens and starts the server at the first request
     """
 
     process: ServerProcess | None = None
@@ -70,9 +66,9 @@ class BackendServer:
 
 @dataclass
 class Backend:
-    """An address that nginx passes requests on to.
+    """An address that nginx passes requests to.
 
-    :ivar upstreams: the places that name it
+    :ivar upstreams: the directives of nginx that name it
     """
 
     address: str
@@ -86,14 +82,15 @@ class Backend:
 
     @property
     def served(self) -> bool:
-        """Whether an answer comes."""
+        """Whether the app answers, as far as that was tested."""
         return self.access is None or self.access.code in ("ok", "not_checked")
 
 
 def targets(upstreams: Iterable[Upstream], own: set[str]) -> dict[tuple[str, str], tuple[Target, list[Upstream]]]:
-    """What to ask: each address once, for the shortest path that leads to it. Pure.
+    """Choose one request for each address and protocol: the shortest path that leads there. Pure.
 
-    :param own: the addresses of this host; of another one it is only tried whether somebody listens
+    :param own: the IP addresses of this host; with other hosts only the connection is tested
+    :returns: by address and protocol, the request and all directives that name the address
     """
     found: dict[tuple[str, str], list[Upstream]] = {}
     for upstream in upstreams:
@@ -114,6 +111,12 @@ def _local(address: str, own: set[str]) -> bool:
 
 
 def look(configuration: Configuration, own: set[str], timeout: float, pool: ThreadPoolExecutor) -> dict[tuple[str, str], Backend]:
+    """Send one request to each upstream, find its server, and judge both.
+
+    :param own: the IP addresses of this host
+    :param timeout: seconds that an app has to answer
+    :returns: the backends by address and protocol
+    """
     asked = targets(configuration.upstreams, own)
     if not asked:
         return {}
@@ -152,9 +155,9 @@ def _fitting(listeners: Sequence[Listener], address: str) -> Listener | None:
 def _server_of(
     address: str, listener: Listener | None, peer: int, inodes: Mapping[str, str], host: _server.HostFacts
 ) -> BackendServer:
-    """Who listens at an address, or should.
+    """Find the server of an address.
 
-    :param peer: the process at the other end of a connection, 0 if it is not known
+    :param peer: the process at the other end of the test connection, 0 if unknown
     """
     path = os.path.realpath(address[len("unix:") :]) if address.startswith("unix:/") else address
     pids: set[int] = set()
@@ -166,8 +169,8 @@ def _server_of(
     slot = _slot(path)
     unit_name = process.unit if process else owner.unit if owner else ""
     if slot and not process:
-        unit_name = _slot_unit(slot[0].unit(slot[1]))
-    if unit_name.startswith(FINE_UNITS):
+        unit_name = _slot_unit(*slot)
+    if unit_name.startswith(OTHER_UNITS):
         unit_name = ""
     unit = _units.show([unit_name]).get(unit_name, {})
     triggering = unit_name.endswith(".socket")
@@ -186,10 +189,10 @@ def _server_of(
 def _process_of(
     pid: int, owner: _owner.Owner | None, server: BackendServer, triggering: bool, host: _server.HostFacts
 ) -> ServerProcess | None:
-    """The process of a server, or what its configuration would start.
+    """Describe the running process of a server, or the one that its configuration would start.
 
     :param pid: 0 if it does not run
-    :param triggering: whether its unit is a socket, which starts another one
+    :param triggering: its unit is a .socket, which starts another unit
     """
     directory, words = _units.directory(server.unit), _units.command(server.unit)
     if server.program:
@@ -206,26 +209,30 @@ def _process_of(
 
 
 def _slot(path: str) -> tuple[_layout.Layout, str] | None:
-    """The app and the slot of this collection that a socket belongs to.
+    """The app and slot of this collection that a socket belongs to, None if it belongs to none.
 
-    Wherever the runtime directories are: the file that brings the live slot back after a boot names that of its app.
+    ``wsgi_runtime_directory`` may be any directory. The tmpfiles.d(5) file that restores the live slot at boot names that of its
+    app; an app that has never been live has no such file and is known only below the default one.
     """
     directory, file = os.path.split(path)
     slot = file.removesuffix(".sock")
     layout = _layout.Layout(os.path.basename(directory), runtime_directory=os.path.dirname(directory))
     if slot not in _layout.SLOTS or file == slot:
         return None
-    return (layout, slot) if BOOT_DIRECTORY.findall(_files.text_of(layout.boot_link)) == [directory] else None
+    known = BOOT_DIRECTORY.findall(_files.text_of(layout.boot_link)) or [_layout.Layout(layout.name).runtime_directory]
+    return (layout, slot) if known == [directory] else None
 
 
-def _slot_unit(unit: str) -> str:
-    """The unit that runs a slot of this collection: its own, or that of the Emperor."""
-    found = _units.show([unit]).get(unit, {})
-    return unit if found.get("LoadState") == "loaded" else _layout.EMPEROR
+def _slot_unit(layout: _layout.Layout, slot: str) -> str:
+    """The systemd unit that runs a slot of this collection: the slot's own, or the Emperor's."""
+    unit = layout.unit(slot)
+    if os.path.lexists(layout.vassal(slot)):
+        return _layout.EMPEROR
+    return unit if _units.show([unit]).get(unit, {}).get("LoadState") == "loaded" else _layout.EMPEROR
 
 
 def _program_command(files: Iterable[str], name: str) -> tuple[str, list[str]]:
-    """The directory and the command of a program of supervisor."""
+    """The directory and the command of a supervisor program."""
     for path in files:
         options = _supervisor_files.programs(_files.text_of(path)).get(name)
         if options:
@@ -234,7 +241,7 @@ def _program_command(files: Iterable[str], name: str) -> tuple[str, list[str]]:
 
 
 def _app_log(backend: Backend) -> list[str]:
-    """The last lines of an app's log that matter, of the last day."""
+    """The last errors in an app's log, at most one day old."""
     process, text = backend.server.process, ""
     if process and process.log and _logs.recent(process.log):
         text = _logs.tail(process.log)
@@ -245,19 +252,19 @@ def _app_log(backend: Backend) -> list[str]:
 
 
 def _fields(backend: Backend) -> list[str]:
-    """What the messages of a server have in the journal; nothing if others of the same unit have it, too."""
+    """The fields that select a server's messages in the journal; none if they cannot be told from those of other apps."""
     slot = _slot(os.path.realpath(backend.address[len("unix:") :]))
     if slot and backend.server.unit_name == _layout.EMPEROR:
         return [_systemd.written_by(backend.server.unit_name), f"SYSLOG_IDENTIFIER={slot[0].instance(slot[1])}"]
-    if SHARED.search(backend.server.unit_name):
+    if SHARED_UNIT.search(backend.server.unit_name):
         return []
-    # Of its present run, or its last one: what was wrong before that may have been fixed.
+    # Only of the present or last run: what was wrong before may have been fixed.
     invocation = backend.server.unit.get("InvocationID", "")
     return [f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [_systemd.written_by(backend.server.unit_name)]
 
 
 def _judged(backend: Backend, limit: int) -> list[Finding]:
-    """What is wrong with a backend. Pure."""
+    """Judge a backend. Pure."""
     access, server, findings = backend.access, backend.server, []
     if access is None:
         return []
@@ -282,7 +289,7 @@ def _judged(backend: Backend, limit: int) -> list[Finding]:
 
 
 def _judge_groups(backends: Mapping[tuple[str, str], Backend]) -> None:
-    """A server that does not answer breaks nothing yet as long as another one of its group does."""
+    """Lower ``broken`` to ``warning`` while another server of the same upstream group answers. Pure."""
     alive = {
         upstream.group for backend in backends.values() if backend.served for upstream in backend.upstreams if upstream.group
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The certificates of a site: whom they are for, how long, whether nginx serves them, and whether somebody renews them."""
+"""The certificates of a site: names, expiry, whether nginx serves them, and whether they are renewed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ TIMERS = ("certbot.timer", "snap.certbot.renew.timer")
 CRON = ("/etc/crontab", "/etc/cron.d/*", "/etc/cron.daily/*", "/etc/cron.weekly/*", "/var/spool/cron/crontabs/*")
 
 NAME = re.compile(r"(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+", re.IGNORECASE)
-"""A name that a certificate can be for."""
+"""A host name that a certificate can be issued for."""
 
 
 @dataclass(frozen=True)
 class Renewal:
-    """How certificates of certbot are renewed.
+    """How certbot's certificates are renewed.
 
-    :ivar timer: what starts certbot, "" if nothing does
-    :ivar timer_state: of the timer that is there and does not run
-    :ivar configured: the certificates that certbot knows
-    :ivar hooked: those after whose renewal something is run
+    :ivar timer: the timer or cron job that starts certbot, "" without one
+    :ivar timer_state: why there is no running timer
+    :ivar configured: certificates that certbot renews
+    :ivar hooked: certificates whose renewal runs a hook
     """
 
     timer: str = ""
@@ -41,7 +41,7 @@ class Renewal:
 
 
 def wanted(names: Iterable[str]) -> list[str]:
-    """The names of a server that a certificate can be for: not ``_``, no pattern, no address. Pure."""
+    """The names of a server that a certificate can be issued for: not ``_``, patterns or IP addresses. Pure."""
     plain = [name[1:] if name.startswith(".") else name for name in names]
     return [name for name in plain if NAME.fullmatch(name) and not re.fullmatch(r"[\d.]+", name)]
 
@@ -49,10 +49,11 @@ def wanted(names: Iterable[str]) -> list[str]:
 def judge(
     server: ServerBlock, certificates: Sequence[Certificate], shown: Mapping[str, bytes], loaded: bool, now: float
 ) -> list[Finding]:
-    """What is wrong with the certificates of a server. Pure.
+    """Judge the certificates of a server. Pure.
 
-    :param shown: the certificate that nginx serves, by the name that was asked for; empty if it serves none
-    :param loaded: whether nginx runs, and with it the certificates that it loaded when they were right
+    :param certificates: the certificates on disk
+    :param shown: by requested name, the fingerprint of the certificate that nginx presents, empty bytes if it presents none
+    :param loaded: whether nginx runs; it may still use earlier, valid certificates
     :param now: seconds since the epoch
     """
     found: list[Finding] = []
@@ -66,7 +67,7 @@ def judge(
     stale = [name for name, content in shown.items() if content and content not in {each.fingerprint for each in usable}]
     if stale and not any(certificate.wrong_key for certificate in usable):
         paths = ", ".join(certificate.path for certificate in usable)
-        message = f"nginx serves another certificate for {stale[0]} than is in {paths}: it was replaced and not loaded."
+        message = f"nginx still serves an old certificate for {stale[0]}: it has not reloaded {paths}."
         found.append(Finding(WARNING, "certificate_not_loaded", message, tuple(stale), "nginx -t && systemctl reload nginx"))
     return found
 
@@ -75,19 +76,19 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
     found = []
     severity = WARNING if loaded else BROKEN
     path = certificate.path
-    anew = _anew(certificate)
+    replacement = _replacement(certificate)
     if certificate.cause:
-        fix = f"put the file there, or name another one in the configuration; or: {anew}"
+        fix = f"restore the file, or name another one in nginx's configuration; or: {replacement}"
         found.append(Finding(severity, "certificate_missing", f"{certificate.cause}.", (path, certificate.key), fix))
     if certificate.wrong_key:
-        message = f"The key {certificate.key} does not belong to the certificate {path}: nothing is served with them."
+        message = f"The private key {certificate.key} does not match the certificate {path}: TLS connections fail."
         found.append(
             Finding(
                 severity,
                 "certificate_key",
                 message,
                 (path, certificate.key),
-                f"put the key that it was made with in its place, or: {anew}",
+                f"restore the matching private key, or: {replacement}",
             )
         )
     if not certificate.ends:
@@ -97,26 +98,28 @@ def _judge_file(certificate: Certificate, loaded: bool, now: float) -> list[Find
     evidence = (f"{path}: {begin} to {end}, {', '.join(certificate.names)}",)
     left = certificate.days(now)
     if certificate.ends <= now:
-        message = f"The certificate {path} has expired on {end}; browsers refuse it."
-        found.append(Finding(BROKEN, "certificate_expired", message, evidence, anew))
+        message = f"The certificate {path} expired on {end}; browsers reject it."
+        found.append(Finding(BROKEN, "certificate_expired", message, evidence, replacement))
     elif certificate.ends - now < certificate.margin:
         message = f"The certificate {path} expires on {end}, in {left} days."
         if certificate.lineage:
             message = f"The certificate {path} expires on {end}, in {left} days, and certbot has not renewed it."
-            anew = f"journalctl -u certbot says why; then: {anew}"
-        found.append(Finding(WARNING, "certificate_expires", message, evidence, anew))
+            replacement = f"find out why (journalctl -u certbot), then: {replacement}"
+        found.append(Finding(WARNING, "certificate_expires", message, evidence, replacement))
     if certificate.begins > now:
-        message = f"The certificate {path} is valid from {begin} on only; browsers refuse it, or the host's clock is wrong."
+        message = f"The certificate {path} is not valid before {begin}; browsers reject it. Or the host's clock is wrong."
         found.append(
-            Finding(BROKEN, "certificate_not_yet_valid", message, evidence, "timedatectl status; then set the clock, or wait")
+            Finding(
+                BROKEN, "certificate_not_yet_valid", message, evidence, "check the clock with timedatectl status; set it, or wait"
+            )
         )
     return found
 
 
-def _anew(certificate: Certificate) -> str:
+def _replacement(certificate: Certificate) -> str:
     if certificate.lineage:
         return f"certbot renew --cert-name {shlex.quote(certificate.lineage)} && systemctl reload nginx"
-    return f"get a new certificate, put it into {certificate.path}, then: systemctl reload nginx"
+    return f"obtain a new certificate, install it as {certificate.path}, then: systemctl reload nginx"
 
 
 def _judge_names(server: ServerBlock, certificates: Sequence[Certificate]) -> list[Finding]:
@@ -128,9 +131,9 @@ def _judge_names(server: ServerBlock, certificates: Sequence[Certificate]) -> li
     self_signed = all(certificate.self_signed for certificate in certificates)
     severity = NOTE if self_signed else WARNING if len(bare) < len(names) else BROKEN
     paths = " and ".join(dict.fromkeys(certificate.path for certificate in certificates))
-    message = f"No certificate of the site is for {', '.join(bare)}: {paths} has {', '.join(dict.fromkeys(has))}."
+    message = f"No certificate covers {', '.join(bare)}: {paths} is for {', '.join(dict.fromkeys(has))}."
     lineage = next((certificate.lineage for certificate in certificates if certificate.lineage), "")
-    fix = f"get a certificate for {' '.join(names)}, or remove the name from {server.file}:{server.line}"
+    fix = f"obtain a certificate for {' '.join(names)}, or remove the name from {server.file}:{server.line}"
     if lineage:
         domains = " ".join(f"-d {name}" for name in dict.fromkeys([*has, *bare]))
         fix = f"certbot certonly --cert-name {lineage} {domains} && systemctl reload nginx, or remove the name from {server.file}"
@@ -138,7 +141,7 @@ def _judge_names(server: ServerBlock, certificates: Sequence[Certificate]) -> li
 
 
 def renewal(directory: str = LETSENCRYPT) -> Renewal:
-    """How certbot is started here, and what is run when it has renewed something."""
+    """Find out what starts certbot on this host, and whether a renewal reloads nginx."""
     states = _timers()
     timer = next((f"{name}" for name, state in states.items() if state == "active"), "")
     tasks = _cron()
@@ -162,7 +165,7 @@ def renewal(directory: str = LETSENCRYPT) -> Renewal:
 
 
 def judge_renewal(certificates: Iterable[Certificate], found: Renewal) -> list[Finding]:
-    """What keeps certbot's certificates from being renewed, or their renewal from reaching nginx. Pure."""
+    """Find what keeps certbot's certificates from being renewed, or nginx from loading them. Pure."""
     findings = []
     for certificate in certificates:
         name = certificate.lineage
@@ -174,13 +177,11 @@ def judge_renewal(certificates: Iterable[Certificate], found: Renewal) -> list[F
             findings.append(Finding(WARNING, "renewal_timer", message, (certificate.path,), fix))
         if name not in found.configured:
             missing = f"{LETSENCRYPT}/renewal/{name}.conf"
-            message = f"Certbot does not know the certificate {name} and does not renew it: there is no {missing}."
-            fix = f"get it anew: certbot certonly --cert-name {name} {' '.join(f'-d {each}' for each in certificate.names)}"
+            message = f"Certbot does not renew the certificate {name}: {missing} does not exist."
+            fix = f"issue it again: certbot certonly --cert-name {name} {' '.join(f'-d {each}' for each in certificate.names)}"
             findings.append(Finding(WARNING, "renewal_configuration", message, (certificate.path,), fix))
         elif name not in found.hooked:
-            message = (
-                f"Nothing reloads nginx when the certificate {name} was renewed: it goes on with the old one until that expires."
-            )
+            message = f"Nothing reloads nginx after the certificate {name} is renewed: it serves the old one until it expires."
             hook = f"{LETSENCRYPT}/renewal-hooks/deploy/nginx"
             script = "#!/bin/sh\\nnginx -t -q && systemctl reload nginx\\n"
             fix = f"mkdir -p {os.path.dirname(hook)} && printf '{script}' > {hook} && chmod 755 {hook}"
@@ -194,7 +195,7 @@ def _timers() -> dict[str, str]:
 
 
 def _cron() -> list[tuple[str, str]]:
-    """The cron jobs that start certbot, each with its lines; not Debian's own, which does nothing under systemd."""
+    """The cron jobs that start certbot: file and lines. Not Debian's own, which does nothing under systemd."""
     found = []
     for path in sorted(path for pattern in CRON for path in glob.glob(pattern)):
         lines = [

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the links in /proc lead: the directory that a process is in, and the files and sockets that it has open.
+"""The symlinks in /proc/PID: the working directory of a process, and its open files and sockets.
 
-The file stands alone, so that its text can be run as a program of its own, as the user of a process: root may not follow these
-links in a container without CAP_SYS_PTRACE, and the user may.
+This file imports nothing of ours: its text also runs as a program, as the user of a process. In a container without
+CAP_SYS_PTRACE root may not read these links, but the user may.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ TIMEOUT = 10  # seconds
 
 
 def look(pids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """The links of some processes, as far as one may follow them.
+    """Read the links of processes.
 
-    :returns: of each process ``cwd``, and ``files``: the target of each file descriptor. A process that cannot be looked at is
-        not there.
+    :returns: by process id, ``cwd`` and ``files``, the target of each file descriptor; without processes that may not be read
     """
     found: dict[int, dict[str, Any]] = {}
     for pid in pids:
@@ -41,7 +40,7 @@ def _files(pid: int) -> dict[str, str]:
 
 
 def look_as_users(pids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """The same, and as the user of each process where root is refused."""
+    """Do the same, as the user of each process where root is refused."""
     pids = list(pids)
     found = look(pids)
     if os.geteuid() != 0:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at everything between a visitor and an app, and says what is wrong with it. Nothing is changed.
+"""Examine everything between a visitor and an app, without changing anything.
 
-What is seen is gathered here; what it means is decided by the functions ``judge`` of the modules that it comes from.
+This file gathers the facts. The functions ``judge`` beside the code that reads them decide what is wrong.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration im
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _certificate
 
 AT_ONCE = 16
-"""How many things are looked at at the same time: that is mostly waiting."""
+"""Number of concurrent checks; they mostly wait."""
 
 
 def examine(timeout: float) -> dict[str, Any]:
-    """Look at this host.
+    """Examine this host.
 
-    :param timeout: seconds that an app has for an answer
+    :param timeout: seconds that an app has to answer
     :returns: ``nginx``, ``sites``, ``findings``, ``report``, as the module ``doctor`` describes them
     """
     root = os.geteuid() == 0
@@ -66,12 +66,12 @@ def examine(timeout: float) -> dict[str, Any]:
         next(site for site in sites if server in site.servers).findings.append(finding)
     general = _host.judge_nginx(nginx, configuration, root)
     general += _host.judge_backlogs(configuration, _sockets.somaxconn())
-    general += _host.judge_disks(_host.disks([*_host.DIRECTORIES, *_directories(backends.values())]))
+    general += _host.judge_file_systems(_host.file_systems([*_host.DIRECTORIES, *_directories(backends.values())]))
     return _result.result(nginx, sites, backends, general, root, own.result())
 
 
 def grouped(servers: Sequence[ServerBlock]) -> list[list[ServerBlock]]:
-    """Servers that share a name, as those for port 80 and 443 of a site do. Those without a name are sites of their own. Pure."""
+    """Group server blocks that share a name into sites, as those for ports 80 and 443. One without a name is a site. Pure."""
     found: list[list[ServerBlock]] = []
     for server in servers:
         names = {name for name in server.names if name not in ("", "_")}
@@ -83,7 +83,7 @@ def grouped(servers: Sequence[ServerBlock]) -> list[list[ServerBlock]]:
 
 
 def _certified(site: Site, running: bool) -> tuple[list[_certificate.Certificate], list[Finding]]:
-    """The certificates of a site, and what is wrong with them."""
+    """Read and judge the certificates of a site."""
     certificates: dict[str, _certificate.Certificate] = {}
     findings: list[Finding] = []
     for server in site.servers:
@@ -91,7 +91,7 @@ def _certified(site: Site, running: bool) -> tuple[list[_certificate.Certificate
             continue
         pairs = [pair for pair in server.certificates if "$" not in pair[0] and pair[0].startswith("/")]
         own = [_certificate.read(*pair) for pair in pairs]
-        if os.geteuid() != 0:  # that it cannot be read does not mean that nginx cannot
+        if os.geteuid() != 0:  # unreadable for us, not for nginx
             own = [replace(certificate, cause="") for certificate in own]
         shown = {}
         names = _certificates.wanted(server.names)[:1]
@@ -105,7 +105,7 @@ def _certified(site: Site, running: bool) -> tuple[list[_certificate.Certificate
 
 
 def _with_logs(site: Site, configuration: Configuration, started: float, backends: Mapping[tuple[str, str], Backend]) -> None:
-    """Add what nginx logged about a site since it loaded its configuration, but not of more than a day ago."""
+    """Add what nginx logged about a site since it loaded its configuration, at most one day back."""
     since = max(started, time.time() - _logs.DAY)
     shared = set(configuration.error_logs)
     lines = []
@@ -122,7 +122,7 @@ def _with_logs(site: Site, configuration: Configuration, started: float, backend
 
 
 def _directories(backends: Iterable[Backend]) -> list[str]:
-    """The directories of sockets and apps."""
+    """The directories of sockets and apps, whose file systems are checked."""
     found = []
     for backend in backends:
         if backend.address.startswith("unix:/"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the doctor finds, and how bad it is."""
+"""A finding of the doctor and its severity."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 BROKEN, WARNING, NOTE = SEVERITIES = ("broken", "warning", "note")
-"""``broken``: a visitor gets an error now; ``warning``: it will break, or is dangerous; ``note``: worth knowing."""
+"""``broken``: visitors get an error now; ``warning``: it will break, or it is dangerous; ``note``: worth knowing."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it should be.
+    """One problem.
 
-    :ivar code: what it is, in a word, for programs
-    :ivar message: the same in a message
+    :ivar code: stable identifier for programs
+    :ivar message: what is wrong, one sentence
     :ivar evidence: lines of what was seen
-    :ivar fix: a command, or a message
-    :ivar site: the site that it was found at, "" for the host
+    :ivar fix: a command, or a sentence if no command fixes it
+    :ivar site: the name of the site, "" if it concerns the host
     """
 
     severity: str
@@ -34,22 +34,22 @@ class Finding:
         return {**vars(self), "evidence": list(self.evidence)}
 
     def at(self, site: str) -> Finding:
-        """The same, found at a site."""
+        """The same finding, assigned to a site."""
         return replace(self, site=site)
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
-    """The worst first, each once."""
+    """Sorted by severity, the worst first, without duplicates."""
     return sorted(dict.fromkeys(findings), key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def worst(findings: Iterable[Finding]) -> str:
-    """The worst severity, "ok" without any finding."""
+    """The worst severity, "ok" without findings."""
     return next((finding.severity for finding in ordered(findings)), "ok")
 
 
 def counted(findings: Iterable[Finding]) -> str:
-    """How many of each severity, in words: ``1 broken, 2 warnings``; ``no finding``."""
+    """The number of each severity: ``1 broken, 2 warnings``, or ``no finding``."""
     severities = [finding.severity for finding in findings]
     plural = {BROKEN: BROKEN, WARNING: "warnings", NOTE: "notes"}
     counts = [(severities.count(severity), severity) for severity in SEVERITIES]
@@ -60,7 +60,7 @@ def counted(findings: Iterable[Finding]) -> str:
 
 
 def moment(seconds: float) -> str:
-    """A point in time, as the clock of the host shows it.
+    """Format a time in the host's time zone.
 
     :param seconds: since the epoch
     """
@@ -68,7 +68,7 @@ def moment(seconds: float) -> str:
 
 
 def allow_backlog(count: int) -> str:
-    """The command that lets listen queues be longer, now and after the next boot.
+    """The command that raises the limit for listen queues, now and after a reboot.
 
     :param count: connections
     """
@@ -78,7 +78,7 @@ def allow_backlog(count: int) -> str:
 
 
 def size(count: float) -> str:
-    """A number of bytes in words."""
+    """Format a number of bytes."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if count < 1024:
             return f"{count:.0f} {unit}"

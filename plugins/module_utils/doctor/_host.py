@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What concerns all sites of a host: its disks, its addresses, and its nginx."""
+"""What all sites of a host share: file systems, IP addresses and nginx."""
 
 from __future__ import annotations
 
@@ -23,30 +23,32 @@ from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _dump, _me
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, ServerBlock
 
 FULL, NEARLY = 99.5, 95.0
-"""Percent of a file system in use, as df(1) counts."""
+"""Percent of a file system in use, counted as df(1) does."""
 
 FULL_BYTES, NEARLY_BYTES = 100 << 20, 1 << 30
-"""Bytes of free space from which on a file system is neither, however little of the whole that is."""
+"""With more free bytes than this, a file system is neither full nor nearly full."""
 
 DIRECTORIES = ("/", "/var/log", "/var/log/nginx", "/var/lib/nginx", "/run", "/tmp")
 DNS_TIMEOUT = 5.0  # seconds, for all names
 RELOAD_MARGIN = 0.5
-"""Seconds by which a file has to be newer than nginx's workers: the clocks of the two differ a little."""
+"""Seconds by which a file has to be newer: file times and process times come from different clocks."""
 
 RESERVED = re.compile(
     r"(^|\.)(localhost|test|example|invalid|local|internal|lan|intranet|home|corp|localdomain|home\.arpa|example\.(com|net|org))$"
 )
-"""Names that are nobody's in the public DNS: RFC 2606, RFC 6761, RFC 6762, RFC 8375, and those that are in use like them."""
+"""Names that do not exist in public DNS: RFC 2606, RFC 6761, RFC 6762, RFC 8375, and others in common use."""
 
 PLACE = re.compile(r" in (/\S+?):(\d+)$")
 DEBIAN_DEFAULT = "sites-enabled/default"
 
 
 @dataclass(frozen=True)
-class Disk:
-    """A file system, as one that is not root sees it.
+class FileSystem:
+    """A file system, as users other than root see it.
 
-    :ivar used: percent of its blocks, ``free`` bytes; ``inodes``: percent of its inodes, 0 if it has no fixed number of them
+    :ivar used: percent of its blocks
+    :ivar free: bytes
+    :ivar inodes: percent of its inodes in use, 0 if their number is not limited
     """
 
     path: str
@@ -57,11 +59,12 @@ class Disk:
 
 @dataclass(frozen=True)
 class Nginx:
-    """The nginx that runs here, or would.
+    """The nginx of this host.
 
-    :ivar started: when the youngest of its workers began, in seconds since the epoch; 0 if none runs
-    :ivar test: its test of its configuration
-    :ivar unit: the properties of its unit
+    :ivar pid: its main process, 0 if it does not run
+    :ivar started: start of its youngest worker, seconds since the epoch; 0 without workers
+    :ivar test: the output of ``nginx -T``
+    :ivar unit: properties of nginx.service
     """
 
     installed: bool = False
@@ -73,28 +76,28 @@ class Nginx:
 
     @property
     def passes(self) -> bool:
-        """Whether the configuration passes the test."""
+        """Whether the configuration passes its test."""
         return self.test is not None and self.test.code == 0
 
-    def complaint(self) -> str:
-        """What nginx says is wrong with its configuration."""
+    def cause(self) -> str:
+        """The first error in the configuration, as nginx reports it."""
         return (_messages.first_error(self.test.output) or self.test.last_line) if self.test else ""
 
     def result(self) -> dict[str, Any]:
-        """The nginx as modules return it."""
+        """The value that modules return."""
         since = _findings.moment(self.started) if self.started else ""
         return {
             "installed": self.installed,
             "version": self.version,
             "pid": self.pid,
             "workers_since": since,
-            "configuration": "ok" if self.passes else self.complaint(),
+            "configuration": "ok" if self.passes else self.cause(),
         }
 
 
-def disks(paths: Iterable[str]) -> list[Disk]:
-    """The file systems that some paths are on, each once. Those that cannot be written to are not among them."""
-    found: dict[int, Disk] = {}
+def file_systems(paths: Iterable[str]) -> list[FileSystem]:
+    """The writable file systems that some paths are on, without duplicates."""
+    found: dict[int, FileSystem] = {}
     for path in paths:
         with contextlib.suppress(OSError):
             device, status = os.stat(path).st_dev, os.statvfs(path)
@@ -103,41 +106,45 @@ def disks(paths: Iterable[str]) -> list[Disk]:
             taken = status.f_blocks - status.f_bfree
             used = 100 * taken / ((taken + status.f_bavail) or 1)
             inodes = 100 * (status.f_files - status.f_favail) / status.f_files if status.f_files else 0.0
-            found[device] = Disk(path, used, status.f_bavail * status.f_frsize, inodes)
+            found[device] = FileSystem(path, used, status.f_bavail * status.f_frsize, inodes)
     return list(found.values())
 
 
-def judge_disks(found: Iterable[Disk]) -> list[Finding]:
-    """What is full. Pure."""
+def judge_file_systems(found: Iterable[FileSystem]) -> list[Finding]:
+    """Find file systems that are full or nearly full. Pure."""
     findings = []
     for disk in found:
         free = _findings.size(disk.free)
         evidence = (f"{disk.path}: {disk.used:.1f} % in use, {free} left, {disk.inodes:.1f} % of its inodes",)
         look = (
-            f"remove what fills it, which this shows: du -xh --max-depth=2 {disk.path} | sort -h | tail -n 20; "
+            f"free some space; this shows what takes it: du -xh --max-depth=2 {disk.path} | sort -h | tail -n 20; "
             "journalctl --vacuum-size=200M and apt-get clean are safe"
         )
         if disk.used >= FULL and disk.free < FULL_BYTES:
-            message = f"The file system of {disk.path} is full: nothing can be logged, stored or started."
+            message = f"No space left on the file system of {disk.path}: apps cannot write logs or data."
             findings.append(Finding(BROKEN, "disk_full", message, evidence, look))
         elif disk.inodes >= FULL:
-            message = f"The file system of {disk.path} has no inodes left: no file can be made."
-            fix = f"remove files where they are too many: du --inodes -x --max-depth=3 {disk.path} | sort -n | tail -n 20"
+            message = f"No inodes left on the file system of {disk.path}: files cannot be created."
+            fix = f"remove files; this shows where most are: du --inodes -x --max-depth=3 {disk.path} | sort -n | tail -n 20"
             findings.append(Finding(BROKEN, "disk_full", message, evidence, fix))
         elif disk.used >= NEARLY and disk.free < NEARLY_BYTES:
-            message = f"The file system of {disk.path} is nearly full, {free} are left."
+            message = f"The file system of {disk.path} is nearly full: {free} left."
             findings.append(Finding(WARNING, "disk_nearly_full", message, evidence, look))
     return findings
 
 
 def addresses() -> set[str]:
-    """The addresses of this host."""
+    """The IP addresses of this host."""
     shown = run(["ip", "-o", "address"], timeout=10).output
     return set(re.findall(r"\binet6? ([0-9a-f.:]+)", shown))
 
 
 def resolve(names: Iterable[str], timeout: float = DNS_TIMEOUT) -> dict[str, list[str] | str]:
-    """What names lead to: addresses, or in words why to none; "" if there was no answer in time."""
+    """Resolve host names.
+
+    :param timeout: seconds for all names
+    :returns: by name the IP addresses, or ``does not exist``, or "" without an answer in time
+    """
     wanted = list(dict.fromkeys(names))
     answers: queue.Queue[tuple[str, list[str] | str]] = queue.Queue()
 
@@ -163,20 +170,23 @@ def resolve(names: Iterable[str], timeout: float = DNS_TIMEOUT) -> dict[str, lis
 
 
 def judge_dns(name: str, answer: list[str] | str, own: set[str]) -> list[Finding]:
-    """What is worth saying of where a name leads. Pure.
+    """Note names that do not resolve to this host. Pure.
 
-    A host with private addresses only is behind a router or a load balancer, and cannot know its public one.
+    A host that has only private addresses is behind a router or load balancer, and cannot know its public address.
+
+    :param answer: see ``resolve``
+    :param own: the IP addresses of this host
     """
     if RESERVED.search(name.lower()) or "." not in name or name.startswith("*"):
         return []
     if answer == "does not exist":
-        message = f"The name {name} does not exist in DNS, so that no visitor gets here by it."
-        return [Finding(NOTE, "dns_missing", message, (), f"have a record made for {name}, or remove it from the configuration")]
+        message = f"The name {name} does not exist in DNS: visitors cannot reach the site under it."
+        return [Finding(NOTE, "dns_missing", message, (), f"create a DNS record for {name}, or remove it from the configuration")]
     public = sorted(address for address in own if _public(address))
     if isinstance(answer, str) or not answer or not public or set(answer) & own:
         return []
-    message = f"The name {name} leads to {', '.join(answer)}, and this host is {', '.join(public)}."
-    fix = "nothing, if a proxy or a load balancer is in front of this host; else change the record of the name"
+    message = f"The name {name} resolves to {', '.join(answer)}, but this host is {', '.join(public)}."
+    fix = "correct its DNS record, unless a proxy or load balancer is in front of this host"
     return [Finding(NOTE, "dns_elsewhere", message, (), fix)]
 
 
@@ -188,10 +198,10 @@ def _public(address: str) -> bool:
 
 
 def nginx(tested: Completed | None, unit: Mapping[str, str]) -> Nginx:
-    """The nginx of this host.
+    """Examine the nginx of this host.
 
-    :param tested: see ``nginx._dump.test``, nothing if there is no nginx
-    :param unit: the properties of nginx.service
+    :param tested: see ``nginx._dump.test``, None without nginx
+    :param unit: properties of nginx.service
     """
     lines = _processes.command_lines()
     masters = sorted(pid for pid, words in lines.items() if words[0].startswith(_dump.MASTER))
@@ -205,12 +215,12 @@ def nginx(tested: Completed | None, unit: Mapping[str, str]) -> Nginx:
 
 
 def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[Finding]:
-    """What is wrong with nginx itself.
+    """Find what is wrong with nginx itself. It reads the times of the configuration files.
 
-    :param root: whether the test was made as root; the words of another user's say nothing
+    :param root: whether the test ran as root; as another user it fails for lack of permission
     """
     if not found.installed:
-        return [Finding(NOTE, "nginx_missing", "There is no nginx on this host.", (), "apt-get install nginx")]
+        return [Finding(NOTE, "nginx_missing", "nginx is not installed on this host.", (), "apt-get install nginx")]
     findings = []
     unit = found.unit or {}
     if not found.pid:
@@ -218,13 +228,13 @@ def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[
         state = f"nginx.service: {unit.get('ActiveState')} ({unit.get('SubState')}), {unit.get('UnitFileState')}"
         fix = "systemctl start nginx" if found.passes else "fix its configuration, then: systemctl start nginx"
         severity = NOTE if disabled else BROKEN
-        findings.append(Finding(severity, "nginx_stopped", "nginx does not run, nobody gets an answer.", (state,), fix))
+        findings.append(Finding(severity, "nginx_stopped", "nginx is not running: no site can be reached.", (state,), fix))
     if root and not found.passes:
-        complaint = found.complaint()
-        place = PLACE.search(complaint)
-        fix = f"fix line {place[2]} of {place[1]}" if place else "fix what it says"
-        later = "; the one that runs still has an earlier configuration, and a restart would end it" if found.pid else ""
-        message = f"nginx's configuration does not pass its test{later}: {complaint}."
+        cause = found.cause()
+        place = PLACE.search(cause)
+        fix = f"fix line {place[2]} of {place[1]}" if place else "fix that error"
+        later = " It still runs with an earlier configuration; a restart would fail." if found.pid else ""
+        message = f"nginx rejects its configuration: {cause}.{later}"
         fix = f"{fix}, then: nginx -t && systemctl {'reload' if found.pid else 'start'} nginx"
         evidence = tuple(found.test.output.splitlines()[-3:]) if found.test else ()
         findings.append(Finding(WARNING if found.pid else BROKEN, "nginx_configuration", message, evidence, fix))
@@ -237,27 +247,30 @@ def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[
                     newer.append(f"{path}: {_findings.moment(when)}")
         if newer:
             loaded = _findings.moment(found.started)
-            message = f"nginx runs with the configuration that it loaded at {loaded}, which was changed since."
+            message = f"nginx still runs with the configuration of {loaded}; files have changed since."
             findings.append(Finding(WARNING, "nginx_not_reloaded", message, tuple(newer), "nginx -t && systemctl reload nginx"))
     return findings
 
 
 def judge_backlogs(configuration: Configuration, limit: int) -> list[Finding]:
-    """Which of nginx's own listen queues are longer than the kernel allows. Pure."""
+    """Find listen queues of nginx that are longer than the kernel allows. Pure.
+
+    :param limit: net.core.somaxconn, 0 if unknown
+    """
     findings = []
     for server in configuration.servers:
         for listen in server.listens:
             if listen.backlog > limit > 0:
                 where = f"{listen.file}:{listen.line}"
                 asked = f"nginx asks for a listen queue of {listen.backlog} at {listen.address}"
-                message = f"{asked}, and the kernel allows {limit} (net.core.somaxconn)."
+                message = f"{asked}, but the kernel allows {limit} (net.core.somaxconn)."
                 fix = f"{_findings.allow_backlog(listen.backlog)} && systemctl restart nginx"
                 findings.append(Finding(WARNING, "backlog_over_somaxconn", message, (where,), fix))
     return findings
 
 
 def clashes(servers: Sequence[ServerBlock]) -> list[tuple[ServerBlock, Finding]]:
-    """Servers that get in each other's way, each with what is wrong with it. Pure."""
+    """Find server blocks that get no requests, because another one takes them. Pure."""
     found: list[tuple[ServerBlock, Finding]] = []
     seen: dict[tuple[str, str], ServerBlock] = {}
     blocked = {id(server): _blocked(server, servers) for server in servers}
@@ -268,9 +281,9 @@ def clashes(servers: Sequence[ServerBlock]) -> list[tuple[ServerBlock, Finding]]
                 first = seen.setdefault((address, name.lower()), server)
                 if first is server:
                     continue
-                what = f"The name {name}" if name else "A server without a name"
-                message = f"{what} is there twice on {address}, and nginx passes over the second one."
-                evidence = (f"{first.file}:{first.line}: is used", f"{server.file}:{server.line}: is not")
+                what = f"Two server blocks have the name {name}" if name else "Two server blocks have no name"
+                message = f"{what} on {address}: nginx ignores the second one."
+                evidence = (f"{first.file}:{first.line}: used", f"{server.file}:{server.line}: ignored")
                 places = f"{server.file}:{server.line} or {first.file}:{first.line}"
                 fix = f"remove one of the two, from {places}, then: nginx -t && systemctl reload nginx"
                 if not any(
@@ -280,9 +293,7 @@ def clashes(servers: Sequence[ServerBlock]) -> list[tuple[ServerBlock, Finding]]
     for server in servers:
         blocker = blocked[id(server)]
         if blocker:
-            message = (
-                f"No request gets to this site: it has no name of its own, and {blocker.file} takes those of all other names."
-            )
+            message = f"This site gets no requests: it has no server_name, and {blocker.file} is the default server."
             evidence = (
                 f"{blocker.file}:{blocker.line}: default_server",
                 f"{server.file}:{server.line}: {' '.join(server.names) or 'no server_name'}",
@@ -293,7 +304,7 @@ def clashes(servers: Sequence[ServerBlock]) -> list[tuple[ServerBlock, Finding]]
 
 
 def _blocked(server: ServerBlock, servers: Sequence[ServerBlock]) -> ServerBlock | None:
-    """Debian's default site, if it takes all requests of a server that has no name of its own."""
+    """Debian's default site, if it takes all requests of a server block without a name."""
     if not server.upstreams or any(name not in ("", "_") for name in server.names):
         return None
     for other in servers:

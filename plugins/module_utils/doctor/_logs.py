@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lines of logs that matter: the last errors of nginx and of apps, those that are alike told once."""
+"""The last errors in the logs of nginx and of apps, repeated lines once."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _messages
 
 TAIL_BYTES = 262144
-"""How much of a log's end is read."""
+"""Bytes read from the end of a log."""
 
 DAY = 86400  # seconds
 KEPT = 5
-"""How many sorts of lines are told of each log."""
+"""Number of different lines shown of each log."""
 
 LENGTH = 300
-"""Characters of a line that are kept."""
+"""Characters kept of a line."""
 
 LEVELS = ("warn", "error", *_messages.FATAL)
 
-# Lines that are no app's fault, and what to do about them.
+# Errors in nginx's log that call for a change of its configuration: pattern, message, fix.
 KNOWN = (
     (
         re.compile(r"worker_connections are not enough"),
-        "nginx has no free connections left, and turns visitors away",
+        "nginx has run out of connections and refuses visitors",
         "raise worker_connections in the events block of /etc/nginx/nginx.conf, then: systemctl reload nginx",
     ),
     (
         re.compile(r"Too many open files"),
-        "nginx may not open more files, and turns visitors away",
+        "nginx has reached its limit of open files and refuses visitors",
         "set worker_rlimit_nofile in /etc/nginx/nginx.conf to twice worker_connections, then: systemctl reload nginx",
     ),
     (
         re.compile(r"upstream sent too big header"),
-        "The app sends headers larger than nginx's buffer, and visitors get 502 in their place",
-        "raise uwsgi_buffer_size or proxy_buffer_size of the location to 16k, then: systemctl reload nginx",
+        "The app's response headers are larger than nginx's buffer, so visitors get 502",
+        "set uwsgi_buffer_size or proxy_buffer_size of the location to 16k, then: systemctl reload nginx",
     ),
     (
         re.compile(r"client intended to send too large body"),
-        "Visitors send more than nginx takes, and get 413",
-        "raise client_max_body_size of the server if that is meant to be possible, then: systemctl reload nginx",
+        "Requests are larger than client_max_body_size, so visitors get 413",
+        "raise client_max_body_size of the server if such requests are legitimate, then: systemctl reload nginx",
     ),
 )
 
-# What the last line of a traceback looks like, and what servers write when an app does not start.
+# The last line of a traceback, and what servers write when an app fails to start.
 APP = re.compile(
     r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|NotFound|DoesNotExist)\b.*)"
     r"|no python application found|unable to load|unable to find|(?:^|[^!])!!! \w|\[(?:ERROR|CRITICAL)\]|No module named"
@@ -62,11 +62,13 @@ APP = re.compile(
 
 
 @dataclass(frozen=True)
-class Line:
-    """Lines that are alike.
+class LogLine:
+    """A line of a log with its repetitions.
 
-    :ivar count: how many there were
-    :ivar last: when the last one was written, seconds since the epoch; 0 if that is not known
+    :ivar count: number of occurrences
+    :ivar last: time of the last occurrence, seconds since the epoch; 0 if unknown
+    :ivar level: nginx's log level
+    :ivar server: the server name in nginx's message
     """
 
     text: str
@@ -81,37 +83,37 @@ class Line:
         return f"{when}{self.text}{times}"
 
 
-def nginx_errors(text: str, since: float) -> list[Line]:
-    """The errors in the text of nginx's error log, the last one last. Pure.
+def nginx_errors(text: str, since: float) -> list[LogLine]:
+    """The errors in the text of nginx's error log, oldest first. Pure.
 
-    :param since: what is older is left out; seconds since the epoch
+    :param since: older lines are left out; seconds since the epoch
     """
-    found: dict[tuple[str, str], Line] = {}
+    found: dict[tuple[str, str], LogLine] = {}
     for message in _messages.read(text):
         if not message.written or message.level not in LEVELS or message.seconds < since:
             continue
         key = (message.text[:LENGTH], message.server)
         count = found.pop(key).count + 1 if key in found else 1
-        found[key] = Line(key[0], count, message.seconds, message.level, key[1])
+        found[key] = LogLine(key[0], count, message.seconds, message.level, key[1])
     return list(found.values())
 
 
-def app_errors(text: str) -> list[Line]:
-    """The lines of an app's log that say what went wrong, the last one last. Pure."""
-    found: dict[str, Line] = {}
+def app_errors(text: str) -> list[LogLine]:
+    """The errors in the text of an app's log, oldest first. Pure."""
+    found: dict[str, LogLine] = {}
     for line in text.splitlines():
-        stripped = re.sub(r"^\S+ \S+ [\w.@-]+\[\d+\]: ", "", line)  # what journalctl -o short-iso puts in front
+        stripped = re.sub(r"^\S+ \S+ [\w.@-]+\[\d+\]: ", "", line)  # the prefix of journalctl -o short-iso
         if APP.search(stripped):
             message = re.sub(r"0x[0-9a-f]+|\bpid:? ?\d+|^\[?[\d-]{10}[T ][\d:,. +-]+\]? ?(?:\[\d+\] )?", "", stripped).strip()[
                 :LENGTH
             ]
             count = found.pop(message).count + 1 if message in found else 1
-            found[message] = Line(message, count)
+            found[message] = LogLine(message, count)
     return list(found.values())
 
 
-def known(lines: Iterable[Line]) -> list[Finding]:
-    """What lines of nginx tell that wants to be fixed. Pure."""
+def known(lines: Iterable[LogLine]) -> list[Finding]:
+    """Findings for errors in nginx's log that have a known fix. Pure."""
     lines = list(lines)
     found = []
     for pattern, message, fix in KNOWN:
@@ -121,14 +123,14 @@ def known(lines: Iterable[Line]) -> list[Finding]:
     return found
 
 
-def shown(lines: Sequence[Line]) -> list[str]:
-    """The last few, as lines to show, without the credentials in their URLs."""
+def shown(lines: Sequence[LogLine]) -> list[str]:
+    """The last few lines as text, with credentials in URLs redacted."""
     redact = _redact.redactor()
     return [redact(str(line)) for line in lines[-KEPT:]]
 
 
 def tail(path: str) -> str:
-    """The end of a file, "" if it cannot be read."""
+    """Read the end of a file; "" if it cannot be read."""
     try:
         with open(path, "rb") as stream:
             size = stream.seek(0, os.SEEK_END)
@@ -139,7 +141,7 @@ def tail(path: str) -> str:
 
 
 def recent(path: str) -> bool:
-    """Whether a log was written to within a day."""
+    """Whether a log was written to within the last day."""
     try:
         return os.path.getmtime(path) > time.time() - DAY
     except OSError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that are newer than the process that has read them: configuration, code, installed packages."""
+"""Files that changed after a process read them: configuration, code, installed packages."""
 
 from __future__ import annotations
 
@@ -12,25 +12,20 @@ from collections.abc import Iterable, Mapping
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _units
 
 MARGIN = 0.5
-"""Seconds by which a file has to be newer than a process: the clocks of the two differ a little."""
-
+"""Seconds by which a file has to be newer: file times and process times come from different clocks."""
 
 CODE_FILES = 20000
-
-
 CODE_SECONDS = 4.0
-"""How much code is looked through at most, and for how long."""
-
+"""Limits of a search for code: number of files, and seconds."""
 
 NOT_CODE = {"node_modules", "site-packages", "__pycache__", "media", "static", "staticfiles", "uploads"}
 
-
 TOO_HIGH = 2
-"""A directory of fewer components, such as ``/srv``, has more in it than one app."""
+"""Paths with fewer components, such as ``/srv``, are not searched: they contain more than one app."""
 
 
 def newest(directory: str) -> list[tuple[str, float]]:
-    """The Python files of an app that were changed last, the latest first, at most three; not those of environments in it."""
+    """The three Python files of an app that changed last, newest first, without virtual environments."""
     parts = [part for part in os.path.realpath(directory).split("/") if part]
     if len(parts) < TOO_HIGH or not os.path.isdir(directory):
         return []
@@ -55,6 +50,16 @@ def _own_tree(top: str, name: str) -> bool:
 def newer(
     started: float, working: float, files: Iterable[str], unit: Mapping[str, str], code: str, environment: str
 ) -> Iterable[tuple[str, str, float]]:
+    """Find files that changed after a server read them.
+
+    :param started: start of the main process, seconds since the epoch
+    :param working: start of the oldest worker
+    :param files: configuration files of the server
+    :param unit: properties of its systemd unit
+    :param code: directory of the app's code
+    :param environment: the virtual environment, "" without one
+    :returns: kind (``configuration``, ``code``, ``packages``), path and time of each
+    """
     now = time.time()
 
     def after(moment: float, when: float) -> bool:
@@ -74,7 +79,7 @@ def newer(
 
 
 def _installed(environment: str) -> list[tuple[str, float]]:
-    """The packages of a virtual environment, the one that was installed last first."""
+    """The packages of a virtual environment with their time of installation, newest first."""
     if not environment:
         return []
     found = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The doctor's report on all hosts as one HTML page that needs nothing else. Pure."""
+"""The doctor's report on all hosts as one self-contained HTML page. Pure."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ pre, code { font: .85rem/1.45 ui-monospace, monospace; white-space: pre-wrap; ov
 @media print { body { max-width: none; } .finding { break-inside: avoid; } }
 """
 
-WORDS = {"broken": "✖ broken", "warning": "⚠ warning", "note": "• note", "ok": "✔ ok", "not examined": "? not examined"}
+LABELS = {"broken": "✖ broken", "warning": "⚠ warning", "note": "• note", "ok": "✔ ok", "not examined": "? not examined"}
 
 
 def page(hosts: Mapping[str, Mapping[str, Any]], missing: Iterable[str] = (), when: str = "") -> str:
-    """The page.
+    """Render the page.
 
-    :param hosts: what the module ``doctor`` returned, by host
-    :param missing: the hosts that could not be examined
-    :param when: the time of the examination, in words
+    :param hosts: results of the module ``doctor`` by host name
+    :param missing: hosts that could not be examined
+    :param when: the time of the examination, as text
     """
     missing = list(missing)
     rows = [_overview(host, result) for host, result in hosts.items()]
     rows += [f"<tr><th>{_text(host)}</th><td>{_state('not examined')}</td><td></td></tr>" for host in missing]
-    title, head = "What the doctor found", "<thead><tr><th>host</th><th>state</th><th></th></tr></thead>"
+    title, head = "Doctor report", "<thead><tr><th>host</th><th>state</th><th></th></tr></thead>"
     parts = [
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -89,12 +89,12 @@ def _finding(finding: Mapping[str, Any]) -> str:
     heading = f"<p>{_state(severity)} <code>{_text(finding['code'])}</code> {_text(finding['message'])}</p>"
     evidence = "\n".join(line for line in finding["evidence"] if line)
     seen = f"<pre>{_text(evidence)}</pre>" if evidence else ""
-    fix = f"<p>Mend:</p><pre>{_text(finding['fix'])}</pre>" if finding["fix"] else ""
+    fix = f"<p>Fix:</p><pre>{_text(finding['fix'])}</pre>" if finding["fix"] else ""
     return f'<div class="finding {_text(severity)}">{heading}{seen}{fix}</div>\n'
 
 
 def _state(state: str) -> str:
-    return f'<span class="state {_text(state)}">{_text(WORDS.get(state, state))}</span>'
+    return f'<span class="state {_text(state)}">{_text(LABELS.get(state, state))}</span>'
 
 
 def _anchor(host: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which processes hold a listening socket, also where ss(8) may not say so, as in many containers."""
+"""Listen queues, and the processes that hold a listening socket, even where ss(8) may not tell, as in many containers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 
 FILLING = 0.75
-"""How full a listen queue is that is filling; a server that keeps up has next to nothing in it."""
+"""Fraction of a listen queue in use from which it counts as filling; it is nearly empty if the server keeps up."""
 
 LEAST = 4
-"""A queue of fewer connections is no sign of anything."""
+"""Fewer waiting connections mean nothing."""
 
 
 def holders(inode: str, links: Mapping[int, Mapping[str, Any]]) -> list[int]:
@@ -26,12 +26,12 @@ def holders(inode: str, links: Mapping[int, Mapping[str, Any]]) -> list[int]:
 
 
 def judge_queue(address: str, before: Listener | None, after: Listener | None, restart: str) -> list[Finding]:
-    """Whether connections pile up. Pure.
+    """Warn if connections pile up. Pure.
 
-    :param before: the socket at the beginning, ``after`` at the end of the examination: a queue that is full for a moment is none
+    :param before: the socket at the beginning of the examination, ``after`` at its end: a short burst is no finding
     """
     if before is None or after is None or min(before.waiting, after.waiting) < max(LEAST, FILLING * after.limit):
         return []
-    message = f"{after.waiting} connections wait on {address}, and {after.limit} may: the app does not keep up, or hangs."
-    fix = f"look at what it is doing; more processes or threads help if it is busy, and if it hangs: {restart}"
+    message = f"{after.waiting} of at most {after.limit} connections wait on {address}: the app is overloaded or hangs."
+    fix = f"if the app is busy, give it more processes or threads; if it hangs: {restart}"
     return [Finding(WARNING, "backlog_filling", message, (f"Recv-Q={after.waiting} Send-Q={after.limit}",), fix)]

@@ -15,9 +15,9 @@ Row = tuple[str, str]
 
 
 def lines(result: Mapping[str, Any]) -> list[str]:
-    """The report on a host: a block for the host, one for each site, and a line that sums up.
+    """The report on a host: a block for nginx, one for each site, and a summary line.
 
-    :param result: what the module ``doctor`` returns, but for this
+    :param result: what the module ``doctor`` returns, without the report
     """
     findings = result["findings"]
     found = [*_block("nginx", nginx_rows(result), [each for each in findings if not each["site"]])]
@@ -28,7 +28,7 @@ def lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def summary(result: Mapping[str, Any]) -> str:
-    """The line that sums a host up."""
+    """The summary line of a host."""
     count = len(result["sites"])
     sites = f"{count} site{'' if count == 1 else 's'}"
     severities = [_findings.Finding(each["severity"], each["code"], "") for each in result["findings"]]
@@ -36,7 +36,7 @@ def summary(result: Mapping[str, Any]) -> str:
 
 
 def rows(site: Mapping[str, Any]) -> list[Row]:
-    """What is known of a site, each with what it is."""
+    """The facts of a site: label and value."""
     found: list[Row] = [("listens", ", ".join(site["listens"])), ("defined in", site["defined_in"])]
     if len(site["names"]) > 1:
         found.append(("also", ", ".join(name or '""' for name in site["names"] if name != site["name"])))
@@ -53,13 +53,13 @@ def rows(site: Mapping[str, Any]) -> list[Row]:
 
 
 def nginx_rows(result: Mapping[str, Any]) -> list[Row]:
-    """What is known of nginx, each with what it is."""
+    """The facts of nginx: label and value."""
     nginx = result["nginx"]
     if not nginx["installed"]:
         return [("nginx", "not installed")]
-    running = f"process {nginx['pid']}, workers since {nginx['workers_since']}" if nginx["pid"] else "does not run"
+    running = f"process {nginx['pid']}, workers since {nginx['workers_since']}" if nginx["pid"] else "not running"
     found = [("version", nginx["version"]), ("configuration", nginx["configuration"]), ("running", running)]
-    return [*found, *(("not seen", text) for text in result["unseen"])]
+    return [*found, *(("not examined", text) for text in result["unseen"])]
 
 
 def _upstream(upstream: Mapping[str, Any]) -> list[Row]:
@@ -69,16 +69,16 @@ def _upstream(upstream: Mapping[str, Any]) -> list[Row]:
     found = [("upstream", f"{upstream['address']} ({upstream['protocol']}, {where}): {verdict}")]
     process = upstream["process"]
     if process:
-        unit = f"supervisor's {process['program']}" if process["program"] else process["unit"] or "no unit"
+        unit = f"supervisor program {process['program']}" if process["program"] else process["unit"] or "no unit"
         text = f"{process['server']} {process['pid']}, {unit}, as {process['user']}, since {process['since']}"
         found.append(("process", text))
         environment = process["virtual_environment"] or "no virtual environment"
         if process["python"]:
             found.append(("Python", f"{process['python']}, {environment}"))
     elif upstream["waits"]:
-        found.append(("process", f"{upstream['unit']} starts it with the first request"))
+        found.append(("process", f"none; {upstream['unit']} starts it at the first request"))
     elif upstream["unit"]:
-        found.append(("process", f"none; {upstream['unit']} is to start it"))
+        found.append(("process", f"none; {upstream['unit']} should start it"))
     return [*found, *(("app log", line) for line in upstream["log"])]
 
 

@@ -9,10 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
-    _host,
-    _report,
-)
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _host, _report
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backends import Backend
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import Finding, ordered, worst
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
@@ -22,7 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.tls import _certificate
 
 @dataclass
 class Site:
-    """The servers of nginx that share a name."""
+    """The server blocks of nginx that share a name."""
 
     servers: list[ServerBlock]
     certificates: list[_certificate.Certificate] = field(default_factory=list)
@@ -32,28 +29,28 @@ class Site:
 
     @property
     def names(self) -> list[str]:
-        """The names, each once."""
+        """The server names, without duplicates."""
         return list(dict.fromkeys(name for server in self.servers for name in server.names))
 
     @property
     def name(self) -> str:
-        """What the site is called: its first name that is one, else the place where it is written."""
+        """The first real server name, else the file and line where the site is defined."""
         plain = [name for name in self.names if re.match(r"[\w*.]", name) and name != "_"]
         return plain[0] if plain else f"{self.servers[0].file}:{self.servers[0].line}"
 
     @property
     def upstreams(self) -> list[Upstream]:
-        """Where its requests leave nginx."""
+        """The places where its requests leave nginx."""
         return [upstream for server in self.servers for upstream in server.upstreams]
 
 
 def backend_code(backend: Backend) -> str:
-    """The code of what is in the way of requests."""
+    """The socket_access code of a backend, "" without one."""
     return backend.access.code if backend.access else ""
 
 
 def backends_of(site: Site, backends: Mapping[tuple[str, str], Backend]) -> list[Backend]:
-    """The backends of a site, each once."""
+    """The backends of a site, without duplicates."""
     keys = dict.fromkeys((up.address, "tls" if up.tls else up.protocol) for up in site.upstreams)
     return [backends[key] for key in keys if key in backends]
 
@@ -66,6 +63,12 @@ def result(
     root: bool,
     own: set[str],
 ) -> dict[str, Any]:
+    """What the module returns.
+
+    :param general: the findings that belong to no site
+    :param root: whether the examination ran as root
+    :param own: the IP addresses of this host
+    """
     now = time.time()
     described = [_described(site, backends, now, own) for site in sites]
     findings = [*general, *(finding.at(site.name) for site in sites for finding in site.findings)]
@@ -124,10 +127,10 @@ def _upstream(backend: Backend, site: Site) -> dict[str, Any]:
 
 
 def _unseen(root: bool, backends: Iterable[Backend]) -> list[str]:
-    """What could not be looked at."""
-    found = [] if root else ["It does not run as root: nginx's test, keys and other users' processes cannot be looked at."]
+    """What could not be examined, and why."""
+    found = [] if root else ["Not running as root: nginx -t, private keys and other users' processes cannot be examined."]
     for backend in backends:
-        seen = backend.server.process is not None and backend.server.process.pid > 0  # where socket_access did not find it
+        seen = backend.server.process is not None and backend.server.process.pid > 0  # found here, but not by socket_access
         unseen = backend.access.unseen if backend.access else ()
         found += [text for text in unseen if not (seen and text.startswith("the process that listens"))]
     return list(dict.fromkeys(found))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The process behind a socket: what it runs, since when, and whether it still is what the files on the disk say."""
+"""The process behind a socket: its program, start time, Python, virtual environment, plugins and configuration."""
 
 from __future__ import annotations
 
@@ -21,16 +21,21 @@ from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _fi
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """The server of an app, or one that would be started.
+    """The server of an app, running or as configured.
 
-    :ivar pid: its main process, 0 if it does not run
-    :ivar started: when that began, in seconds since the epoch
-    :ivar working: when the oldest of its workers began; workers are made anew when a server is reloaded
-    :ivar python: the language version in its memory, or that its plugin is linked with: ``3.11``
-    :ivar environment: the virtual environment, "" without one
-    :ivar made_for: the version of Python that this was made for
-    :ivar plugins: the files of uWSGI's plugins
-    :ivar newer: files that are newer than the process, each with its kind (``configuration``, ``code``, ``packages``) and time
+    :ivar pid: the main process, 0 if it does not run
+    :ivar kind: ``uwsgi``, ``gunicorn`` or the name of another program
+    :ivar started: start of the main process, seconds since the epoch
+    :ivar working: start of the oldest worker; a reload starts new workers
+    :ivar python: ``3.11``: the version loaded into the process, or linked into its plugin
+    :ivar environment: path of the virtual environment, "" without one
+    :ivar made_for: the Python version that the virtual environment was created for
+    :ivar plugins: files of uWSGI's plugins
+    :ivar dangling: the missing target of the virtual environment's interpreter, "" if it is there
+    :ivar backlog: the configured size of the listen queue, 0 for the default
+    :ivar files: configuration files
+    :ivar replaced: programs and libraries replaced on disk since the start, as by an upgrade
+    :ivar newer: files newer than the process: kind (``configuration``, ``code``, ``packages``), path, time
     """
 
     pid: int = 0
@@ -57,7 +62,7 @@ class ServerProcess:
 
     @property
     def name(self) -> str:
-        """The process in words."""
+        """The process as messages name it."""
         return f"{self.kind} (process {self.pid})" if self.pid else self.unit or self.program or self.kind
 
     def result(self) -> dict[str, Any]:
@@ -79,11 +84,12 @@ class ServerProcess:
 
 @dataclass
 class HostFacts:
-    """What is looked up once for all processes.
+    """Facts that are read once for all processes.
 
-    :ivar links: see ``_descriptors.look``
     :ivar everybody: see ``host._processes.all_processes``
-    :ivar core: the installed uWSGI, none if there is none
+    :ivar links: see ``_descriptors.look``
+    :ivar core: the installed uWSGI, None without one
+    :ivar lines: command lines by process id
     """
 
     everybody: dict[_processes.Process, int]
@@ -93,7 +99,7 @@ class HostFacts:
 
 
 def core() -> _uwsgi_binary.Core | None:
-    """The installed uWSGI."""
+    """The installed uWSGI, None without one."""
     if not os.path.exists(_uwsgi.PROGRAM):
         return None
     try:
@@ -103,7 +109,7 @@ def core() -> _uwsgi_binary.Core | None:
 
 
 def main_of(pids: Iterable[int], everybody: Mapping[_processes.Process, int]) -> int:
-    """The process that started the others of those that have a socket open, 0 if only systemd has it. Pure."""
+    """The main process among those that have a socket open, 0 if only systemd has it. Pure."""
     members = {pid for pid in pids if pid > 1}
     parents = {process[0]: parent for process, parent in everybody.items()}
     heads = [pid for pid in members if parents.get(pid) not in members]
@@ -111,10 +117,11 @@ def main_of(pids: Iterable[int], everybody: Mapping[_processes.Process, int]) ->
 
 
 def running(pid: int, host: HostFacts, unit: Mapping[str, str], unit_directory: str) -> ServerProcess:
-    """A process that runs.
+    """Examine a running server.
 
-    :param unit: the properties of its unit
-    :param unit_directory: where the command of its unit or program was started
+    :param pid: its main process
+    :param unit: properties of its systemd unit
+    :param unit_directory: working directory of its unit or supervisor program
     """
     status = _texts(pid, "status")
     if not status:
@@ -164,7 +171,7 @@ def running(pid: int, host: HostFacts, unit: Mapping[str, str], unit_directory: 
 
 
 def configured(words: list[str], directory: str, host: HostFacts, unit: str = "", program: str = "") -> ServerProcess:
-    """A server that does not run, after the command that would start it."""
+    """Examine a server that does not run, by the command that would start it."""
     options = _server_options.read(words, directory)
     environment = _environment(options, words, {}, "", directory)
     plugins, missing = _plugins(options, host.core)
@@ -189,7 +196,7 @@ def configured(words: list[str], directory: str, host: HostFacts, unit: str = ""
 
 
 def python_in(maps: str) -> str:
-    """The language version of the Python in a process's memory, from the text of /proc/PID/maps; "" without any. Pure."""
+    """The Python version loaded into a process, from the text of /proc/PID/maps; "" without Python. Pure."""
     patterns = (r"/libpython(\d+\.\d+)[^/]*$", r"/python(\d+\.\d+)(?: \(deleted\))?$", r"/python(\d+\.\d+)/lib-dynload/")
     for pattern in patterns:
         match = re.search(pattern, maps, re.MULTILINE)
@@ -199,7 +206,7 @@ def python_in(maps: str) -> str:
 
 
 def linked_python(path: str) -> str:
-    """The language version of the libpython that a plugin is linked with, by the name in the file; "" without any."""
+    """The version of libpython that a plugin is linked with, from the library name in the file; "" without one."""
     with contextlib.suppress(OSError), open(path, "rb") as stream:
         match = re.search(rb"\0libpython(\d+\.\d+)[\w.]*\.so", stream.read())
         return match[1].decode() if match else ""
@@ -240,7 +247,7 @@ def _dangling(environment: str) -> str:
 
 
 def _plugins(options: _server_options.Options, core: _uwsgi_binary.Core | None) -> tuple[list[str], list[str]]:
-    """The files of the plugins that are asked for, and the names of those that are not there."""
+    """The files of the configured plugins, and the names of those that are missing."""
     found, missing = [], []
     if options.server != "uwsgi" or core is None or (options.values.get("plugins-dir") or options.values.get("plugin-dir")):
         return [], []
@@ -263,8 +270,8 @@ def _unfit(plugins: Iterable[str], core: _uwsgi_binary.Core | None) -> tuple[str
     found = []
     for path in plugins:
         with contextlib.suppress(OSError):
-            found.append(_file.objection(path, core))
-    return tuple(objection for objection in found if objection)
+            found.append(_file.problem(path, core))
+    return tuple(problem for problem in found if problem)
 
 
 def _directory(pid: int, host: HostFacts, unit_directory: str) -> str:
@@ -272,9 +279,9 @@ def _directory(pid: int, host: HostFacts, unit_directory: str) -> str:
 
 
 def _log(pid: int, host: HostFacts, options: _server_options.Options, directory: str) -> str:
-    told = options.log(directory)
-    if told:
-        return told
+    configured_log = options.log(directory)
+    if configured_log:
+        return configured_log
     target = ((host.links.get(pid) or {}).get("files") or {}).get("2", "")
     return target if target.startswith("/") and os.path.isfile(target) else ""
 

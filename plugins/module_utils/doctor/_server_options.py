@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a running app server was told, by its command line and the files that this names: uWSGI and gunicorn."""
+"""The options of uWSGI and gunicorn, from the command line and the configuration files that it names."""
 
 from __future__ import annotations
 
@@ -22,60 +22,64 @@ SHORT = {
     "-b": "bind",
     "-c": "config",
 }
-"""Short options that mean something here, of uWSGI (https://uwsgi-docs.readthedocs.io/en/latest/Options.html) and of gunicorn
-(https://docs.gunicorn.org/en/stable/settings.html); they do not contradict each other."""
+"""The short options that are read, of uWSGI (https://uwsgi-docs.readthedocs.io/en/latest/Options.html) and of gunicorn
+(https://docs.gunicorn.org/en/stable/settings.html); none means different things in both."""
 
 ENVIRONMENT = ("home", "virtualenv", "venv", "pyhome")
-"""The names of uWSGI's option for a virtual environment."""
+"""uWSGI's names for the virtual environment option."""
 
 PLUGINS = ("plugin", "plugins", "need-plugin", "need-plugins")
 FLAGS = ("master", "vacuum", "die-on-term", "enable-threads", "lazy-apps", "strict", "need-app", "reload", "preload", "daemon")
 DEPTH = 5
-"""How deep files are followed that include others."""
+"""Maximum depth of included files."""
 
 
 @dataclass
 class Options:
-    """The options by their long names, each with all its values, and the files that they come from."""
+    """Options by long name, each with all its values.
+
+    :ivar server: ``uwsgi``, ``gunicorn`` or the name of another program
+    :ivar files: the configuration files they come from
+    """
 
     server: str = ""
     values: dict[str, list[str]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
 
     def add(self, name: str, value: str) -> None:
-        """Add an option as it is written."""
+        """Add a value."""
         self.values.setdefault(name.strip().replace("_", "-"), []).append(value.strip())
 
     def last(self, *names: str) -> str:
-        """The last value of any of some options that is known for certain, without placeholders; "" if there is none."""
+        """The last value of an option under any of its names, without placeholders; "" if there is none."""
         found = [
             value for name in names for value in self.values.get(name, ()) if value and "%(" not in value and "$(" not in value
         ]
         return found[-1] if found else ""
 
     def plugins(self) -> list[str]:
-        """The plugins that uWSGI is to load, by name or path."""
+        """The plugins that uWSGI is configured to load, by name or path."""
         words = [word for name in PLUGINS for value in self.values.get(name, ()) for word in value.split(",")]
         return [word.strip() for word in words if word.strip() and word.strip() != "0" and "%(" not in word]
 
     def backlog(self) -> int:
-        """The listen queue that is asked for, 0 if nothing is said."""
+        """The configured size of the listen queue, 0 for the default."""
         value = self.last("listen") if self.server == "uwsgi" else self.last("backlog")
         return int(value) if value.isdigit() else 0
 
     def environment(self, directory: str) -> str:
-        """The virtual environment that uWSGI is told, "" if none."""
+        """The virtual environment in uWSGI's configuration, "" without one."""
         value = self.last(*ENVIRONMENT)
         return os.path.normpath(os.path.join(directory or "/", value)) if value else ""
 
     def log(self, directory: str) -> str:
-        """The file that the server writes its errors to, "" if it does not say."""
+        """The configured error log, "" if it is not a file."""
         value = self.last("logto2", "logto", "daemonize2", "daemonize", "error-logfile", "errorlog", "log-file")
         return os.path.normpath(os.path.join(directory or "/", value)) if value and value != "-" and ":" not in value else ""
 
 
 def kind(words: Sequence[str]) -> str:
-    """Which app server a command line starts, ``uwsgi`` or ``gunicorn``; else the name of its program. Pure."""
+    """The app server that a command line starts, ``uwsgi`` or ``gunicorn``, else the name of its program. Pure."""
     names = [os.path.basename(word.split(" ")[0]).rstrip(":") for word in words[:3] if not word.startswith("-")]
     for name in names:
         for server in ("uwsgi", "gunicorn"):
@@ -85,20 +89,19 @@ def kind(words: Sequence[str]) -> str:
 
 
 def read(words: Sequence[str], directory: str, reader: Callable[[str], str] | None = None) -> Options:
-    """The options in a command line, and in the files that it names.
+    """Read the options in a command line and in the configuration files that it names.
 
     :param words: the command with its arguments
-    :param directory: what relative names are relative to
-    :param reader: returns the text of a file, "" if it cannot be read; for tests
+    :param directory: base of relative paths
+    :param reader: returns the text of a file, "" if it cannot be read; replaced in tests
     """
     options = Options(kind(words))
-    told = _Told(options, reader or _files.text_of)
-    told.command_line(words, directory)
+    _OptionReader(options, reader or _files.text_of).command_line(words, directory)
     return options
 
 
 @dataclass
-class _Told:
+class _OptionReader:
     options: Options
     reader: Callable[[str], str]
 
@@ -137,7 +140,7 @@ class _Told:
 
 
 def _pairs(text: str, path: str) -> list[tuple[str, str]]:
-    """The options in the text of a uWSGI configuration, INI or the usual sort of YAML, with its placeholders filled in."""
+    """The options in a uWSGI configuration, INI or simple YAML, with placeholders replaced."""
     name = os.path.basename(path)
     magic = {"%d": f"{os.path.dirname(path)}/", "%n": os.path.splitext(name)[0], "%p": path, "%s": name}
     found: list[tuple[str, str]] = []
@@ -159,7 +162,7 @@ def _pairs(text: str, path: str) -> list[tuple[str, str]]:
 
 
 def _python(text: str) -> list[tuple[str, str]]:
-    """The names in a gunicorn configuration to which a text or a number is assigned; it is not run."""
+    """The constants assigned in a gunicorn configuration, which is parsed but not run."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
@@ -172,7 +175,7 @@ def _python(text: str) -> list[tuple[str, str]]:
 
 
 def words(command: str) -> list[str]:
-    """The words of a command as a shell would see them; as they stand if it would see none."""
+    """Split a command as a shell does; at blanks if its quotes do not match."""
     try:
         return shlex.split(command)
     except ValueError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Union
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 TEMPORARY = ".wsgi-stack.tmp"
 """The suffix of temporary files. They lie in the directory of the file that they replace, so that the rename is atomic, and their
@@ -135,3 +136,18 @@ def missing_account(item: Item) -> str | None:
             except KeyError:
                 return f"{what} {name}"
     return None
+
+
+def remove(path: str) -> None:
+    """Remove a file, a symlink, or a directory with all that is in it, if it exists. No symlink is followed.
+
+    :raises OSError: something of it cannot be removed
+    """
+    if not os.path.isdir(path) or os.path.islink(path):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        return
+    # Not shutil's: directories can be nested deeper than Python recurses.
+    done = run(["rm", "-rf", "--one-file-system", "--", path])
+    if done.code:
+        raise OSError(errno.EBUSY, done.last_line or "rm failed", path)

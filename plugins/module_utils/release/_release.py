@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
@@ -39,9 +40,7 @@ if not callable(found):
 """
 
 
-def files(
-    app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]
-) -> dict[str, str]:
+def files(app: App, environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]) -> dict[str, str]:
     """The text of every file of a release, by name. Pure.
 
     :param host: ``processors`` and ``backlog``, see ``configuration`` of the app's server
@@ -58,7 +57,7 @@ def files(
         "WSGI_SHARED": layout.shared,
         **environment,
     }
-    server = _registry.server(app)
+    server = _registry.server(app["stack"])
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     return {
         "run": "\n".join(
@@ -84,23 +83,23 @@ def files(
     }
 
 
-def digest(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
+def digest(app: App, environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
     """What makes two releases the same: all their files, but for the number in them."""
     content = {"build": build["digest"], "entry_point": app["entry_point"], "files": files(app, environment, build, 0, host)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def describe(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
+def describe(app: App, environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
     """A release as it may be shown in a diff: the names of its variables, not their values."""
     names = " ".join(sorted(environment)) or "none"
-    configuration = files(app, environment, build, 0, host)[_registry.server(app).CONFIGURATION]
+    configuration = files(app, environment, build, 0, host)[_registry.server(app["stack"]).CONFIGURATION]
     return f"build: {build['digest']}\nenvironment variables: {names}\n{configuration}"
 
 
 def numbers(directory: str) -> list[int]:
     """The numbers of the releases in a directory, ascending."""
     try:
-        return sorted(int(name) for name in os.listdir(directory) if name.isdigit())
+        return sorted(int(name) for name in os.listdir(directory) if re.fullmatch("[0-9]{1,9}", name))
     except FileNotFoundError:
         return []
 
@@ -127,7 +126,7 @@ class ReleaseRequest:
     command_results: Mapping[str, Mapping[str, Any]] | None = None
 
 
-def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
+def make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
     """Make sure that the newest release is the one that the app, its environment and its build ask for.
 
     :param environment: the variables of the inventory and of a file on the controller
@@ -145,7 +144,7 @@ def make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any]
         return _make(app, environment, build, request)
 
 
-def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
+def _make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
     layout = _layout.of(app)
     existing = numbers(layout.releases)
     newest = read(layout, existing[-1]) if existing else {"digest": None, "description": ""}
@@ -172,9 +171,10 @@ def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any
             "description": description,
             "build": build,
             "revision": build.get("revision"),
-            "program": _registry.server(app).program(app, build),
+            "program": _registry.server(app["stack"]).program(app, build),
             "stack": app["stack"],
             "drain_timeout": app["drain_timeout"],
+            "idle": app["idle"],
         }
         draft = _draft(app, layout, files(app, environment, build, number, host), note)
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
@@ -193,7 +193,7 @@ def _make(app: dict[str, Any], environment: dict[str, str], build: dict[str, Any
     return {**result, "after": description + shown}
 
 
-def source_variables(app: dict[str, Any], build: dict[str, Any]) -> dict[str, str]:
+def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
     """The variables of an ``environment_file`` that is inside the source; none if there is no such file.
 
     The source is what somebody committed, and this runs as root: a link in it may lead to a file that is none of the app's
@@ -223,7 +223,7 @@ def source_variables(app: dict[str, Any], build: dict[str, Any]) -> dict[str, st
             raise StackError("environment", f"{path}, {error}; correct the file. What runs was not touched.") from None
 
 
-def _draft(app: dict[str, Any], layout: _layout.Layout, contents: dict[str, str], note: dict[str, Any]) -> str:
+def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], note: dict[str, Any]) -> str:
     # Under a name that is no number until all is well: a directory with a number is a release that can be served.
     draft = os.path.join(layout.releases, "draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -242,7 +242,7 @@ def _draft(app: dict[str, Any], layout: _layout.Layout, contents: dict[str, str]
     return draft
 
 
-def _import_check(app: dict[str, Any], runner: list[str]) -> None:
+def _import_check(app: App, runner: list[str]) -> None:
     done = run([*runner, "python", "-c", IMPORT_CHECK, app["entry_point"]], user=app["user"], timeout=IMPORT_TIMEOUT)
     if done.code:
         told = (
@@ -256,7 +256,7 @@ def _import_check(app: dict[str, Any], runner: list[str]) -> None:
         )
 
 
-def prune(app: dict[str, Any], keep_build: str) -> None:
+def prune(app: App, keep_build: str) -> None:
     """Remove the releases that are not worth keeping, see ``kept``, and the builds that no release names."""
     layout = _layout.of(app)
     existing = numbers(layout.releases)
@@ -296,10 +296,19 @@ def history(layout: _layout.Layout) -> list[tuple[int, str, str]]:
     return [(int(line[0]), line[1], line[2]) for line in lines if len(line) == 3 and re.fullmatch("[0-9]{1,9}", line[0])]
 
 
+def sleeps(layout: _layout.Layout, slot: str) -> bool:
+    """Whether the release in a slot is started by its first request, and ends when nobody asks for a while.
+
+    The release decides, not the app: a rollback also restores the release's configuration.
+    """
+    with open(os.path.join(layout.slot(slot), "release.json"), encoding="utf-8") as stream:
+        return bool(json.load(stream)["idle"])
+
+
 def linked(path: str) -> int | None:
     """The number of the release that a link names; None without a link."""
     try:
         name = os.path.basename(os.readlink(path))
     except OSError:
         return None
-    return int(name) if name.isdigit() else None
+    return int(name) if re.fullmatch("[0-9]{1,9}", name) else None

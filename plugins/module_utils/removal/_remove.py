@@ -180,7 +180,7 @@ class Retirement:
         if self.remains.certificate:
             _command.delete(self.layout.name)
         for path in self.remains.paths:
-            remove(path)
+            _files.remove(path)
         if self.remains.user:
             self._remove_user()
 
@@ -220,15 +220,6 @@ class Retirement:
         with contextlib.suppress(KeyError):
             grp.getgrnam(self.layout.name)
             run(["groupdel", self.layout.name])
-
-
-def remove(path: str) -> None:
-    """Remove a file, a symlink or a directory with its contents, if it exists."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-        return
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
 
 
 def _user_of(pid: int) -> int | None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _processes, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor import Vassals
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._supervisor import Programs
@@ -179,8 +180,9 @@ def _state(app: ObservedApp, found: Instances, healthy: set[str]) -> State:
 
 
 def _read_number(path: str) -> int | None:
-    text = _files.text_of(path).strip()
-    return int(text) if text.isdigit() else None
+    # The app's user can put anything there.
+    found = re.fullmatch(r"([0-9]{1,9})\n?", _untrusted.text_or_none(path, 16) or "")
+    return int(found[1]) if found else None
 
 
 def _slot_of(path: str) -> str | None:
@@ -189,4 +191,4 @@ def _slot_of(path: str) -> str | None:
         target = os.readlink(path)
     except OSError:
         return None
-    return next((slot for slot in _layout.SLOTS if target.endswith(f"{slot}.sock")), None)
+    return next((slot for slot in _layout.SLOTS if target == f"{slot}.sock"), None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the kernel lets a user into a directory or at a socket, from its owner, mode and access control list. Pure."""
+"""Unix permissions: whether the kernel lets a user use a file, by owner, mode and access control list. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ USER_OWNER, USER, GROUP_OWNER, GROUP, MASK, OTHER = 0x01, 0x02, 0x04, 0x08, 0x10
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A line of an access control list: what a named user or group may do, or one of those that have no name."""
+class AclEntry:
+    """An entry of a POSIX access control list, see acl(5).
+
+    :ivar tag: one of the constants above
+    :ivar rights: the bits r, w, x
+    :ivar id: of the user or group, if the tag has one
+    """
 
     tag: int
     rights: int
@@ -25,33 +30,33 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ruling:
-    """What the kernel says, and by what.
+    """The kernel's decision.
 
-    :ivar by: ``owner``, ``group``, ``other``; of an access control list ``acl user``, ``acl group`` or ``acl mask``
+    :ivar by: what decides: ``owner``, ``group``, ``other``; of an access control list ``acl user``, ``acl group`` or ``acl mask``
     """
 
     granted: bool
     by: str
 
 
-def parse(acl: str) -> list[Entry]:
-    """The entries of the attribute system.posix_acl_access, as hexadecimal digits; none if it cannot be understood.
+def parse(acl: str) -> list[AclEntry]:
+    """Parse the extended attribute system.posix_acl_access, given as hexadecimal digits; [] if its version is unknown.
 
-    Its form: include/uapi/linux/posix_acl_xattr.h, a version and 8 bytes for each entry, little-endian.
+    The format is that of include/uapi/linux/posix_acl_xattr.h: a version and 8 bytes for each entry, little-endian.
     """
     data = bytes.fromhex(acl)
     if len(data) < 4 or struct.unpack_from("<I", data)[0] != 2:
         return []
     whole = data[: 4 + (len(data) - 4) // 8 * 8]
-    return [Entry(tag, rights, number) for tag, rights, number in struct.iter_unpack("<HHI", whole[4:])]
+    return [AclEntry(tag, rights, number) for tag, rights, number in struct.iter_unpack("<HHI", whole[4:])]
 
 
 def ruling(step: dict[str, Any], uid: int, groups: Collection[int], want: int) -> Ruling:
-    """Whether a user may do something, as acl_permission_check and posix_acl_permission of Linux find it.
+    """Whether a user has a permission, by the rules of acl_permission_check() and posix_acl_permission() in Linux.
 
     :param step: ``mode``, ``uid``, ``gid`` and ``acl`` of a file, see ``_inside.walk``
-    :param groups: all of the user's
-    :param want: ``SEARCH`` or another of the bits of a mode
+    :param groups: all groups of the user
+    :param want: ``READ``, ``WRITE`` or ``SEARCH``
     """
     mode = step["mode"]
     if uid == 0:  # CAP_DAC_OVERRIDE
@@ -59,7 +64,7 @@ def ruling(step: dict[str, Any], uid: int, groups: Collection[int], want: int) -
     if uid == step["uid"]:
         return Ruling(bool(mode >> 6 & want), "owner")
     entries = parse(step.get("acl", ""))
-    # Linux does not look at the list of a file whose group bits, which are the list's mask then, are all unset.
+    # With an access control list the group bits are its mask. If all are unset, Linux ignores the list.
     if entries and mode & 0o070:
         return _listed(entries, step, uid, groups, want)
     if step["gid"] in groups:
@@ -67,7 +72,7 @@ def ruling(step: dict[str, Any], uid: int, groups: Collection[int], want: int) -
     return Ruling(bool(mode & want), "other")
 
 
-def _listed(entries: list[Entry], step: dict[str, Any], uid: int, groups: Collection[int], want: int) -> Ruling:
+def _listed(entries: list[AclEntry], step: dict[str, Any], uid: int, groups: Collection[int], want: int) -> Ruling:
     mask = next((entry.rights for entry in entries if entry.tag == MASK), 7)
     named = next((entry for entry in entries if entry.tag == USER and entry.id == uid), None)
     if named:
@@ -91,5 +96,5 @@ def _masked(rights: int, mask: int, want: int, by: str) -> Ruling:
 
 
 def described(step: dict[str, Any], user: str, group: str) -> str:
-    """Owner, group and mode of a file in words: ``root:root 0755``, with a plus if it has an access control list."""
+    """Owner, group and mode of a file: ``root:root 0755``, with ``+`` if it has an access control list."""
     return f"{user}:{group} {step['mode']:04o}{'+' if step.get('acl') else ''}"

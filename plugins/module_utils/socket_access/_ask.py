@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to app servers over their sockets, in the protocol that nginx would use.
+"""Send requests to app servers over their sockets, in the protocol that nginx uses.
 
-The file stands alone, so that its text can be run as a program of its own under another user's identity.
+This file imports nothing of ours: its text also runs as a program, as another user.
 """
 
 from __future__ import annotations
 
 import errno
 import json
+import re
 import socket
 import struct
 import sys
@@ -17,23 +18,25 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 ANSWER_BYTES = 65536
-AT_ONCE = 64
-"""How many servers are asked at the same time: that is waiting, not computing."""
+"""How much of an answer is read at most."""
 
 
 def ask_all(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Ask many servers at once, each as ``ask`` does, and return their answers in the same order."""
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+    """Ask many servers, each as ``ask`` does, and return their answers in the same order.
+
+    All at once, which is waiting and not computing: one that answers slowly takes no time from the others.
+    """
+    with ThreadPoolExecutor(max_workers=max(1, len(questions))) as pool:
         return list(pool.map(lambda question: ask(**question), questions))
 
 
 def ask(path: str, protocol: str, uri: str, host: str, timeout: float) -> dict[str, Any]:
     """Send ``GET uri`` and read the status of the answer.
 
-    :param path: the socket
+    :param path: the path of the unix socket
     :param protocol: ``uwsgi`` or ``http``
     :param timeout: seconds for the whole exchange
-    :returns: {"status": 200} or {"error": message}; never raises for what the other side does
+    :returns: {"status": 200} or {"error": message}; never raises because of the other side
     """
     found = attempt(f"unix:{path}", protocol, uri, host, timeout)
     if found["stage"] == "done" and "error" not in found:
@@ -63,11 +66,11 @@ def attempt(
     :param address: ``unix:/path``, ``unix:@name`` of the abstract namespace, or ``host:port``
     :param protocol: ``uwsgi`` or ``http``; "" only connects
     :param timeout: seconds for the whole exchange
-    :param patience: seconds after which ``impatient`` is called and the server is told that nothing more will come
-    :returns: ``stage``: how far it came, ``connect``, ``answer`` or ``done``, which an answer is from its first line on;
-        ``status`` of the answer; ``error``, if there was one, also while the rest of an answer came: the name of an errno,
-        EOF if the connection was closed, EPROTO if the answer is not HTTP, GAI if a name does not resolve; ``words``: the
-        same in words, or the beginning of the answer; ``peer``: see there
+    :param patience: seconds after which ``impatient`` is called and the sending side is shut down
+    :returns: ``stage``: ``connect``, ``answer`` or ``done``, which it is from the status line on; ``status`` of the answer;
+        ``error``, also one while the rest of the answer came: the name of an errno, EOF if the connection was closed, EPROTO if
+        the answer is not HTTP, GAI if a name does not resolve; ``words``: the error as text, or the beginning of the answer;
+        ``peer``: see the function ``peer``
     """
     began = time.monotonic()
     found: dict[str, Any] = {"stage": "connect"}
@@ -78,9 +81,11 @@ def attempt(
             if not protocol:
                 return {**found, "stage": "done", "status": None}
             connection.sendall(_uwsgi_packet(uri, host, method) if protocol == "uwsgi" else _http_request(uri, host, method))
-            # To the end, though the first line is enough: an app whose answer is cut off complains in its log.
+            # Read to the end, though the first line is enough: apps log an error if their answer is cut off.
             while len(answer) < ANSWER_BYTES:
                 waited = time.monotonic() - began
+                if waited >= timeout:  # a byte now and then does not buy more time
+                    raise socket.timeout
                 hasty = patience is not None and waited < patience
                 connection.settimeout(max(0.1, (patience if patience is not None and hasty else timeout) - waited))
                 try:
@@ -124,7 +129,7 @@ def _connected(address: str, timeout: float) -> socket.socket:
 
 
 def peer(connection: socket.socket) -> list[int]:
-    """The process id and the user id of who listens, as SO_PEERCRED of unix(7) gives them; nothing of TCP."""
+    """The process id and user id of the listening process, from SO_PEERCRED of unix(7); [] for TCP."""
     if connection.family != socket.AF_UNIX:
         return []
     return list(struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)))[:2]
@@ -132,12 +137,12 @@ def peer(connection: socket.socket) -> list[int]:
 
 def _status(answer: bytes) -> int:
     """The status of an HTTP answer, 0 if it is none."""
-    words = answer.split(b"\r\n", 1)[0].split()
-    return int(words[1]) if len(words) > 1 and words[0].startswith(b"HTTP/") and words[1].isdigit() else 0
+    found = re.match(rb"HTTP/[0-9.]+ +([1-9][0-9]{2})(?![0-9])", answer)
+    return int(found[1]) if found else 0
 
 
 def _uwsgi_packet(uri: str, host: str, method: str = "GET") -> bytes:
-    """A request in the uwsgi protocol: modifier1, size, modifier2, then each variable with its length.
+    """Encode a request in the uwsgi protocol: modifier1, size, modifier2, then each variable with its length.
 
     Source: https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html
     """

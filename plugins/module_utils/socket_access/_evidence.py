@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was asked about a socket, what was seen of it, and what comes of that."""
+"""The data about a socket: the target, the evidence, the verdict and the result."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Any, NamedTuple
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, Setting
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, SocketSetting
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._walk import Refusal, Step
 
 LONGEST = 107
-"""Bytes that a path of a unix socket can have: sun_path of unix(7) has 108, with the end of the string."""
+"""Maximum length of a unix socket's path in bytes: sun_path of unix(7) has 108, with the terminating NUL."""
 
 
 class Target(NamedTuple):
-    """A socket to look at.
+    """A socket to examine.
 
     :ivar address: ``unix:/path`` or ``host:port``
-    :ivar protocol: ``uwsgi``, ``http``, or ``auto`` to find out; another one is not spoken, only connected to
-    :ivar statuses: those that are fine; () takes any below 500
-    :ivar named_in: ``file:line`` of the directive of nginx that names the socket, "" if none does
+    :ivar protocol: ``uwsgi``, ``http``, or ``auto`` to detect it; with another one only the connection is tested
+    :ivar uri: the path to request
+    :ivar host: the host name to request it from
+    :ivar statuses: accepted status codes; () accepts any below 500
+    :ivar named_in: ``file:line`` of the nginx directive that names the socket, "" if none does
     """
 
     address: str
@@ -34,7 +36,7 @@ class Target(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The path of a unix socket, "" of anything else."""
+        """The path of a unix socket, "" for TCP."""
         return self.address[len("unix:") :] if self.address.startswith("unix:/") else ""
 
 
@@ -42,14 +44,16 @@ class Target(NamedTuple):
 class Evidence:
     """What was seen of a socket.
 
-    :ivar identity: who wants in, ``renewed`` the same with the groups that a new process would get
-    :ivar inside: the path as that process sees it, ``outside`` as everybody else does
-    :ivar attempts: see ``_inside.question``; {} if nothing could be tried, for the reason in ``obstacle``
-    :ivar entered: why the process's namespaces could not be entered, "" if they were or are not others
-    :ivar foreign: the server is in another mount namespace than everybody else
-    :ivar closing: properties of systemd that keep the path from being seen, and the units that have them, by property
-    :ivar alike: a listening socket that nginx does not name and whose name is like this one's
-    :ivar setting: what the server's configuration says of the mode of its socket
+    :ivar identity: the user who connects; ``renewed``: the same user with the groups of a new process
+    :ivar inside: the path as that user's process sees it, see ``_inside.walk``; ``outside``: as the host sees it
+    :ivar attempts: see ``_inside.question``; {} if no connection could be tried, for the reason in ``obstacle``
+    :ivar entered: why the process's namespaces could not be entered, "" if they were, or are the host's
+    :ivar foreign: the server has a mount namespace of its own
+    :ivar closing: unit, property and value of the systemd settings that hide the path
+    :ivar alike: address of a listening socket with a similar name that nginx does not use
+    :ivar setting: the mode and owner of the socket in the server's configuration
+    :ivar protected: fs.protected_symlinks is on, see proc(5)
+    :ivar setfacl: setfacl(1) is installed
     """
 
     target: Target
@@ -66,7 +70,7 @@ class Evidence:
     foreign: bool = False
     closing: tuple[tuple[str, str, str], ...] = ()
     alike: str = ""
-    setting: Setting | None = None
+    setting: SocketSetting | None = None
     protected: bool = True
     setfacl: bool = True
     nginx_unit: str = ""
@@ -74,10 +78,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a socket can be used.
+    """The answer whether a user can use a socket.
 
-    :ivar component: the path of the first thing in the way
-    :ivar refusals: all components that refuse
+    :ivar component: the path of the first obstacle
+    :ivar refusals: all path components that deny access
     """
 
     code: str
@@ -90,7 +94,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Access:
-    """What comes of it, see the module ``socket_access`` for each."""
+    """The result for a socket. The module ``socket_access`` documents the fields."""
 
     address: str
     protocol: str
@@ -107,9 +111,9 @@ class Access:
 
     @property
     def ok(self) -> bool:
-        """Whether it can be used."""
+        """Whether the socket can be used."""
         return self.code == "ok"
 
     def result(self) -> dict[str, Any]:
-        """The same as modules return it."""
+        """The value that modules return."""
         return {**asdict(self), "warnings": list(self.warnings), "unseen": list(self.unseen)}

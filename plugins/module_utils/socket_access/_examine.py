@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Can this user talk to this socket, and if not, what is in the way?"""
+"""Find out whether a user can use sockets, and what prevents it."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
 
 ASK, INSIDE = inspect.getsource(_ask), inspect.getsource(_inside)
-"""Texts of programs of their own. Read at the import, for the reason that ``app_servers._gunicorn.HOOKS`` has."""
+"""Sources of programs that run as another user. Read at import, for the reason that ``app_servers._gunicorn.HOOKS`` has."""
 
 TIMEOUT = 5.0
-"""Seconds that a socket has for an answer, unless said otherwise."""
+"""Default seconds that a socket has to answer."""
 
 MARGIN = 3.0
-"""Seconds that the program has beside that, to start and to end."""
+"""Extra seconds for the program to start and end."""
 
 ALIKE = 0.8
-"""How like each other two paths are of which one may be a slip of the pen; 1 is the same, see difflib."""
+"""Similarity from which on one of two paths may be a typo of the other; 1 is identical, see difflib."""
 
 SHARED = ("/run", "/var/run", "/tmp", "/var/tmp")
-"""Directories in which sockets of all sorts lie."""
+"""Directories that contain sockets of unrelated programs."""
 
 PROTOCOLS = {"uwsgi": ["uwsgi", "http"], "http": ["http", "uwsgi"]}
 
 HIDING = {"PrivateTmp": ("/tmp/", "/var/tmp/"), "ProtectHome": ("/home/", "/root/", "/run/user/")}
-"""What of systemd.exec(5) hides which directories."""
+"""Settings of systemd.exec(5) and the directories they hide."""
 
 
 @dataclass
-class _Seen:
-    """What the program said."""
+class _Output:
+    """The parsed output of the program ``_inside``."""
 
     entered: str = ""
     became: str = ""
@@ -64,9 +64,9 @@ class _Seen:
 
 
 def upstreams() -> list[Target]:
-    """All places where the nginx of this host passes requests on, but for those that depend on the request.
+    """All upstreams in the configuration of this host's nginx, except those that depend on the request.
 
-    :raises StackError: there is no nginx
+    :raises StackError: nginx is not installed
     """
     found: dict[tuple[str, str], Target] = {}
     for upstream in _configuration.parse(_dump.dump()).upstreams:
@@ -85,13 +85,13 @@ def examine(
     timeout: float = TIMEOUT,
     method: str = "GET",
 ) -> list[Access]:
-    """Look at some sockets, and try each of them.
+    """Examine sockets, and send a request to each.
 
     :param targets: see ``Target``, or tuples of the same values
-    :param identity: who wants in; the workers of nginx if not given
-    :param timeout: seconds that each socket has; all of them are tried at the same time
-    :returns: what comes of it, in the same order
-    :raises StackError: there is no such user
+    :param identity: the user who connects; nginx's workers by default
+    :param timeout: seconds that each socket has to answer; all are tried at the same time
+    :returns: the results in the same order
+    :raises StackError: nginx's configuration names a user that does not exist
     """
     asked = [target if isinstance(target, Target) else Target(*target) for target in targets]
     if not asked:
@@ -124,18 +124,20 @@ def examine(
 def _unseen(seen: Evidence) -> list[str]:
     found = []
     if seen.obstacle:
-        found.append(f"{seen.target.address} was not tried: {seen.obstacle}.")
-    found += [f"{step['path']} cannot be looked at: {step['error']}." for step in seen.inside if step.get("error") == "EACCES"]
+        found.append(f"{seen.target.address} was not tested: {seen.obstacle}.")
+    found += [f"{step['path']} cannot be examined: {step['error']}." for step in seen.inside if step.get("error") == "EACCES"]
     confined = _confinement(seen.identity.pid)
     if confined:
-        found.append(f"process {seen.identity.pid} is confined as {confined}, and the connection was tried without that.")
+        found.append(
+            f"process {seen.identity.pid} is confined by {confined}; the connection was tested without that confinement."
+        )
     if seen.listener and not seen.server:
-        found.append(f"the process that listens on {seen.target.address} cannot be seen.")
+        found.append(f"the process that listens on {seen.target.address} is not visible.")
     return found
 
 
 def _confinement(pid: int) -> str:
-    """The profile of AppArmor or the context of SELinux that a process is held by, "" if by none."""
+    """The AppArmor profile or SELinux context of a process, "" if it is unconfined."""
     try:
         with open(f"/proc/{pid}/attr/current", encoding="utf-8", errors="replace") as stream:
             label = stream.read().strip(" \n\0")
@@ -175,13 +177,13 @@ def _evidence(targets: list[Target], identity: Identity, timeout: float, method:
 
 
 def _with_server(seen: Evidence, listeners: list[Listener], named: set[str]) -> Evidence:
-    """The same with the server's side: who listens, what starts it, what hides it."""
+    """Add the server's side: which process listens, what starts it, and what hides its socket."""
     path = seen.target.path
     last = seen.outside[-1] if seen.outside else {}
     listener = _owner.fitting(listeners, seen.target.address, last.get("path", ""))
     server = _owner.serving(_pids(seen, listener))
     owner = next((found for place in _places(seen) for found in [_owner.owner(place, server)] if found), None)
-    if owner and owner.unit.endswith(".socket"):  # systemd listens, and somebody else answers
+    if owner and owner.unit.endswith(".socket"):  # systemd listens, a service answers
         service = _systemd.properties(owner.unit, ["Triggers"]).get("Triggers", "")
         activated = _processes.main_process(service) if service else None
         if activated:
@@ -195,7 +197,7 @@ def _with_server(seen: Evidence, listeners: list[Listener], named: set[str]) -> 
 
 
 def _places(seen: Evidence) -> list[str]:
-    """What a server may call its address: the path itself, what its links lead to, and where they end. Pure."""
+    """The paths by which a server may know its socket: its end, the targets of symlinks, and the path itself. Pure."""
     steps = [step for step in seen.outside if step.get("kind") == "link"]
     targets = [os.path.normpath(os.path.join(os.path.dirname(step["path"]), step["target"])) for step in steps]
     ends = [step["path"] for step in seen.outside[-1:]]
@@ -203,7 +205,7 @@ def _places(seen: Evidence) -> list[str]:
 
 
 def _pids(seen: Evidence, listener: Listener | None) -> tuple[int, ...]:
-    """The processes of a server. As root in a container one may not see whose sockets are whose, but ask the socket itself."""
+    """The processes of a server: from ss(8), or from a connection where root in a container may not see them."""
     if listener and listener.pids:
         return listener.pids
     peers = [attempt["peer"][0] for attempt in seen.attempts.values() if attempt.get("peer")]
@@ -223,7 +225,7 @@ def _peer_of(path: str) -> list[int]:
 
 
 def _closing(seen: Evidence) -> list[tuple[str, str, str]]:
-    """The units that hide the path from nginx, or nginx's that hides it from itself, and by what."""
+    """The systemd settings, of nginx's unit or the server's, that hide the path from nginx: unit, property, value."""
     units = []
     if seen.identity.pid and _mounts(seen.identity.pid) != _mounts("self") and seen.nginx_unit:
         units.append(seen.nginx_unit)
@@ -241,13 +243,13 @@ def _closing(seen: Evidence) -> list[tuple[str, str, str]]:
 
 
 def _alike(path: str, listeners: list[Listener], named: set[str]) -> str:
-    """The address of a listening socket that is not named yet and that a path may be a misspelling of."""
+    """The address of a listening socket that nginx does not name and probably means, "" without one."""
     best, address = ALIKE, ""
     beside = []
     for listener in listeners:
         found = listener.address
         if path and found.startswith("unix:") and not found.startswith(("unix:/", "unix:@")):
-            # A server that was given a relative path: it may have been relative to the directory of this one.
+            # The server was given a relative path: try it relative to the directory of this one.
             found = f"unix:{os.path.join(os.path.dirname(path), found[len('unix:') :])}"
         if not path or not found.startswith("unix:/") or found in named or not os.path.exists(found[len("unix:") :]):
             continue
@@ -256,12 +258,12 @@ def _alike(path: str, listeners: list[Listener], named: set[str]) -> str:
         ratio = difflib.SequenceMatcher(None, f"unix:{path}", found).ratio()
         if ratio > best:
             best, address = ratio, found
-    # However it is called: what else would the only one in a directory of its own be for?
+    # The only socket in a directory is the one that is meant, whatever its name.
     return address or (beside[0] if len(beside) == 1 and os.path.dirname(path) not in SHARED else "")
 
 
 def _protocols(target: Target, listeners: list[Listener]) -> list[str]:
-    """The protocols to try, the likelier one first."""
+    """The protocols to try, the more likely one first."""
     if target.protocol != "auto":
         return PROTOCOLS.get(target.protocol, [])
     resolved = os.path.realpath(target.path) if target.path else ""
@@ -271,8 +273,8 @@ def _protocols(target: Target, listeners: list[Listener]) -> list[str]:
     return PROTOCOLS["uwsgi" if "uwsgi" in words and "http" not in words else "http"]
 
 
-def _looked(targets: list[Target], protocols: list[list[str]], identity: Identity, timeout: float, method: str) -> _Seen:
-    """Run the program that goes where the process is, becomes its user, and tries the sockets."""
+def _looked(targets: list[Target], protocols: list[list[str]], identity: Identity, timeout: float, method: str) -> _Output:
+    """Run the program that enters the process's namespaces, takes over its user, and tries the sockets."""
     pids = [pid for pid in (identity.pid, identity.parent) if pid]
     wanted = {
         "ask": ASK,
@@ -293,33 +295,33 @@ def _looked(targets: list[Target], protocols: list[list[str]], identity: Identit
     program = [sys.executable, "-I", "-c", INSIDE]
     patience = timeout * math.ceil(len(targets) / _inside.AT_ONCE) + MARGIN
     done = run(program, timeout=patience, stdin=json.dumps(wanted).encode())
-    seen = _said(done.output)
+    seen = _parsed(done.output)
     if done.code not in (0, 124):
         seen.failed = done.last_line
     return seen
 
 
-def _said(output: str) -> _Seen:
-    """What the program wrote, a line of JSON for each thing. Pure."""
-    seen = _Seen()
+def _parsed(output: str) -> _Output:
+    """Parse the output of the program, one JSON object a line. Pure."""
+    seen = _Output()
     for line in output.splitlines():
         try:
-            said = json.loads(line)
+            entry = json.loads(line)
         except ValueError:
             continue
-        if not isinstance(said, dict):
+        if not isinstance(entry, dict):
             continue
-        seen.entered = said.get("entered", seen.entered)
-        seen.became = said.get("became", seen.became)
-        if "walk" in said:
-            seen.walks[said["number"]] = said["walk"]
-        if "attempts" in said:
-            seen.attempts[said["number"]] = said["attempts"]
+        seen.entered = entry.get("entered", seen.entered)
+        seen.became = entry.get("became", seen.became)
+        if "walk" in entry:
+            seen.walks[entry["number"]] = entry["walk"]
+        if "attempts" in entry:
+            seen.attempts[entry["number"]] = entry["attempts"]
     return seen
 
 
 def _mounts(pid: int | str) -> list[str]:
-    """The mounts of a process: those of another mount namespace have other ids. Everybody may read that, see proc(5)."""
+    """The ids of a process's mounts, which differ between mount namespaces. Any user may read them, see proc(5)."""
     try:
         with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="replace") as stream:
             return [line.split(" ", 1)[0] for line in stream]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The smallest change that lets a user at a socket, as a command for root, and what keeps it so."""
+"""The smallest change that gives a user access to a socket, as a command for root, and how to make it permanent."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ PUBLIC = (
     "/tmp",
     "/var/tmp",
 )
-"""Directories that everybody passes through on every Debian; one that is closed was closed by mistake."""
+"""Directories that are world-searchable on every Debian; a closed one is a mistake."""
 
 DROP_IN = "socket-access.conf"
 OPENED = {"PrivateTmp": "no", "ProtectHome": "read-only"}
-"""What of systemd.exec(5) lets a service see a socket that its own file system hides: a connection writes to no file."""
+"""Settings of systemd.exec(5) that let a service see a hidden socket. Connecting works on a read-only file system."""
 
-LISTENED = "name the socket that the server does listen on (ss -xl lists them)"
+ACTUAL = "the socket that the server listens on (list them with ss -xl)"
 BY_HAND = {
-    "missing": f"Start the server that is to listen there, or {LISTENED}.",
-    "refused": f"Start the server that is to listen there, or {LISTENED}.",
-    "dangling_link": f"Start the server that is to listen at the link's end, or have the link {LISTENED}.",
-    "link_loop": f"Have the link {LISTENED}.",
-    "not_a_socket": "Move that away, and start the server that is to listen there.",
-    "wrong_socket_type": f"Have the server listen on a stream socket, or {LISTENED}.",
-    "wrong_protocol": "Have nginx speak what the server speaks: proxy_pass for HTTP, uwsgi_pass for the uwsgi protocol.",
-    "no_http": "Have nginx speak what the server speaks, or name a server that speaks HTTP or the uwsgi protocol.",
-    "unresolvable": "Correct the host name, or what this host resolves it with.",
+    "missing": f"Start the server that should listen there, or configure nginx to use {ACTUAL}.",
+    "refused": f"Start the server that should listen there, or configure nginx to use {ACTUAL}.",
+    "dangling_link": f"Start the server that should listen at the symlink's target, or point the symlink to {ACTUAL}.",
+    "link_loop": f"Point the symlink to {ACTUAL}.",
+    "not_a_socket": "Move that away, and start the server that should listen there.",
+    "wrong_socket_type": f"Configure the server to use a stream socket, or configure nginx to use {ACTUAL}.",
+    "wrong_protocol": "Use the server's protocol in nginx: proxy_pass for HTTP, uwsgi_pass for the uwsgi protocol.",
+    "no_http": "Use the server's protocol in nginx, or an address where a server speaks HTTP or the uwsgi protocol.",
+    "unresolvable": "Correct the host name, or this host's name resolution.",
     "no_route": "Correct the address, or the route to it.",
-    "connect_timeout": "Start the server that is to listen there, and open the firewall between.",
-    "denied_by_policy": "Find the refusal in the kernel's log (journalctl -k) and correct the policy of AppArmor or SELinux.",
-    "failed": "Mend what the error names.",
+    "connect_timeout": "Start the server that should listen there, and open the port in the firewalls on the way.",
+    "denied_by_policy": "Find the denial in the kernel's log (journalctl -k) and correct the AppArmor or SELinux policy.",
+    "failed": "Fix the error that is named.",
 }
-"""What is left to do where no command is known that does it."""
+"""What to do where no command is known."""
 
 PERMISSIONS = ("no_search_permission", "no_write_permission", "acl_denied", "group_not_effective", "protected_symlink")
 RESTART = ("refused", "backlog_full", "no_answer", "closed", "mode_not_effective")
 
 
 def fix(seen: Evidence, found: Verdict) -> str:
-    """The command that fixes it, "" if there is none."""
+    """The command that fixes a verdict, "" if none is known."""
     if found.code in PERMISSIONS:
         return _permissions(seen)
     if found.code in RESTART:
@@ -79,10 +79,10 @@ def fix(seen: Evidence, found: Verdict) -> str:
 
 
 def grants(refusals: list[Refusal], identity: Identity, setfacl: bool, renew: str = "") -> list[str]:
-    """The commands that take away what is in the way.
+    """The commands that give access at each refusal.
 
-    :param setfacl: whether the program is there
-    :param renew: the command that gives the user's process the groups that the user has
+    :param setfacl: whether setfacl(1) is installed
+    :param renew: the command that gives the user's running process its new groups
     """
     commands: list[str] = []
     joined = False
@@ -111,7 +111,7 @@ def _grant(refusal: Refusal, identity: Identity, setfacl: bool) -> str:
     group = shlex.quote(group_name(identity.gid))
     handed = f"chgrp {group} {path} && chmod g={'x' if right == 'x' else 'rw'} {path}"
     own = _private_group(step)
-    # A socket's group is what a server's own setting changes; a directory's may be there for others.
+    # The group of a socket can be changed in the server's configuration; a directory's group may serve others.
     if right == "w" and own:
         return handed
     if setfacl:
@@ -122,7 +122,7 @@ def _grant(refusal: Refusal, identity: Identity, setfacl: bool) -> str:
 
 
 def _private_group(step: Step) -> bool:
-    """Whether a file's group has nobody in it but the file's owner and root, so that it does nothing for anybody."""
+    """Whether a file's group has no members but the file's owner and root, so that no one else needs it."""
     return not _accounts.members(step["gid"]) - {user_name(step["uid"]), "root"}
 
 
@@ -134,7 +134,7 @@ def _directory_owner(path: str) -> int:
 
 
 def renewal(seen: Evidence) -> str:
-    """What gives the process the groups that its user has by now: a reload of nginx is enough, its new workers read them."""
+    """The command that gives a process its user's current groups. A reload of nginx does: new workers read them."""
     identity = seen.identity
     if identity.nginx:
         return f"systemctl reload {short(seen.nginx_unit)}" if seen.nginx_unit else f"kill -HUP {identity.parent}"
@@ -153,7 +153,7 @@ def _permissions(seen: Evidence) -> str:
 
 def _missing(seen: Evidence, found: Verdict) -> str:
     if seen.owner:
-        # One that runs, and whose socket is gone all the same, has to make it anew.
+        # A running server whose socket is gone creates it only when it restarts.
         return seen.owner.restart() if seen.server or seen.listener else seen.owner.start()
     if seen.alike and found.code == "missing":
         return _edited(seen, seen.target.address, seen.alike)
@@ -194,7 +194,7 @@ def _pattern(text: str) -> str:
 
 
 def _place(seen: Evidence) -> tuple[str, int]:
-    """The file and line that name the socket. The file without links, for sed would put a file in place of one."""
+    """The file and line in nginx's configuration that name the socket. With symlinks resolved: sed -i would replace one."""
     file, _colon, line = seen.target.named_in.rpartition(":")
     return os.path.realpath(file) if file else "", int(line) if line.isdigit() else 0
 
@@ -211,7 +211,7 @@ def _line(file: str, number: int) -> str:
 
 
 def _shortened(seen: Evidence) -> str:
-    """A short path: a link to the directory of a socket that was bound by a relative path, else a directory for a new one."""
+    """Use a shorter path: a symlink to the directory of a socket bound by a relative path, else a new directory."""
     path = seen.target.path
     directory, name = os.path.split(path)
     file, line = _place(seen)
@@ -228,7 +228,7 @@ def _shortened(seen: Evidence) -> str:
     place = f"/run/{short(seen.owner.unit)[:40]}"
     files = [os.path.realpath(each) for each in seen.owner.files]
     script = shlex.quote(f"s#{_pattern(path)}#{place}/{name[-20:]}#g")
-    # The socket gets the directory's group, which is nginx's.
+    # Sockets inherit the directory's group (setgid), which is nginx's.
     return (
         f"install -d -o {user} -g {group_name(seen.identity.gid)} -m 2750 {place} && "
         f"sed -i {script} {' '.join(shlex.quote(each) for each in [*files, file])} && systemctl daemon-reload && "
@@ -237,30 +237,30 @@ def _shortened(seen: Evidence) -> str:
 
 
 def permanent_fix(seen: Evidence, found: Verdict) -> str:
-    """What to change so that it stays fixed, a message; "" if the fix lasts."""
+    """What to change so that it stays fixed, one sentence; "" if the fix is permanent."""
     address, last = seen.target.address, found.refusals[-1] if found.refusals else None
     if found.code in ("no_write_permission", "acl_denied", "group_not_effective") and last and last.want == _acl.WRITE:
-        return _setting_sentence(seen)
+        return _permanent_setting(seen)
     if found.refusals and found.component.startswith("/run/"):
         owner = seen.owner.name if seen.owner else "tmpfiles.d"
-        return f"{found.component} is made anew at every boot: declare its owner and mode where it is made ({owner})."
+        return f"{found.component} is recreated at every boot: set its owner and mode where it is created ({owner})."
     if found.code in ("private_tmp", "hidden_by_namespace"):
-        return (
-            f"Rather have the server listen in a directory of its own under /run instead of on {address}, and name that to nginx."
-        )
+        return f"Better move the socket {address} to a directory of its own under /run, for the server and for nginx."
     if found.code == "no_search_permission":
-        return f"A socket in a directory of its own under /run needs no way through {found.component}."
+        return f"Better move the socket to a directory of its own under /run, which does not need {found.component}."
     if found.code == "backlog_full":
-        return "If the app is well and that busy, give it more processes or threads; a longer backlog only lets visitors wait."
+        return "If the app is overloaded, give it more processes or threads; a longer queue only lets visitors wait longer."
     if found.code in ("no_answer", "closed", "bad_status"):
         unit = seen.owner.unit if seen.owner else ""
-        return f"The app's own log says why: journalctl -u {short(unit)} -n 50." if unit else "The app's own log says why."
+        return (
+            f"See the app's log for the cause: journalctl -u {short(unit)} -n 50." if unit else "See the app's log for the cause."
+        )
     if found.code == "name_too_long":
-        return "Have the server listen under a short path, such as one in a directory of its own under /run."
+        return "Configure the server to use a shorter path, in a directory of its own under /run."
     return "" if fix(seen, found) else BY_HAND.get(found.code, "")
 
 
-def _setting_sentence(seen: Evidence) -> str:
+def _permanent_setting(seen: Evidence) -> str:
     command = " ".join(seen.server.command) if seen.server else ""
     group = group_name(seen.identity.gid)
     files = seen.owner.files if seen.owner else ()
@@ -268,8 +268,8 @@ def _setting_sentence(seen: Evidence) -> str:
     place = f" in {where}" if where else ""
     kind = command + " ".join(files)
     if "gunicorn" in kind:
-        return f"gunicorn makes its socket anew at every start: run it with Group={group} and --umask 007{place}."
+        return f"gunicorn recreates its socket at every start: run it with Group={group} and --umask 007{place}."
     if "uwsgi" in kind:
         user = seen.server.user if seen.server else "USER"
-        return f"uWSGI makes its socket anew at every start: set chmod-socket = 660 and chown-socket = {user}:{group}{place}."
-    return f"The server makes its socket anew at every start: have it give the group {group} the right to write{place}."
+        return f"uWSGI recreates its socket at every start: set chmod-socket = 660 and chown-socket = {user}:{group}{place}."
+    return f"The server recreates its socket at every start: configure it to give the group {group} write permission{place}."

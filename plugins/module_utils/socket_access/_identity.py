@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who wants to use a socket: the user and groups that a process really has, which are not always those of the user database."""
+"""The user who connects to a socket: the ids that a process really has, which may differ from the user database."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CONFIGURATION = "/etc/nginx/nginx.conf"
 class Identity:
     """A user with groups.
 
-    :ivar groups: the supplementary groups, with the main one
-    :ivar source: ``process``: what a running process has; ``database``: what a new one of this user would get
+    :ivar groups: ids of the supplementary groups and the main one
+    :ivar source: ``process``: the ids of a running process; ``database``: those of a new process of this user
     :ivar pid: the process, 0 without one
-    :ivar parent: the process that started it, which has its namespaces; 0 without one
-    :ivar note: a message on where this comes from, if it is not what one would think
+    :ivar parent: nginx's main process, which has the same namespaces; 0 without one
+    :ivar note: where the identity comes from, if that is not obvious
     """
 
     user: str
@@ -50,14 +50,14 @@ class Identity:
         return group == self.gid or group in self.groups
 
     def result(self) -> dict[str, object]:
-        """The identity as modules return it."""
+        """The value that modules return."""
         groups = [_accounts.group_name(group) for group in sorted({self.gid, *self.groups})]
         found = {"pid": self.pid, "user": self.user, "uid": self.uid, "gid": self.gid, "groups": groups}
         return {**found, "source": self.source, "note": self.note}
 
 
 def of_nginx() -> Identity:
-    """The workers of the nginx that runs here, else the user that it would run them as.
+    """The identity of the running nginx workers, else of the user that nginx is configured to run them as.
 
     :raises StackError: the configuration names a user that does not exist
     """
@@ -66,11 +66,11 @@ def of_nginx() -> Identity:
         return workers
     user, group, source = _configured()
     found = of_user(user, group)
-    return Identity(**{**vars(found), "note": f"No nginx runs here; {user} is {source}."})
+    return Identity(**{**vars(found), "note": f"nginx is not running; {user} is {source}."})
 
 
 def of_workers() -> Identity | None:
-    """The workers of the nginx that runs here; None if there are none."""
+    """The identity of the running nginx workers, None without any."""
     workers = _workers(_processes.command_lines())
     if not workers:
         return None
@@ -80,12 +80,12 @@ def of_workers() -> Identity | None:
     note = ""
     if len(masters) > 1:
         rest = ", ".join(str(master) for master in masters if master != chosen)
-        note = f"More than one nginx runs here; this is about that of process {chosen}, not that of {rest}."
+        note = f"Several nginx are running; this is about the workers of process {chosen}, not those of {rest}."
     return Identity(**{**vars(of_process(pid, note)), "parent": chosen})
 
 
 def _workers(lines: dict[int, list[str]]) -> list[tuple[int, int]]:
-    """The workers of nginx and their masters, but for those that are about to end and those of containers."""
+    """The workers of nginx and their masters, without those that are shutting down and those in containers."""
     own = _processes.status("self")
     found = []
     for pid, words in sorted(lines.items()):
@@ -94,32 +94,32 @@ def _workers(lines: dict[int, list[str]]) -> list[tuple[int, int]]:
             continue
         with contextlib.suppress(OSError):
             fields = _processes.status(pid)
-            # A process of a container has an id in each PID namespace from here to there.
+            # A process in a container has one more process id for each nested PID namespace.
             if len(fields.get("NSpid", ["0"])) == len(own.get("NSpid", ["0"])):
                 found.append((pid, int(fields["PPid"][0])))
     return found
 
 
 def of_process(pid: int, note: str = "") -> Identity:
-    """What a process may do, from /proc/PID/status, see proc(5); the user for files is the fourth one.
+    """The identity of a process, from /proc/PID/status, see proc(5); the fourth user id is the one for files.
 
     :raises StackError: there is no such process
     """
     try:
         return parsed(_processes.status(pid), pid, note)
     except OSError:
-        raise StackError("host", f"there is no process {pid} to take the identity of; give the id of one that runs.") from None
+        raise StackError("host", f"there is no process {pid}; give the id of a running process.") from None
 
 
 def parsed(fields: dict[str, list[str]], pid: int, note: str = "") -> Identity:
-    """An identity from the fields of /proc/PID/status."""
+    """Parse an identity from the fields of /proc/PID/status. Pure."""
     uid, gid = int(fields["Uid"][3]), int(fields["Gid"][3])
     groups = tuple(int(group) for group in fields.get("Groups", []))
     return Identity(_accounts.user_name(uid), uid, gid, groups, "process", pid, 0, note)
 
 
 def of_user(user: str, group: str = "") -> Identity:
-    """What a new process of a user would get from the user database.
+    """The identity of a new process of a user, from the user database.
 
     :raises StackError: there is no such user or group
     """
@@ -141,7 +141,7 @@ def _known(user: str) -> bool:
 
 
 def renewed(identity: Identity) -> Identity:
-    """The same user with the groups that a new process of it would get, as of now."""
+    """The same user with the groups that a new process would get now."""
     try:
         groups = tuple(os.getgrouplist(identity.user, identity.gid))
     except KeyError:
@@ -150,9 +150,9 @@ def renewed(identity: Identity) -> Identity:
 
 
 def _configured() -> tuple[str, str, str]:
-    """The user and the group of the workers to be, and where they are said.
+    """User and group of workers in nginx's configuration, and where they come from.
 
-    http://nginx.org/en/docs/ngx_core_module.html#user: without a group it is the one that is called like the user.
+    Without a group, it is the one with the user's name: http://nginx.org/en/docs/ngx_core_module.html#user
     """
     try:
         with open(CONFIGURATION, encoding="utf-8", errors="replace") as stream:
@@ -161,14 +161,14 @@ def _configured() -> tuple[str, str, str]:
         words = []
     if words:
         group = words[1] if len(words) > 1 else words[0]
-        return words[0], group, f"the user of {CONFIGURATION}"
+        return words[0], group, f"the user in {CONFIGURATION}"
     built = re.search(r"--user=(\S+)", run(["nginx", "-V"], timeout=10).output)
     user = built[1] if built else "nobody"
     built = re.search(r"--group=(\S+)", run(["nginx", "-V"], timeout=10).output)
-    return user, built[1] if built else "", f"the user that nginx is built for, since {CONFIGURATION} names none"
+    return user, built[1] if built else "", f"the user that nginx was built with, since {CONFIGURATION} has no user directive"
 
 
 def user_directive(configuration: str) -> list[str]:
-    """The words of the directive ``user`` in the text of nginx.conf."""
+    """The arguments of the directive ``user`` in the text of nginx.conf. Pure."""
     match = re.search(r"^\s*user\s+([^;#]+);", configuration, re.MULTILINE)
     return match[1].split() if match else []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is to be seen of sockets from where another process stands: in its mount namespace, under its root, as its user.
+"""Examine sockets as another process sees them: in its mount namespace, under its root directory, as its user.
 
-The file stands alone, so that its text can be run as a program of its own. It changes its own namespaces and identity and
-does not come back from that, so nothing but that program calls ``main``.
+This file imports nothing of ours: its text runs as a program. That changes its own namespaces and user for good, so nothing else
+calls ``main``.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from typing import Any
 
 ACL = "system.posix_acl_access"
 LINKS = 40
-"""How many symbolic links the kernel follows in one path before it says ELOOP, see path_resolution(7)."""
+"""Symlinks that the kernel follows in one path before it fails with ELOOP, see path_resolution(7)."""
 
 AT_ONCE = 64
-"""How many sockets are asked at the same time: that is waiting, not computing."""
+"""Number of concurrent requests; they mostly wait."""
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
 
 
 def walk(path: str) -> list[dict[str, Any]]:
-    """Every component that the kernel looks at on its way to a path, in its order, symbolic links step by step.
+    """List every component that the kernel visits on a path, in its order, following symlinks step by step.
 
-    :returns: of each its ``path``, its ``kind`` (``directory``, ``link``, ``socket``, ``file``, ``other``), mode, owner, group,
-        the ``acl`` as the kernel keeps it in hexadecimal digits, the ``target`` of a link, and ``last`` where the path ends
-        here; or ``error``, the name of an errno, where the way ends
+    :returns: of each its ``path``, ``kind`` (``directory``, ``link``, ``socket``, ``file``, ``other``), ``mode``, ``uid``,
+        ``gid``, ``id`` (device and inode), ``acl`` (the extended attribute in hexadecimal digits), ``target`` of a symlink, and
+        ``last`` if it is the last one; or ``error``, the name of an errno, where the path cannot be followed further
     """
     steps = [_step("/")]
     here, names, links = "/", path.split("/"), 0
@@ -91,17 +91,17 @@ def _kind(mode: int) -> str:
 def _acl(path: str) -> str:
     try:
         return os.getxattr(path, ACL, follow_symlinks=False).hex()
-    except OSError:  # there is none, or the file system has no such thing
+    except OSError:  # no list, or not supported by the file system
         return ""
 
 
 def enter(pids: list[int]) -> str:
-    """Take over the mount and network namespaces and the root of the first of some processes that lets itself be entered.
+    """Enter the mount and network namespaces and the root directory of the first process that allows it.
 
-    Without CAP_SYS_PTRACE, as root is in many containers, only processes of one's own user do: nginx's main process for its
-    workers, which have the same namespaces.
+    Without CAP_SYS_PTRACE, as for root in many containers, only processes of the same user allow it: nginx's main process, whose
+    namespaces are those of its workers.
 
-    :returns: why it was not possible, "" if it was
+    :returns: why no process could be entered, "" if one was
     """
     why = ""
     for pid in pids:
@@ -131,7 +131,7 @@ NAMESPACES = ((0, "mnt"), (1, "net"))
 
 
 def _setns(descriptor: int, kind: int) -> None:
-    # os.setns has come with Python 3.12.
+    # os.setns() is new in Python 3.12.
     library = ctypes.CDLL(None, use_errno=True)
     if library.setns(descriptor, kind):
         number = ctypes.get_errno()
@@ -139,9 +139,9 @@ def _setns(descriptor: int, kind: int) -> None:
 
 
 def become(identity: dict[str, Any]) -> None:
-    """Take over a user's ids and groups, if they are not one's own.
+    """Change to a user's ids and groups, unless they are already set.
 
-    :raises PermissionError: that takes CAP_SETUID
+    :raises PermissionError: that needs CAP_SETUID
     """
     if os.geteuid() == 0:
         os.setgroups(identity["groups"])
@@ -152,15 +152,15 @@ def become(identity: dict[str, Any]) -> None:
 
 
 def question(ask: Any, target: dict[str, Any]) -> dict[str, Any]:
-    """Connect to a socket, send a request, and send it in the other protocol if there is no HTTP answer in the first.
+    """Connect to a socket and send a request; send it in the other protocol if the first gets no HTTP answer.
 
-    The second request begins at half the time at the latest, when the first one is ended for the server, but not for us: a
-    server that has understood it and is slow still answers, and one that waits for the rest of it hears that there is none.
+    The second request starts after half the time at the latest. Then the sending side of the first one is shut down, but its
+    answer is still read: a slow server that understood it answers, and one that waits for more input learns that there is none.
 
-    :param ask: the module _ask
-    :param target: ``address``, ``protocols``, of which the first one is tried first, none: only connect; ``uri``, ``host``,
-        ``method``, ``timeout`` in seconds
-    :returns: the attempts made, by protocol, as ``_ask.attempt`` returns them; without a protocol under ""
+    :param ask: the module ``_ask``
+    :param target: ``address``, ``protocols`` in the order to try, [] only connects; ``uri``, ``host``, ``method``, ``timeout`` in
+        seconds
+    :returns: the attempts by protocol, as ``_ask.attempt`` returns them; under "" without a protocol
     """
     began = time.monotonic()
     rest = {name: target[name] for name in ("address", "uri", "host", "method")}
@@ -196,17 +196,17 @@ def question(ask: Any, target: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conclusive(attempts: dict[str, Any], first: str) -> bool:
-    """Whether a second protocol can add nothing to the first one. What is called a bad request may be the wrong protocol."""
+    """Whether the second protocol need not be tried. After status 400 it must: that may mean the wrong protocol."""
     attempt = attempts.get(first)
     return attempt is not None and (attempt["stage"] == "connect" or (attempt["stage"] == "done" and attempt["status"] != 400))
 
 
 def main() -> None:
-    """Read what to do from the standard input and write a line of JSON for each thing that is found out."""
+    """Read the task as JSON from standard input, and write each fact as one line of JSON."""
     wanted = json.load(sys.stdin)
     ask = types.ModuleType("ask")
     exec(compile(wanted["ask"], "_ask.py", "exec"), ask.__dict__)
-    "".encode("idna")  # there may be no Python where we go
+    "".encode("idna")  # loads the codec, which may be missing after entering
     lock = threading.Lock()
 
     def say(**facts: Any) -> None:
@@ -228,7 +228,7 @@ def main() -> None:
     numbered = enumerate(wanted["targets"])
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         list(pool.map(lambda each: say(number=each[0], attempts=question(ask, each[1])), numbered))
-    os._exit(0)  # without waiting for attempts that hang
+    os._exit(0)  # without waiting for hanging attempts
 
 
 if __name__ == "__main__":

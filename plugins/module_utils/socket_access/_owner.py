@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose a socket is: the process that listens there, the unit that starts it, and the files in which its address stands."""
+"""Who owns a socket: the listening process, its unit, and the configuration files that name it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ SUPERVISOR = "/etc/supervisor/conf.d"
 SUPERVISOR_UNIT = "supervisor.service"
 DEBIAN_APPS = "/etc/uwsgi/apps-enabled"
 CONFIGURATION = re.compile(r"[^\s\"'=:;,]+\.(?:ini|xml|ya?ml|json|conf|py|toml)(?![\w.])")
-"""What looks like the name of a configuration file in a command line."""
+"""A name of a configuration file in a command line."""
 
 
 @dataclass(frozen=True)
 class Owner:
     """What starts the server of a socket.
 
-    :ivar unit: of systemd
-    :ivar program: of supervisor, "" without it
+    :ivar unit: the systemd unit
+    :ivar program: the supervisor program, "" without one
     :ivar vassal: the file of a uWSGI Emperor's vassal, "" without one
-    :ivar files: the files in which the socket's address stands
+    :ivar files: the configuration files that name the socket
     """
 
     unit: str
@@ -41,13 +41,13 @@ class Owner:
 
     @property
     def name(self) -> str:
-        """The owner in words."""
+        """The owner as messages name it."""
         if self.program:
-            return f"supervisor's program {self.program}"
-        return f"vassal {self.vassal}" if self.vassal else f"unit {self.unit}"
+            return f"the supervisor program {self.program}"
+        return f"the vassal {self.vassal}" if self.vassal else self.unit
 
     def restart(self) -> str:
-        """The command that makes the server start anew, or start."""
+        """The command that restarts the server, or starts it; "" if unknown."""
         if self.program:
             return f"supervisorctl restart {self.program}"
         if self.vassal and _systemd.is_active(self.unit):
@@ -55,21 +55,21 @@ class Owner:
         return f"systemctl restart {short(self.unit)}" if self.unit else ""
 
     def start(self) -> str:
-        """The command that starts the server if it does not run."""
+        """The command that starts a stopped server; "" if unknown."""
         if self.program or self.vassal:
             return self.restart()
         return f"systemctl start {short(self.unit)}" if self.unit else ""
 
 
 def short(unit: str) -> str:
-    """The name of a service as systemctl takes it: ``nginx`` for ``nginx.service``."""
+    """A service name without its suffix, as systemctl accepts it: ``nginx`` for ``nginx.service``."""
     return unit[: -len(".service")] if unit.endswith(".service") else unit
 
 
 def fitting(listeners: Sequence[Listener], address: str, resolved: str = "") -> Listener | None:
-    """What listens at an address; of a TCP address also on all addresses of the host. Pure.
+    """The listening socket for an address; for a TCP address also one on all addresses of the host. Pure.
 
-    :param resolved: the path behind the symbolic links of a unix socket
+    :param resolved: the path of a unix socket with symlinks resolved
     """
     wanted = {address, f"unix:{resolved}" if resolved else address}
     if not address.startswith("unix:"):
@@ -80,7 +80,7 @@ def fitting(listeners: Sequence[Listener], address: str, resolved: str = "") -> 
             wanted |= {f"127.0.0.1:{port}", f"[::1]:{port}"}
     found = [listener for listener in listeners if listener.address in wanted]
     if not found and address.startswith("unix:/"):
-        # A server that was given a relative path is listed under that; two of the same name cannot be told from each other.
+        # ss(8) lists a socket bound by a relative path under that; two with the same name cannot be told apart.
         relative = [each for each in listeners if each.address.startswith("unix:") and each.address[5:6] not in "/@*"]
         ends = tuple(f"/{each.address[5:]}" for each in relative)
         found = [each for each, end in zip(relative, ends) if any(path.endswith(end) for path in wanted)]
@@ -89,7 +89,7 @@ def fitting(listeners: Sequence[Listener], address: str, resolved: str = "") -> 
 
 
 def serving(pids: Sequence[int]) -> ListeningProcess | None:
-    """The server among the processes that have a socket: not systemd, which hands sockets over, if there is another one."""
+    """The server among the processes that have a socket open: another one than systemd, if there is one."""
     for pid in [*sorted(pid for pid in pids if pid > 1), *(pid for pid in pids if pid == 1)]:
         found = _processes.described(pid)
         if found:
@@ -98,7 +98,7 @@ def serving(pids: Sequence[int]) -> ListeningProcess | None:
 
 
 def owner(path: str, server: ListeningProcess | None = None) -> Owner | None:
-    """What starts the server of a socket: found by the server's own unit, else by the files that name the path."""
+    """Find what starts the server of a socket: by the unit of the running server, else by files that name the path."""
     named = _naming(path)
     unit = server.unit if server else ""
     if unit == SUPERVISOR_UNIT:
@@ -114,7 +114,7 @@ def owner(path: str, server: ListeningProcess | None = None) -> Owner | None:
 
 
 def _program(pid: int) -> str:
-    """The name of the program of supervisor that a process belongs to."""
+    """The supervisor program that a process belongs to, "" if it belongs to none."""
     parents = {process[0]: parent for process, parent in _processes.all_processes().items()}
     family = set()
     while pid > 1 and pid not in family:
@@ -128,7 +128,10 @@ def _program(pid: int) -> str:
 
 
 def names(text: str, path: str, directory: str = "") -> bool:
-    """Whether a text names a path, in full or, in its directory, by its last component. Pure."""
+    """Whether a text contains a path, in full or relative to its directory. Pure.
+
+    :param directory: the directory that relative paths in the text start from, "" if unknown
+    """
     if re.search(rf"{re.escape(path)}(?![\w./-])", text):
         return True
     relative = directory and os.path.normpath(directory) == os.path.dirname(path)
@@ -136,7 +139,7 @@ def names(text: str, path: str, directory: str = "") -> bool:
 
 
 def _naming(path: str) -> list[Owner]:
-    """What starts a server at a path, after the files on the disk; the best founded first."""
+    """What starts a server at a path, by the files on disk, the most certain first."""
     return [*_units(path), *_programs(path), *_debian_apps(path)]
 
 
@@ -167,9 +170,9 @@ def _units(path: str) -> Iterator[Owner]:
 
 
 def _vassal(commands: str, working: str, path: str) -> str:
-    """The file of the vassal that names a path, of an Emperor that some commands start."""
-    told = commands + "\n".join(_files.text_of(file) for file in _configurations(commands.split(), working))
-    for directory in re.findall(r"(?:--emperor[ =]|^\s*emperor\s*=\s*)(/\S+)", told, re.MULTILINE):
+    """The vassal file that names a path, if the commands start a uWSGI Emperor."""
+    text = commands + "\n".join(_files.text_of(file) for file in _configurations(commands.split(), working))
+    for directory in re.findall(r"(?:--emperor[ =]|^\s*emperor\s*=\s*)(/\S+)", text, re.MULTILINE):
         for file in sorted(glob.glob(f"{directory}/*.ini")):
             if names(_files.text_of(file), path, _chdir(_files.text_of(file))):
                 return file
@@ -187,7 +190,7 @@ def _programs(path: str) -> Iterator[Owner]:
 
 
 def _debian_apps(path: str) -> Iterator[Owner]:
-    """The applications of Debian's package uwsgi, whose sockets are in /run/uwsgi/app unless they say otherwise."""
+    """The apps of Debian's package uwsgi, whose sockets are in /run/uwsgi/app by default."""
     for file in sorted(glob.glob(f"{DEBIAN_APPS}/*.ini")):
         name = os.path.splitext(os.path.basename(file))[0]
         if path == f"/run/uwsgi/app/{name}/socket" or names(_files.text_of(file), path, _chdir(_files.text_of(file))):
@@ -220,8 +223,13 @@ def _chdir(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a uWSGI configuration says of the mode and owner of its socket; -1 and "" if it does not."""
+class SocketSetting:
+    """Mode and owner of the socket in a uWSGI configuration.
+
+    :ivar mode: -1 if not set
+    :ivar user: "" if not set, as ``group``
+    :ivar changed: modification time of the file, seconds since the epoch
+    """
 
     file: str
     mode: int = -1
@@ -230,10 +238,10 @@ class Setting:
     changed: float = 0.0
 
 
-def setting(files: Sequence[str], command: Sequence[str] = ()) -> Setting | None:
-    """The first of some files that says something of a socket's mode or owner.
+def setting(files: Sequence[str], command: Sequence[str] = ()) -> SocketSetting | None:
+    """Read the socket's mode and owner from the first file that sets them.
 
-    :param command: the command line of the server, which may have relative names of further files
+    :param command: the command line of the server, which may name further files
     """
     for file in [*files, *(each for each in _configurations(command, "") if each not in files)]:
         found = parsed_setting(_files.text_of(file), file)
@@ -244,11 +252,11 @@ def setting(files: Sequence[str], command: Sequence[str] = ()) -> Setting | None
     return None
 
 
-def parsed_setting(text: str, file: str = "") -> Setting:
-    """The mode and owner of the socket in the text of a uWSGI configuration; ``chmod-socket`` alone is 666. Pure."""
+def parsed_setting(text: str, file: str = "") -> SocketSetting:
+    """Parse the socket's mode and owner in a uWSGI configuration; ``chmod-socket`` without a value is 666. Pure."""
     mode = re.findall(r"^[ \t]*(?:- )?\"?chmod-socket\"?[ \t]*(?:[=:][ \t]*\"?(\w*)\"?)?[ \t]*,?$", text, re.MULTILINE)
     owner_words = re.findall(r"^[ \t]*(?:- )?\"?chown-socket\"?[ \t]*[=:][ \t]*\"?([\w.:-]+)", text, re.MULTILINE)
     user, _colon, group = owner_words[-1].partition(":") if owner_words else ("", "", "")
     digits = mode[-1] if mode else ""
     number = int(digits, 8) if re.fullmatch(r"[0-7]{3,4}", digits) else (0o666 if mode else -1)
-    return Setting(file, number, user, group)
+    return SocketSetting(file, number, user, group)

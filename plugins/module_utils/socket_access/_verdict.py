@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From what was seen of a socket to the first thing in the way. Pure.
+"""Decide whether a user can use a socket, and find the first obstacle. Pure.
 
-The real connection decides; the path gives the reason.
+The real connection decides; the path explains why.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._walk import Refusal, Step
 
 PRIVATE = ("/tmp/", "/var/tmp/")
-"""What PrivateTmp= of systemd.exec(5) gives a service of its own."""
+"""Directories that PrivateTmp= of systemd.exec(5) replaces for a service."""
 
 ENDED = ("EOF", "ECONNRESET", "EPIPE")
 
 
 def verdict(seen: Evidence) -> Verdict:
-    """What keeps a user from using a socket, or that nothing does."""
+    """The code ``ok``, or the first obstacle."""
     path = seen.target.path
     if len(path.encode()) > LONGEST:
-        found = f"The path has {len(path.encode())} bytes, and that of a unix socket cannot have more than {LONGEST}: {path}"
+        found = f"The path of a unix socket is limited to {LONGEST} bytes; this one has {len(path.encode())}: {path}"
         return Verdict("name_too_long", _sentence(found), path)
     attempt = next(iter(seen.attempts.values()), None)
     if attempt is None:
@@ -39,7 +39,7 @@ def _sentence(text: str) -> str:
 
 
 def _unconnected(seen: Evidence) -> Verdict:
-    """What the path alone says, if nobody could try."""
+    """Judge by the path alone, when no connection could be tried."""
     found = _no_socket(seen) or _denied(seen)
     last = seen.inside[-1] if seen.inside else {}
     if found and not seen.entered:
@@ -47,7 +47,7 @@ def _unconnected(seen: Evidence) -> Verdict:
     if last.get("error") == "ENOENT" and not seen.entered:
         return _missing(seen, last)
     return Verdict(
-        "not_checked", _sentence(f"It was not tried whether {_who(seen.identity)} can use {seen.target.address}: {seen.obstacle}")
+        "not_checked", _sentence(f"Cannot test whether {_who(seen.identity)} can use {seen.target.address}: {seen.obstacle}")
     )
 
 
@@ -60,43 +60,43 @@ def _unix(seen: Evidence, attempt: dict[str, Any]) -> Verdict:
         hidden = _hidden(seen)
         return hidden or _no_socket(seen) or _denied(seen) or _policy(seen)
     if error == "ELOOP":
-        return Verdict(
-            "link_loop", _sentence(f"{last.get('path', address)} leads in a circle of symbolic links"), last.get("path", "")
-        )
+        return Verdict("link_loop", _sentence(f"{last.get('path', address)} is part of a symlink loop"), last.get("path", ""))
     if error == "ENOTDIR":
         where = seen.inside[-2]["path"] if len(seen.inside) > 1 else address
-        return Verdict("not_a_socket", _sentence(f"{where} is not a directory, so there is nothing at {address}"), where)
+        return Verdict("not_a_socket", _sentence(f"{where} is not a directory, so {address} cannot exist"), where)
     if error == "ECONNREFUSED":
         other = _no_socket(seen)
         if other:
             return other
-        stale = "; the socket is a leftover of a server that has ended" if last.get("kind") == "socket" else ""
+        stale = "; the socket was left behind by a server that has ended" if last.get("kind") == "socket" else ""
         return Verdict(
-            "refused", _sentence(f"Nobody listens on {address}{stale}{_owned(seen)}"), last.get("path", seen.target.path)
+            "refused",
+            _sentence(f"Connection refused: nothing listens on {address}{stale}{_owned(seen)}"),
+            last.get("path", seen.target.path),
         )
     if error == "EAGAIN":
         listener = seen.listener
-        queue = f" ({listener.waiting} connections wait, {listener.limit} may)" if listener else ""
-        cause = f"The backlog of {address} is full{queue}: {_server(seen)} accepts no more"
+        queue = f" ({listener.waiting} of at most {listener.limit} connections wait)" if listener else ""
+        cause = f"The listen queue (backlog) of {address} is full{queue}: {_server(seen)} accepts no more"
         return Verdict("backlog_full", _sentence(cause), last.get("path", seen.target.path))
     if error == "EPROTOTYPE":
         return Verdict(
-            "wrong_socket_type", _sentence(f"{address} is a socket for datagrams, not for connections"), last.get("path", "")
+            "wrong_socket_type", _sentence(f"{address} is a datagram socket, not a stream socket"), last.get("path", "")
         )
     if error == "ETIMEDOUT":
-        return Verdict("connect_timeout", _sentence(f"{address} took no connection in time"), seen.target.path)
+        return Verdict("connect_timeout", _sentence(f"The connection to {address} timed out"), seen.target.path)
     return Verdict(
         "failed", _sentence(f"{_who(seen.identity)} cannot connect to {address}: {attempt['words']}"), seen.target.path
     )
 
 
 def _no_socket(seen: Evidence) -> Verdict | None:
-    """What stands in the place of a socket, if it can be got at."""
+    """The verdict if the path leads to something else than a socket."""
     last = seen.inside[-1] if seen.inside else {}
-    what = {"file": "a file", "directory": "a directory", "other": "neither a file nor a socket"}.get(last.get("kind", ""))
+    what = {"file": "a file", "directory": "a directory", "other": "a special file"}.get(last.get("kind", ""))
     if what is None or any(each.path != last["path"] for each in refusals(seen, seen.identity)):
         return None
-    return Verdict("not_a_socket", _sentence(f"{last['path']} is {what}, where a socket is wanted"), last["path"])
+    return Verdict("not_a_socket", _sentence(f"{last['path']} is {what}, not a socket"), last["path"])
 
 
 def _missing(seen: Evidence, last: Step) -> Verdict:
@@ -107,35 +107,35 @@ def _missing(seen: Evidence, last: Step) -> Verdict:
     chain = _walk.links(list(seen.inside))
     if chain and last.get("error"):
         link = chain[-1]
-        cause = f"{link['path']} is a symbolic link to {link['target']}, and {where} does not exist{_owned(seen)}"
+        cause = f"{link['path']} is a dangling symlink to {link['target']}: {where} does not exist{_owned(seen)}"
         return Verdict("dangling_link", _sentence(cause), link["path"])
     if not seen.target.path:
-        return Verdict("missing", _sentence(f"There is no socket {seen.target.address}"), seen.target.address)
+        return Verdict("missing", _sentence(f"The socket {seen.target.address} does not exist"), seen.target.address)
     cause = f"{where} does not exist"
     if where != seen.target.path:
-        cause += f", so there is no {seen.target.address}"
+        cause += f", so {seen.target.address} does not either"
     if seen.listener:
-        cause += f"; {_server(seen)} listens under that name, but it was removed since"
+        cause += f"; {_server(seen)} still listens on it, but the file was removed"
     elif seen.alike:
-        cause += f", but something listens on {seen.alike}, which nginx does not name"
+        cause += f", but a server listens on {seen.alike}, which nginx does not use"
     return Verdict("missing", _sentence(cause + _owned(seen)), where)
 
 
 def _hidden(seen: Evidence) -> Verdict | None:
-    """What a mount namespace keeps from a process: its own, or the server's keeps from everybody else."""
+    """The verdict if a mount namespace hides the socket: that of nginx, or that of the server."""
     outside = seen.outside[-1] if seen.outside else {}
     address = seen.target.address
     private = "private_tmp" if _private(seen) else "hidden_by_namespace"
-    told = " and ".join(f"{name}={value} of {unit}" for unit, name, value in seen.closing)
-    because = f" because of {told}" if told else ""
+    settings = " and ".join(f"{name}={value} of {unit}" for unit, name, value in seen.closing)
+    because = f" because of {settings}" if settings else ""
     place = _walk.hidden(list(seen.inside), list(seen.outside))
     if outside.get("kind") == "socket" and (place or seen.inside[-1].get("error") == "ENOENT"):
         where = place or seen.inside[-1]["path"]
-        cause = f"{where} is another one for {_who(seen.identity)} than for the rest{because}, so it does not see {address}"
+        cause = f"{_who(seen.identity)} has a private {where}{because}, so it cannot see {address}"
         return Verdict(private, _sentence(cause), where)
     if outside.get("error") == "ENOENT" and seen.listener and seen.foreign:
         where = outside["path"]
-        cause = f"{_server(seen)} has a file system of its own{because}, so nobody else sees its {address}"
+        cause = f"{_server(seen)} has a private file system{because}, so no other process can see its {address}"
         return Verdict(private, _sentence(cause), where)
     return None
 
@@ -146,7 +146,7 @@ def _private(seen: Evidence) -> bool:
 
 
 def refusals(seen: Evidence, identity: Identity) -> list[Refusal]:
-    """The components that refuse a user."""
+    """The path components that deny a user access."""
     return _walk.refusals(list(seen.inside), identity.uid, {identity.gid, *identity.groups}, seen.protected)
 
 
@@ -158,38 +158,38 @@ def _denied(seen: Evidence) -> Verdict | None:
     later = {each.path for each in refusals(seen, seen.renewed)}
     who, step = _who(seen.identity), first.step
     more = [each.path for each in found[1:]]
-    also = f"; after that {' and '.join(more)} {'refuses' if len(more) == 1 else 'refuse'} it, too" if more else ""
+    also = f"; {' and '.join(more)} {'denies' if len(more) == 1 else 'deny'} access, too" if more else ""
     if first.path not in later:
         groups = sorted(set(seen.renewed.groups) - set(seen.identity.groups) - {seen.identity.gid})
         names = ", ".join(group_name(group) for group in groups)
         cause = (
             f"{seen.identity.user} was added to the group {names}, but process {seen.identity.pid}, which started before, is not "
-            f"in it, and {_shown(step)} refuses it{also}"
+            f"in it, and {_shown(step)} denies it access{also}"
         )
         return Verdict("group_not_effective", _sentence(cause), first.path, refusals=tuple(found))
     if first.code == "protected_symlink":
         cause = (
-            f"{step['path']} is a symbolic link of {user_name(step['uid'])} in a directory that everybody may write to, and "
-            f"Linux lets only {user_name(step['uid'])} follow it (fs.protected_symlinks){also}"
+            f"{step['path']} is a symlink of {user_name(step['uid'])} in a world-writable directory, and only "
+            f"{user_name(step['uid'])} may follow it (fs.protected_symlinks){also}"
         )
         return Verdict("protected_symlink", _sentence(cause), first.path, refusals=tuple(found))
-    right = "pass (x)" if first.want == _acl.SEARCH else "write (w), which a connection takes"
+    right = "search permission (x)" if first.want == _acl.SEARCH else "write permission (w), which connecting needs"
     if first.code == "acl_denied":
-        cause = f"The access control list of {_shown(step)} does not let {who} {right}{also}"
+        cause = f"Permission denied: the access control list of {_shown(step)} does not give {who} {right}{also}"
         return Verdict("acl_denied", _sentence(cause), first.path, refusals=tuple(found))
     setting = seen.setting
     if first.code == "no_write_permission" and setting and stale_setting(seen, first):
         cause = (
-            f"{_shown(step)} does not let {who} {right}, though {setting.file} says so since it was changed: "
-            f"{_server(seen)} was started before that"
+            f"Permission denied: {_shown(step)} does not give {who} {right}. {setting.file} does, but {_server(seen)} "
+            f"was started before that file changed"
         )
         return Verdict("mode_not_effective", _sentence(cause), first.path, refusals=tuple(found))
-    cause = f"{_shown(step)} does not let {who} {right}{also}"
+    cause = f"Permission denied: {_shown(step)} does not give {who} {right}{also}"
     return Verdict(first.code, _sentence(cause), first.path, refusals=tuple(found))
 
 
 def stale_setting(seen: Evidence, refusal: Refusal) -> bool:
-    """Whether the server would make the socket fit if it were started anew, since its configuration changed after its start."""
+    """Whether a restart of the server fixes the mode of its socket, since its configuration changed after its start."""
     setting, step = seen.setting, refusal.step
     if setting is None or seen.server is None or setting.mode < 0 or setting.changed <= seen.server.started:
         return False
@@ -203,13 +203,13 @@ def stale_setting(seen: Evidence, refusal: Refusal) -> bool:
 def _policy(seen: Evidence) -> Verdict:
     if seen.entered:
         cause = (
-            f"{_who(seen.identity)} may not use {seen.target.address}, and no owner or mode says why: the reason is in its mount "
-            f"namespace, which cannot be entered from here"
+            f"Permission denied: {_who(seen.identity)} cannot use {seen.target.address}. Owners and modes allow it, so "
+            f"the reason is in its mount namespace, which cannot be entered from here"
         )
         return Verdict("hidden_by_namespace", _sentence(cause), seen.target.path)
     cause = (
-        f"{_who(seen.identity)} may not use {seen.target.address}, though every owner, mode and access control list on the way "
-        f"lets it: a security module such as AppArmor or SELinux refuses"
+        f"Permission denied: {_who(seen.identity)} cannot use {seen.target.address}. Owners, modes and access control lists "
+        f"allow it, so a security module such as AppArmor or SELinux denies it"
     )
     return Verdict("denied_by_policy", _sentence(cause), seen.target.path)
 
@@ -218,14 +218,16 @@ def _tcp(seen: Evidence, attempt: dict[str, Any]) -> Verdict:
     address, error = seen.target.address, attempt["error"]
     host = address.rpartition(":")[0]
     if error == "GAI":
-        return Verdict("unresolvable", _sentence(f"The name {host} does not resolve: {attempt['words']}"), host)
+        return Verdict("unresolvable", _sentence(f"The host name {host} does not resolve: {attempt['words']}"), host)
     if error == "ECONNREFUSED":
-        return Verdict("refused", _sentence(f"Nobody listens on {address}{_owned(seen)}"), address)
+        return Verdict("refused", _sentence(f"Connection refused: nothing listens on {address}{_owned(seen)}"), address)
     if error in ("EHOSTUNREACH", "ENETUNREACH"):
-        return Verdict("no_route", _sentence(f"There is no way to {address}: {attempt['words']}"), address)
+        return Verdict("no_route", _sentence(f"No route to {address}: {attempt['words']}"), address)
     if error == "ETIMEDOUT":
         return Verdict(
-            "connect_timeout", _sentence(f"{address} took no connection in time; a full backlog or a firewall does that"), address
+            "connect_timeout",
+            _sentence(f"The connection to {address} timed out; the cause may be a full listen queue or a firewall"),
+            address,
         )
     return Verdict("failed", _sentence(f"{_who(seen.identity)} cannot connect to {address}: {attempt['words']}"), address)
 
@@ -234,24 +236,26 @@ def _answer(seen: Evidence) -> Verdict:
     wanted, address = seen.target.protocol, seen.target.address
     if "" in seen.attempts:
         return Verdict(
-            "ok", _sentence(f"{address} takes connections; {wanted} is not spoken here, so nothing was asked"), protocol=wanted
+            "ok",
+            _sentence(f"{address} accepts connections; no request was sent, since the protocol is {wanted}"),
+            protocol=wanted,
         )
     answered = {name: attempt["status"] for name, attempt in seen.attempts.items() if attempt["stage"] == "done"}
     asked = next(iter(seen.attempts))
-    # A server that gets the wrong protocol may call that a bad request; one that gets the right one never does in the other.
+    # A server that gets the wrong protocol may answer 400, so an answer other than 400 shows the right one.
     right = next((name for name, status in answered.items() if status != 400), next(iter(answered), ""))
     if wanted not in ("auto", right) and right:
-        cause = f"{address} speaks {_spoken(right)}, and nginx is to speak {_spoken(wanted)} to it"
+        cause = f"Wrong protocol: {address} speaks {_spoken(right)}, but nginx is configured to use {_spoken(wanted)}"
         return Verdict("wrong_protocol", _sentence(cause), seen.target.path or address, answered[right], right)
     if right:
         return _status(seen, answered[right], right)
     attempt = seen.attempts[asked]
     where = seen.target.path or address
     if any(each["error"] == "ETIMEDOUT" for each in seen.attempts.values()):
-        cause = f"{_server(seen)} took the connection to {address}, but did not answer in time"
+        cause = f"{_server(seen)} accepted the connection to {address}, but did not answer before the timeout"
         return Verdict("no_answer", _sentence(cause), where)
     if all(each["error"] in ENDED for each in seen.attempts.values()):
-        return Verdict("closed", _sentence(f"{_server(seen)} closed the connection to {address} without an answer"), where)
+        return Verdict("closed", _sentence(f"{_server(seen)} closed the connection to {address} without answering"), where)
     return Verdict(
         "no_http", _sentence(f"{_server(seen)} answers on {address}, but not with HTTP: {attempt.get('words', '')!r}"), where
     )
@@ -261,10 +265,10 @@ def _status(seen: Evidence, status: int, protocol: str) -> Verdict:
     target = seen.target
     fine = status in target.statuses if target.statuses else status < 500
     if fine:
-        said = f"{_who(seen.identity)} can use {target.address}: it answers {status} over {_spoken(protocol)}"
-        return Verdict("ok", _sentence(said), status=status, protocol=protocol)
-    wanted = " or ".join(map(str, target.statuses)) or "anything below 500"
-    cause = f"The app behind {target.address} answers {status} to {target.uri} for {target.host}, wanted {wanted}"
+        message = f"{_who(seen.identity)} can use {target.address}: it answers {status} over {_spoken(protocol)}"
+        return Verdict("ok", _sentence(message), status=status, protocol=protocol)
+    expected = " or ".join(map(str, target.statuses)) or "a status below 500"
+    cause = f"The app at {target.address} answers {status} to {target.uri} for {target.host}; expected {expected}"
     return Verdict("bad_status", _sentence(cause), target.path or target.address, status, protocol)
 
 
@@ -286,4 +290,4 @@ def _server(seen: Evidence) -> str:
 
 
 def _owned(seen: Evidence) -> str:
-    return f"; {seen.owner.name} is to listen there" if seen.owner else ""
+    return f"; {seen.owner.name} should listen there" if seen.owner else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which components of a path keep a user from a socket. Pure."""
+"""Which components of a path deny a user access to a socket. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Step = dict[str, Any]
 
 @dataclass(frozen=True)
 class Refusal:
-    """A component that is in the way.
+    """A path component that denies access.
 
     :ivar code: ``no_search_permission``, ``no_write_permission``, ``acl_denied`` or ``protected_symlink``
-    :ivar want: the bit of the mode that is missing, see ``_acl``
+    :ivar want: the missing permission, see ``_acl``
     """
 
     step: Step
@@ -33,11 +33,11 @@ class Refusal:
 
 
 def refusals(steps: list[Step], uid: int, groups: Collection[int], protected: bool = True) -> list[Refusal]:
-    """All components that refuse, in the order in which the kernel gets to them.
+    """All components that deny access, in the order in which the kernel checks them.
 
     :param steps: see ``_inside.walk``
     :param groups: all groups of the user
-    :param protected: whether links in /tmp and the like are followed for their owners only (fs.protected_symlinks, proc(5))
+    :param protected: fs.protected_symlinks is on, see proc(5): in /tmp and the like only their owners can follow symlinks
     """
     found: list[Refusal] = []
     asked = set()
@@ -65,27 +65,22 @@ def refusals(steps: list[Step], uid: int, groups: Collection[int], protected: bo
 
 
 def _foreign(directory: Step | None, link: Step, uid: int) -> bool:
-    """Whether a link lies in a sticky directory that everybody may write to and is neither the user's nor its owner's.
+    """Whether a symlink in a sticky, world-writable directory belongs neither to the user nor to the directory's owner.
 
-    may_follow_link, fs/namei.c
+    The rule of may_follow_link() in fs/namei.c of Linux.
     """
     if directory is None or directory["mode"] & 0o1002 != 0o1002:
         return False
     return link["uid"] not in (uid, directory["uid"])
 
 
-def end(steps: list[Step]) -> Step:
-    """Where the way ends: the socket, or what there is in its place."""
-    return steps[-1]
-
-
 def links(steps: list[Step]) -> list[Step]:
-    """The symbolic links on the way."""
+    """The symlinks on the path."""
     return [step for step in steps if step.get("kind") == "link"]
 
 
 def hidden(inside: list[Step], outside: list[Step]) -> str:
-    """The first component that is another one in a process's own namespace than outside, "" if there is none."""
+    """The first component that differs between a process's mount namespace and the host's, "" if none does."""
     there = {step["path"]: step for step in outside}
     for step in inside:
         other = there.get(step["path"])

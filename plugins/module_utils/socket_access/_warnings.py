@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What works and should not: sockets, secrets and homes that more users get at than need to."""
+"""Permissions that are too open: sockets, secrets and home directories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._walk import Step
 
 NOBODY = -1
-"""The id of a user that nothing belongs to."""
+"""The id of a user that owns nothing."""
 
 SECRET_FILE = re.compile(r"(\.env(\..+)?|.*\.env|.*\.key|.*\.pem|id_(rsa|ed25519|ecdsa)|secrets?\.\w+)")
 SETTINGS_FILE = re.compile(r"(.*settings.*|config|.*_config|wsgi|app)\.(py|ini|toml|ya?ml|json)")
@@ -28,19 +28,20 @@ PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 NO_SECRET = (".example", ".sample", ".template", ".dist")
 
 FILES = 500
-"""How many files beside a socket are looked at."""
+"""Number of files beside a socket that are checked."""
 
 BYTES = 65536
-"""How much of one is read."""
+"""Bytes read of each."""
 
 FIRST_HUMAN = 1000
-"""The first user id of people, see adduser.conf(5)."""
+"""The first user id of regular users, see adduser.conf(5)."""
 
 
 def warnings(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]:
-    """What should not be of one socket.
+    """Permissions around a socket that are too open.
 
-    :param others: the other sockets
+    :param others: the evidence of the other sockets
+    :returns: ``code``, ``message`` and ``fix`` of each
     """
     found: list[dict[str, str]] = []
     steps = list(seen.outside)
@@ -54,13 +55,13 @@ def warnings(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]
     gone = set(seen.identity.groups) - set(seen.renewed.groups)
     if gone and not _verdict.refusals(seen, seen.identity) and _verdict.refusals(seen, seen.renewed):
         names = ", ".join(group_name(group) for group in sorted(gone))
-        message = f"{seen.identity.user} is no longer in the group {names}, and nginx keeps out from its next reload on."
+        message = f"{seen.identity.user} is no longer in the group {names}; after its next reload nginx cannot use the socket."
         found.append(_warning("group_gone", message, f"usermod -aG {names.replace(', ', ',')} {seen.identity.user}"))
     return found
 
 
 def reached(steps: list[Step], uid: int, groups: Sequence[int]) -> bool:
-    """Whether a user gets all the way to a socket and may connect to it. Pure."""
+    """Whether a user can reach a socket and connect to it. Pure."""
     return "error" not in steps[-1] and not _walk.refusals(steps, uid, groups)
 
 
@@ -71,7 +72,9 @@ def _warning(code: str, message: str, fix: str) -> dict[str, str]:
 def _world(seen: Evidence) -> dict[str, str]:
     step = seen.outside[-1]
     owner, group, path = user_name(step["uid"]), group_name(step["gid"]), shlex.quote(step["path"])
-    message = f"Every user of the host can use {step['path']} ({_acl.described(step, owner, group)}) as nginx does, past it."
+    message = (
+        f"Every user of the host can send requests to {step['path']} ({_acl.described(step, owner, group)}), bypassing nginx."
+    )
     keep = seen.identity
     if keep.uid in (0, step["uid"]) or _by_list(step, keep, _acl.WRITE):
         return _warning("world_writable", message, f"chmod o= {path}")
@@ -80,13 +83,13 @@ def _world(seen: Evidence) -> dict[str, str]:
 
 
 def _by_list(step: Step, identity: Identity, want: int) -> bool:
-    """Whether a user may do something because an access control list names it."""
+    """Whether an access control list gives a user the permission."""
     ruling = _acl.ruling(step, identity.uid, {identity.gid, *identity.groups}, want)
     return ruling.granted and ruling.by.startswith("acl")
 
 
 def _others(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]:
-    """The users of other apps that get at this one's socket."""
+    """Warn of users of other apps that can use this socket."""
     if seen.server is None:
         return []
     step, path = seen.outside[-1], shlex.quote(seen.outside[-1]["path"])
@@ -104,14 +107,14 @@ def _others(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]:
     found = []
     for user, other in users.items():
         address = other.target.address
-        message = f"{user}, the user of the app behind {address}, can use {step['path']} as nginx does, past it."
+        message = f"{user}, the user of the app at {address}, can send requests to {step['path']}, bypassing nginx."
         fix = f"setfacl -m u:{seen.identity.user}:rw,g::--- {path}" if seen.setfacl else ""
         found.append(_warning("other_app", message, fix))
     return found
 
 
 def _secrets(socket: str, server: ListeningProcess | None) -> list[dict[str, str]]:
-    """The files beside a socket that everybody can read and nobody should but its server."""
+    """Warn of world-readable files beside a socket that look like secrets."""
     directory = os.path.dirname(socket)
     if directory in _fix.PUBLIC:
         return []
@@ -135,7 +138,7 @@ def _secrets(socket: str, server: ListeningProcess | None) -> list[dict[str, str
 
 
 def _kept(step: Step, server: ListeningProcess | None) -> str:
-    """The command that keeps everybody from a file but the server beside it, which may read it as everybody does."""
+    """The command that closes a file to all users but the server beside it, which may only have access as one of all."""
     path, reader = shlex.quote(step["path"]), None
     if server is not None:
         with contextlib.suppress(StackError):
@@ -156,13 +159,13 @@ def _secret(name: str, path: str) -> bool:
             text = stream.read(BYTES)
     except OSError:
         return False
-    if name.endswith(".pem"):  # mostly a certificate, which is no secret
+    if name.endswith(".pem"):  # usually a certificate, not a key
         return bool(PRIVATE_KEY.search(text))
     return bool(SECRET_FILE.fullmatch(name) and text.strip()) or bool(SECRET.search(text))
 
 
 def _homes(seen: Evidence) -> list[dict[str, str]]:
-    """The homes on the way that everybody may pass through, where new homes of this host are not like that."""
+    """Warn of world-searchable home directories on the path, unless that is the host's default for new ones."""
     if not seen.outside or homes_open():
         return []
     homes = {
@@ -181,15 +184,15 @@ def _homes(seen: Evidence) -> list[dict[str, str]]:
             seen.setfacl,
         )
         message = (
-            f"Every user of the host may pass through the home directory {path} "
-            f"({_acl.described(step, owner, group)}), on the way to {seen.target.address}."
+            f"Every user of the host can enter the home directory {path} "
+            f"({_acl.described(step, owner, group)}), which contains {seen.target.address}."
         )
         found.append(_warning("home_open", message, " && ".join([*keep, f"chmod o= {shlex.quote(path)}"])))
     return found
 
 
 def homes_open() -> bool:
-    """Whether new homes of this host are open to everybody, as they were on Debian before its release 12."""
+    """Whether new home directories on this host are world-searchable, as before Debian 12."""
     for file, name in (("/etc/adduser.conf", "DIR_MODE"), ("/etc/login.defs", "HOME_MODE")):
         try:
             with open(file, encoding="utf-8", errors="replace") as stream:
@@ -202,7 +205,7 @@ def homes_open() -> bool:
 
 
 def home_mode(text: str, name: str) -> int | None:
-    """The mode that a configuration gives new homes, or says in a comment that they get by default. Pure."""
+    """The mode of new home directories in a configuration, or the default named in its comments; None without one. Pure."""
     match = re.search(rf"^{name}[= \t]+(\d+)", text, re.MULTILINE)
     match = match or re.search(rf"^#.*{name}[= \t]+(\d+)", text, re.MULTILINE)
     return int(match[1], 8) if match else None

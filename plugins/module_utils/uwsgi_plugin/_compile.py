@@ -179,7 +179,7 @@ def finish_draft(spec: PluginSpec, draft: str) -> None:
 
 
 def keep_original(path: str) -> bool:
-    """Keep a file that somebody else made beside the place that it is to give way from, unless one is kept there already."""
+    """Keep the file that is to be replaced as ``<file>.orig``, unless there is one already."""
     try:
         os.link(path, f"{path}.orig", follow_symlinks=False)
     except FileExistsError:

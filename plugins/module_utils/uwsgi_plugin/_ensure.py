@@ -71,7 +71,7 @@ def _core(options: PluginOptions, failures: Failures) -> Core | None:
 
 
 def _probe(options: PluginOptions, failures: Failures) -> dict[str, dict[str, Any]]:
-    """The interpreters of those who want one, by label; of those that may come yet there is none."""
+    """What each request's interpreter is, by label; in check mode without those that may yet be installed."""
 
     def probe(request: InterpreterRequest) -> dict[str, Any] | None:
         try:
@@ -99,7 +99,7 @@ def _suitable(python: dict[str, Any], request: InterpreterRequest) -> dict[str, 
 
 
 def _items(options: PluginOptions, core: Core | None, pythons: Mapping[str, dict[str, Any]], failures: Failures) -> list[Item]:
-    """Every plugin once, whoever wants it."""
+    """The plugins to make, each once, with the labels of all requests for it."""
     items: dict[str, Item] = {}
     for request in options.requests:
         if request.label in failures.labels:

@@ -50,7 +50,7 @@ def loads(path: str) -> Completed:
     return run([PROGRAM, "--need-plugin", path, "--version"], user=_embedded_python.USER, timeout=_embedded_python.TIMEOUT)
 
 
-def objection(path: str, core: Core) -> str:
+def problem(path: str, core: Core) -> str:
     """In words, why a plugin must not be loaded into this uWSGI, which does not notice itself; "" if nothing speaks against it.
 
     :param path: a plugin's file; one that is not there is not objected to
@@ -90,7 +90,7 @@ def leftovers(core: Core) -> list[dict[str, str]]:
 
 
 def opened(path: str) -> list[str]:
-    """In words, what is wrong with a plugin's owner or mode: who may write to it, may write what all apps run."""
+    """What is wrong with a plugin's owner or mode: whoever may write to it can change code that all apps run."""
     status = os.stat(path)
     if (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 0, MODE):
         return []

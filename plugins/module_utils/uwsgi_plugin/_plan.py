@@ -26,9 +26,9 @@ RELEASE = re.compile(r"\d+(\.\d+)+")
 class Item:
     """One plugin, as it is and as it is to be.
 
-    :ivar labels: whom it is for
+    :ivar labels: those of the requests for it
     :ivar found: the stamp of what is there
-    :ivar foreign: whether that was made by somebody else, and by no package
+    :ivar foreign: whether that was made neither by this module nor by a package
     :ivar spec: how to build it; nothing if nothing is known yet of uWSGI or the interpreter, in check mode
     """
 
@@ -152,7 +152,7 @@ def agree(one: Item, other: Item) -> None:
 
 
 def _judge(item: Item, spec: _compile.PluginSpec, core: Core) -> None:
-    """What somebody else put where the plugin would be: a package's is taken if it fits, and anything else gives way."""
+    """Decide about a file that this module did not make: a package's is used if it fits, any other is replaced."""
     real = os.path.realpath(spec.path)
     package = next(iter(_file.owners([spec.path, real]).values()), None)
     if package is None:

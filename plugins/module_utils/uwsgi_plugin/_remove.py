@@ -17,9 +17,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._uwsgi_bin
 
 
 def absent(options: PluginOptions) -> tuple[dict[str, Any], Failures]:
-    """Remove the plugins that this module built; a packaged one, or somebody else's, stays.
+    """Remove the plugins that this module built. Those of packages and all others are kept.
 
-    An interpreter that is gone is known by what the stamps say.
+    If an interpreter is not installed any more, the stamps of the plugins say which ones were its.
     """
     failures = Failures()
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which plugins are asked for, for whom, and for whom that failed."""
+"""The options of one call of ``uwsgi_plugin``, the interpreters that it requests plugins for, and what failed."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_a_package_is_installed_with_its_companions():
         ({"requirements": ["r.txt"]}, "requirements: the source has no r.txt; paths begin at the source's top"),
         ({"requirements": ["r.txt"], "working_directory": "api"}, "no r.txt; there is api/r.txt; paths begin"),
         ({"working_directory": "nope"}, "working_directory: the source has no directory nope"),
-        ({"source": {"package": "x"}, "requirements": ["r.txt"]}, "found r.txt beside source.package"),
+        ({"source": {"package": "x"}, "requirements": ["r.txt"]}, "r.txt is a file of the source"),
     ],
 )
 def test_files_that_are_not_there_are_named(lay, keys, wanted):

@@ -3,7 +3,67 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _backends
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backends import Backend
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Upstream
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access
+
+SHOP = "unix:/run/shop.sock"
+
+
+def upstream(address=SHOP, location="/", **options):
+    return Upstream(address, options.pop("protocol", "http"), "/etc/nginx/shop", 4, ("shop.test",), location, **options)
+
+
+def test_an_address_is_asked_once_for_the_shortest_path_that_leads_there():
+    places = [upstream(location="= /api/old"), upstream(location="/api/"), upstream(location="~ \\.cgi$"), upstream("$backend")]
+    asked = _backends.targets(places, set())
+    assert list(asked) == [(SHOP, "http")]
+    target, named = asked[SHOP, "http"]
+    assert (target.uri, target.host, target.protocol, target.named_in) == ("/api/", "shop.test", "http", "/etc/nginx/shop:4")
+    assert len(named) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "protocol"),
+    [
+        ({"address": "127.0.0.1:8000"}, "http"),
+        ({"address": "localhost:8000", "protocol": "uwsgi"}, "uwsgi"),
+        ({"address": "10.0.0.5:80"}, "http"),
+        ({"address": "api.example.com:80"}, "tcp"),
+        ({"address": "127.0.0.1:8443", "tls": True}, "tls"),
+        ({"address": "unix:/run/php.sock", "protocol": "fastcgi"}, "fastcgi"),
+    ],
+)
+def test_only_an_app_of_this_host_is_asked_a_question(options, protocol):
+    found = _backends.targets([upstream(**options)], {"10.0.0.5"})
+    assert [target.protocol for target, _named in found.values()] == [protocol]
+
+
+def backend(code, group="", address=SHOP):
+    access = Access(address, "http", code, "It is so.", fix="fix it", named_in="/etc/nginx/shop:4")
+    found = Backend(address, "http", [upstream(address, group=group)], access, log=["Error: last words"])
+    found.findings = _backends._judged(found, 4096)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("ok", []), ("missing", ["broken"]), ("bad_status", ["broken"]), ("not_checked", ["note"])]
+)
+def test_a_socket_that_cannot_be_used_is_a_finding(code, expected):
+    found = backend(code).findings
+    assert [finding.severity for finding in found] == expected
+    assert all((finding.code, finding.message, finding.fix) == (code, "It is so.", "fix it") for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("group", "other", "severity"), [("apps", "ok", "warning"), ("apps", "refused", "broken"), ("", "ok", "broken")]
+)
+def test_one_server_of_a_group_breaks_nothing(group, other, severity):
+    backends = {"a": backend("missing", group), "b": backend(other, group, "127.0.0.1:8000")}
+    _backends._judge_groups(backends)
+    assert [finding.severity for finding in backends["a"].findings] == [severity]
 
 
 @pytest.mark.parametrize(
@@ -14,6 +74,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _backends
         ("/run/wsgi/shop/blue.sock", None),
         ("/run/apps/shop/red.sock", None),
         ("/run/apps/shop/blue", None),
+        # One that has never been live has no file that restores it at boot: only the default directory is known.
+        ("/run/wsgi/blog/blue.sock", ("wsgi-blue@blog", "blue")),
         ("/run/apps/blog/blue.sock", None),
     ],
 )
@@ -23,3 +85,18 @@ def test_a_slot_is_known_wherever_its_runtime_directory_is(monkeypatch, path, fo
     monkeypatch.setattr(_backends._files, "text_of", lambda name: boot.get(name, ""))
     slot = _backends._slot(path)
     assert (slot and (slot[0].instance(slot[1]), slot[1])) == found
+
+
+@pytest.mark.parametrize(
+    ("vassal", "loaded", "unit"),
+    [
+        (False, "loaded", "wsgi-blue@shop.service"),
+        (True, "loaded", "wsgi-emperor.service"),
+        (True, "not-found", "wsgi-emperor.service"),
+    ],
+)
+def test_a_stopped_vassal_belongs_to_the_emperor(monkeypatch, vassal, loaded, unit):
+    layout = _layout.Layout("shop")
+    monkeypatch.setattr(_backends._units, "show", lambda units: {unit: {"LoadState": loaded} for unit in units})
+    monkeypatch.setattr(_backends.os.path, "lexists", lambda path: vassal and path == layout.vassal("blue"))
+    assert _backends._slot_unit(layout, "blue") == unit

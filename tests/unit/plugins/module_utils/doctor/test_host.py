@@ -6,7 +6,7 @@ import os
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _host
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._host import Disk, Nginx
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._host import FileSystem, Nginx
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Listen, ServerBlock, Upstream
 
@@ -28,19 +28,19 @@ def codes(findings):
 @pytest.mark.parametrize(
     ("disk", "expected"),
     [
-        (Disk("/", 50.0, 9 * GIB, 10.0), []),
-        (Disk("/", 99.9, 20 * GIB, 10.0), []),  # a large one
-        (Disk("/", 96.0, GIB // 2, 0.0), [("warning", "disk_nearly_full")]),
-        (Disk("/", 100.0, 0, 0.0), [("broken", "disk_full")]),
-        (Disk("/", 50.0, 9 * GIB, 100.0), [("broken", "disk_full")]),
+        (FileSystem("/", 50.0, 9 * GIB, 10.0), []),
+        (FileSystem("/", 99.9, 20 * GIB, 10.0), []),  # a large one
+        (FileSystem("/", 96.0, GIB // 2, 0.0), [("warning", "disk_nearly_full")]),
+        (FileSystem("/", 100.0, 0, 0.0), [("broken", "disk_full")]),
+        (FileSystem("/", 50.0, 9 * GIB, 100.0), [("broken", "disk_full")]),
     ],
 )
 def test_a_file_system_is_judged(disk, expected):
-    assert codes(_host.judge_disks([disk])) == expected
+    assert codes(_host.judge_file_systems([disk])) == expected
 
 
 def test_file_systems_are_looked_at_once_each(tmp_path):
-    found = _host.disks([str(tmp_path), str(tmp_path), "/nowhere"])
+    found = _host.file_systems([str(tmp_path), str(tmp_path), "/nowhere"])
     assert [disk.path for disk in found] == [str(tmp_path)]
     assert 0 <= found[0].used <= 100
 

@@ -27,8 +27,8 @@ def test_lines_of_nginx_that_are_alike_are_told_once():
     assert str(found).endswith("(13: Permission denied) while connecting to upstream (2 times)")
 
 
-def test_known_lines_of_nginx_come_with_a_mend():
-    lines = [_logs.Line("512 worker_connections are not enough"), _logs.Line("open() failed (2: No such file)")]
+def test_known_lines_of_nginx_come_with_a_fix():
+    lines = [_logs.LogLine("512 worker_connections are not enough"), _logs.LogLine("open() failed (2: No such file)")]
     (found,) = _logs.known(lines)
     assert (found.severity, found.code) == ("warning", "nginx_log")
     assert "worker_connections" in found.fix
@@ -60,7 +60,7 @@ def test_lines_of_an_app_that_are_alike_are_told_once():
 
 
 def test_credentials_are_not_shown():
-    (shown,) = _logs.shown([_logs.Line("Error: cannot reach postgres://shop:secret@db/shop")])
+    (shown,) = _logs.shown([_logs.LogLine("Error: cannot reach postgres://shop:secret@db/shop")])
     assert "secret" not in shown
 
 

@@ -69,7 +69,7 @@ def test_an_app_goes_with_all_that_was_made_for_it(layout):
 
 @pytest.mark.parametrize("step", range(10))
 def test_a_retirement_killed_anywhere_is_found_and_completed(layout, monkeypatch, step):
-    remove, done = _remove.remove, []
+    remove, done = _remove._files.remove, []
 
     def mortal(path):
         if len(done) == step:
@@ -77,10 +77,10 @@ def test_a_retirement_killed_anywhere_is_found_and_completed(layout, monkeypatch
         done.append(path)
         remove(path)
 
-    monkeypatch.setattr(_remove, "remove", mortal)
+    monkeypatch.setattr(_remove._files, "remove", mortal)
     with pytest.raises(Killed):
         retire(layout)
-    monkeypatch.setattr(_remove, "remove", remove)
+    monkeypatch.setattr(_remove._files, "remove", remove)
     assert found(layout) == {"shop"}
     retire(layout)
     assert found(layout) == set()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -40,6 +41,7 @@ def serve():
             threading.Thread(target=run, daemon=True).start()
             return path
 
+        start.connections = connections
         yield start, received
         for each in [*listeners, *connections]:
             each.close()
@@ -93,3 +95,31 @@ def test_as_a_program_it_asks_many_at_once(serve):
         [sys.executable, "-I", _ask.__file__], input=json.dumps(questions), capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout) == [{"status": 200}, {"status": 404}, {"status": 500}]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 " + b"2" * 5000 + b" OK\r\n\r\n", "HTTP/1.1 \u00b200 OK\r\n\r\n".encode(), b"HTTP/1.1 20 OK\r\n\r\n"]
+)
+def test_what_is_no_status_is_no_answer(serve, answer):
+    start, _received = serve
+    (found,) = _ask.ask_all([question(start(answer))])
+    assert "no HTTP answer" in found["error"]
+
+
+def test_a_byte_now_and_then_does_not_buy_more_time(serve):
+    start, _received = serve
+    ended = threading.Event()
+
+    path = start(None)
+    began = time.monotonic()
+
+    def drip():
+        while not ended.wait(0.05):
+            for connection in start.connections:
+                connection.sendall(b"x")
+
+    threading.Thread(target=drip, daemon=True).start()
+    (found,) = _ask.ask_all([question(path, timeout=0.5)])
+    ended.set()
+    assert time.monotonic() - began < 5
+    assert found == {"error": f"no answer over {path} within 0 s"}

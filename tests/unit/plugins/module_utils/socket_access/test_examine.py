@@ -129,7 +129,7 @@ def test_every_place_where_nginx_passes_requests_on_is_named_once(monkeypatch):
 
 
 def test_what_the_program_said_is_read_though_it_was_killed():
-    seen = _examine._said(
+    seen = _examine._parsed(
         '{"entered": ""}\n{"number": 0, "walk": [1]}\nnoise\n{"became": "no"}\n{"number": 0, "attempts": {"http"'
     )
     assert (seen.entered, seen.became, seen.walks, seen.attempts) == ("", "no", {0: [1]}, {})

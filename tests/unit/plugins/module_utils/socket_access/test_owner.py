@@ -7,7 +7,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _owner
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, Setting
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, SocketSetting
 
 PATH = "/home/sammy/shop/shop.sock"
 
@@ -92,7 +92,7 @@ def test_a_path_is_named_in_full_or_in_its_directory(text, directory, found):
     ],
 )
 def test_what_a_configuration_says_of_its_socket(text, mode, user, group):
-    assert _owner.parsed_setting(text, "x.ini") == Setting("x.ini", mode, user, group)
+    assert _owner.parsed_setting(text, "x.ini") == SocketSetting("x.ini", mode, user, group)
 
 
 LISTENERS = [
@@ -120,3 +120,7 @@ LISTENERS = [
 )
 def test_who_listens(address, resolved, place):
     assert _owner.fitting(LISTENERS, address, resolved) == (None if place is None else LISTENERS[place])
+
+
+def test_an_owner_says_how_it_is_started():
+    assert _owner.Owner("supervisor.service", "shop").start() == "supervisorctl restart shop"

@@ -10,10 +10,10 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _fix, _identity, _owner, _verdict, _warnings
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _fix, _identity, _verdict, _warnings
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Target
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, Setting
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, SocketSetting
 
 NAMES = {0: "root", 33: "www-data", 44: "devs", 1001: "sammy", 1002: "eve"}
 MEMBERS = {0: {"root"}, 33: {"www-data"}, 44: {"sammy", "eve"}, 1001: {"sammy"}, 1002: {"eve"}}
@@ -178,7 +178,7 @@ def test_nginx_without_a_unit_gets_a_signal():
 
 
 def test_a_setting_that_was_changed_after_the_start_takes_a_restart():
-    late = Setting("/etc/shop.ini", 0o666, changed=2000.0)
+    late = SocketSetting("/etc/shop.ini", 0o666, changed=2000.0)
     inside = way(mode=0o660)
     expected = ("mode_not_effective", PATH, "systemctl restart shop")
     assert judged(denied(inside, server=UWSGI, owner=SHOP, setting=late)) == expected
@@ -355,25 +355,6 @@ def test_a_group_that_was_taken_away_counts_until_the_reload():
     assert warned(seen(inside=inside, identity=still)) == [("group_gone", "usermod -aG sammy www-data")]
 
 
-def test_secrets_beside_a_socket(tmp_path, monkeypatch):
-    monkeypatch.setattr(_warnings._walk, "refusals", lambda *rest: [])
-    files = {
-        ".env": ("KEY=1", 0o644),
-        ".env.example": ("KEY=1", 0o644),
-        "site.key": ("x", 0o640),
-        "settings.py": ("SECRET_KEY = 'abcdefgh'\n", 0o644),
-        "local_settings.py": ("DEBUG = False\n", 0o644),
-        "chain.pem": ("-----BEGIN CERTIFICATE-----", 0o644),
-        "key.pem": ("-----BEGIN PRIVATE KEY-----", 0o644),
-        "notes.txt": ("password: abcdefgh", 0o644),
-    }
-    for name, (text, mode) in files.items():
-        (tmp_path / name).write_text(text)
-        (tmp_path / name).chmod(mode)
-    found = _warnings._secrets(f"{tmp_path}/a.sock", None)
-    assert [each["fix"] for each in found] == [f"chmod o= {tmp_path}/{name}" for name in (".env", "key.pem", "settings.py")]
-
-
 @pytest.mark.parametrize(
     ("owner", "group", "fix"),
     [
@@ -387,19 +368,6 @@ def test_a_secret_stays_readable_for_its_server(monkeypatch, owner, group, fix):
     assert _warnings._kept(step("/x/.env", "file", 0o644, owner, group), UWSGI) == fix
 
 
-@pytest.mark.parametrize(
-    ("text", "name", "mode"),
-    [
-        ("DIR_MODE=0755\n", "DIR_MODE", 0o755),
-        ("# Default: DIR_MODE=0700\n#DIR_MODE=0700\n", "DIR_MODE", 0o700),
-        ("HOME_MODE\t0750\n", "HOME_MODE", 0o750),
-        ("UMASK 022\n", "HOME_MODE", None),
-    ],
-)
-def test_the_mode_of_new_homes(text, name, mode):
-    assert _warnings.home_mode(text, name) == mode
-
-
 def test_the_path_that_is_too_long_is_made_short_on_both_sides(tmp_path, monkeypatch):
     monkeypatch.setattr(_fix._systemd, "properties", lambda unit, names: {"User": "sammy"})
     path = "/run/" + "x" * 110
@@ -410,7 +378,3 @@ def test_the_path_that_is_too_long_is_made_short_on_both_sides(tmp_path, monkeyp
     fix = judged(evidence)[2]
     assert fix.startswith("install -d -o sammy -g www-data -m 2750 /run/shop && sed -i ")
     assert f" /etc/shop.ini {file} && systemctl daemon-reload && systemctl restart shop && nginx -t" in fix
-
-
-def test_an_owner_says_how_it_is_started():
-    assert _owner.Owner("supervisor.service", "shop").start() == "supervisorctl restart shop"

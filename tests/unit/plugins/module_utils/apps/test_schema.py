@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values that a file, a shell, nginx or uWSGI would not get as they are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _schema
+
+
+@pytest.mark.parametrize(
+    ("check", "value"),
+    [
+        (_schema.text(), "a\0b"),
+        (_schema.text(), "a\x1bb"),
+        (_schema.text(), "a\ud800b"),
+        (_schema.lines, ["a\0b"]),
+        (_schema.path_inside, "pub$arg_x"),
+        (_schema.path_inside, "%(pub)"),
+        (_schema.path_inside, "pub@(x)"),
+        (_schema.path_inside, "pub "),
+        (_schema.variables, {"A": "\udc80"}),
+        (_schema.variables, {"A": "a\0b"}),
+        (_schema.variables, {"OPTIND": "1"}),
+        (_schema.variables, {"LISTEN_FDS": "1"}),
+        (_schema.options, {"a": "b\0"}),
+        (_schema.private_key, "-----BEGIN OPENSSH PRIVATE KEY-----\0"),
+    ],
+)
+def test_what_would_not_arrive_is_refused(check, value):
+    with pytest.raises(ValueError, match=r"^(a|the) "):
+        check(value)
+
+
+@pytest.mark.parametrize(
+    ("check", "value"),
+    [
+        (_schema.path_inside, 'node_modules/@scope/it\'s "ü"; {x} # y'),
+        (_schema.variables, {"A": "$(x) %(y) @(z) '\"\\ \n\t\x1b", "PWDS": "1"}),
+        (_schema.lines, ["add_header X $y;\t# z"]),
+    ],
+)
+def test_what_arrives_is_taken(check, value):
+    assert check(value) == value
+
+
+def test_a_file_of_variables_has_none_of_the_shells_either():
+    with pytest.raises(ValueError, match="line 2: PWD is used by what starts the app"):
+        _dotenv.parse(b"A=1\nPWD=/x\n")
