@@ -30,7 +30,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _owner
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access, Target
 
-SPOKEN = ("uwsgi", "http")
+REQUEST_PROTOCOLS = ("uwsgi", "http")
 """Protocols in which a request is sent. With any other one only the connection is tested."""
 
 LOCAL = re.compile(r"localhost|127\.[\d.]+|\[::1\]")
@@ -100,8 +100,8 @@ def targets(upstreams: Iterable[Upstream], own: set[str]) -> dict[tuple[str, str
     for (address, protocol), named in found.items():
         first = min(named, key=lambda upstream: (upstream.location.startswith(("=", "~")), len(upstream.uri)))
         host = next((name for name in first.names if name and name[0].isalnum()), "localhost")
-        spoken = protocol if protocol not in SPOKEN or _local(address, own) else "tcp"
-        asked[address, protocol] = Target(address, spoken, first.uri, host, (), f"{first.file}:{first.line}"), named
+        tried = protocol if protocol not in REQUEST_PROTOCOLS or _local(address, own) else "tcp"
+        asked[address, protocol] = Target(address, tried, first.uri, host, (), f"{first.file}:{first.line}"), named
     return asked
 
 
