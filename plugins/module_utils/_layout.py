@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+
 SLOTS = ("blue", "green")
 DIRECTORY = "/srv/wsgi"
 RUNTIME_DIRECTORY = "/run/wsgi"
@@ -111,7 +113,7 @@ class Layout:
         return os.path.join(PROGRAM_LOGS, f"{self.instance(slot)}.{stream}.log")
 
 
-def working_directory(app: Mapping[str, Any], build: Mapping[str, Any]) -> str:
+def working_directory(app: App, build: Mapping[str, Any]) -> str:
     """The directory that a release of the app runs in.
 
     :param build: has the ``path``
@@ -120,6 +122,6 @@ def working_directory(app: Mapping[str, Any], build: Mapping[str, Any]) -> str:
     return source if app["working_directory"] == "." else f"{source}/{app['working_directory']}"
 
 
-def of(app: Mapping[str, Any]) -> Layout:
+def of(app: App) -> Layout:
     """The layout of a resolved app (see ``apps._resolve.resolve``)."""
     return Layout(app["name"], os.path.dirname(app["directory"]), os.path.dirname(app["runtime_directory"]))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn_hooks
 
 CONFIGURATION = "gunicorn.conf.py"
@@ -27,22 +28,27 @@ PATIENCE = 30
 """Seconds that a worker may be silent for beyond the longest request: nginx gives up first, and tells the visitor so."""
 
 
-def requirements(app: Mapping[str, Any]) -> list[str]:
+def plugin(app: App, build: Mapping[str, Any]) -> str | None:
+    """The uWSGI plugin that a release needs: none."""
+    return None
+
+
+def requirements(app: App) -> list[str]:
     """What the app's build has to contain for its server. A version can be set in the app's own requirements."""
     return ["gunicorn[gevent]" if app["gevent"] else "gunicorn"]
 
 
-def build_packages(app: Mapping[str, Any]) -> list[str]:
+def build_packages(app: App) -> list[str]:
     """The Debian packages that installing ``requirements`` takes."""
     return []
 
 
-def program(app: Mapping[str, Any], build: Mapping[str, Any]) -> str:
+def program(app: App, build: Mapping[str, Any]) -> str:
     """The gunicorn that serves a build."""
     return f"{build['path']}/venv/bin/gunicorn"
 
 
-def start(app: Mapping[str, Any], build: Mapping[str, Any], release: str) -> list[str]:
+def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:
     """The lines of a release's ``serve`` that end in its server; ``$1`` is the slot.
 
     :param release: the release's directory
@@ -54,16 +60,16 @@ def start(app: Mapping[str, Any], build: Mapping[str, Any], release: str) -> lis
     return [f"exec {release}/run {program(app, build)} {options} {_application(app)}"]
 
 
-def _application(app: Mapping[str, Any]) -> str:
+def _application(app: App) -> str:
     # gunicorn takes a function's name there or a call, and no dots; the configuration is a module of that name to it.
     return "'__config__:entry_point()'" if _dotted(app) else app["entry_point"]
 
 
-def _dotted(app: Mapping[str, Any]) -> bool:
+def _dotted(app: App) -> bool:
     return "." in app["entry_point"].partition(":")[2]
 
 
-def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str, int]) -> str:
+def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> str:
     """The configuration of one release, without the socket, which belongs to the slot. Any gunicorn from 20.1 on takes it.
 
     :param app: a resolved app
@@ -123,7 +129,7 @@ def entry_point():
 """
 
 
-def _workers(app: Mapping[str, Any]) -> dict[str, Any]:
+def _workers(app: App) -> dict[str, Any]:
     """How a process works on several requests at once: not at all, by threads, or by greenlets."""
     if app["gevent"]:
         return {"worker_class": "gevent", "threads": 1, "worker_connections": app["gevent"]}

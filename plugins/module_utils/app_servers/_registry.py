@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn, _uwsgi
 
 
@@ -17,8 +16,8 @@ class Stack:
 
     :ivar protocol: what nginx speaks to its slots, ``uwsgi`` or ``http``
     :ivar server: the module of its app server, with ``OWN_OPTIONS``, ``CONFIGURATION`` (a file's name), and the functions
-        ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``configuration(app, build, host)`` and
-        ``start(app, build, release)``
+        ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``plugin(app, build)``,
+        ``configuration(app, build, host)`` and ``start(app, build, release)``
     :ivar process_manager: what runs the slots: ``systemd``, ``emperor`` or ``supervisor``; the classes are in
         ``rollout._state.PROCESS_MANAGERS``
     :ivar role: the role of this collection that rolls releases out on it
@@ -43,7 +42,7 @@ STACKS = {
 }
 
 
-def server(app: Mapping[str, Any]) -> ModuleType:
+def server(app: App) -> ModuleType:
     """The module of an app's server."""
     return STACKS[app["stack"]].server
 

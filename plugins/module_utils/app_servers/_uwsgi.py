@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
 
 CONFIGURATION = "uwsgi.ini"
@@ -32,22 +33,27 @@ OWN_OPTIONS = frozenset(
 """The options that this collection sets, and that the rollout relies on."""
 
 
-def of_venv(app: Mapping[str, Any]) -> bool:
+def of_venv(app: App) -> bool:
     """Whether the app's server is a uWSGI of its own build."""
     return app["uwsgi_install_from"] == "venv"
 
 
-def program(app: Mapping[str, Any], build: Mapping[str, Any]) -> str:
+def program(app: App, build: Mapping[str, Any]) -> str:
     """The uWSGI that serves a build."""
     return f"{build['path']}/venv/bin/uwsgi" if of_venv(app) else PROGRAM
 
 
-def requirements(app: Mapping[str, Any]) -> list[str]:
+def plugin(app: App, build: Mapping[str, Any]) -> str | None:
+    """The uWSGI plugin that a release needs; None with a uWSGI of the app's own build, which has its Python inside."""
+    return None if of_venv(app) else plugin_name(build["python"])
+
+
+def requirements(app: App) -> list[str]:
     """What the app's build has to contain for its server. A version can be set in the app's own requirements."""
     return ["uwsgi"] if of_venv(app) else []
 
 
-def build_packages(app: Mapping[str, Any]) -> list[str]:
+def build_packages(app: App) -> list[str]:
     """The Debian packages that installing ``requirements`` takes where no index has a wheel, which is the rule.
 
     The headers of a Python that is not the distribution's are where its installation put them.
@@ -87,7 +93,7 @@ def plugin_name(python: Mapping[str, Any]) -> str:
     return f"{implementation}{major}{minor}{flags}{place}"
 
 
-def start(app: dict[str, Any], build: Mapping[str, Any], release: str) -> list[str]:
+def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:
     """The lines of a release's ``serve`` that end in its server; ``$1`` is the slot.
 
     :param release: the release's directory
@@ -97,7 +103,7 @@ def start(app: dict[str, Any], build: Mapping[str, Any], release: str) -> list[s
     return [server if app["idle"] else f'{server} --socket "{_layout.of(app).runtime_directory}/$1.sock"']
 
 
-def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str, int]) -> str:
+def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> str:
     """The configuration of one release, without the socket, which belongs to the slot.
 
     :param app: a resolved app
@@ -107,7 +113,7 @@ def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str,
     """
     options: dict[str, Any] = {
         "strict": True,
-        "need-plugin": False if of_venv(app) else plugin_name(build["python"]),
+        "need-plugin": plugin(app, build) or False,
         "virtualenv": f"{build['path']}/venv",
         "chdir": _layout.working_directory(app, build),
         **_application(app),
@@ -130,19 +136,14 @@ def configuration(app: dict[str, Any], build: dict[str, Any], host: Mapping[str,
     return "\n".join(["# Managed by wsgi.stack: a release is never changed, a new one is made.", "[uwsgi]", *lines, ""])
 
 
-def sleeps(configuration: str) -> bool:
-    """Whether the configuration of a release is that of an app whose processes go when nobody asks for them."""
-    return "die-on-idle = true" in configuration.splitlines()
-
-
-def _socket(app: dict[str, Any]) -> dict[str, Any]:
+def _socket(app: App) -> dict[str, Any]:
     if app["idle"]:
         return {"idle": app["idle"], "die-on-idle": True}
     # The directory of the socket is the gate: nobody but the app and nginx's group gets into it.
     return {"vacuum": True, "chmod-socket": "666"}
 
 
-def _application(app: dict[str, Any]) -> dict[str, Any]:
+def _application(app: App) -> dict[str, Any]:
     if app["mount"] == "/":
         return {"module": app["entry_point"]}
     # With manage-script-name uWSGI itself splits the path in SCRIPT_NAME and PATH_INFO; nginx leaves it alone.

@@ -22,13 +22,13 @@ from collections.abc import Iterable
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
-from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor_stats import EmperorStats, stats
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
 LISTEN_TIMEOUT = 5
 """Seconds that the Emperor has to listen on the socket of a vassal that sleeps: it tries again every 1 to 2 s."""
@@ -77,7 +77,7 @@ class Vassals(ProcessManager):
                 os.makedirs(directory, 0o755, exist_ok=True)
             _ensure_running()
             self.restarts[file] = (stats() or EmperorStats()).restarts.get(file, 0)
-            sleeps = _sleeps(layout, slot)
+            sleeps = _release.sleeps(layout, slot)
             # Before the symlink: the Emperor looks for it once, when it finds the symlink.
             if sleeps:
                 _files.write(layout.vassal_socket(slot), File(f"{layout.socket(slot)}\n", 0o644, "root", "root"))
@@ -171,15 +171,6 @@ def asleep(apps: Iterable[App]) -> list[str]:
             live[app["name"]] = _layout.of(app).instance(slot)
     states = Vassals().states(live.values())
     return [name for name, instance in live.items() if states[instance].asleep]
-
-
-def _sleeps(layout: _layout.Layout, slot: str) -> bool:
-    """Whether the release in a slot is started by its first request.
-
-    The release decides, not the app: a rollback also restores the release's configuration.
-    """
-    with open(os.path.join(layout.slot(slot), _uwsgi.CONFIGURATION), encoding="utf-8") as stream:
-        return _uwsgi.sleeps(stream.read())
 
 
 def _remove(*paths: str) -> None:

@@ -96,6 +96,25 @@ def describe(app: App, environment: dict[str, str], build: dict[str, Any], host:
     return f"build: {build['digest']}\nenvironment variables: {names}\n{configuration}"
 
 
+def facts(app: App, build: dict[str, Any]) -> dict[str, Any]:
+    """What later steps need to know of a release, for its ``release.json``. Pure.
+
+    A release may outlive the settings of its app, and a rollback brings it back: its stack, its timeouts and the plugin that its
+    server loads are read from here, and neither taken from the app nor parsed out of the server's configuration.
+    """
+    server = _registry.server(app)
+    return {
+        "build": build,
+        "revision": build.get("revision"),
+        "stack": app["stack"],
+        "protocol": app["protocol"],
+        "program": server.program(app, build),
+        "plugin": server.plugin(app, build),
+        "drain_timeout": app["drain_timeout"],
+        "idle": app["idle"],
+    }
+
+
 def numbers(directory: str) -> list[int]:
     """The numbers of the releases in a directory, ascending."""
     try:
@@ -105,7 +124,7 @@ def numbers(directory: str) -> list[int]:
 
 
 def read(layout: _layout.Layout, number: int) -> dict[str, Any]:
-    """What a release notes of itself in its ``release.json``."""
+    """The ``release.json`` of a release: its ``facts``, ``number``, ``digest`` and ``description``."""
     with open(os.path.join(layout.release(number), "release.json"), encoding="utf-8") as stream:
         return json.load(stream)
 
@@ -165,17 +184,8 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     if app["release_commands"] and request.command_results is not None:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
-        note = {
-            "number": number,
-            "digest": wanted,
-            "description": description,
-            "build": build,
-            "revision": build.get("revision"),
-            "program": _registry.server(app).program(app, build),
-            "stack": app["stack"],
-            "drain_timeout": app["drain_timeout"],
-        }
-        draft = _draft(app, layout, files(app, environment, build, number, host), note)
+        content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
+        draft = _draft(app, layout, files(app, environment, build, number, host), content)
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
         # it starts its own program, and a file that is being written cannot be started.
         runner = ["/bin/sh", os.path.join(draft, "run")]
@@ -222,7 +232,7 @@ def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
             raise StackError("environment", f"{path}, {error}; correct the file. What runs was not touched.") from None
 
 
-def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], note: dict[str, Any]) -> str:
+def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], content: dict[str, Any]) -> str:
     # Under a name that is no number until all is well: a directory with a number is a release that can be served.
     draft = os.path.join(layout.releases, "draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -230,8 +240,8 @@ def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], note: dic
     os.mkdir(draft, 0o751)
     os.chown(draft, 0, group)
     os.chmod(draft, 0o751)
-    os.symlink(os.path.relpath(note["build"]["path"], draft), os.path.join(draft, "build"))
-    for name, text in {**contents, "release.json": json.dumps(note, indent=2)}.items():
+    os.symlink(os.path.relpath(content["build"]["path"], draft), os.path.join(draft, "build"))
+    for name, text in {**contents, "release.json": json.dumps(content, indent=2)}.items():
         mode = 0o750 if text.startswith("#!") else 0o640
         descriptor = os.open(os.path.join(draft, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -302,3 +312,15 @@ def linked(path: str) -> int | None:
     except OSError:
         return None
     return int(name) if re.fullmatch("[0-9]{1,9}", name) else None
+
+
+def sleeps(layout: _layout.Layout, slot: str) -> bool:
+    """Whether the release in a slot is started by its first request, and ends when nobody asks for a while.
+
+    The release says it, not the app: a rollback also brings back the release's configuration.
+    """
+    number = linked(layout.slot(slot))
+    try:
+        return number is not None and bool(read(layout, number)["idle"])
+    except (OSError, ValueError, KeyError):
+        return False

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import grp
+import json
 import os
 import pwd
 import subprocess
@@ -122,13 +123,13 @@ def test_without_an_emperor_nothing_runs(monkeypatch, tmp_path):
 
 @pytest.fixture
 def shop(monkeypatch, tmp_path):
-    """An app of whose slot ``blue`` the files are written to a directory, with a release of which the configuration is given."""
+    """An app of whose slot ``blue`` the files are written to a directory, with a release that sleeps after ``idle`` seconds."""
 
-    def make(configuration):
-        for name in ("available", "enabled", "shop/slots"):
+    def make(idle):
+        for name in ("available", "enabled", "shop/slots", "shop/releases/1"):
             (tmp_path / name).mkdir(parents=True)
-        (tmp_path / "shop/slots/blue").mkdir()
-        (tmp_path / "shop/slots/blue/uwsgi.ini").write_text(f"[uwsgi]\n{configuration}\n")
+        (tmp_path / "shop/slots/blue").symlink_to("../releases/1")
+        (tmp_path / "shop/releases/1/release.json").write_text(json.dumps({"idle": idle}))
         (tmp_path / "enabled/wsgi-blue@shop.ini.socket").write_text("left over\n")
         monkeypatch.setattr(_layout, "VASSALS_AVAILABLE", str(tmp_path / "available"))
         monkeypatch.setattr(_layout, "VASSALS_ENABLED", str(tmp_path / "enabled"))
@@ -147,15 +148,15 @@ def written(app):
 
 
 @pytest.mark.parametrize(
-    ("configuration", "links"),
+    ("idle", "links"),
     [
-        ("idle = 60\ndie-on-idle = true", {BLUE: True, f"{BLUE}.socket": "/run/wsgi/shop/blue.sock\n"}),
-        ("# die-on-idle = true", {BLUE: True}),
+        (60, {BLUE: True, f"{BLUE}.socket": "/run/wsgi/shop/blue.sock\n"}),
+        (None, {BLUE: True}),
     ],
     ids=["sleeps", "stays"],
 )
-def test_the_release_of_a_slot_says_whether_it_sleeps(monkeypatch, shop, configuration, links):
-    app = shop(configuration)
+def test_the_release_of_a_slot_says_whether_it_sleeps(monkeypatch, shop, idle, links):
+    app = shop(idle)
     monkeypatch.setattr(
         _emperor, "stats", lambda: EmperorStats({BLUE: Vassal(-1, False, False, True)} if BLUE in written(app) else {})
     )
@@ -165,7 +166,7 @@ def test_the_release_of_a_slot_says_whether_it_sleeps(monkeypatch, shop, configu
 
 @pytest.mark.parametrize("vassals", [{BLUE: Vassal(10, True, False)}, {}], ids=["it runs it at once", "it cannot open it"])
 def test_an_emperor_that_does_not_hold_sockets_is_to_be_restarted(monkeypatch, shop, vassals):
-    app = shop("die-on-idle = true")
+    app = shop(60)
     monkeypatch.setattr(_emperor, "LISTEN_TIMEOUT", 0.3)
     monkeypatch.setattr(_emperor, "stats", lambda: EmperorStats(vassals if BLUE in written(app) else {}))
     calls = []
@@ -179,7 +180,7 @@ def test_an_emperor_that_does_not_hold_sockets_is_to_be_restarted(monkeypatch, s
 
 @pytest.mark.parametrize(("seen", "left"), [(None, []), (EmperorStats(), [BLUE])], ids=["no Emperor", "an Emperor that runs it"])
 def test_a_link_without_an_emperor_goes_with_the_start_at_boot(monkeypatch, shop, seen, left):
-    app = shop("")
+    app = shop(None)
     Path(_layout.of(app).vassal_socket("blue")).unlink()
     Path(_layout.of(app).vassal_link("blue")).symlink_to("x")
     monkeypatch.setattr(_emperor, "stats", lambda: seen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +108,42 @@ def test_a_uwsgi_of_the_build_itself_needs_no_plugin():
     assert "need-plugin" not in dict(options(uwsgi_install_from="venv"))
     serve = _release.files(resolved(uwsgi_install_from="venv"), {}, BUILD, 1, HOST)["serve"]
     assert "/run /srv/wsgi/shop/builds/abc/venv/bin/uwsgi --ini " in serve
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (
+            {"stack": "uwsgi_emperor", "idle": 60},
+            {"stack": "uwsgi_emperor", "protocol": "uwsgi", "program": "/usr/bin/uwsgi", "plugin": "python311", "idle": 60},
+        ),
+        (
+            {"uwsgi_install_from": "venv"},
+            {"stack": "uwsgi", "protocol": "uwsgi", "program": f"{BUILD['path']}/venv/bin/uwsgi", "plugin": None, "idle": None},
+        ),
+        (
+            {"stack": "gunicorn_supervisor"},
+            {"protocol": "http", "program": f"{BUILD['path']}/venv/bin/gunicorn", "plugin": None, "drain_timeout": 30},
+        ),
+    ],
+)
+def test_a_release_notes_what_later_steps_need(keys, expected):
+    facts = _release.facts(resolved(**keys), BUILD)
+    assert {key: facts[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "sleeps"), [('{"idle": 60}', True), ('{"idle": null}', False), ("{}", False), ("", False), (None, False)]
+)
+def test_the_release_in_a_slot_says_whether_it_sleeps(tmp_path, content, sleeps):
+    layout = _layout.Layout("shop", str(tmp_path))
+    os.makedirs(layout.release(3))
+    os.mkdir(layout.slots)
+    if content is not None:
+        Path(layout.release(3), "release.json").write_text(content)
+    assert not _release.sleeps(layout, "blue")
+    os.symlink("../releases/3", layout.slot("blue"))
+    assert _release.sleeps(layout, "blue") is sleeps
 
 
 def test_server_options_are_written_as_uwsgi_reads_them():
