@@ -59,7 +59,7 @@ class BuildSpec:
 
     @property
     def layout(self) -> _layout.Layout:
-        return _layout.of(dict(self.app))
+        return _layout.of(self.app)
 
 
 def make(spec: BuildSpec) -> bool:

@@ -12,7 +12,7 @@ import shutil
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, cast
+from typing import Any, Callable, TypeVar
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
@@ -21,6 +21,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.build import _git, _int
 from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import BuildSpec, make, read_stamp, unpublished
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import additions
 from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import redactor
+
+T = TypeVar("T")
 
 FORMAT = 1
 """Part of every digest: to be raised when builds of the same ingredients are made differently, so that all are made anew."""
@@ -51,20 +53,28 @@ class BuildRequest:
         """The app's secrets."""
         return self.secrets.get(app["name"], {})
 
-    def guard(self, work: Callable[[App], Any]) -> Callable[[App], Any]:
-        """``work`` that fails for its app only, whatever happens, and that says nothing secret when it does."""
+    def guard(self, work: Callable[[App], T]) -> Callable[[App], T]:
+        """``work`` that raises nothing but ``StackError``, without the app's secrets in it."""
 
-        def guarded(app: App) -> Any:
-            redact = redactor([*(self.of(app).get("build_environment") or {}).values(), self.of(app).get("deploy_key") or ""])
-            try:
-                return work(app)
-            except StackError as failure:
-                raise StackError(failure.step, redact(failure.cause), redact(failure.log)) from None
-            except (OSError, RecursionError) as error:
-                cause = f"{error}; correct that on the host and run the play again."
-                raise StackError("build", redact(cause), redact(traceback.format_exc())) from None
+        def work_guarded(app: App) -> T:
+            secrets = self.of(app)
+            return guarded(
+                lambda: work(app), [*(secrets.get("build_environment") or {}).values(), secrets.get("deploy_key") or ""]
+            )
 
-        return guarded
+        return work_guarded
+
+
+def guarded(work: Callable[[], T], secrets: Iterable[str] = ()) -> T:
+    """Do something, and turn all that goes wrong into a ``StackError`` without secrets and without passwords of addresses."""
+    redact = redactor(secrets)
+    try:
+        return work()
+    except StackError as failure:
+        raise StackError(failure.step, redact(failure.cause), redact(failure.log)) from None
+    except (OSError, RecursionError) as error:
+        cause = f"{error}; correct that on the host and run the play again."
+        raise StackError("build", redact(cause), redact(traceback.format_exc())) from None
 
 
 @dataclass
@@ -81,7 +91,7 @@ class BuildPlan:
 
     @property
     def layout(self) -> _layout.Layout:
-        return _layout.of(dict(self.app))
+        return _layout.of(self.app)
 
     def result(self) -> dict[str, Any]:
         return {
@@ -206,7 +216,7 @@ def _make(wanted: Sequence[BuildPlan], request: BuildRequest) -> tuple[dict[str,
     missing = [name for name, planned in plans.items() if planned.stamp is None]
     if missing and request.installer == "uv":
         try:
-            uv = request.guard(lambda _app: _uv.ensure(request.uv_version))(cast("App", {"name": ""}))
+            uv = guarded(lambda: _uv.ensure(request.uv_version))
         except StackError as failure:
             failures = [failure.result(name) for name in missing]
 

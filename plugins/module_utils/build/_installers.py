@@ -139,7 +139,7 @@ class Installer:
         self.python = python
         self.venv = os.path.join(build, "venv")
         self.uv = uv
-        cache = of(dict(app)).cache
+        cache = of(app).cache
         overrides = {**_server_environment(app, python, cache), **overrides}
         self.environment = uv_environment(cache, overrides) if uv else pip_environment(cache, overrides)
         is_package = app["source"]["kind"] == "package"
