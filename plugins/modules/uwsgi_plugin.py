@@ -23,7 +23,7 @@ description:
     version, header or flags, the interpreter's version, ABI or libpython, or the plugin's sources, and not otherwise.
   - A plugin from a Debian package is used if it fits, and never replaced or removed. One that somebody else made is replaced,
     and kept as C(FILE.orig).
-  - uWSGI loads a plugin that was built for another release of it without a word, and hangs then. Those that are left over from
+  - uWSGI loads a plugin that was built for another release silently, and then hangs. Those that are left over from
     an upgrade are in RV(leftovers), and in a warning.
 options:
   python:
@@ -158,8 +158,8 @@ plugins:
         - V(present), it fits or, with O(state=absent), is not this module's; V(packaged), it comes from a Debian package and
           fits; V(built); V(removed); V(absent), there is none to remove. In check mode also V(would build) and V(would remove).
       type: str
-    reason:
-      description: Why, in words. If it is built, what has changed since it was built last.
+    message:
+      description: Why. If it is built, what has changed since it was built last.
       type: str
       sample: "uWSGI: was 2.0.21-debian, is 2.0.28-debian"
 build_dependencies:
@@ -176,7 +176,7 @@ leftovers:
     path:
       description: The file.
       type: str
-    reason:
+    message:
       description: What it was built for.
       type: str
 failures:

@@ -58,7 +58,7 @@ def _take_over_entries(directory: int, path: str, uid: int, gid: int) -> None:
 
 
 def publish(build: str, directory: str) -> None:
-    """Let everybody read a directory of a sealed build.
+    """Let everybody read a directory of a finished build.
 
     :param directory: relative to the source
     :raises StackError: it is not there, or it leads out of the build

@@ -270,8 +270,8 @@ def _unfit(plugins: Iterable[str], core: _uwsgi_binary.Core | None) -> tuple[str
     found = []
     for path in plugins:
         with contextlib.suppress(OSError):
-            found.append(_file.objection(path, core))
-    return tuple(objection for objection in found if objection)
+            found.append(_file.core_mismatch(path, core))
+    return tuple(mismatch for mismatch in found if mismatch)
 
 
 def _directory(pid: int, host: HostFacts, unit_directory: str) -> str:

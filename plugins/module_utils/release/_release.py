@@ -229,7 +229,7 @@ def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
         try:
             return _dotenv.parse(stream.read())
         except ValueError as error:
-            raise StackError("environment", f"{path}, {error}; correct the file. What runs was not touched.") from None
+            raise StackError("environment", f"{path}, {error}; correct the file. The running release is unchanged.") from None
 
 
 def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], content: dict[str, Any]) -> str:
@@ -254,13 +254,13 @@ def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], content: 
 def _import_check(app: App, runner: list[str]) -> None:
     done = run([*runner, "python", "-c", IMPORT_CHECK, app["entry_point"]], user=app["user"], timeout=IMPORT_TIMEOUT)
     if done.code:
-        told = (
+        cause = (
             f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else decisive_line(done.output) or done.last_line
         )
         raise StackError(
             "import",
-            f"entry_point {app['entry_point']} cannot be imported: {told};"
-            " fix the code, its requirements or its environment. What runs was not touched.",
+            f"entry_point {app['entry_point']} cannot be imported: {cause};"
+            " fix the code, its requirements or its environment. The running release is unchanged.",
             done.output,
         )
 

@@ -188,7 +188,7 @@ def keep_original(path: str) -> bool:
 
 
 def unfit(spec: PluginSpec, path: str) -> tuple[str, str] | None:
-    """In words, what keeps a file from being the plugin that is wanted, and what uWSGI printed."""
+    """Why a file is not the plugin that is wanted, and uWSGI's output; None if it is."""
     if spec.wanted["interpreter"] and spec.base is None:
         return _embedded_python.of_plugin(path, spec.python)
     if spec.base is None:

@@ -108,7 +108,7 @@ def _items(options: PluginOptions, core: Core | None, pythons: Mapping[str, dict
         for plugin in options.plugins:
             item = Item(plugin, [request.label], python, request.python)
             if core is None or python is None:
-                item.reason = "uWSGI is not installed yet" if core is None else "the interpreter is not installed yet"
+                item.message = "uWSGI is not installed yet" if core is None else "the interpreter is not installed yet"
                 items[f"{request.python} {plugin}"] = item
                 continue
             try:
@@ -169,7 +169,7 @@ def _install(item: Item, draft: str) -> None:
     if item.foreign:
         original = f"{os.path.basename(path)}.orig"
         kept = _compile.keep_original(path)
-        item.reason += f", and is kept as {original}" if kept else f", and is not kept, because there is a {original}"
+        item.message += f"; it is kept as {original}" if kept else f"; it is not kept, because {original} already exists"
     os.replace(draft, path)
 
 

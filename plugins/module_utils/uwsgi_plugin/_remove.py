@@ -64,7 +64,7 @@ def _removal(request: InterpreterRequest, plugin: str, python: Mapping[str, Any]
     item = Item(plugin, [request.label], python, request.python, spec, ABSENT, "it is not there")
     found = _file.read(spec.path)
     if found is not None and found.stamp is not None:
-        item.action, item.reason, item.found = REMOVE, "this module built it", found.stamp
+        item.action, item.message, item.found = REMOVE, "this module built it", found.stamp
     elif found is not None:
-        item.action, item.reason = KEPT, "this module did not build it"
+        item.action, item.message = KEPT, "this module did not build it"
     return item

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
+from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import first_cause
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, pip_environment
@@ -92,7 +93,7 @@ def released(release: str) -> Sources:
 def fetch(sources: Sources) -> None:
     """Get the source distribution of a release from the host's package index, unless it is there.
 
-    :raises StackError: it cannot be had; nothing is left of the attempt
+    :raises StackError: it cannot be fetched; nothing is left of the attempt
     """
     if sources.packaged or sources.present:
         return
@@ -126,14 +127,13 @@ def _fetch(sources: Sources, scratch: str) -> None:
     script = exports + SCRIPT.format(pip=shlex.join(pip), release=shlex.quote(sources.release))
     completed = _sandbox.run_script(script, archive, TIMEOUT, network=True)
     if completed.code:
-        said = re.findall(r"ERROR: (.*)", completed.output)
         fix = "correct source, or the index in the host's /etc/pip.conf"
-        _refuse(sources, f"{said[-1] if said else completed.last_line}; {fix}", completed.output)
+        _refuse(sources, f"{first_cause(completed)[0]}; {fix}", completed.output)
     os.mkdir(unpacked)
     extract = ["tar", "--extract", "--gzip", "--no-same-owner", "--strip-components=1", "--wildcards"]
     extracted = run([*extract, f"--file={archive}", f"--directory={unpacked}", "*/plugins/*"], timeout=TIMEOUT)
     if extracted.code:
-        _refuse(sources, f"what came is no source distribution ({extracted.last_line}); correct source", extracted.output)
+        _refuse(sources, f"the download is not a source distribution ({extracted.last_line}); correct source", extracted.output)
     run(["chmod", "--recursive", "u=rwX,go=rX", unpacked])
     os.rename(unpacked, sources.tree)
 

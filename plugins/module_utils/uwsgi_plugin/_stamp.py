@@ -53,7 +53,7 @@ def split(data: bytes) -> Stamped:
 
 
 def differences(found: Stamped, wanted: Mapping[str, Any]) -> list[str]:
-    """In words, what has changed since a plugin was built. Pure.
+    """What has changed since a plugin was built, each change as a phrase. Pure.
 
     :param wanted: ``format``, ``uwsgi`` as ``Core.key``, ``interpreter`` (``version``, ``soabi``, ``library``; empty for a
         plugin that has nothing to do with Python), ``source`` (``version``, and ``sha256`` unless the sources are not there
@@ -64,12 +64,12 @@ def differences(found: Stamped, wanted: Mapping[str, Any]) -> list[str]:
         return ["the file was changed after it was built"]
     if stamp.get("format") != wanted["format"]:
         return ["another version of this collection built it"]
-    words = []
+    changes = []
     for part, key, name in COMPARED:
         was, now = (stamp.get(part) or {}).get(key), wanted[part].get(key)
         if was != now and not (key == "sha256" and now is None):
-            words.append(_change(name, was, now))
-    return words
+            changes.append(_change(name, was, now))
+    return changes
 
 
 COMPARED = [

@@ -229,7 +229,11 @@ def test_a_link_inside_the_source_is_followed(source):
         ("link", "nowhere", "the source has no file link; correct environment_file, or add the file to the source."),
         ("config", None, "the source has no file config; "),
         ("other.env", None, "the source has no file other.env; "),
-        ("bad.env", None, "bad.env, line 1: there is no '='; write NAME=VALUE; correct the file. What runs was not touched."),
+        (
+            "bad.env",
+            None,
+            "bad.env, line 1: there is no '='; write NAME=VALUE; correct the file. The running release is unchanged.",
+        ),
         ("open.env", None, "open.env is in a static directory, which nginx serves to everybody; move one of the two."),
     ],
 )

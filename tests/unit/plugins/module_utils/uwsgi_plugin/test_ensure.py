@@ -72,7 +72,7 @@ def core(monkeypatch, tmp_path):
     monkeypatch.setattr(_sources, "DIRECTORY", str(tmp_path / "lib"))
     monkeypatch.setattr(_ensure._uwsgi_binary, "read", lambda: found)
     monkeypatch.setattr(_ensure._interpreter, "open_to_all", lambda path: not path.startswith("/home"))
-    monkeypatch.setattr(_file, "opened", lambda path: [])
+    monkeypatch.setattr(_file, "wrong_permissions", lambda path: [])
     monkeypatch.setattr(_file, "owners", lambda paths: {})
     monkeypatch.setattr(_packages, "installed", lambda names: set())
     monkeypatch.setattr(_packages, "installable", lambda names: set(names) - {"libpython3.9-dev"})
@@ -130,7 +130,7 @@ def test_what_changed_is_built_anew_and_told(core, compiler, monkeypatch):
     for check_mode, action in [(True, "would build"), (False, "built")]:
         result, _failures = _ensure.present(options("python3.9", "python3.13", check_mode=check_mode))
         assert actions(result) == {"python39": action, "python313": "present"}
-        assert result["plugins"][0]["reason"] == "the interpreter: was 3.9.2, is 3.9.5"
+        assert result["plugins"][0]["message"] == "the interpreter: was 3.9.2, is 3.9.5"
         before, after = (result["diff"][key]["python39"]["interpreter"]["version"] for key in ("before", "after"))
         assert (before, after) == ("3.9.2", "3.9.5")
     assert compiler.count("python39") == 2
@@ -164,7 +164,7 @@ def test_an_app_fails_alone(core, compiler):
     result, failures = _ensure.present(options(apps=apps, check_mode=True))
     assert failures.labels == {"gone", "other"}
     assert [plugin["action"] for plugin in result["plugins"]] == ["present", "would build"]
-    assert result["plugins"][1]["reason"] == "the interpreter is not installed yet"
+    assert result["plugins"][1]["message"] == "the interpreter is not installed yet"
 
 
 def test_a_plugin_that_fails_keeps_none_of_the_others(core, compiler, monkeypatch):
@@ -200,11 +200,12 @@ def test_a_plugin_that_there_is_not_is_refused_before_anything_is_built(core, co
 
 def test_somebody_elses_file_is_kept_once(core, compiler):
     path = f"{core.directory}/python39_plugin.so"
-    for content, words in [("first", "is kept as"), ("second", "is not kept, because there is a")]:
+    for content, kept in [("first", "kept as {}"), ("second", "not kept, because {} already exists")]:
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(content)
         result, _failures = _ensure.present(options("python3.9"))
-        assert result["plugins"][0]["reason"] == f"what is there was made by somebody else, and {words} python39_plugin.so.orig"
+        expected = f"the existing file was not built by this module; it is {kept.format('python39_plugin.so.orig')}"
+        assert result["plugins"][0]["message"] == expected
         with open(f"{path}.orig", encoding="utf-8") as stream:
             assert stream.read() == "first"
     assert _file.read(path).stamp["name"] == "python39"
@@ -255,7 +256,7 @@ def test_before_uwsgi_is_installed(core, compiler, monkeypatch):
     monkeypatch.setattr(_ensure._uwsgi_binary, "read", read)
     result, failures = _ensure.present(options("python3.9", "python3.13", check_mode=True, install=True))
     assert failures.found == []
-    assert {plugin["reason"] for plugin in result["plugins"]} == {"uWSGI is not installed yet"}
+    assert {plugin["message"] for plugin in result["plugins"]} == {"uWSGI is not installed yet"}
     assert len(result["diff"]["after"]) == 2
     _, failures = _ensure.present(options("python3.9", "python3.13"))
     assert failures.labels == {"python3.9", "python3.13"}
