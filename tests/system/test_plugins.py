@@ -258,7 +258,7 @@ MISSED = {
 }
 
 
-def test_what_a_build_lacks_is_named_with_its_cure_and_nothing_is_touched(host):
+def test_what_a_build_lacks_is_named_with_its_fix_and_nothing_is_touched(host):
     """From a host without anything that building takes to one with all of it, by doing what is said."""
     missed = MISSED[host.server.debian]
     python, (plugin, *_others) = OTHERS[host.server.debian]
