@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is installed for an app, and by which commands."""
+"""What to install for an app, and the commands of uv or pip that install it."""
 
 from __future__ import annotations
 
