@@ -312,7 +312,7 @@ STATIC_CAUSE = f"""
     the plugin python311_opt_python_static cannot be built: {STATIC} has no shared libpython, and its static one was compiled
     without -fPIC; build it with --enable-shared, name another python, or set uwsgi_install_from: venv.
 """
-PYPY_CAUSE = "pypy3 is PyPy, which has no libpython that uWSGI's plugin could be linked with; name a CPython."
+PYPY_CAUSE = "pypy3 is PyPy, which has no libpython to link uWSGI's plugin with; name a CPython."
 
 # Calls of the module that ask for what no plugin can be built for or of, and what is said.
 REFUSED = {

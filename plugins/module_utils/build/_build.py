@@ -25,7 +25,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import red
 T = TypeVar("T")
 
 FORMAT = 1
-"""Part of every digest: to be raised when builds of the same ingredients are made differently, so that all are made anew."""
+"""Part of every digest: to be incremented when builds are made differently from the same inputs, so that all are rebuilt."""
 
 ASK_AT_ONCE = 16
 """Repositories asked at the same time: that is waiting, not computing."""
@@ -79,7 +79,12 @@ def guarded(work: Callable[[], T], secrets: Iterable[str] = ()) -> T:
 
 @dataclass
 class BuildPlan:
-    """What one app has, and what it is to have. Without a digest: unknown, in check mode on a host that is not ready."""
+    """The build that one app has and the one that it needs.
+
+    :ivar digest: None in check mode if it cannot be known yet, on a host where git or the interpreter is missing
+    :ivar stamp: the ``build.json`` of the needed build; None if it has to be made
+    :ivar before: the ``digest``, ``revision`` and ``python`` of the current build; empty without one
+    """
 
     app: App
     python: dict[str, Any] | None = None
@@ -131,7 +136,7 @@ def build(apps: Sequence[App], request: BuildRequest) -> dict[str, Any]:
 
 
 def plan(app: App, request: BuildRequest) -> BuildPlan:
-    """Find out what an app's build is made of, and whether it is there; nothing is changed."""
+    """Find out which build an app needs, and whether it exists; changes nothing."""
     _check_account(app, request.check_mode)
     planned = BuildPlan(app)
     planned.before = _present(planned.layout)
@@ -177,8 +182,8 @@ def _check_account(app: App, check_mode: bool) -> None:
         cause = f"there is no user {user}; the role wsgi.stack.app creates it, with the home {home}."
         raise StackError("user", cause) from None
     if account.pw_dir != home:
-        fix = "it is somebody else's, so give the app another name"
-        raise StackError("user", f"the user {user} has the home {account.pw_dir} and not {home}; {fix}.")
+        cause = f"the user {user} already exists with the home {account.pw_dir}, not {home}"
+        raise StackError("user", f"{cause}; give the app another name.")
 
 
 def _revision(app: App, request: BuildRequest) -> str | None:

@@ -21,7 +21,7 @@ TIMEOUT = 600  # seconds
 
 
 def ensure(version: str, directory: str = DIRECTORY) -> str:
-    """The path of uv of a version, which is installed from the host's package index unless it is there.
+    """The path of a version of uv, which is installed from the host's package index unless it is there already.
 
     :raises StackError: it cannot be installed
     """
@@ -44,7 +44,9 @@ def _install(version: str, target: str) -> None:
         venv = os.path.join(scratch, "venv")
         made = run(dies_with_parent(["python3", "-m", "venv", venv]), timeout=TIMEOUT)
         if made.code:
-            _refuse(version, "the host's python3 makes no virtual environment; install the package python3-venv", made.output)
+            _refuse(
+                version, "the host's python3 cannot create a virtual environment; install the package python3-venv", made.output
+            )
         pip = [os.path.join(venv, "bin/python"), "-m", "pip", "install", "--only-binary", ":all:", f"uv=={version}"]
         installed = run(dies_with_parent(pip), environment=pip_environment(None, {}), timeout=TIMEOUT)
         if installed.code:

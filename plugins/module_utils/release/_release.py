@@ -84,13 +84,13 @@ def files(app: App, environment: dict[str, str], build: dict[str, Any], number: 
 
 
 def digest(app: App, environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
-    """What makes two releases the same: all their files, but for the number in them."""
+    """The SHA-256 of a release's files, without its number: two releases with the same digest are the same."""
     content = {"build": build["digest"], "entry_point": app["entry_point"], "files": files(app, environment, build, 0, host)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def describe(app: App, environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
-    """A release as it may be shown in a diff: the names of its variables, not their values."""
+    """A release as a diff shows it: the names of its variables, not their values."""
     names = " ".join(sorted(environment)) or "none"
     configuration = files(app, environment, build, 0, host)[_registry.server(app).CONFIGURATION]
     return f"build: {build['digest']}\nenvironment variables: {names}\n{configuration}"
@@ -146,7 +146,7 @@ class ReleaseRequest:
 
 
 def make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
-    """Make sure that the newest release is the one that the app, its environment and its build ask for.
+    """Make a new release if the newest one differs from the app, its environment or its build.
 
     :param environment: the variables of the inventory and of a file on the controller
     :param build: ``digest``, ``path``, ``python`` and ``revision`` of the build; in check mode, where it may not be known yet,
@@ -205,8 +205,8 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
 def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
     """The variables of an ``environment_file`` that is inside the source; none if there is no such file.
 
-    The source is what somebody committed, and this runs as root: a link in it may lead to a file that is none of the app's
-    business. It is not followed out of the source; nothing can change in there meanwhile, since a build belongs to root.
+    This runs as root, and a symlink in the source may point to a file that the app must not read, so symlinks out of the source
+    are refused. Nothing can change in the meantime, since a build belongs to root.
 
     :raises StackError: there is no such file, or it cannot be read as one
     """
@@ -216,7 +216,7 @@ def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
     source = os.path.realpath(os.path.join(build["path"], "source"))
     real = os.path.realpath(os.path.join(source, path))
     if not real.startswith(source + os.sep):
-        raise StackError("environment", f"{path} is a link that leads out of the source, to {real}; put the file there.")
+        raise StackError("environment", f"{path} is a symlink to {real}, outside the source; put the file into the source.")
     if not os.path.isfile(real):
         raise StackError(
             "environment", f"the source has no file {path}; correct environment_file, or add the file to the source."
@@ -266,7 +266,7 @@ def _import_check(app: App, runner: list[str]) -> None:
 
 
 def prune(app: App, keep_build: str) -> None:
-    """Remove the releases that are not worth keeping, see ``kept``, and the builds that no release names."""
+    """Remove the releases that ``kept`` does not keep, and the builds that no release uses."""
     layout = _layout.of(app)
     existing = numbers(layout.releases)
     links = [layout.current, layout.preview, *(layout.slot(slot) for slot in _layout.SLOTS)]

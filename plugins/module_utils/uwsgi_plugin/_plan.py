@@ -27,7 +27,7 @@ class Item:
     """One plugin, as it is and as it should be.
 
     :ivar labels: those of the requests for it
-    :ivar found: the stamp of what is there
+    :ivar found: the stamp of the existing file
     :ivar message: why it is built, kept or removed
     :ivar foreign: whether the existing file comes neither from this module nor from a package
     :ivar spec: how to build it; None in check mode if uWSGI or the interpreter is not installed yet
@@ -72,7 +72,7 @@ class Item:
 
 
 def choose(source: str, core: Core, python: Mapping[str, Any]) -> Sources:
-    """The sources to build an interpreter's plugins of.
+    """The sources to build an interpreter's plugins from.
 
     :param source: see ``PluginOptions``
     """
@@ -83,9 +83,9 @@ def choose(source: str, core: Core, python: Mapping[str, Any]) -> Sources:
 
 
 def name_of(plugin: str, base: str) -> str:
-    """What a plugin is called.
+    """The name of a plugin.
 
-    :param base: what Python's is called, for the interpreter
+    :param base: the name of Python's plugin for the interpreter
     """
     if plugin == "python":
         return base
@@ -93,7 +93,7 @@ def name_of(plugin: str, base: str) -> str:
 
 
 def spec_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Core) -> _compile.PluginSpec:
-    """What to build for an interpreter, and how.
+    """How to build a plugin for an interpreter.
 
     :raises StackError: there is no such plugin
     """
@@ -112,9 +112,9 @@ def spec_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Cor
 
 
 def plan(item: Item, core: Core) -> None:
-    """Find out whether a plugin has to be built, and why.
+    """Decide whether a plugin has to be built, and why.
 
-    :raises StackError: it cannot be, or what is there must not be replaced
+    :raises StackError: it cannot be built, or the existing file must not be replaced
     """
     if item.spec is None:
         return
@@ -124,11 +124,11 @@ def plan(item: Item, core: Core) -> None:
         return
     found = _file.read(spec.path)
     if found is None:
-        item.action, item.message = BUILD, "it is not there"
+        item.action, item.message = BUILD, "it is missing"
     elif found.stamp is not None:
         item.found = found.stamp
         changes = _stamp.differences(found, spec.wanted) + _file.wrong_permissions(spec.path)
-        item.action, item.message = (BUILD, "; ".join(changes)) if changes else (KEPT, "nothing that it is built of has changed")
+        item.action, item.message = (BUILD, "; ".join(changes)) if changes else (KEPT, "it is up to date")
     else:
         _judge(item, spec, core)
 

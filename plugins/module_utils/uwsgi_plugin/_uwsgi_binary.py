@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the installed uWSGI is, as far as its plugins depend on it."""
+"""Facts about the installed uWSGI that its plugins depend on."""
 
 from __future__ import annotations
 

@@ -222,10 +222,10 @@ def test_a_link_inside_the_source_is_followed(source):
 @pytest.mark.parametrize(
     ("path", "target", "cause"),
     [
-        ("link", "/etc/passwd", "link is a link that leads out of the source, to /etc/passwd; put the file there."),
-        ("link", "../outside", "link is a link that leads out of the source, to "),
-        ("link/passwd", "/etc", "link/passwd is a link that leads out of the source, to /etc/passwd;"),
-        ("link", ".", "link is a link that leads out of the source, to "),
+        ("link", "/etc/passwd", "link is a symlink to /etc/passwd, outside the source; put the file into the source."),
+        ("link", "../outside", "link is a symlink to "),
+        ("link/passwd", "/etc", "link/passwd is a symlink to /etc/passwd, outside"),
+        ("link", ".", "link is a symlink to "),
         ("link", "nowhere", "the source has no file link; correct environment_file, or add the file to the source."),
         ("config", None, "the source has no file config; "),
         ("other.env", None, "the source has no file other.env; "),

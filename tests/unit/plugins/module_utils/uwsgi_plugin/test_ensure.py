@@ -159,7 +159,7 @@ def test_an_app_fails_alone(core, compiler):
     assert actions(result) == {"python39": "built"}
     assert failures.labels == {"gone", "coming", "other"}
     messages = {app: failure.cause for app, failure in failures.found}
-    assert messages["other"] == "pypy3 is PyPy, which has no libpython that uWSGI's plugin could be linked with; name a CPython."
+    assert messages["other"] == "pypy3 is PyPy, which has no libpython to link uWSGI's plugin with; name a CPython."
 
     result, failures = _ensure.present(options(apps=apps, check_mode=True))
     assert failures.labels == {"gone", "other"}
@@ -329,9 +329,7 @@ def test_an_interpreter_elsewhere_gets_its_own_library(python, wanted):
 
 def test_what_stands_on_python_needs_it(core, compiler):
     _, failures = _ensure.present(options("python3.9", plugins=["gevent"]))
-    wanted = (
-        f"the plugin gevent_python39 stands on {core.directory}/python39_plugin.so, which is not there; add python to plugins"
-    )
+    wanted = f"the plugin gevent_python39 needs {core.directory}/python39_plugin.so, which is missing; add python to plugins"
     assert failures.found[0][1].cause.startswith(wanted)
     assert os.listdir(core.directory) == []
 
@@ -340,7 +338,7 @@ def test_what_stands_on_python_needs_it(core, compiler):
 def test_a_place_that_the_builder_cannot_take_is_refused(core, key):
     python = {**PYTHONS["/opt/py/bin/python"], key: "/opt/p y/x"}
     spec = _plan.spec_for("python", python, _plan.choose("distribution", core, python), core)
-    with pytest.raises(StackError, match="/opt/p y/x has a blank or a quote in it"):
+    with pytest.raises(StackError, match="/opt/p y/x contains a blank or a quote"):
         _compile.compile_draft(spec, core.directory)
 
 
