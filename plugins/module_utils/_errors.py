@@ -52,7 +52,7 @@ EXCEPTION = re.compile(r"([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Exit|Interrup
 RAISED = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*(: |:?$)")
 """What a traceback ends with: a class of any name, such as Django's ImproperlyConfigured."""
 
-ERROR_WORDS = re.compile(
+REPORTED = re.compile(
     r"\b(errors?|denied|refused|cannot|can't|could not|unable|failed|fatal|unknown|invalid|no such|no matching|no solution"
     r"|not found|in use)\b",
     re.IGNORECASE,
@@ -98,7 +98,7 @@ def decisive_line(log: str) -> str:
     lines, raised = _without_frames(log)
     candidates = [at for at, line in enumerate(lines) if not CONSEQUENCE.match(line)]
     exceptions = [at for at in candidates if at in raised or EXCEPTION.match(lines[at])]
-    errors = [at for at in candidates if ERROR_WORDS.search(lines[at])]
+    errors = [at for at in candidates if REPORTED.search(lines[at])]
     chosen = exceptions[-1:] or errors[:1] or candidates[-1:] or list(range(len(lines)))[-1:]
     if not chosen:
         return ""

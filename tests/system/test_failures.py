@@ -154,9 +154,9 @@ def prepared(server, hello):
     """The host with an app that cannot be removed, since its user has a process besides."""
     if "retire" not in server.sh("ls /srv/wsgi 2>/dev/null || true"):
         server.converge([{**hello, "name": "retire", "domains": ["retire.test"]}])
-    server.sh("systemd-run --quiet --unit stranger --uid retire sleep infinity")
+    server.sh("systemd-run --quiet --unit outsider --uid retire sleep infinity")
     yield server
-    server.sh("systemctl stop stranger")
+    server.sh("systemctl stop outsider")
 
 
 def check(play, lines):

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import ModuleType
 
-from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn, _uwsgi
 
 
@@ -42,9 +41,9 @@ STACKS = {
 }
 
 
-def server(app: App) -> ModuleType:
-    """The module of an app's server."""
-    return STACKS[app["stack"]].server
+def server(stack: str) -> ModuleType:
+    """The module of a stack's app server."""
+    return STACKS[stack].server
 
 
 def protocol(stack: str) -> str:

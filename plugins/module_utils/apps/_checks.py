@@ -108,5 +108,5 @@ def check_stack(app: dict[str, Any]) -> None:
                 f" stack: {stack}."
             )
     for name in app["server_options"]:
-        if name in _registry.STACKS[app["stack"]].server.OWN_OPTIONS:
+        if name in _registry.server(app["stack"]).OWN_OPTIONS:
             raise InventoryError(f"server_options.{name}: the collection sets this option itself; remove it.")

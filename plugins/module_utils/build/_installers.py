@@ -99,7 +99,7 @@ def choose(app: App, source: str, installer: str) -> Choice:
 
 def additions(app: App) -> tuple[str, ...]:
     """Requirements beside those of the source: ``packages``, and what the app's server needs in the build."""
-    return (*app["packages"], *_registry.server(app).requirements(app))
+    return (*app["packages"], *_registry.server(app["stack"]).requirements(app))
 
 
 def project_kind(directory: str) -> str:

@@ -35,9 +35,9 @@ def judge(process: ServerProcess, address: str, served: bool, limit: int, restar
         message = f"{process.name} is configured to load the uWSGI plugin {name}, which is not installed."
         fix = f"install its Debian package (apt-cache search uwsgi-plugin), or build the plugin; then: {restart}"
         found.append(Finding(severity, "plugin_missing", message, process.files, fix))
-    for mismatch in process.unfit_plugins:
+    for problem in process.unfit_plugins:
         fix = f"rebuild the plugin with the module wsgi.stack.uwsgi_plugin, or reinstall its Debian package; then: {restart}"
-        found.append(Finding(severity, "plugin_unfit", f"{mismatch}.", process.plugins, fix))
+        found.append(Finding(severity, "plugin_unfit", f"{problem}.", process.plugins, fix))
     if process.backlog > limit > 0:
         message = (
             f"{process.name} asks for a listen queue of {process.backlog}, but the kernel allows {limit} (net.core.somaxconn)."

@@ -270,8 +270,8 @@ def _unfit(plugins: Iterable[str], core: _uwsgi_binary.Core | None) -> tuple[str
     found = []
     for path in plugins:
         with contextlib.suppress(OSError):
-            found.append(_file.core_mismatch(path, core))
-    return tuple(mismatch for mismatch in found if mismatch)
+            found.append(_file.problem(path, core))
+    return tuple(problem for problem in found if problem)
 
 
 def _directory(pid: int, host: HostFacts, unit_directory: str) -> str:

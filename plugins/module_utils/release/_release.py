@@ -57,7 +57,7 @@ def files(app: App, environment: dict[str, str], build: dict[str, Any], number: 
         "WSGI_SHARED": layout.shared,
         **environment,
     }
-    server = _registry.server(app)
+    server = _registry.server(app["stack"])
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     return {
         "run": "\n".join(
@@ -92,7 +92,7 @@ def digest(app: App, environment: dict[str, str], build: dict[str, Any], host: d
 def describe(app: App, environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
     """A release as a diff shows it: the names of its variables, not their values."""
     names = " ".join(sorted(environment)) or "none"
-    configuration = files(app, environment, build, 0, host)[_registry.server(app).CONFIGURATION]
+    configuration = files(app, environment, build, 0, host)[_registry.server(app["stack"]).CONFIGURATION]
     return f"build: {build['digest']}\nenvironment variables: {names}\n{configuration}"
 
 
@@ -102,7 +102,7 @@ def facts(app: App, build: dict[str, Any]) -> dict[str, Any]:
     A release may outlive the settings of its app, and a rollback brings it back: its stack, its timeouts and the plugin that its
     server loads are read from here, and neither taken from the app nor parsed out of the server's configuration.
     """
-    server = _registry.server(app)
+    server = _registry.server(app["stack"])
     return {
         "build": build,
         "revision": build.get("revision"),

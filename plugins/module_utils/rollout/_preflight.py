@@ -82,7 +82,7 @@ def _check_plugin(name: str, interpreter: dict[str, Any]) -> None:
         raise StackError(
             "plugin", f"{path}, the plugin for the app's interpreter {interpreter['executable']}, is missing; {NEW_PLUGIN}."
         )
-    mismatch = _file.core_mismatch(path, core)
+    mismatch = _file.problem(path, core)
     if mismatch:
         raise StackError("plugin", f"{mismatch}; {NEW_PLUGIN}.")
     unfit = _embedded_python.of_plugin(path, interpreter)

@@ -50,7 +50,7 @@ def loads(path: str) -> Completed:
     return run([PROGRAM, "--need-plugin", path, "--version"], user=_embedded_python.USER, timeout=_embedded_python.TIMEOUT)
 
 
-def core_mismatch(path: str, core: Core) -> str:
+def problem(path: str, core: Core) -> str:
     """Why a plugin must not be loaded into this uWSGI, which does not check it itself; "" if it may be.
 
     :param path: a plugin's file, which may be missing

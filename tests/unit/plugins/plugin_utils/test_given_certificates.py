@@ -15,7 +15,7 @@ from ansible_collections.wsgi.stack.tests.certificates import Pair, pair
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 GOOD, OTHER = pair(["a.test", "*.a.test"]), pair(["b.test"])
-SEALED = "$ANSIBLE_VAULT;1.1;AES256\n3061\n"
+ENCRYPTED = "$ANSIBLE_VAULT;1.1;AES256\n3061\n"
 
 
 def app(paths, domains=("a.test", "www.a.test"), **rest):
@@ -28,8 +28,8 @@ def app(paths, domains=("a.test", "www.a.test"), **rest):
         pytest.param(GOOD, id="the two"),
         pytest.param(Pair(GOOD.chain + OTHER.chain, GOOD.key), id="with the CA's"),
         pytest.param(Pair(f"subject=a.test\n{GOOD.chain}", GOOD.key), id="with words before it"),
-        pytest.param(Pair(GOOD.chain, SEALED), id="a sealed key"),
-        pytest.param(Pair(SEALED, SEALED), id="both sealed"),
+        pytest.param(Pair(GOOD.chain, ENCRYPTED), id="an encrypted key"),
+        pytest.param(Pair(ENCRYPTED, ENCRYPTED), id="both encrypted"),
     ],
 )
 def test_what_does(tmp_path, files):

@@ -20,7 +20,7 @@ NOW = 1_700_000_000.0
 SERVER = "https://ca.test/dir"
 STAGING = "https://staging.ca.test/dir"
 WEBROOT = "/var/lib/wsgi/acme"
-WISH = WantedCertificate("shop", ("a.test", "b.test"), ("shop",))
+WANTED = WantedCertificate("shop", ("a.test", "b.test"), ("shop",))
 
 
 def lineage(**differing):
@@ -82,13 +82,13 @@ def settings(**differing):
     ],
 )
 def test_what_there_is_decides(found, wanted, action, reason):
-    step = _plan.plan(WISH, "shop", found, settings(**wanted), NOW)
+    step = _plan.plan(WANTED, "shop", found, settings(**wanted), NOW)
     assert (step.action, step.lineage) == (action, "shop")
     assert reason in (None, step.reason)
 
 
 def test_what_its_ca_wants_replaced_is_replaced():
-    step = _plan.plan(WISH, "shop", lineage(), settings(), NOW, overdue=True)
+    step = _plan.plan(WANTED, "shop", lineage(), settings(), NOW, overdue=True)
     assert step == CertificateStep(ISSUE, "shop", "its CA wants it replaced, as after a revocation")
 
 
@@ -108,7 +108,7 @@ FOREIGN = {
         (["a.test", "less"], [], "", "a.test"),
         (["less", "more", "left"], [], "", "less"),
         (["more", "left"], [], "", "shop"),
-        (["a.test"], ["a.test"], "", "shop"),  # another wish has that name
+        (["a.test"], ["a.test"], "", "shop"),  # another certificate has that name
         (["more"], [], "/etc/letsencrypt/live/more", "more"),  # it was taken over, and names have gone since
         (["more"], ["more"], "/etc/letsencrypt/live/more", "shop"),
         (["more"], [], "/etc/ssl/wsgi/shop/self-signed-0123", "shop"),
@@ -117,25 +117,25 @@ FOREIGN = {
 )
 def test_what_was_made_by_hand_is_taken_over_if_it_is_for_nothing_else(there, claimed, presented, expected):
     found = {name: FOREIGN[name] for name in there}
-    assert _plan.lineage_of(WISH, found, ["shop", *claimed], presented, "/etc/letsencrypt") == expected
+    assert _plan.lineage_of(WANTED, found, ["shop", *claimed], presented, "/etc/letsencrypt") == expected
 
 
 def test_ones_own_comes_before_another_of_the_same_names():
     found = {"shop": lineage(names=frozenset({"c.test"})), "a.test": FOREIGN["a.test"]}
-    assert _plan.lineage_of(WISH, found, ["shop"], "", "/etc/letsencrypt") == "shop"
+    assert _plan.lineage_of(WANTED, found, ["shop"], "", "/etc/letsencrypt") == "shop"
 
 
 @pytest.mark.parametrize(
-    ("wishes", "wanted", "words"),
+    ("certificates", "wanted", "words"),
     [
-        ([WISH, WISH], {}, "the name shop is used twice"),
+        ([WANTED, WANTED], {}, "the name shop is used twice"),
         ([WantedCertificate("shop", (), ("shop",))], {}, "shop has no domains"),
-        ([WISH], {"options": ("--cert-name other",)}, "options: --cert-name is set"),
+        ([WANTED], {"options": ("--cert-name other",)}, "options: --cert-name is set"),
     ],
 )
-def test_what_cannot_be_had_is_refused(wishes, wanted, words):
+def test_what_cannot_be_had_is_refused(certificates, wanted, words):
     with pytest.raises(StackError, match=words):
-        _plan.check(wishes, settings(**wanted))
+        _plan.check(certificates, settings(**wanted))
 
 
 def test_wishes_follow_from_the_sites_of_apps():
@@ -157,7 +157,7 @@ def test_wishes_are_told_as_they_are():
 @pytest.mark.parametrize(
     ("step", "found", "expected"),
     [
-        (CertificateStep(KEEP, "shop"), lineage(), _plan.described(WISH, lineage())),
+        (CertificateStep(KEEP, "shop"), lineage(), _plan.described(WANTED, lineage())),
         (
             CertificateStep(ISSUE, "shop"),
             None,
@@ -171,4 +171,4 @@ def test_wishes_are_told_as_they_are():
     ],
 )
 def test_check_mode_foresees_what_will_be_there(step, found, expected):
-    assert _plan.described(WISH, _plan.expected(WISH, step, found, settings())) == expected
+    assert _plan.described(WANTED, _plan.expected(WANTED, step, found, settings())) == expected

@@ -179,21 +179,21 @@ def test_a_plugin_that_fails_keeps_none_of_the_others(core, compiler, monkeypatc
 
 
 def test_interpreters_of_one_name_are_not_taken_for_each_other(core, compiler):
-    _, failures = _ensure.present(options("/opt/p_y/bin/python", "/opt/p-y/bin/python"))
+    _result, failures = _ensure.present(options("/opt/p_y/bin/python", "/opt/p-y/bin/python"))
     assert [label for label, _failure in failures.found] == ["/opt/p-y/bin/python"]
     assert "a plugin of the same name as /opt/p_y/bin/python3.13, python313_opt_p_y;" in failures.found[0][1].cause
 
 
 def test_an_interpreter_that_is_closed_to_others_is_refused(core, monkeypatch):
     monkeypatch.setitem(PYTHONS, "/home/x/bin/python", interpreter("/home/x", "3.12.1"))
-    _, failures = _ensure.present(options("/home/x/bin/python"))
+    _result, failures = _ensure.present(options("/home/x/bin/python"))
     assert "can be run by nobody, but not by every user" in failures.found[0][1].cause
 
 
 def test_a_plugin_that_there_is_not_is_refused_before_anything_is_built(core, compiler):
-    _, failures = _ensure.present(options("python3.9", plugins=["gevnt"]))
+    _result, failures = _ensure.present(options("python3.9", plugins=["gevnt"]))
     assert failures.found[0][1].cause == "there is no plugin gevnt in the sources of uWSGI 2.0.21; did you mean gevent?"
-    _, failures = _ensure.present(options("python3.9", plugins=["nothing"]))
+    _result, failures = _ensure.present(options("python3.9", plugins=["nothing"]))
     assert failures.found[0][1].cause.endswith(f"name a directory of {_sources.DISTRIBUTION}/plugins.")
     assert compiler == []
 
@@ -258,7 +258,7 @@ def test_before_uwsgi_is_installed(core, compiler, monkeypatch):
     assert failures.found == []
     assert {plugin["message"] for plugin in result["plugins"]} == {"uWSGI is not installed yet"}
     assert len(result["diff"]["after"]) == 2
-    _, failures = _ensure.present(options("python3.9", "python3.13"))
+    _result, failures = _ensure.present(options("python3.9", "python3.13"))
     assert failures.labels == {"python3.9", "python3.13"}
     assert _remove.absent(options("python3.9"))[0]["changed"] is False
 
@@ -276,7 +276,7 @@ def test_sources_that_were_removed_since_do_no_harm(core, compiler, monkeypatch)
     _ensure.present(options("python3.9"))
     monkeypatch.setattr(_sources, "DISTRIBUTION", "/nowhere")
     assert actions(_ensure.present(options("python3.9"))[0]) == {"python39": "present"}
-    _, failures = _ensure.present(options("python3.13"))
+    _result, failures = _ensure.present(options("python3.13"))
     wanted = "the plugin python313 cannot be built: there are no sources of uWSGI in /nowhere; install the packages uwsgi-src, "
     assert failures.found[0][1].cause.startswith(wanted)
 
@@ -328,7 +328,7 @@ def test_an_interpreter_elsewhere_gets_its_own_library(python, wanted):
 
 
 def test_what_stands_on_python_needs_it(core, compiler):
-    _, failures = _ensure.present(options("python3.9", plugins=["gevent"]))
+    _result, failures = _ensure.present(options("python3.9", plugins=["gevent"]))
     wanted = f"the plugin gevent_python39 needs {core.directory}/python39_plugin.so, which is missing; add python to plugins"
     assert failures.found[0][1].cause.startswith(wanted)
     assert os.listdir(core.directory) == []
@@ -403,6 +403,6 @@ def test_sources_that_cannot_be_had_are_asked_for_once(core, compiler, monkeypat
         raise StackError("plugin", "no network.")
 
     monkeypatch.setattr(_sources, "fetch", fetch)
-    _, failures = _ensure.present(options("python3.9", "python3.13", plugins=["python", "gevent"], source="2.0.30"))
+    _result, failures = _ensure.present(options("python3.9", "python3.13", plugins=["python", "gevent"], source="2.0.30"))
     assert asked == ["2.0.30"]
     assert failures.labels == {"python3.9", "python3.13"}

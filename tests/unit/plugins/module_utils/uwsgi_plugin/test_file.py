@@ -65,16 +65,16 @@ def test_a_file_for_another_core_is_a_leftover(core, host, plugin):
     }
     found = {leftover["path"]: leftover["message"] for leftover in _file.leftovers(core)}
     assert found == wanted
-    assert all(_file.core_mismatch(path, core).startswith(f"{path} was built for ") for path in wanted)
+    assert all(_file.problem(path, core).startswith(f"{path} was built for ") for path in wanted)
     good = [f"{core.directory}/{name}_plugin.so" for name in ("ours", "python311", "http", "silent", "not_there")]
-    assert [_file.core_mismatch(path, core) for path in good] == [""] * len(good)
+    assert [_file.problem(path, core) for path in good] == [""] * len(good)
 
 
 def test_a_packages_file_is_dpkgs_affair(core, host, plugin):
     path = plugin("python311", "2.0.21-debian")
     host(dpkg_query=f"uwsgi-plugin-python3: {path}\n")
     assert _file.leftovers(core) == []
-    assert _file.core_mismatch(path, core) == ""
+    assert _file.problem(path, core) == ""
 
 
 def test_the_owners_of_files(host):
