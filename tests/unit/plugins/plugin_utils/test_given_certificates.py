@@ -8,9 +8,8 @@ import datetime
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import fill
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._tls import TLS
 from ansible_collections.wsgi.stack.plugins.plugin_utils._given_certificates import check
+from ansible_collections.wsgi.stack.tests.apps import resolved
 from ansible_collections.wsgi.stack.tests.certificates import Pair, pair
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
@@ -19,7 +18,7 @@ ENCRYPTED = "$ANSIBLE_VAULT;1.1;AES256\n3061\n"
 
 
 def app(paths, domains=("a.test", "www.a.test"), **rest):
-    return {"name": "shop", "domains": list(domains), "tls": fill({"mode": "files", **paths, **rest}, TLS)}
+    return resolved(domains=list(domains), tls={"mode": "files", **paths, **rest})
 
 
 @pytest.mark.parametrize(
@@ -63,4 +62,4 @@ def test_a_file_that_is_not_there():
 
 def test_what_is_not_on_the_controller_is_not_looked_for():
     check(app({"certificate": "/nowhere.pem", "key": "/nowhere.key"}, on_host=True), NOW)
-    check({"tls": fill({}, TLS)}, NOW)
+    check(resolved(), NOW)

@@ -21,6 +21,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import (
     _sources,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._uwsgi_binary import Core
+from ansible_collections.wsgi.stack.tests.apps import resolved
 
 
 def interpreter(prefix, version, **more):
@@ -146,7 +147,7 @@ def test_a_change_of_pythons_sources_concerns_what_stands_on_it(core, compiler):
 
 def test_an_app_fails_alone(core, compiler):
     apps = [
-        {"name": name, "python": python, "user": "nobody", "system_packages": packages}
+        resolved(name, python=python, system_packages=packages)
         for name, python, packages in [
             ("good", "python3.9", []),
             ("same", "python3.9", []),
