@@ -123,13 +123,13 @@ def test_without_an_emperor_nothing_runs(monkeypatch, tmp_path):
 
 @pytest.fixture
 def shop(monkeypatch, tmp_path):
-    """An app of whose slot ``blue`` the files are written to a directory, with a release that sleeps or not."""
+    """An app of whose slot ``blue`` the files are written to a directory, with a release that sleeps after ``idle`` seconds."""
 
     def make(idle):
-        for name in ("available", "enabled", "shop/slots"):
+        for name in ("available", "enabled", "shop/slots", "shop/releases/1"):
             (tmp_path / name).mkdir(parents=True)
-        (tmp_path / "shop/slots/blue").mkdir()
-        (tmp_path / "shop/slots/blue/release.json").write_text(json.dumps({"idle": idle}))
+        (tmp_path / "shop/slots/blue").symlink_to("../releases/1")
+        (tmp_path / "shop/releases/1/release.json").write_text(json.dumps({"idle": idle}))
         (tmp_path / "enabled/wsgi-blue@shop.ini.socket").write_text("left over\n")
         monkeypatch.setattr(_layout, "VASSALS_AVAILABLE", str(tmp_path / "available"))
         monkeypatch.setattr(_layout, "VASSALS_ENABLED", str(tmp_path / "enabled"))
