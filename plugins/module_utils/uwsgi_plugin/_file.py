@@ -90,7 +90,7 @@ def leftovers(core: Core) -> list[dict[str, str]]:
 
 
 def wrong_permissions(path: str) -> list[str]:
-    """What is wrong with a plugin's owner or mode: whoever can write to it can change code that all apps run."""
+    """What is wrong with a plugin's owner or mode: a user who can write to it can change code that all apps run."""
     status = os.stat(path)
     if (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 0, MODE):
         return []

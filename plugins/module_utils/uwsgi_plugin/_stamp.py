@@ -40,7 +40,7 @@ def add(content: bytes, stamp: Mapping[str, Any]) -> bytes:
 
 
 def split(data: bytes) -> Stamped:
-    """The parts of a plugin file, whoever made it."""
+    """The parts of a plugin file, also of one built by hand."""
     content, mark, text = data.rpartition(MARK)
     if not mark:
         return Stamped(data, None, False)
