@@ -40,7 +40,7 @@ class StackError(Exception):
 class InventoryError(StackError):
     """A mistake in what the user wrote.
 
-    :param cause: one sentence for the person who wrote it: where, what was found, and what to do
+    :param cause: one sentence for the person who wrote it: where, what is wrong with the value, and what to do
     """
 
     def __init__(self, cause: str):
@@ -57,6 +57,7 @@ REPORTED = re.compile(
     r"|not found|in use)\b",
     re.IGNORECASE,
 )
+"""Words in a line that reports an error without an exception."""
 
 NOISE = re.compile(
     r"\[pid: "  # a request that uWSGI answered
@@ -64,7 +65,7 @@ NOISE = re.compile(
     r"|(hint|note|\[notice\]|cause: The build backend returned)\b"
     r"|.*\b([A-Za-z]*Warning|warning): |WARNING: "
     r"|For further information visit "
-    r"|(\S+: )?\(?https?://\S+$"
+    r"|(\S+: )?\(?https?://\S+$|\(Background on this error at: "
 )
 """Lines that never name the cause: what servers say in passing, advice, warnings, addresses of documentation."""
 
@@ -80,6 +81,9 @@ CONSEQUENCE = re.compile(
 )
 """Lines that only say that something else failed, before or after them."""
 
+DRAWING = "\u00d7\u2500\u2502\u256d\u2570\u2574\u25b6>|+ "
+"""What pip, uv and Python (for groups of exceptions) draw in front of lines."""
+
 CONTINUED = re.compile(r":$|\d+ validation errors? for \S+$")
 """The end of a line whose message follows in the next ones, as Django's SystemCheckError and pydantic's ValidationError."""
 
@@ -87,15 +91,15 @@ CONTINUED = re.compile(r":$|\d+ validation errors? for \S+$")
 def decisive_line(log: str) -> str:
     """The line of a log that names the cause; "" if it is empty. Pure.
 
-    The last exception, since a traceback ends with it; else the first reported error, since what follows are its consequences
-    and the messages of a server that cleans up; else the last line. If a message goes on in the next lines, up to three of them
-    are joined to it.
+    The last exception, since a traceback ends with it; else the first line with an error, since the errors after it are its
+    consequences; else the last line. If the exception's message continues on the next lines, up to three of them are joined
+    to it.
     """
     lines, raised = _without_frames(log)
-    told = [at for at, line in enumerate(lines) if not CONSEQUENCE.match(line)]
-    exceptions = [at for at in told if at in raised or EXCEPTION.match(lines[at])]
-    reported = [at for at in told if REPORTED.search(lines[at])]
-    chosen = exceptions[-1:] or reported[:1] or told[-1:] or list(range(len(lines)))[-1:]
+    candidates = [at for at, line in enumerate(lines) if not CONSEQUENCE.match(line)]
+    exceptions = [at for at in candidates if at in raised or EXCEPTION.match(lines[at])]
+    errors = [at for at in candidates if REPORTED.search(lines[at])]
+    chosen = exceptions[-1:] or errors[:1] or candidates[-1:] or list(range(len(lines)))[-1:]
     if not chosen:
         return ""
     line = lines[chosen[0]]
@@ -110,7 +114,7 @@ def _without_frames(log: str) -> tuple[list[str], set[int]]:
     raised: set[int] = set()
     frames: int | None = None  # the indentation of the traceback whose frames are being read
     for whole in log.splitlines():
-        line = whole.strip().lstrip("\u00d7\u2500\u2502\u256d\u2570\u2574\u25b6> ")
+        line = whole.strip().lstrip(DRAWING)
         indentation = len(whole) - len(whole.lstrip())
         if not line:
             continue
@@ -134,9 +138,9 @@ def from_os_error(error: OSError, step: str = "host") -> StackError:
 
     Some that Python itself raises, such as a timeout of a connection, have neither a number nor a file.
     """
-    told = f"{error.strerror}: {error.filename}" if error.filename else str(error) or type(error).__name__
+    cause = f"{error.strerror}: {error.filename}" if error.filename else str(error) or type(error).__name__
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return StackError(step, f"{told}; fix that and run again.", trace)
+    return StackError(step, f"{cause}; fix that and run again.", trace)
 
 
 def for_each_app(apps: Iterable[A], work: Callable[[A], T], jobs: int) -> tuple[dict[str, T], list[dict[str, Any]]]:

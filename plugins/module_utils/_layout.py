@@ -105,7 +105,7 @@ class Layout:
         return os.path.join(VASSALS_ENABLED, f"{self.instance(slot)}.ini")
 
     def vassal_socket(self, slot: str) -> str:
-        """The file that has the Emperor hold the socket of a slot, and start it only when somebody asks for it."""
+        """The file that has the Emperor hold the socket of a slot, and start it at the first request."""
         return f"{self.vassal_link(slot)}.socket"
 
     def program(self, slot: str) -> str:

@@ -6,40 +6,40 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: build
-short_description: Make builds of WSGI apps, code and virtual environment in one
+short_description: Build WSGI apps, their code and virtual environment
 version_added: 0.1.0
 author:
   - The wsgi.stack founders (@wsgi-stack)
 description:
-  - Makes sure that each app has a build of the wanted code, in a virtual environment with all that it requires.
-  - A build is a directory C(builds/<digest>) with C(source), C(venv) and C(build.json). Its name is a digest of what went in,
-    which is the commit, the content of the directory or the requirement that the app's C(source) leads to, the interpreter,
-    and the app's keys that say what to install. It is made once, and it belongs to root, so that the app cannot change it.
-  - Installed are the files that the app's C(requirements) name, or else what C(uv.lock) pins if O(installer) is V(uv), or else
-    C(requirements.txt), both in its C(working_directory), if there. A directory among C(requirements) is a project to install.
-    In addition, if the C(working_directory) is a project, it is itself installed if it has a build system
-    (C(pyproject.toml) with C([build-system]), or C(setup.py)); of one with C([project]) alone, its dependencies are. At last,
-    C(packages).
-  - Requirements that are not pinned are looked up when a build is made, and not again.
-  - Nothing that runs is touched. A build becomes visible to visitors by M(wsgi.stack.rollout).
-  - Repositories are read as root, with root's own SSH and git configuration, or with the app's deploy key.
-    Packages are built and installed as the app's user.
-  - The host's trust store is used for package indexes and repositories alike.
+  - Makes sure that each app has a build of the wanted code, with a virtual environment that contains its requirements.
+  - A build is a directory C(builds/<digest>) with C(source), C(venv) and C(build.json). The digest covers the commit, the
+    content of the directory or the requirement that the app's C(source) names, the interpreter, and the app's keys that say
+    what to install. A build is made once and belongs to root, so that the app cannot change it.
+  - Installs the files listed in the app's C(requirements). Without them, it installs what C(uv.lock) pins if O(installer) is
+    V(uv), or else C(requirements.txt), both from the C(working_directory). A directory in C(requirements) is installed as a
+    project.
+  - If the C(working_directory) is a project with a build system (C(pyproject.toml) with C([build-system]), or C(setup.py)), the
+    project is installed too. If it has only C([project]), its dependencies are. C(packages) are installed last.
+  - Requirements that are not pinned are resolved when a build is made, and not again.
+  - The running release is not changed. M(wsgi.stack.rollout) puts a build into service.
+  - Repositories are read as root, with root's SSH and git configuration, or with the app's deploy key. Packages are built and
+    installed as the app's user.
+  - Package indexes and repositories are verified with the host's trust store.
   - The failure of one app keeps no other from its build. The step fails in the end, unless
     C(wsgi_defer_failures) is set.
 options:
   secrets:
     description:
       - The apps' secrets, as P(wsgi.stack.app_secrets#filter) returns them.
-      - C(build_environment) of an app is given to the installer, and overrides what the module sets.
-        C(source.deploy_key) is in a file below C(/run), readable by root alone, while git runs.
+      - The installer gets an app's C(build_environment), which overrides what the module sets.
+        C(source.deploy_key) is written to a file below C(/run) that only root can read, and removed when git has ended.
     type: str
   installer:
     description:
       - The program that installs packages.
       - For the apps' packages V(uv) uses the index that C(/etc/uv/uv.toml) names, or C(build_environment).
         It is itself installed to C(/usr/local/lib/wsgi) from the package index that the host's C(/etc/pip.conf) names.
-      - V(pip) is the one that the interpreter brings; on Debian that takes the package C(python3-venv).
+      - V(pip) is the interpreter's own; on Debian it needs the package C(python3-venv).
     type: str
     choices: [uv, pip]
     default: uv
@@ -51,7 +51,7 @@ options:
     description: How many builds are made at once. The number of processors if not given.
   directories:
     description:
-      - What is in the source directories on the controller.
+      - The content of the source directories on the controller.
       - Set by the action plugin of this module, not by playbooks.
     type: dict
 extends_documentation_fragment:
@@ -63,7 +63,7 @@ attributes:
   check_mode:
     description: Says what would be built, without changing the host.
     details:
-      - As long as git, or an interpreter that the app's C(system_packages) may bring, is not installed, the digest is unknown.
+      - The digest is unknown as long as git is not installed, or an interpreter that C(system_packages) may provide.
   diff_mode:
     description: Shows each app's build before and after.
 requirements:
@@ -150,7 +150,7 @@ builds:
           description: Whether it was built for debugging.
           type: bool
 failures:
-  description: What went wrong, for each app that has no build of what is wanted. Nothing is left of an attempt.
+  description: The error of each app that has no build of the wanted code. A failed build is removed.
   returned: always
   type: list
   elements: dict
@@ -165,7 +165,7 @@ failures:
       description: The app, the step, the cause and what to do.
       type: str
     log:
-      description: The last 200 lines that the programs concerned printed.
+      description: The last 200 lines of output of the program that failed.
       type: list
       elements: str
 """

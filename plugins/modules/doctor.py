@@ -10,7 +10,7 @@ module: doctor
 short_description: Diagnose a server of Python web apps
 version_added: 0.1.0
 description:
-  - Examines everything between a visitor and the apps of a host, whether this collection or somebody else set it up.
+  - Examines everything between a visitor and the apps of a host, set up by this collection or by hand.
   - Checks nginx, its configuration and its certificates; the socket of each app as P(wsgi.stack.socket_access#module) does;
     the process behind it, its systemd unit or supervisor program, its Python and its virtual environment; error logs, file
     systems, listen queues, and DNS.

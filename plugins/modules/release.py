@@ -12,23 +12,22 @@ version_added: 0.1.0
 description:
   - A release is a build, the variables of its environment and the configuration of its app server.
     It is numbered and never changed.
-  - A new one is made when any of the three differs from the newest release.
-  - Its variables are those of the app's C(environment) and, for names that this has not, of its C(environment_file).
-  - Imports the entry point as the app's user, through the new release's own C(run), in its directory, with its virtual
-    environment and its variables. A release whose entry point cannot be imported does not come into being.
-  - Ends with the app's C(release_commands), in the same way. A release of which a command fails does not come into being. As
-    they are no part of a release, a change of the commands alone makes none, and they are not run again for a release that is
-    there, nor by a rollback.
-  - Touches nothing that runs. Removes releases and builds that are older than the last C(keep_releases) releases that were live,
-    and that no slot names; what never was live is not kept.
+  - A new release is made when any of the three differs from the newest release.
+  - Its variables are those of the app's C(environment_file) and C(environment). If both have a variable, C(environment) wins.
+  - Imports the entry point as the app's user, in the new release's directory, with its virtual environment and variables. If the
+    import fails, there is no new release.
+  - Then runs the app's C(release_commands) in the same way. If a command fails, there is no new release. The commands are not
+    part of a release. A change of the commands alone makes no new release, and a rollback does not run them again.
+  - The running release is not changed. The last C(keep_releases) releases that were live, the newest release and those in a slot
+    are kept, with their builds. All others are removed, including those that were never live.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 options:
   apps:
     description:
-      - Apps as P(wsgi.stack.apps#lookup) returns them. Those without an entry in O(builds) are left alone.
+      - Apps as P(wsgi.stack.apps#lookup) returns them. Those without an entry in O(builds) are skipped.
   secrets:
-    description: What may be secret in the apps, as the filter P(wsgi.stack.app_secrets#filter) returns it.
+    description: The apps' secrets, as the filter P(wsgi.stack.app_secrets#filter) returns them.
     type: str
     required: true
   builds:
@@ -37,10 +36,10 @@ options:
     required: true
   command_results:
     description:
-      - What this module returned on the hosts that ran the C(release_commands) of some app, by the name of the host.
-      - With it, no commands are run here. An app that has some gets a new release only if it got one on one of those hosts; if
-        they failed there, the app fails here, too.
-      - Without it, the commands are run here.
+      - The results of this module on the hosts that ran C(release_commands), by host name.
+      - If set, no commands are run on this host. An app with C(release_commands) gets a new release only if it got one on one of
+        those hosts. If its commands failed there, the app fails here, too.
+      - If not set, the commands are run on this host.
     type: dict
   host:
     description: The name of this host among O(command_results).
@@ -53,9 +52,9 @@ extends_documentation_fragment:
   - wsgi.stack.apps.jobs
 attributes:
   check_mode:
-    description: Says what it would do without changing the host, and which commands would be run without running them.
+    description: Says what would be released and which commands would be run, without changing the host.
   diff_mode:
-    description: Shows the configuration that differs, the names of the variables, never their values, and the commands.
+    description: Shows changes of the configuration, the commands, and the names of the variables without their values.
 """
 
 EXAMPLES = r"""
@@ -66,7 +65,7 @@ EXAMPLES = r"""
     builds: "{{ app_build.builds }}"
   register: app_release
 
-- name: Release the builds on every host, the release commands of all apps having been run on the first
+- name: Release the builds on the other hosts, after the release commands have been run on the first
   wsgi.stack.release:
     apps: "{{ lookup('wsgi.stack.apps') }}"
     secrets: "{{ wsgi_apps | wsgi.stack.app_secrets }}"
@@ -80,12 +79,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 releases:
-  description: The number of the newest release of each app. An app that failed is not there.
+  description: The number of the newest release of each app. An app that failed is left out.
   type: dict
   returned: always
   sample: {shop: 12}
 commands:
-  description: The commands that were run, or in check mode would be, for each app that got a new release here.
+  description: The commands that were run (in check mode, that would be run) for each app that got a new release here.
   type: dict
   returned: always
   contains:
@@ -93,7 +92,7 @@ commands:
       description: The command.
       type: str
     code:
-      description: Its exit code, which is 0. Not in check mode, like the rest.
+      description: Its exit code, which is 0. Like the keys below, not returned in check mode.
       type: int
     seconds:
       description: How long it took.
@@ -111,6 +110,7 @@ failures:
 """
 
 import os
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -134,33 +134,42 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
-    secrets = _resolve.read_secrets(module.params["secrets"])
-    builds = module.params["builds"]
+    module.exit_json(**release(module.params, module.check_mode))
+
+
+def release(wanted: dict[str, Any], check: bool) -> dict[str, Any]:
+    """Make a release of each app that has a build.
+
+    :param wanted: the module's parameters
+    :returns: the module's result
+    """
+    secrets = _resolve.read_secrets(wanted["secrets"])
+    builds = wanted["builds"]
     processors = len(os.sched_getaffinity(0))
     host = {"processors": processors, "backlog": _sockets.somaxconn() or 128}  # 128 is the least that a kernel has by default
-    request = _release.ReleaseRequest(host, module.check_mode, module.params["host"], module.params["command_results"])
+    request = _release.ReleaseRequest(host, check, wanted["host"], wanted["command_results"])
 
     made, failures = _errors.for_each_app(
-        [app for app in module.params["apps"] if app["name"] in builds],
+        [app for app in wanted["apps"] if app["name"] in builds],
         lambda app: _release.make(app, secrets[app["name"]]["environment"], builds[app["name"]], request),
-        module.params["jobs"] or processors,
+        wanted["jobs"] or processors,
     )
-    module.exit_json(
-        changed=any(release["changed"] for release in made.values()),
-        releases={name: release["number"] for name, release in made.items()},
-        commands={name: release["commands"] for name, release in made.items() if release["commands"]},
-        failures=failures,
-        diff=[
+    return {
+        "changed": any(result["changed"] for result in made.values()),
+        "releases": {name: result["number"] for name, result in made.items()},
+        "commands": {name: result["commands"] for name, result in made.items() if result["commands"]},
+        "failures": failures,
+        "diff": [
             {
                 "before_header": name,
-                "after_header": f"{name}, release {release['number']}",
-                "before": release["before"],
-                "after": release["after"],
+                "after_header": f"{name}, release {result['number']}",
+                "before": result["before"],
+                "after": result["after"],
             }
-            for name, release in made.items()
-            if release["changed"]
+            for name, result in made.items()
+            if result["changed"]
         ],
-    )
+    }
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ options:
   prune:
     description:
       - Also remove every app on the host that is in neither list.
-      - That is every app below O(directory), whoever deployed it. Two inventories for the same host need a O(directory) each.
+      - That is every app below O(directory), whichever inventory deployed it. Two inventories for the same host need a
+        O(directory) each.
     type: bool
     default: false
   remove_shared:

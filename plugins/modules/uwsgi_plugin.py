@@ -11,69 +11,69 @@ version_added: 0.1.0
 author:
   - The wsgi.stack founders (@wsgi-stack)
 description:
-  - Makes sure that the installed uWSGI has a plugin for each interpreter, which fits both, and builds it if it has none.
-  - A plugin is named after its interpreter, as Debian names its own. C(python39) is the one of C(/usr/bin/python3.9),
-    C(python312_opt_python) that of C(/opt/python/bin/python3.12). With it, uWSGI is told C(need-plugin = python39).
-    One that stands on it has its name in front, C(gevent_python39), and follows it in C(need-plugin).
-  - A plugin is compiled by a user that exists only meanwhile, without a network, in a C(/tmp) of its own. Before it is installed
-    it is loaded into the real uWSGI, and has to run the interpreter's version with the interpreter's own libpython. It is
-    installed by one rename, V(0644) and owned by root, into the directory that this uWSGI searches. When something fails,
-    what was there is there still.
-  - What it was built of is noted in the file's last line, C(tail -n 1 FILE). It is built anew when any of that changed, uWSGI's
-    version, header or flags, the interpreter's version, ABI or libpython, or the plugin's sources, and not otherwise.
-  - A plugin from a Debian package is used if it fits, and never replaced or removed. One that somebody else made is replaced,
-    and kept as C(FILE.orig).
-  - uWSGI loads a plugin that was built for another release of it without a word, and hangs then. Those that are left over from
-    an upgrade are in RV(leftovers), and in a warning.
+  - Makes sure that the installed uWSGI has a plugin for each interpreter that fits both, and builds missing plugins.
+  - A plugin is named after its interpreter, like Debian's own. C(python39) is the plugin for C(/usr/bin/python3.9),
+    C(python312_opt_python) the one for C(/opt/python/bin/python3.12). uWSGI loads it with C(need-plugin = python39).
+    A plugin that depends on it is called C(gevent_python39), and has to follow it in C(need-plugin).
+  - A plugin is compiled by a temporary user, without network access, in a private C(/tmp). Before it is installed, it is loaded
+    into the installed uWSGI, and has to report the interpreter's version and use the interpreter's libpython. It is installed
+    atomically, with mode V(0644) and owned by root, into the directory where uWSGI looks for plugins. If anything fails, the
+    existing plugin is kept.
+  - The last line of the file (C(tail -n 1 FILE)) records what it was built from. It is rebuilt when any of that has changed,
+    which is uWSGI's version, header or flags, the interpreter's version, ABI or libpython, or the plugin's sources.
+  - A plugin from a Debian package is used if it fits, and never replaced or removed. A file of any other origin is replaced, and
+    kept as C(FILE.orig).
+  - uWSGI loads a plugin that was built for another release silently, and then hangs. Those that are left over from
+    an upgrade are listed in RV(leftovers), with a warning.
 options:
   python:
     description:
       - Interpreters, each a name that is looked up in the usual directories, or an absolute path.
-      - They have to run for every user, and are run as C(nobody).
+      - Every user must be able to run them. They are run as C(nobody).
     type: list
     elements: str
   apps:
     description:
-      - Apps as P(wsgi.stack.apps#lookup) returns them, each of whose C(python) is to have the plugins.
+      - Apps as P(wsgi.stack.apps#lookup) returns them, which get the plugins for their C(python).
       - The failure of one app keeps no other from its plugin. The step fails in the end, unless
         C(wsgi_defer_failures) is set.
     required: false
   plugins:
     description:
       - The plugins for each interpreter, named as the directories below C(plugins) in uWSGI's sources.
-      - V(asyncio), V(gevent), V(greenlet) and V(tornado) stand on V(python), which has to be there or be named too.
-      - One that has nothing to do with Python keeps its name.
+      - V(asyncio), V(gevent), V(greenlet) and V(tornado) depend on V(python), which has to be installed or listed too.
+      - A plugin that is not for Python keeps its name.
     type: list
     elements: str
     default: [python]
   source:
     description:
-      - The sources to build of.
+      - The sources to build from.
       - V(distribution) takes those of the package C(uwsgi-src).
       - V(pypi) takes those of uWSGI 2.0.31, and a version, such as V(2.0.30), those of that release. They are fetched once, to
         C(/usr/local/lib/wsgi), from the package index that the host's C(/etc/pip.conf) names, and built for the installed uWSGI.
       - V(auto) takes those of the distribution, or of V(pypi) if the distribution's are known to be too old for the interpreter.
-        Python 3.12 takes 2.0.23 or later, Python 3.13 takes 2.0.28, Python 3.14 takes 2.0.30.
+        Python 3.12 needs 2.0.23 or later, Python 3.13 needs 2.0.28, Python 3.14 needs 2.0.30.
     type: str
     default: distribution
   state:
     description:
-      - V(present) builds what is missing or does not fit any more.
-      - V(absent) removes what this module built, also for an interpreter that is gone.
+      - V(present) builds plugins that are missing or no longer fit.
+      - V(absent) removes plugins that this module built, also those for an interpreter that is no longer installed.
     type: str
     choices: [present, absent]
     default: present
   install_build_dependencies:
     description:
-      - Whether the Debian packages that a build takes are installed when something has to be built. Which these are follows from
-        the flags of the installed uWSGI. They are installed as M(wsgi.stack.packages) does, and stay.
+      - Whether to install the Debian packages that a build needs, when something has to be built. They depend on the flags of the
+        installed uWSGI. They are installed as by M(wsgi.stack.packages), and are not removed afterwards.
     type: bool
     default: false
   jobs:
     description: How many plugins are built at once. The number of processors if not given.
   installed_build_dependencies:
     description:
-      - What has been installed.
+      - The packages that have been installed.
       - Set by the action plugin of this module, not by playbooks.
     type: list
     elements: str
@@ -86,9 +86,9 @@ attributes:
   check_mode:
     description: Says what would be built or removed, and why, without changing the host.
     details:
-      - As long as uWSGI is not installed, or an interpreter that the app's C(system_packages) may bring, it would be built.
+      - As long as uWSGI is not installed, or an interpreter that C(system_packages) may provide, the plugin would be built.
   diff_mode:
-    description: Shows what each plugin was built of, and what it is built of now.
+    description: Shows what each plugin was built from, and what it is built from now.
 requirements:
   - uwsgi-core on the host
 seealso:
@@ -98,20 +98,20 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Give uWSGI a plugin for Python 3.9, with what building it takes
+- name: Build a plugin for Python 3.9, and install what the build needs
   wsgi.stack.uwsgi_plugin:
     python: [python3.9]
     install_build_dependencies: true
   become: true
 
-- name: Run gevent and asyncio on an interpreter that is newer than the distribution's uWSGI
+- name: Build plugins for gevent and asyncio on an interpreter that is newer than the distribution's uWSGI
   wsgi.stack.uwsgi_plugin:
     python: [/opt/python3.13/bin/python3.13]
     plugins: [python, gevent, asyncio]
     source: pypi
   become: true
 
-- name: Give every app the plugin for its interpreter
+- name: Build the plugins for the interpreters of all apps
   wsgi.stack.uwsgi_plugin:
     apps: "{{ lookup('wsgi.stack.apps') }}"
     source: auto
@@ -128,7 +128,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plugins:
-  description: Each plugin, but for those that failed.
+  description: The plugins, without those that failed.
   returned: always
   type: list
   elements: dict
@@ -138,7 +138,7 @@ plugins:
       type: str
       sample: python
     name:
-      description: What it is called. Null in check mode if it cannot be known yet.
+      description: Its name. Null in check mode if it cannot be known yet.
       type: str
       sample: python39
     path:
@@ -155,11 +155,12 @@ plugins:
       sample: 3.9.2
     action:
       description:
-        - V(present), it fits or, with O(state=absent), is not this module's; V(packaged), it comes from a Debian package and
-          fits; V(built); V(removed); V(absent), there is none to remove. In check mode also V(would build) and V(would remove).
+        - V(present), it fits or, with O(state=absent), was not built by this module; V(packaged), it comes from a Debian package
+          and fits; V(built); V(removed); V(absent), there is none to remove. In check mode also V(would build) and
+          V(would remove).
       type: str
-    reason:
-      description: Why, in words. If it is built, what has changed since it was built last.
+    message:
+      description: Why. If it is built, what has changed since it was built last.
       type: str
       sample: "uWSGI: was 2.0.21-debian, is 2.0.28-debian"
 build_dependencies:
@@ -168,7 +169,7 @@ build_dependencies:
   type: list
   elements: str
 leftovers:
-  description: Plugins that were built for another uWSGI than the one installed, and that were not asked for in this call.
+  description: Plugins that were built for another uWSGI than the installed one, and that this call does not rebuild.
   returned: always
   type: list
   elements: dict
@@ -176,11 +177,11 @@ leftovers:
     path:
       description: The file.
       type: str
-    reason:
+    message:
       description: What it was built for.
       type: str
 failures:
-  description: What went wrong. Of a plugin that failed, nothing was changed.
+  description: The errors. The existing file of a plugin that failed was not changed.
   returned: always
   type: list
   elements: dict
@@ -189,7 +190,7 @@ failures:
       description: The app, with O(apps).
       type: str
     python:
-      description: The interpreter as it was named, with O(python).
+      description: The interpreter as given in O(python).
       type: str
     step:
       description: What was being done, V(python) or V(plugin).
@@ -198,7 +199,7 @@ failures:
       description: The cause, and what to do. With O(apps), the app and the step before it.
       type: str
     log:
-      description: The last 200 lines that the programs concerned printed, the compiler among them.
+      description: The last 200 lines of output of the program that failed, such as the compiler.
       type: list
       elements: str
 """

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates and keys that lie on the controller: what is wrong with them, before a host is touched."""
+"""Checks certificates and keys on the controller before a host is touched."""
 
 from __future__ import annotations
 
 import datetime
+from typing import Literal
 
 try:  # ansible-core depends on it
     from cryptography import x509
@@ -18,39 +19,43 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import Inventor
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import covered
 
 VAULT = b"$ANSIBLE_VAULT;"
-"""How a file begins that ansible-vault has encrypted; what is in it is looked at on the host, before nginx is touched."""
+"""The first bytes of a file encrypted by ansible-vault, whose content is checked on the host, before nginx is touched."""
 
 BEGIN = b"-----BEGIN CERTIFICATE-----"
 
+Key = Literal["certificate", "key"]
+"""A key of ``tls`` that names a file."""
+
 
 def check(app: App, now: datetime.datetime) -> None:
-    """Refuse files that cannot be what an app presents.
+    """Refuse a certificate or key that nginx could not use for an app's domains.
 
-    :param app: a resolved one
+    :param app: a resolved app; without cryptography on the controller, nothing is checked
+    :param now: with a time zone
     :raises InventoryError: the first mistake found
     """
     tls = app["tls"]
     if tls["mode"] != "files" or tls["on_host"] or not HAS_CRYPTOGRAPHY:
         return
-    certificate_text, key_text = (_read(app, key) for key in ("certificate", "key"))
+    certificate_text, key_text = _read(app, "certificate"), _read(app, "key")
     if certificate_text.startswith(VAULT):
         return
     certificate = _certificate(app, certificate_text)
     ends = _ends(certificate)
     if ends <= now:
-        raise _wrong(app, "certificate", f"ended on {ends:%Y-%m-%d}", "one that has not")
+        raise _wrong(app, "certificate", f"expired on {ends:%Y-%m-%d}", "renew it")
     names = _names(certificate)
     missing = [domain for domain in app["domains"] if not covered(domain, names)]
     if missing:
         raise _wrong(
-            app, "certificate", f"is for {', '.join(names) or 'no name'}, and not for {missing[0]}", "one for all domains"
+            app, "certificate", f"is for {', '.join(names) or 'no name'} and not for {missing[0]}", "use one for all domains"
         )
     if not key_text.startswith(VAULT):
         _check_key(app, key_text, certificate)
 
 
-def _read(app: App, key: str) -> bytes:
-    path = str(dict(app["tls"])[key])
+def _read(app: App, key: Key) -> bytes:
+    path = str(app["tls"][key])
     try:
         with open(path, "rb") as stream:
             return stream.read()
@@ -66,7 +71,7 @@ def _certificate(app: App, text: bytes) -> x509.Certificate:
         return x509.load_pem_x509_certificate(text[max(text.find(BEGIN), 0) :])
     except ValueError:
         raise _wrong(
-            app, "certificate", "is no certificate in PEM form", "the certificate, and after it those of its CA"
+            app, "certificate", "is not a certificate in PEM form", "use the certificate followed by those of its CA"
         ) from None
 
 
@@ -75,20 +80,20 @@ def _check_key(app: App, text: bytes, certificate: x509.Certificate) -> None:
         key = load_pem_private_key(text, password=None)
     except (ValueError, TypeError) as error:
         # A key that wants a password is a TypeError. nginx would ask for it at every start.
-        what = "is encrypted" if isinstance(error, TypeError) else "is no private key in PEM form"
-        raise _wrong(app, "key", what, "a key without a passphrase; ansible-vault can encrypt the file") from None
+        cause = "has a passphrase" if isinstance(error, TypeError) else "is not a private key in PEM form"
+        raise _wrong(app, "key", cause, "use a key without a passphrase; ansible-vault can encrypt the file") from None
     public = [
         each.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         for each in (key.public_key(), certificate.public_key())
     ]
     if public[0] != public[1]:
         raise _wrong(
-            app, "key", f"belongs to another certificate than {app['tls']['certificate']}", "the two that belong together"
+            app, "key", f"belongs to another certificate than {app['tls']['certificate']}", "use the two that belong together"
         )
 
 
-def _wrong(app: App, key: str, found: str, wanted: str) -> InventoryError:
-    return InventoryError(f"app {app['name']}: tls.{key}: {dict(app['tls'])[key]} {found}; give {wanted}.")
+def _wrong(app: App, key: Key, cause: str, fix: str) -> InventoryError:
+    return InventoryError(f"app {app['name']}: tls.{key}: {app['tls'][key]} {cause}; {fix}.")
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

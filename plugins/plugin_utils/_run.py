@@ -51,7 +51,7 @@ def note(host: str, step: str, result: Mapping[str, Any], apps: Iterable[str], f
 
 
 def forget_failures(host: str) -> None:
-    """Forget the failures up to here: they have been reported, and whoever rescues that has dealt with them."""
+    """Forget the failures up to here: they have been reported, and a rescue deals with them."""
     _append(host, {"step": None})
 
 

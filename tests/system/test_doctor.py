@@ -298,10 +298,17 @@ def test_apps_of_the_collection_have_no_finding_beside_others(healthy, code):
     server = healthy.server
     # The apps of these are in the group of nginx, and get at what only nginx is to get at.
     server.sh("systemctl disable --quiet --now shop blog wiki; cd /etc/nginx/sites-enabled; rm shop blog wiki")
-    stacks = {"one-unit": "uwsgi", "an-emperor": "uwsgi_emperor"}
+    stacks = {"one-unit": "uwsgi", "an-emperor": "uwsgi_emperor", "a-program": "gunicorn_supervisor"}
     app = {"source": code(HELLO), "entry_point": "app:application", "processes": 1}
     server.converge([{**app, "name": name, "stack": stack, "domains": [f"{name}.test"]} for name, stack in stacks.items()])
     assert_well(healthy, [*stacks, *(name for name in KINDS if name not in ("shop", "blog", "wiki"))])
+
+    program = "wsgi-blue@a-program"
+    server.sh(f"supervisorctl stop {program}")
+    found = healthy.findings()
+    server.sh(f"supervisorctl start {program}")
+    assert list(found) == ["a-program"], found
+    assert f"supervisorctl start {program}" in [finding["fix"] for finding in found["a-program"]], found
 
 
 @on(12)

@@ -93,7 +93,7 @@ def test_every_value_arrives_byte_for_byte_under_every_stack(server, code, tmp_p
 BAD_FILES = {
     "line": ("GREETING=bad\ns3cret\n", "environment: .env, line 2: there is no '='; write NAME=VALUE; correct the file."),
     "quote": ("GREETING='s3cret\n", "environment: .env, line 1: the closing ' of a value is missing;"),
-    "link": (None, "environment: .env is a link that leads out of the source, to /etc/shadow; put the file there."),
+    "link": (None, "environment: .env is a symlink to /etc/shadow, outside the source; put the file into the source."),
     "none": ("", "environment: the source has no file .env; correct environment_file, or add the file to the source."),
 }
 

@@ -183,7 +183,7 @@ def test_after_an_upgrade_a_plugin_is_built_once_and_its_apps_roll_out_without_a
     foreseen = host.plugin("--check", "--diff", python=[python.python])
     (plugin,) = foreseen["plugins"]
     older = re.sub(r"\d+$", lambda found: str(int(found[0]) - 1), version)
-    assert (plugin["action"], plugin["reason"]) == ("would build", f"the interpreter: was {older}, is {version}")
+    assert (plugin["action"], plugin["message"]) == ("would build", f"the interpreter: was {older}, is {version}")
     changes = re.findall(r'^[-+] .*"(\w+)": "(.*)"', foreseen["shown"], re.MULTILINE)
     assert changes == [("version", older), ("version", version)], foreseen["shown"]
 
@@ -210,17 +210,17 @@ def test_plugins_for_another_uwsgi_are_told_of_and_those_in_use_are_built_anew(h
     pages = host.pages()
     host.server.python("leftover", "bookworm", "3.11")
     host.server.sh(f"sed -i '$s/2\\.0\\.28-debian/2.0.21-debian/g' {path}")
-    reason = "it was built for uWSGI 2.0.21-debian, and uWSGI 2.0.28-debian is installed"
+    message = "it was built for uWSGI 2.0.21-debian, and uWSGI 2.0.28-debian is installed"
     result = host.plugin(python=["python3"])
     assert not result["changed"], result
-    assert result["leftovers"] == [{"path": found, "reason": reason} for found in (path, packaged)]
+    assert result["leftovers"] == [{"path": found, "message": message} for found in (path, packaged)]
     for found in (path, packaged):
-        assert f"{found}: {reason}, which would load it without a word and then hang;" in one_line(result["shown"])
+        assert f"{found}: {message}, which would load it silently and then hang;" in one_line(result["shown"])
     assert host.pages() == pages
 
     rebuilt = host.plugin(python=["/opt/python3.11/bin/python3.11"])
     (plugin,) = rebuilt["plugins"]
-    assert plugin["reason"].startswith("uWSGI: was 2.0.21-debian, is 2.0.28-debian; "), rebuilt
+    assert plugin["message"].startswith("uWSGI: was 2.0.21-debian, is 2.0.28-debian; "), rebuilt
     assert [leftover["path"] for leftover in rebuilt["leftovers"]] == [packaged]
     host.server.sh(f"rm {packaged}")
     host.converge()
@@ -258,7 +258,7 @@ MISSED = {
 }
 
 
-def test_what_a_build_lacks_is_named_with_its_cure_and_nothing_is_touched(host):
+def test_what_a_build_lacks_is_named_with_its_fix_and_nothing_is_touched(host):
     """From a host without anything that building takes to one with all of it, by doing what is said."""
     missed = MISSED[host.server.debian]
     python, (plugin, *_others) = OTHERS[host.server.debian]
@@ -312,7 +312,7 @@ STATIC_CAUSE = f"""
     the plugin python311_opt_python_static cannot be built: {STATIC} has no shared libpython, and its static one was compiled
     without -fPIC; build it with --enable-shared, name another python, or set uwsgi_install_from: venv.
 """
-PYPY_CAUSE = "pypy3 is PyPy, which has no libpython that uWSGI's plugin could be linked with; name a CPython."
+PYPY_CAUSE = "pypy3 is PyPy, which has no libpython to link uWSGI's plugin with; name a CPython."
 
 # Calls of the module that ask for what no plugin can be built for or of, and what is said.
 REFUSED = {

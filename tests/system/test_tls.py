@@ -175,10 +175,10 @@ def bad(tmp_path_factory):
     """Files that do not do, each with what is said of them."""
     good, other = pair(["given.test"]), pair(["other.test"])
     found = [
-        (pair(["given.test"], -1), "tls.certificate: {certificate} ended on "),
-        (other, "tls.certificate: {certificate} is for other.test, and not for given.test;"),
+        (pair(["given.test"], -1), "tls.certificate: {certificate} expired on "),
+        (other, "tls.certificate: {certificate} is for other.test and not for given.test;"),
         (Pair(good.chain, other.key), "tls.key: {key} belongs to another certificate than {certificate};"),
-        (Pair("", good.key), "tls.certificate: {certificate} is no certificate in PEM form;"),
+        (Pair("", good.key), "tls.certificate: {certificate} is not a certificate in PEM form;"),
     ]
     return [(files.write(tmp_path_factory.mktemp("bad")), said) for files, said in found]
 

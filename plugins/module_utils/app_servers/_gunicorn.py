@@ -28,6 +28,11 @@ PATIENCE = 30
 """Seconds that a worker may be silent for beyond the longest request: nginx gives up first, and tells the visitor so."""
 
 
+def plugin(app: App, build: Mapping[str, Any]) -> str | None:
+    """The uWSGI plugin that a release needs: none."""
+    return None
+
+
 def requirements(app: App) -> list[str]:
     """What the app's build has to contain for its server. A version can be set in the app's own requirements."""
     return ["gunicorn[gevent]" if app["gevent"] else "gunicorn"]

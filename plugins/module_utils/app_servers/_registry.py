@@ -15,8 +15,8 @@ class Stack:
 
     :ivar protocol: what nginx speaks to its slots, ``uwsgi`` or ``http``
     :ivar server: the module of its app server, with ``OWN_OPTIONS``, ``CONFIGURATION`` (a file's name), and the functions
-        ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``configuration(app, build, host)`` and
-        ``start(app, build, release)``
+        ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``plugin(app, build)``,
+        ``configuration(app, build, host)`` and ``start(app, build, release)``
     :ivar process_manager: what runs the slots: ``systemd``, ``emperor`` or ``supervisor``; the classes are in
         ``rollout._state.PROCESS_MANAGERS``
     :ivar role: the role of this collection that rolls releases out on it

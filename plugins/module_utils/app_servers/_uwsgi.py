@@ -43,6 +43,11 @@ def program(app: App, build: Mapping[str, Any]) -> str:
     return f"{build['path']}/venv/bin/uwsgi" if of_venv(app) else PROGRAM
 
 
+def plugin(app: App, build: Mapping[str, Any]) -> str | None:
+    """The uWSGI plugin that a release needs; None with a uWSGI of the app's own build, which has its Python inside."""
+    return None if of_venv(app) else plugin_name(build["python"])
+
+
 def requirements(app: App) -> list[str]:
     """What the app's build has to contain for its server. A version can be set in the app's own requirements."""
     return ["uwsgi"] if of_venv(app) else []
@@ -106,7 +111,7 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> s
     """
     options: dict[str, Any] = {
         "strict": True,
-        "need-plugin": False if of_venv(app) else plugin_name(build["python"]),
+        "need-plugin": plugin(app, build) or False,
         "virtualenv": f"{build['path']}/venv",
         "chdir": _layout.working_directory(app, build),
         **_application(app),

@@ -161,10 +161,9 @@ def resolve(
     for app in _present(apps, {"stack": stack, "uwsgi_install_from": uwsgi_install_from}):
         layout = Layout(app["name"], directory, runtime_directory)
         _check_socket_path(layout)
-        _place(app, layout, base_directory)
+        resolved.append(_placed(app, layout, base_directory))
         if certbot_options is not None:
-            _tls.check_wildcards(cast("App", app), certbot_options)
-        resolved.append(cast("App", {key: value for key, value in app.items() if key not in SECRETS}))
+            _tls.check_wildcards(resolved[-1], certbot_options)
     check_conflicts(resolved, http_ports)
     return resolved
 
@@ -245,9 +244,9 @@ def _check_socket_path(layout: Layout) -> None:
         )
 
 
-def _place(app: dict[str, Any], layout: Layout, base_directory: str | None) -> None:
-    source = app["source"]
-    source.pop("deploy_key")
+def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> App:
+    """A complete app with its places on the host, and without its secrets."""
+    source = {key: value for key, value in app["source"].items() if key not in SECRETS}
     if source["kind"] == "directory":
         path = os.path.abspath(os.path.join(base_directory or os.getcwd(), os.path.expanduser(source["directory"])))
         if not os.path.isdir(path) or not os.access(path, os.R_OK | os.X_OK):
@@ -257,21 +256,24 @@ def _place(app: dict[str, Any], layout: Layout, base_directory: str | None) -> N
             )
         source["directory"] = path
     prefix = app["mount"].rstrip("/")
-    app.update(
-        user=app["name"],
-        group=app["name"],
-        directory=layout.directory,
-        runtime_directory=layout.runtime_directory,
-        current=layout.current,
-        live_socket=layout.live_socket,
-        preview=layout.preview,
-        preview_socket=layout.preview_socket,
-        tls=_tls.place(app["tls"], base_directory),
-        protocol=_registry.protocol(app["stack"]),
-        role=_registry.role(app["stack"]),
-        upstream=layout.upstream(_registry.protocol(app["stack"])),
-        system_packages=[*app["system_packages"], *_registry.server(app["stack"]).build_packages(app)],
-        static=[
+    stack = _registry.STACKS[app["stack"]]
+    placed = {
+        **{key: value for key, value in app.items() if key not in SECRETS},
+        "source": source,
+        "user": app["name"],
+        "group": app["name"],
+        "directory": layout.directory,
+        "runtime_directory": layout.runtime_directory,
+        "current": layout.current,
+        "live_socket": layout.live_socket,
+        "preview": layout.preview,
+        "preview_socket": layout.preview_socket,
+        "tls": _tls.place(app["tls"], base_directory),
+        "protocol": stack.protocol,
+        "role": stack.role,
+        "upstream": layout.upstream(stack.protocol),
+        "system_packages": [*app["system_packages"], *stack.server.build_packages(app)],
+        "static": [
             {
                 **static,
                 "url": prefix + static["url"],
@@ -279,5 +281,6 @@ def _place(app: dict[str, Any], layout: Layout, base_directory: str | None) -> N
             }
             for static in app["static"]
         ],
-        health_check={**app["health_check"], "path": prefix + app["health_check"]["path"]},
-    )
+        "health_check": {**app["health_check"], "path": prefix + app["health_check"]["path"]},
+    }
+    return cast("App", placed)

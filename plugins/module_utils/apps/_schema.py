@@ -101,7 +101,7 @@ def path_inside(value: Any) -> str:
     if os.path.isabs(path) or path.split(os.sep)[0] == "..":
         raise ValueError(wanted)
     if EXPANDED_IN_PATH.search(path) or path != path.strip():
-        raise ValueError(f"{wanted}, and without blanks around it and any of $ % ( )")
+        raise ValueError(f"{wanted}, without leading or trailing blanks and without $ % ( )")
     return path
 
 
@@ -149,7 +149,7 @@ def options(value: Any) -> dict[str, Any]:
     for name, content in value.items():
         for item in content if isinstance(content, list) else [content]:
             if not isinstance(name, str) or isinstance(item, (dict, list)) or item is None or CONTROL.search(f"{name}{item}"):
-                raise ValueError(f"{wanted}; {name} is none")
+                raise ValueError(f"{wanted}; the value of {name} is something else")
     return dict(value)
 
 

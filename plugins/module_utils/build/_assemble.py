@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making one build: fetch, install, compile, give it to root, stamp. All of it or nothing."""
+"""Makes one build: fetch, install, compile, give it to root, stamp. A build that fails is removed."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ class BuildSpec:
 
 
 def make(spec: BuildSpec) -> bool:
-    """Make a build unless it is there, and let nginx read its static directories.
+    """Make a build unless it exists, and let nginx read its static directories.
 
-    :returns: whether there was anything to do, which another run may have done in the meantime
-    :raises StackError: it cannot be made; nothing is left of it then
+    :returns: whether there was anything to do; another run may have done it in the meantime
+    :raises StackError: it cannot be made; what was made of it is removed
     """
     builds, cache = spec.layout.builds, spec.layout.cache
     if not os.path.isdir(builds) or not os.path.isdir(cache):

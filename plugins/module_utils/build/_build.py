@@ -12,7 +12,7 @@ import shutil
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, cast
+from typing import Any, Callable, TypeVar
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
@@ -22,8 +22,10 @@ from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import 
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import additions
 from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import redactor
 
+T = TypeVar("T")
+
 FORMAT = 1
-"""Part of every digest: to be raised when builds of the same ingredients are made differently, so that all are made anew."""
+"""Part of every digest: to be incremented when builds are made differently from the same inputs, so that all are rebuilt."""
 
 ASK_AT_ONCE = 16
 """Repositories asked at the same time: that is waiting, not computing."""
@@ -51,25 +53,38 @@ class BuildRequest:
         """The app's secrets."""
         return self.secrets.get(app["name"], {})
 
-    def guard(self, work: Callable[[App], Any]) -> Callable[[App], Any]:
-        """``work`` that fails for its app only, whatever happens, and that says nothing secret when it does."""
+    def guard(self, work: Callable[[App], T]) -> Callable[[App], T]:
+        """``work`` that raises nothing but ``StackError``, without the app's secrets in it."""
 
-        def guarded(app: App) -> Any:
-            redact = redactor([*(self.of(app).get("build_environment") or {}).values(), self.of(app).get("deploy_key") or ""])
-            try:
-                return work(app)
-            except StackError as failure:
-                raise StackError(failure.step, redact(failure.cause), redact(failure.log)) from None
-            except (OSError, RecursionError) as error:
-                cause = f"{error}; correct that on the host and run the play again."
-                raise StackError("build", redact(cause), redact(traceback.format_exc())) from None
+        def work_guarded(app: App) -> T:
+            secrets = self.of(app)
+            return guarded(
+                lambda: work(app), [*(secrets.get("build_environment") or {}).values(), secrets.get("deploy_key") or ""]
+            )
 
-        return guarded
+        return work_guarded
+
+
+def guarded(work: Callable[[], T], secrets: Iterable[str] = ()) -> T:
+    """Do something, and turn all that goes wrong into a ``StackError`` without secrets and without passwords of addresses."""
+    redact = redactor(secrets)
+    try:
+        return work()
+    except StackError as failure:
+        raise StackError(failure.step, redact(failure.cause), redact(failure.log)) from None
+    except (OSError, RecursionError) as error:
+        cause = f"{error}; correct that on the host and run the play again."
+        raise StackError("build", redact(cause), redact(traceback.format_exc())) from None
 
 
 @dataclass
 class BuildPlan:
-    """What one app has, and what it is to have. Without a digest: unknown, in check mode on a host that is not ready."""
+    """The build that one app has and the one that it needs.
+
+    :ivar digest: None in check mode if it cannot be known yet, on a host where git or the interpreter is missing
+    :ivar stamp: the ``build.json`` of the needed build; None if it has to be made
+    :ivar before: the ``digest``, ``revision`` and ``python`` of the current build; empty without one
+    """
 
     app: App
     python: dict[str, Any] | None = None
@@ -121,7 +136,7 @@ def build(apps: Sequence[App], request: BuildRequest) -> dict[str, Any]:
 
 
 def plan(app: App, request: BuildRequest) -> BuildPlan:
-    """Find out what an app's build is made of, and whether it is there; nothing is changed."""
+    """Find out which build an app needs, and whether it exists; changes nothing."""
     _check_account(app, request.check_mode)
     planned = BuildPlan(app)
     planned.before = _present(planned.layout)
@@ -167,8 +182,8 @@ def _check_account(app: App, check_mode: bool) -> None:
         cause = f"there is no user {user}; the role wsgi.stack.app creates it, with the home {home}."
         raise StackError("user", cause) from None
     if account.pw_dir != home:
-        fix = "it is somebody else's, so give the app another name"
-        raise StackError("user", f"the user {user} has the home {account.pw_dir} and not {home}; {fix}.")
+        cause = f"the user {user} already exists with the home {account.pw_dir}, not {home}"
+        raise StackError("user", f"{cause}; give the app another name.")
 
 
 def _revision(app: App, request: BuildRequest) -> str | None:
@@ -206,7 +221,7 @@ def _make(wanted: Sequence[BuildPlan], request: BuildRequest) -> tuple[dict[str,
     missing = [name for name, planned in plans.items() if planned.stamp is None]
     if missing and request.installer == "uv":
         try:
-            uv = request.guard(lambda _app: _uv.ensure(request.uv_version))(cast("App", {"name": ""}))
+            uv = guarded(lambda: _uv.ensure(request.uv_version))
         except StackError as failure:
             failures = [failure.result(name) for name in missing]
 

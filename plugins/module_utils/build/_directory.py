@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sources in a directory on the controller: what is in it, as a digest and as an archive, and the archive's way back to files."""
+"""Sources in a directory on the controller: their digest, packing them on the controller and unpacking them on the host."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 EXTRACT_TIMEOUT = 600  # seconds
 
 
 def digest(directory: str, exclude: Sequence[str]) -> str:
-    """The SHA-256 of all that a directory has to say to an app: paths, contents, links, and whether a file is executable.
+    """The SHA-256 of a directory: paths, contents, symlinks, and whether a file is executable.
 
-    Owners, times and other permissions do not count; sockets, pipes and devices are left out.
+    Owners, times and other permissions are ignored, and so are sockets, pipes and devices.
 
-    :param exclude: patterns as of the shell; one that fits a name, or a path below ``directory``, leaves that out
+    :param exclude: shell patterns of names, or of paths relative to ``directory``, to leave out
     :raises OSError: something in it cannot be read
     """
     return _digest(directory, exclude, None)
@@ -39,7 +39,10 @@ def pack(directory: str, exclude: Sequence[str], stream: BinaryIO) -> str:
 
 
 def unpack(archive: str, target: str) -> None:
-    """Make the files of an archive of ``pack`` in a new directory that belongs to root."""
+    """Unpack an archive made by ``pack`` into a new directory that belongs to root.
+
+    :raises StackError: tar failed
+    """
     os.mkdir(target, 0o755)
     extracted = run(
         ["tar", "--extract", "--gzip", "--no-same-owner", "--file", archive, "--directory", target], timeout=EXTRACT_TIMEOUT
@@ -47,7 +50,7 @@ def unpack(archive: str, target: str) -> None:
     if extracted.code:
         raise StackError(
             "source",
-            f"the archive of source.directory cannot be unpacked ({extracted.last_line}); run the play again.",
+            f"the archive of source.directory cannot be unpacked ({decisive_line(extracted.output)}); run the play again.",
             extracted.output,
         )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sources in git repositories: which commit a version is, and its files."""
+"""Sources in git repositories: the commit that a version names, and its files."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def pick(listing: str, version: str) -> str | None:
 
 
 def cause(completed: Completed) -> str:
-    """What git, or ssh below it, gives as the reason, and what can be done about it."""
+    """Why git, or ssh below it, failed, and what to do. Pure."""
     if completed.code == 127:
         return "there is no git on the host; install the package git."
     if "cannot run ssh" in completed.output:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is installed for an app, and by which commands."""
+"""What to install for an app, and the commands of uv or pip that install it."""
 
 from __future__ import annotations
 
@@ -269,10 +269,18 @@ CONCLUSION = ", we can conclude that your requirements are unsatisfiable"
 
 
 def cause(completed: Completed, version: str) -> str:
-    """The reason for which an installation failed, out of all that pip, uv and compilers print, and what can be done."""
+    """Why an installation into a virtual environment failed, and what to do. Pure.
+
+    :param version: of the app's interpreter
+    """
     if "ensurepip is not" in completed.output or "No module named venv" in completed.output:
         package = "python" + ".".join(version.split(".")[:2]) + "-venv"
         return f"this Python has no ensurepip, which pip needs; add {package} to system_packages, or set app_installer: uv."
+    return "{}; {}.".format(*first_cause(completed))
+
+
+def first_cause(completed: Completed) -> tuple[str, str]:
+    """Why pip or uv failed, out of all that they and compilers print, and what to do. Pure."""
     backend = BACKEND_OUTPUT.search(completed.output)
     reason, fix = decisive_line((backend and (backend[1] or backend[2])) or completed.output) or completed.last_line, LOG
     for pattern, known_fix in CAUSES if backend else CAUSES + GENERAL:
@@ -284,4 +292,4 @@ def cause(completed: Completed, version: str) -> str:
     building = re.search(BUILDING, completed.output)
     if building and building[1] not in reason:
         reason = f"{building[1]} cannot be built: {reason}"
-    return f"{reason}; {fix}."
+    return reason, fix

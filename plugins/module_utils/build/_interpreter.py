@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an app's Python interpreter says of itself."""
+"""Facts about an app's Python interpreter, which is run to get them."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ print(json.dumps({
 
 
 def probe(python: str, user: str) -> dict[str, Any]:
-    """Ask an interpreter what it is.
+    """Run an interpreter and get facts about it.
 
-    It is run as the app's user: root does not run what an app could have put there, and an interpreter that only root can
-    reach (below ``/root``) is no use to the app.
+    It runs as the app's user: root does not run what an app could have put there, and an interpreter that only root can run
+    (below ``/root``) is of no use to the app.
 
     :param python: a name, looked up in the usual directories, or an absolute path
     :returns: ``executable`` (its real path), ``version`` ("3.11.2"), ``implementation``, ``soabi``, ``cache_tag``, ``prefix``,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Taking a finished build out of its app's hands, and opening its static directories to nginx.
+"""Gives a finished build to root, and lets nginx read its static directories.
 
 While the build was made, its files belonged to the app's user, and whatever that user ran may have put a link to anywhere
 in them, or may still run. So nothing here goes by a path: each directory is taken over first and listed then, and each
@@ -61,13 +61,13 @@ def publish(build: str, directory: str) -> None:
     """Let everybody read a directory of a finished build.
 
     :param directory: relative to the source
-    :raises StackError: it is not there, or it leads out of the build
+    :raises StackError: it is missing, or a symlink out of the build
     """
     path = os.path.realpath(os.path.join(build, "source", directory))
     if not path.startswith(os.path.realpath(build) + os.sep):
         raise StackError(
             "static",
-            f"the directory {directory} is a link that leads out of the source, to {path}; put the files there.",
+            f"the directory {directory} is a symlink to {path}, outside the source; put the files into the source.",
         )
     if not os.path.isdir(path):
         raise StackError(

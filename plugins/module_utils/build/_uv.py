@@ -8,7 +8,8 @@ import os
 import shutil
 import tempfile
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
+from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import first_cause
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, pip_environment
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
@@ -20,7 +21,7 @@ TIMEOUT = 600  # seconds
 
 
 def ensure(version: str, directory: str = DIRECTORY) -> str:
-    """The path of uv of a version, which is installed from the host's package index unless it is there.
+    """The path of a version of uv, which is installed from the host's package index unless it is there already.
 
     :raises StackError: it cannot be installed
     """
@@ -43,12 +44,14 @@ def _install(version: str, target: str) -> None:
         venv = os.path.join(scratch, "venv")
         made = run(dies_with_parent(["python3", "-m", "venv", venv]), timeout=TIMEOUT)
         if made.code:
-            _refuse(version, "the host's python3 makes no virtual environment; install the package python3-venv", made.output)
+            _refuse(
+                version, "the host's python3 cannot create a virtual environment; install the package python3-venv", made.output
+            )
         pip = [os.path.join(venv, "bin/python"), "-m", "pip", "install", "--only-binary", ":all:", f"uv=={version}"]
         installed = run(dies_with_parent(pip), environment=pip_environment(None, {}), timeout=TIMEOUT)
         if installed.code:
             fix = "correct uv_version or the index in the host's /etc/pip.conf, or set app_installer: pip"
-            _refuse(version, f"{installed.last_line.partition('ERROR: ')[2] or installed.last_line}; {fix}", installed.output)
+            _refuse(version, f"{first_cause(installed)[0]}; {fix}", installed.output)
         ready = os.path.join(scratch, "ready")
         os.mkdir(ready)
         shutil.copyfile(os.path.join(venv, "bin/uv"), os.path.join(ready, "uv"))
@@ -56,7 +59,7 @@ def _install(version: str, target: str) -> None:
         os.chmod(ready, 0o755)
         tried = run([os.path.join(ready, "uv"), "--version"], timeout=TIMEOUT)
         if tried.code:
-            _refuse(version, f"it does not run here ({tried.last_line}); set app_installer: pip", tried.output)
+            _refuse(version, f"it does not run here ({decisive_line(tried.output)}); set app_installer: pip", tried.output)
         shutil.rmtree(target, ignore_errors=True)
         os.rename(ready, target)
 

@@ -141,7 +141,7 @@ def accounts(server: str, directory: str) -> str:
 
 
 def has_account(server: str, directory: str) -> bool:
-    """Whether certbot has an account at an ACME server, so that somebody has accepted its terms."""
+    """Whether certbot has an account at an ACME server, which means that its terms were accepted."""
     path = accounts(server, directory)
     return os.path.isdir(path) and any(os.path.isdir(os.path.join(path, each)) for each in os.listdir(path))
 

@@ -89,7 +89,7 @@ def lineage_of(
 ) -> str:
     """The name of the certbot lineage for a certificate, whether or not it exists. Pure.
 
-    A lineage that somebody created by hand is taken over if it has no names but the wanted ones. Otherwise certbot would keep
+    A lineage that was created by hand is taken over if it has no names but the wanted ones. Otherwise certbot would keep
     renewing it next to ours.
 
     :param found: the lineages that exist, by name

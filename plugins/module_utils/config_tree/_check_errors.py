@@ -109,7 +109,7 @@ def resolved(path: str, tree: Tree) -> str:
 
 
 def quoted(error: CheckError, tree: Tree, path: str | None = None) -> str:
-    """The error with its place and the line itself, since the file may be gone when somebody reads this. Pure.
+    """The error with its place and the line itself, since the file may be gone when this is read. Pure.
 
     :param path: the file to quote, if it is about several
     """

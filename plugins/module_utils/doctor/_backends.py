@@ -30,7 +30,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _owner
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Access, Target
 
-SPOKEN = ("uwsgi", "http")
+REQUEST_PROTOCOLS = ("uwsgi", "http")
 """Protocols in which a request is sent. With any other one only the connection is tested."""
 
 LOCAL = re.compile(r"localhost|127\.[\d.]+|\[::1\]")
@@ -100,8 +100,8 @@ def targets(upstreams: Iterable[Upstream], own: set[str]) -> dict[tuple[str, str
     for (address, protocol), named in found.items():
         first = min(named, key=lambda upstream: (upstream.location.startswith(("=", "~")), len(upstream.uri)))
         host = next((name for name in first.names if name and name[0].isalnum()), "localhost")
-        spoken = protocol if protocol not in SPOKEN or _local(address, own) else "tcp"
-        asked[address, protocol] = Target(address, spoken, first.uri, host, (), f"{first.file}:{first.line}"), named
+        tried = protocol if protocol not in REQUEST_PROTOCOLS or _local(address, own) else "tcp"
+        asked[address, protocol] = Target(address, tried, first.uri, host, (), f"{first.file}:{first.line}"), named
     return asked
 
 
@@ -165,11 +165,9 @@ def _server_of(
         pids = {*listener.pids, *_queues.holders(inodes.get(listener.address, ""), host.links)}
     pid = _server.main_of(pids or [peer], host.everybody)
     process = _processes.described(pid) if pid else None
-    owner = _owner.owner(path, process)
     slot = _slot(path)
+    owner = _slot_owner(*slot, process.unit if process else "") if slot else _owner.owner(path, process)
     unit_name = process.unit if process else owner.unit if owner else ""
-    if slot and not process:
-        unit_name = _slot_unit(*slot)
     if unit_name.startswith(OTHER_UNITS):
         unit_name = ""
     unit = _units.show([unit_name]).get(unit_name, {})
@@ -179,10 +177,12 @@ def _server_of(
         unit_name=unit_name,
         program=owner.program if owner else "",
         program_state=_units.program(owner.program) if owner and owner.program and not pid else ("", ""),
-        restart=(owner.restart() if owner and not slot else "")
+        restart=(owner.restart() if owner else "")
         or (f"systemctl restart {_owner.short(unit_name)}" if unit_name else "restart the app"),
         waits=bool(listener) and not pid and bool(triggering or unit.get("TriggeredBy")),
     )
+    if slot and owner:
+        owner = replace(owner, vassal="")  # The vassal file of a slot only names its release: it has no options.
     return replace(found, process=_process_of(pid, owner, found, triggering, host))
 
 
@@ -223,12 +223,20 @@ def _slot(path: str) -> tuple[_layout.Layout, str] | None:
     return (layout, slot) if known == [directory] else None
 
 
-def _slot_unit(layout: _layout.Layout, slot: str) -> str:
-    """The systemd unit that runs a slot of this collection: the slot's own, or the Emperor's."""
-    unit = layout.unit(slot)
-    if os.path.lexists(layout.vassal(slot)):
-        return _layout.EMPEROR
-    return unit if _units.show([unit]).get(unit, {}).get("LoadState") == "loaded" else _layout.EMPEROR
+def _slot_owner(layout: _layout.Layout, slot: str, unit: str) -> _owner.Owner:
+    """What runs a slot of this collection: its own unit, the Emperor or supervisor.
+
+    :param unit: the unit of its running process, "" if it does not run
+    """
+    if not unit or unit.startswith(OTHER_UNITS):
+        unit = layout.unit(slot)
+        if os.path.exists(layout.program(slot)):
+            unit = _layout.SUPERVISOR
+        elif os.path.lexists(layout.vassal(slot)) or _units.show([unit]).get(unit, {}).get("LoadState") != "loaded":
+            unit = _layout.EMPEROR
+    if unit == _layout.SUPERVISOR:
+        return _owner.Owner(unit, layout.instance(slot), files=(layout.program(slot),))
+    return _owner.Owner(unit, vassal=layout.vassal(slot) if unit == _layout.EMPEROR else "")
 
 
 def _program_command(files: Iterable[str], name: str) -> tuple[str, list[str]]:

@@ -58,8 +58,8 @@ def examine(timeout: float) -> dict[str, Any]:
             site.certificates, found = answer.result()
             site.findings += found + _certificates.judge_renewal(site.certificates, renewal.result())
             site.dns = {name: dns.result()[name] for name in site.names if name in dns.result()}
-            for name, leads in site.dns.items():
-                site.findings += _host.judge_dns(name, leads, own.result())
+            for name, answer in site.dns.items():
+                site.findings += _host.judge_dns(name, answer, own.result())
     for site in sites:
         _with_logs(site, configuration, nginx.started, backends)
     for server, finding in _host.clashes(configuration.servers):

@@ -32,7 +32,9 @@ def newest(directory: str) -> list[tuple[str, float]]:
     deadline, seen = time.monotonic() + CODE_SECONDS, 0
     found: list[tuple[str, float]] = []
     for top, names, files in os.walk(directory):
-        names[:] = [name for name in names if name not in NOT_CODE and not name.startswith(".") and not _own_tree(top, name)]
+        names[:] = [
+            name for name in names if name not in NOT_CODE and not name.startswith(".") and not _is_environment(top, name)
+        ]
         seen += len(files) + 1
         if seen > CODE_FILES or time.monotonic() > deadline:
             break
@@ -43,7 +45,7 @@ def newest(directory: str) -> list[tuple[str, float]]:
     return sorted(found, key=lambda pair: pair[1], reverse=True)[:3]
 
 
-def _own_tree(top: str, name: str) -> bool:
+def _is_environment(top: str, name: str) -> bool:
     return os.path.exists(os.path.join(top, name, "pyvenv.cfg")) or os.path.exists(os.path.join(top, name, "conda-meta"))
 
 

@@ -93,7 +93,7 @@ def _described(site: Site, backends: Mapping[tuple[str, str], Backend], now: flo
         "upstreams": [_upstream(backend, site) for backend in backends_of(site, backends)],
         "variable_upstreams": [upstream.address for upstream in site.upstreams if upstream.variable],
         "certificates": [certificate.result(now) for certificate in site.certificates],
-        "dns": {name: _leads(answer, own) for name, answer in site.dns.items()},
+        "dns": {name: _resolved(answer, own) for name, answer in site.dns.items()},
         "log": site.log,
     }
 
@@ -102,7 +102,7 @@ def _listen(listen: _configuration.Listen) -> str:
     return f"{listen.address}{' TLS' if listen.tls else ''}"
 
 
-def _leads(answer: list[str] | str, own: set[str]) -> str:
+def _resolved(answer: list[str] | str, own: set[str]) -> str:
     if isinstance(answer, str):
         return answer or "no answer"
     return f"{', '.join(answer)} ({'this host' if set(answer) & own else 'not an address of this host'})"

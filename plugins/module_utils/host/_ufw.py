@@ -36,7 +36,7 @@ class FirewallPlan:
 
     :ivar open: ports to add a rule for
     :ivar close: ports whose rule is to be removed
-    :ivar blocked: wanted ports that somebody else's rule denies, or restricts to some sources
+    :ivar blocked: wanted ports that another rule denies, or restricts to some sources
     """
 
     open: tuple[int, ...]
@@ -77,8 +77,8 @@ def _ranges(ports: str) -> tuple[tuple[int, int], ...]:
 def plan(rules: Sequence[Rule], ports: Sequence[int], comment: str) -> FirewallPlan:
     """What to do so that some ports are open, and those with our comment that are no longer wanted are closed. Pure.
 
-    ufw has one rule for each port and protocol. To allow a port that somebody denied would replace that rule, and to allow one
-    that somebody allowed would put our comment on it. Whoever allowed a port for some sources did not mean the others.
+    ufw has one rule for each port and protocol. To allow a port that is denied would replace that rule, and to allow one
+    that is allowed already would put our comment on it. A port that is open to some sources only is meant to be.
     """
     own = {rule.ports[0][0] for rule in rules if rule.comment == comment}
     opening, blocked = [], []

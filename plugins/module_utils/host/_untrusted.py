@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that somebody other than root can replace: read so that whatever is there can neither mislead, block nor flood root.
+"""Files that other users than root can replace: read so that whatever is there can neither mislead, block nor flood root.
 
 Everything below a directory that a user other than root can write to is opened here and nowhere else.
 """
@@ -28,7 +28,7 @@ def read(path: str, limit: int = LIMIT) -> bytes:
 
     :param path: an absolute path
     :param limit: bytes to read at most
-    :raises UntrustedFileError: it is not a regular file, or a symlink of somebody else's leads there
+    :raises UntrustedFileError: it is not a regular file, or a symlink of another user leads there
     :raises OSError: it is not there, or cannot be read
     """
     descriptor = _open(path)

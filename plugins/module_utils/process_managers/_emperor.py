@@ -149,10 +149,10 @@ def instance(file: str, links: set[str], found: EmperorStats | None, boots: bool
     failing = found is not None and found.restarts.get(file, 0) > restarts
     return Instance(
         active=vassal is not None or (found is not None and linked),
-        # Whoever connects to a socket on which the Emperor listens is served, if a moment later.
+        # A connection to a socket on which the Emperor listens is served, if a moment later.
         ready=listening or (vassal is not None and vassal.accepting and not vassal.cursed),
         failing=failing,
-        # If no Emperor runs, the next one that anybody starts would start the vassal.
+        # If no Emperor runs, the next one would start the vassal.
         enabled=linked and (boots or found is None),
         pid=max(0, vassal.pid) if vassal else 0,
         # One that exited at its first request would do so again.
@@ -223,7 +223,7 @@ def _ensure_running() -> None:
 def _competing_service() -> str | int | None:
     """What else runs the files in our Emperor's directory, now or after a boot.
 
-    A service called ``uwsgi`` need not be Debian's: on many hosts it is somebody's own, for a single app.
+    A service called ``uwsgi`` need not be Debian's: on many hosts it is an operator's own, for a single app.
 
     :returns: the name of a service, or the number of a process that belongs to none; None if there is nothing
     """

@@ -84,7 +84,7 @@ class Programs(ProcessManager):
         programs = info or {}
         others = [name for name in names if programs.get(name, {}).get("statename") not in RUNNING]
         orphans = masters(others) if others else {}
-        # If no supervisord runs and none is enabled, the next one that anybody starts would start the program.
+        # If no supervisord runs and none is enabled, the next one would start the program.
         boots = bool(files) and (info is None or unit_states([_layout.SUPERVISOR])[_layout.SUPERVISOR].enabled)
         return {
             name: instance(programs.get(name), {process[0] for process in orphans.get(name, ())}, boots and name in files)

@@ -42,18 +42,18 @@ def execute(commands: Sequence[str], runner: Sequence[str], user: str, redact: C
 def _cause(place: int, total: int, command: str, completed: Completed, output: list[str]) -> str:
     which = f" ({place} of {total})" if total > 1 else ""
     end = f"ended with exit code {completed.code}" if completed.code > 0 else f"was killed by signal {-completed.code}"
-    told = decisive_line("\n".join(output)) or "it printed nothing"
-    again = ", which begins with the first command again" if total > 1 else ""
-    return f"{command}{which} {end}: {told}; fix that and run the play again{again}. What runs was not touched."
+    cause = decisive_line("\n".join(output)) or "it printed nothing"
+    again = ", which starts again at the first command" if total > 1 else ""
+    return f"{command}{which} {end}: {cause}; fix that and run the play again{again}. The running release is unchanged."
 
 
 def check_elsewhere(app: str, here: str, results: Mapping[str, Mapping[str, Any]]) -> None:
-    """See whether the release commands of an app were run where they were to be, so that a release can be made without. Pure.
+    """Make sure that another host has run the release commands of an app, so that this one can skip them. Pure.
 
     :param here: the name of this host
-    :param results: what the module ``release`` returned on the hosts that ran the commands of any app, by the host's name; of a
-        host that did not get to the end, whatever Ansible has of it
-    :raises StackError: they were not, so that there has to be no such release
+    :param results: the results of the module ``release`` on the hosts that ran the commands of any app, by the host's name; a
+        host that did not finish has whatever Ansible registered for it
+    :raises StackError: the commands were not run, or failed, so there must be no such release here
     """
     if any(app in result.get("releases", {}) for result in results.values()):
         return
@@ -64,5 +64,7 @@ def check_elsewhere(app: str, here: str, results: Mapping[str, Mapping[str, Any]
                 where = "" if host == here else f"on {host}, which runs the release commands for all hosts: "
                 raise StackError(failure["step"], f"{where}{cause}", "\n".join(failure["log"]))
     lost = " and ".join(host for host, result in results.items() if "releases" not in result)
-    who = f"on {lost}, which did not get to the end of them" if lost else "on any host"
-    raise StackError("release_commands", f"they were not run {who}; fix that and run the play again. What runs was not touched.")
+    who = f"on {lost}, which did not finish" if lost else "on any host"
+    raise StackError(
+        "release_commands", f"they were not run {who}; fix that and run the play again. The running release is unchanged."
+    )

@@ -86,16 +86,35 @@ def files(app: App, environment: dict[str, str], build: dict[str, Any], number: 
 
 
 def digest(app: App, environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
-    """What makes two releases the same: all their files, but for the number in them."""
+    """The SHA-256 of a release's files, without its number: two releases with the same digest are the same."""
     content = {"build": build["digest"], "entry_point": app["entry_point"], "files": files(app, environment, build, 0, host)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def describe(app: App, environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
-    """A release as it may be shown in a diff: the names of its variables, not their values."""
+    """A release as a diff shows it: the names of its variables, not their values."""
     names = " ".join(sorted(environment)) or "none"
     configuration = files(app, environment, build, 0, host)[_registry.server(app["stack"]).CONFIGURATION]
     return f"build: {build['digest']}\nenvironment variables: {names}\n{configuration}"
+
+
+def facts(app: App, build: dict[str, Any]) -> dict[str, Any]:
+    """What later steps need to know of a release, for its ``release.json``. Pure.
+
+    A release may outlive the settings of its app, and a rollback brings it back: its stack, its timeouts and the plugin that its
+    server loads are read from here, and neither taken from the app nor parsed out of the server's configuration.
+    """
+    server = _registry.server(app["stack"])
+    return {
+        "build": build,
+        "revision": build.get("revision"),
+        "stack": app["stack"],
+        "protocol": app["protocol"],
+        "program": server.program(app, build),
+        "plugin": server.plugin(app, build),
+        "drain_timeout": app["drain_timeout"],
+        "idle": app["idle"],
+    }
 
 
 def numbers(directory: str) -> list[int]:
@@ -107,7 +126,7 @@ def numbers(directory: str) -> list[int]:
 
 
 def read(layout: _layout.Layout, number: int) -> dict[str, Any]:
-    """What a release notes of itself in its ``release.json``."""
+    """The ``release.json`` of a release: its ``facts``, ``number``, ``digest`` and ``description``."""
     with open(os.path.join(layout.release(number), "release.json"), encoding="utf-8") as stream:
         return json.load(stream)
 
@@ -129,7 +148,7 @@ class ReleaseRequest:
 
 
 def make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
-    """Make sure that the newest release is the one that the app, its environment and its build ask for.
+    """Make a new release if the newest one differs from the app, its environment or its build.
 
     :param environment: the variables of the inventory and of a file on the controller
     :param build: ``digest``, ``path``, ``python`` and ``revision`` of the build; in check mode, where it may not be known yet,
@@ -167,18 +186,8 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     if app["release_commands"] and request.command_results is not None:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
-        note = {
-            "number": number,
-            "digest": wanted,
-            "description": description,
-            "build": build,
-            "revision": build.get("revision"),
-            "program": _registry.server(app["stack"]).program(app, build),
-            "stack": app["stack"],
-            "drain_timeout": app["drain_timeout"],
-            "idle": app["idle"],
-        }
-        draft = _draft(app, layout, files(app, environment, build, number, host), note)
+        content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
+        draft = _draft(app, layout, files(app, environment, build, number, host), content)
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
         # it starts its own program, and a file that is being written cannot be started.
         runner = ["/bin/sh", os.path.join(draft, "run")]
@@ -198,8 +207,8 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
 def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
     """The variables of an ``environment_file`` that is inside the source; none if there is no such file.
 
-    The source is what somebody committed, and this runs as root: a link in it may lead to a file that is none of the app's
-    business. It is not followed out of the source; nothing can change in there meanwhile, since a build belongs to root.
+    This runs as root, and a symlink in the source may point to a file that the app must not read, so symlinks out of the source
+    are refused. Nothing can change in the meantime, since a build belongs to root.
 
     :raises StackError: there is no such file, or it cannot be read as one
     """
@@ -209,7 +218,7 @@ def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
     source = os.path.realpath(os.path.join(build["path"], "source"))
     real = os.path.realpath(os.path.join(source, path))
     if not real.startswith(source + os.sep):
-        raise StackError("environment", f"{path} is a link that leads out of the source, to {real}; put the file there.")
+        raise StackError("environment", f"{path} is a symlink to {real}, outside the source; put the file into the source.")
     if not os.path.isfile(real):
         raise StackError(
             "environment", f"the source has no file {path}; correct environment_file, or add the file to the source."
@@ -222,10 +231,10 @@ def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
         try:
             return _dotenv.parse(stream.read())
         except ValueError as error:
-            raise StackError("environment", f"{path}, {error}; correct the file. What runs was not touched.") from None
+            raise StackError("environment", f"{path}, {error}; correct the file. The running release is unchanged.") from None
 
 
-def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], note: dict[str, Any]) -> str:
+def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], content: dict[str, Any]) -> str:
     # Under a name that is no number until all is well: a directory with a number is a release that can be served.
     draft = os.path.join(layout.releases, "draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -233,8 +242,8 @@ def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], note: dic
     os.mkdir(draft, 0o751)
     os.chown(draft, 0, group)
     os.chmod(draft, 0o751)
-    os.symlink(os.path.relpath(note["build"]["path"], draft), os.path.join(draft, "build"))
-    for name, text in {**contents, "release.json": json.dumps(note, indent=2)}.items():
+    os.symlink(os.path.relpath(content["build"]["path"], draft), os.path.join(draft, "build"))
+    for name, text in {**contents, "release.json": json.dumps(content, indent=2)}.items():
         mode = 0o750 if text.startswith("#!") else 0o640
         descriptor = os.open(os.path.join(draft, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -247,19 +256,19 @@ def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], note: dic
 def _import_check(app: App, runner: list[str]) -> None:
     done = run([*runner, "python", "-c", IMPORT_CHECK, app["entry_point"]], user=app["user"], timeout=IMPORT_TIMEOUT)
     if done.code:
-        told = (
+        cause = (
             f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else decisive_line(done.output) or done.last_line
         )
         raise StackError(
             "import",
-            f"entry_point {app['entry_point']} cannot be imported: {told};"
-            " fix the code, its requirements or its environment. What runs was not touched.",
+            f"entry_point {app['entry_point']} cannot be imported: {cause};"
+            " fix the code, its requirements or its environment. The running release is unchanged.",
             done.output,
         )
 
 
 def prune(app: App, keep_build: str) -> None:
-    """Remove the releases that are not worth keeping, see ``kept``, and the builds that no release names."""
+    """Remove the releases that ``kept`` does not keep, and the builds that no release uses."""
     layout = _layout.of(app)
     existing = numbers(layout.releases)
     links = [layout.current, layout.preview, *(layout.slot(slot) for slot in _layout.SLOTS)]

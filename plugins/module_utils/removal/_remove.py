@@ -123,7 +123,7 @@ def _inside(layout: _layout.Layout, remove_shared: bool) -> tuple[list[str], lis
 
 
 def _is_empty(directory: str) -> bool:
-    """Whether it is an empty directory. A symlink to one is somebody's, and stays."""
+    """Whether it is an empty directory. A symlink to one was made by hand, and stays."""
     return not os.path.islink(directory) and os.path.isdir(directory) and not os.listdir(directory)
 
 

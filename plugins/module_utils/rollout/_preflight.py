@@ -15,7 +15,6 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _embedded_python, _file, _uwsgi_binary
@@ -31,13 +30,12 @@ def check(app: App, number: int) -> None:
     """
     release = _release.read(_layout.of(app), number)
     interpreter = _check_environment(os.path.join(release["build"]["path"], "venv"), app["user"])
-    program = release.get("program", _uwsgi.PROGRAM)
-    if app["protocol"] == "http":
-        if not os.path.exists(program):
-            raise StackError("plugin", f"the release has no {program}; {NEW_BUILD}.")
-    elif program == _uwsgi.PROGRAM:
-        _check_plugin(_uwsgi.plugin_name(release["build"]["python"]), interpreter)
-    else:
+    program = release["program"]
+    if release["plugin"]:
+        _check_plugin(release["plugin"], interpreter)
+    elif not os.path.exists(program):
+        raise StackError("plugin", f"the release has no {program}; {NEW_BUILD}.")
+    elif release["protocol"] == "uwsgi":
         unfit = _embedded_python.of_program(program, interpreter, app["user"])
         if unfit:
             raise StackError("plugin", f"{program} does not fit: {unfit[0]}; {NEW_BUILD}.", unfit[1])

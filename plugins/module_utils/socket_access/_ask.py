@@ -18,13 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 ANSWER_BYTES = 65536
-"""How much of an answer is read at most."""
+"""Maximum number of bytes read of an answer."""
 
 
 def ask_all(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Ask many servers, each as ``ask`` does, and return their answers in the same order.
+    """Send many requests at the same time, each as ``ask`` does, so that a slow server does not delay the others.
 
-    All at once, which is waiting and not computing: one that answers slowly takes no time from the others.
+    :returns: the answers in the order of the questions
     """
     with ThreadPoolExecutor(max_workers=max(1, len(questions))) as pool:
         return list(pool.map(lambda question: ask(**question), questions))
@@ -47,8 +47,8 @@ def ask(path: str, protocol: str, uri: str, host: str, timeout: float) -> dict[s
     if found["error"] == "EOF":
         return {"error": f"the connection to {path} was closed without an answer"}
     if found["error"] == "EPROTO":
-        return {"error": f"no HTTP answer over {path}: {found['words']!r}"}
-    return {"error": f"{stage}: {found['words']}"}
+        return {"error": f"no HTTP answer over {path}: {found['text']!r}"}
+    return {"error": f"{stage}: {found['text']}"}
 
 
 def attempt(
@@ -58,18 +58,18 @@ def attempt(
     host: str,
     timeout: float,
     method: str = "GET",
-    patience: float | None = None,
-    impatient: Callable[[], None] = lambda: None,
+    close_after: float | None = None,
+    on_close: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Connect, send a request, and read the status of the answer.
 
     :param address: ``unix:/path``, ``unix:@name`` of the abstract namespace, or ``host:port``
     :param protocol: ``uwsgi`` or ``http``; "" only connects
     :param timeout: seconds for the whole exchange
-    :param patience: seconds after which ``impatient`` is called and the sending side is shut down
+    :param close_after: seconds after which ``on_close`` is called and the sending side is shut down
     :returns: ``stage``: ``connect``, ``answer`` or ``done``, which it is from the status line on; ``status`` of the answer;
         ``error``, also one while the rest of the answer came: the name of an errno, EOF if the connection was closed, EPROTO if
-        the answer is not HTTP, GAI if a name does not resolve; ``words``: the error as text, or the beginning of the answer;
+        the answer is not HTTP, GAI if a name does not resolve; ``text``: the error as text, or the beginning of the answer;
         ``peer``: see the function ``peer``
     """
     began = time.monotonic()
@@ -84,33 +84,33 @@ def attempt(
             # Read to the end, though the first line is enough: apps log an error if their answer is cut off.
             while len(answer) < ANSWER_BYTES:
                 waited = time.monotonic() - began
-                if waited >= timeout:  # a byte now and then does not buy more time
+                if waited >= timeout:  # also if the server sends a byte now and then
                     raise socket.timeout
-                hasty = patience is not None and waited < patience
-                connection.settimeout(max(0.1, (patience if patience is not None and hasty else timeout) - waited))
+                early = close_after is not None and waited < close_after
+                connection.settimeout(max(0.1, (close_after if close_after is not None and early else timeout) - waited))
                 try:
                     part = connection.recv(4096)
                 except socket.timeout:
-                    if not hasty:
+                    if not early:
                         raise
                     connection.shutdown(socket.SHUT_WR)
-                    impatient()
+                    on_close()
                     continue
                 if not part:
                     break
                 answer += part
     except socket.timeout:
         begun = {"stage": "done", "status": _status(answer)} if _status(answer) else {}
-        return {**found, **begun, "error": "ETIMEDOUT", "words": "timed out"}
+        return {**found, **begun, "error": "ETIMEDOUT", "text": "timed out"}
     except socket.gaierror as error:
-        return {**found, "error": "GAI", "words": error.strerror}
+        return {**found, "error": "GAI", "text": error.strerror}
     except OSError as error:
         begun = {"stage": "done", "status": _status(answer)} if _status(answer) else {}
-        return {**found, **begun, "error": errno.errorcode.get(error.errno or 0, ""), "words": str(error.strerror or error)}
+        return {**found, **begun, "error": errno.errorcode.get(error.errno or 0, ""), "text": str(error.strerror or error)}
     if _status(answer):
         return {**found, "stage": "done", "status": _status(answer)}
     words = answer[:60].decode(errors="replace")
-    return {**found, "error": "EPROTO" if answer else "EOF", "words": words}
+    return {**found, "error": "EPROTO" if answer else "EOF", "text": words}
 
 
 def _connected(address: str, timeout: float) -> socket.socket:

@@ -293,8 +293,8 @@ def _looked(targets: list[Target], protocols: list[list[str]], identity: Identit
         ],
     }
     program = [sys.executable, "-I", "-c", INSIDE]
-    patience = timeout * math.ceil(len(targets) / _inside.AT_ONCE) + MARGIN
-    done = run(program, timeout=patience, stdin=json.dumps(wanted).encode())
+    limit = timeout * math.ceil(len(targets) / _inside.AT_ONCE) + MARGIN
+    done = run(program, timeout=limit, stdin=json.dumps(wanted).encode())
     seen = _parsed(done.output)
     if done.code not in (0, 124):
         seen.failed = done.last_line

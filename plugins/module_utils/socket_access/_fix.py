@@ -37,7 +37,7 @@ OPENED = {"PrivateTmp": "no", "ProtectHome": "read-only"}
 """Settings of systemd.exec(5) that let a service see a hidden socket. Connecting works on a read-only file system."""
 
 ACTUAL = "the socket that the server listens on (list them with ss -xl)"
-BY_HAND = {
+MANUAL = {
     "missing": f"Start the server that should listen there, or configure nginx to use {ACTUAL}.",
     "refused": f"Start the server that should listen there, or configure nginx to use {ACTUAL}.",
     "dangling_link": f"Start the server that should listen at the symlink's target, or point the symlink to {ACTUAL}.",
@@ -70,11 +70,11 @@ def fix(seen: Evidence, found: Verdict) -> str:
         aside = f"mv -T {shlex.quote(found.component)} {shlex.quote(found.component)}.not-a-socket"
         return f"{aside} && {seen.owner.restart()}" if seen.owner else ""
     if found.code in ("private_tmp", "hidden_by_namespace"):
-        return " && ".join(_opened(*each) for each in seen.closing)
+        return " && ".join(_unhide(*each) for each in seen.closing)
     if found.code == "wrong_protocol":
-        return _respoken(seen, found)
+        return _change_protocol(seen, found)
     if found.code == "name_too_long":
-        return _shortened(seen)
+        return _shorten_path(seen)
     return ""
 
 
@@ -156,18 +156,18 @@ def _missing(seen: Evidence, found: Verdict) -> str:
         # A running server whose socket is gone creates it only when it restarts.
         return seen.owner.restart() if seen.server or seen.listener else seen.owner.start()
     if seen.alike and found.code == "missing":
-        return _edited(seen, seen.target.address, seen.alike)
+        return _edit_line(seen, seen.target.address, seen.alike)
     return ""
 
 
-def _opened(unit: str, name: str, _value: str) -> str:
+def _unhide(unit: str, name: str, _value: str) -> str:
     directory = f"/etc/systemd/system/{unit}.d"
     line = f"[Service]\\n{name}={OPENED[name]}\\n"
     file = f"{directory}/zz-{name.lower()}-{DROP_IN}"  # the last one counts
     return f"mkdir -p {directory} && printf '{line}' > {file} && systemctl daemon-reload && systemctl restart {short(unit)}"
 
 
-def _respoken(seen: Evidence, found: Verdict) -> str:
+def _change_protocol(seen: Evidence, found: Verdict) -> str:
     address = seen.target.address
     old, new = f"uwsgi_pass {address}", f"include proxy_params; proxy_pass http://{address}"
     if found.protocol == "uwsgi":
@@ -175,16 +175,16 @@ def _respoken(seen: Evidence, found: Verdict) -> str:
     file, line = _place(seen)
     words = _line(file, line).split(";")[0].split()
     if " ".join(words[:2]) in (old, f"{old}:", f"{old}/", f"{old}:/"):
-        return _substituted(file, line, rf"{words[0]}[[:space:]][[:space:]]*{_pattern(words[1])}", new)
+        return _sed(file, line, rf"{words[0]}[[:space:]][[:space:]]*{_pattern(words[1])}", new)
     return ""
 
 
-def _edited(seen: Evidence, old: str, new: str) -> str:
+def _edit_line(seen: Evidence, old: str, new: str) -> str:
     file, line = _place(seen)
-    return _substituted(file, line, _pattern(old), new) if old in _line(file, line) else ""
+    return _sed(file, line, _pattern(old), new) if old in _line(file, line) else ""
 
 
-def _substituted(file: str, line: int, pattern: str, new: str) -> str:
+def _sed(file: str, line: int, pattern: str, new: str) -> str:
     script = shlex.quote(f"{line}s#{pattern}#{new}#")
     return f"sed -i {script} {shlex.quote(file)} && nginx -t && systemctl reload-or-restart nginx"
 
@@ -210,7 +210,7 @@ def _line(file: str, number: int) -> str:
     return lines[number - 1] if number <= len(lines) else ""
 
 
-def _shortened(seen: Evidence) -> str:
+def _shorten_path(seen: Evidence) -> str:
     """Use a shorter path: a symlink to the directory of a socket bound by a relative path, else a new directory."""
     path = seen.target.path
     directory, name = os.path.split(path)
@@ -219,9 +219,8 @@ def _shortened(seen: Evidence) -> str:
         return ""
     if seen.outside and seen.outside[-1].get("kind") == "socket":
         link = f"/run/{os.path.basename(directory)[:40]}"
-        return (
-            f"ln -sfn {shlex.quote(directory)} {shlex.quote(link)} && {_edited(seen, f'unix:{path}', f'unix:{link}/{name[:40]}')}"
-        )
+        edit = _edit_line(seen, f"unix:{path}", f"unix:{link}/{name[:40]}")
+        return f"ln -sfn {shlex.quote(directory)} {shlex.quote(link)} && {edit}"
     if seen.owner is None or not seen.owner.unit or seen.owner.program:
         return ""
     user = _systemd.properties(seen.owner.unit, ["User"]).get("User") or "root"
@@ -257,7 +256,7 @@ def permanent_fix(seen: Evidence, found: Verdict) -> str:
         )
     if found.code == "name_too_long":
         return "Configure the server to use a shorter path, in a directory of its own under /run."
-    return "" if fix(seen, found) else BY_HAND.get(found.code, "")
+    return "" if fix(seen, found) else MANUAL.get(found.code, "")
 
 
 def _permanent_setting(seen: Evidence) -> str:

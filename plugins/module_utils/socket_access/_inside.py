@@ -180,7 +180,7 @@ def question(ask: Any, target: dict[str, Any]) -> dict[str, Any]:
 
     attempts: dict[str, Any] = {}
     begun = {first}
-    begin(protocol=first, timeout=left(), patience=left() / 2, impatient=lambda: news.put(("", None)))
+    begin(protocol=first, timeout=left(), close_after=left() / 2, on_close=lambda: news.put(("", None)))
     while not _conclusive(attempts, first) and begun != set(attempts):
         try:
             protocol, attempt = news.get(timeout=left())
@@ -191,7 +191,7 @@ def question(ask: Any, target: dict[str, Any]) -> dict[str, Any]:
         if other not in begun and not _conclusive(attempts, first):
             begun.add(other)
             begin(protocol=other, timeout=left())
-    late = {"stage": "answer", "error": "ETIMEDOUT", "words": "timed out"}
+    late = {"stage": "answer", "error": "ETIMEDOUT", "text": "timed out"}
     return {name: attempts.get(name, late) for name in (first, other) if name in begun}
 
 

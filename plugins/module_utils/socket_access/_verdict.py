@@ -85,9 +85,7 @@ def _unix(seen: Evidence, attempt: dict[str, Any]) -> Verdict:
         )
     if error == "ETIMEDOUT":
         return Verdict("connect_timeout", _sentence(f"The connection to {address} timed out"), seen.target.path)
-    return Verdict(
-        "failed", _sentence(f"{_who(seen.identity)} cannot connect to {address}: {attempt['words']}"), seen.target.path
-    )
+    return Verdict("failed", _sentence(f"{_who(seen.identity)} cannot connect to {address}: {attempt['text']}"), seen.target.path)
 
 
 def _no_socket(seen: Evidence) -> Verdict | None:
@@ -218,18 +216,18 @@ def _tcp(seen: Evidence, attempt: dict[str, Any]) -> Verdict:
     address, error = seen.target.address, attempt["error"]
     host = address.rpartition(":")[0]
     if error == "GAI":
-        return Verdict("unresolvable", _sentence(f"The host name {host} does not resolve: {attempt['words']}"), host)
+        return Verdict("unresolvable", _sentence(f"The host name {host} does not resolve: {attempt['text']}"), host)
     if error == "ECONNREFUSED":
         return Verdict("refused", _sentence(f"Connection refused: nothing listens on {address}{_owned(seen)}"), address)
     if error in ("EHOSTUNREACH", "ENETUNREACH"):
-        return Verdict("no_route", _sentence(f"No route to {address}: {attempt['words']}"), address)
+        return Verdict("no_route", _sentence(f"No route to {address}: {attempt['text']}"), address)
     if error == "ETIMEDOUT":
         return Verdict(
             "connect_timeout",
             _sentence(f"The connection to {address} timed out; the cause may be a full listen queue or a firewall"),
             address,
         )
-    return Verdict("failed", _sentence(f"{_who(seen.identity)} cannot connect to {address}: {attempt['words']}"), address)
+    return Verdict("failed", _sentence(f"{_who(seen.identity)} cannot connect to {address}: {attempt['text']}"), address)
 
 
 def _answer(seen: Evidence) -> Verdict:
@@ -245,7 +243,9 @@ def _answer(seen: Evidence) -> Verdict:
     # A server that gets the wrong protocol may answer 400, so an answer other than 400 shows the right one.
     right = next((name for name, status in answered.items() if status != 400), next(iter(answered), ""))
     if wanted not in ("auto", right) and right:
-        cause = f"Wrong protocol: {address} speaks {_spoken(right)}, but nginx is configured to use {_spoken(wanted)}"
+        cause = (
+            f"Wrong protocol: {address} speaks {_protocol_name(right)}, but nginx is configured to use {_protocol_name(wanted)}"
+        )
         return Verdict("wrong_protocol", _sentence(cause), seen.target.path or address, answered[right], right)
     if right:
         return _status(seen, answered[right], right)
@@ -257,7 +257,7 @@ def _answer(seen: Evidence) -> Verdict:
     if all(each["error"] in ENDED for each in seen.attempts.values()):
         return Verdict("closed", _sentence(f"{_server(seen)} closed the connection to {address} without answering"), where)
     return Verdict(
-        "no_http", _sentence(f"{_server(seen)} answers on {address}, but not with HTTP: {attempt.get('words', '')!r}"), where
+        "no_http", _sentence(f"{_server(seen)} answers on {address}, but not with HTTP: {attempt.get('text', '')!r}"), where
     )
 
 
@@ -265,14 +265,14 @@ def _status(seen: Evidence, status: int, protocol: str) -> Verdict:
     target = seen.target
     fine = status in target.statuses if target.statuses else status < 500
     if fine:
-        message = f"{_who(seen.identity)} can use {target.address}: it answers {status} over {_spoken(protocol)}"
+        message = f"{_who(seen.identity)} can use {target.address}: it answers {status} over {_protocol_name(protocol)}"
         return Verdict("ok", _sentence(message), status=status, protocol=protocol)
     expected = " or ".join(map(str, target.statuses)) or "a status below 500"
     cause = f"The app at {target.address} answers {status} to {target.uri} for {target.host}; expected {expected}"
     return Verdict("bad_status", _sentence(cause), target.path or target.address, status, protocol)
 
 
-def _spoken(protocol: str) -> str:
+def _protocol_name(protocol: str) -> str:
     return {"http": "HTTP", "uwsgi": "the uwsgi protocol"}.get(protocol, protocol)
 
 

@@ -47,11 +47,11 @@ def warnings(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]
     steps = list(seen.outside)
     if steps and steps[-1].get("kind") == "socket":
         if reached(steps, NOBODY, ()):
-            found.append(_world(seen))
+            found.append(_world_writable(seen))
         else:
-            found += _others(seen, others)
+            found += _other_apps(seen, others)
         found += _secrets(steps[-1]["path"], seen.server)
-    found += _homes(seen)
+    found += _open_homes(seen)
     gone = set(seen.identity.groups) - set(seen.renewed.groups)
     if gone and not _verdict.refusals(seen, seen.identity) and _verdict.refusals(seen, seen.renewed):
         names = ", ".join(group_name(group) for group in sorted(gone))
@@ -69,26 +69,26 @@ def _warning(code: str, message: str, fix: str) -> dict[str, str]:
     return {"code": code, "message": message, "fix": fix}
 
 
-def _world(seen: Evidence) -> dict[str, str]:
+def _world_writable(seen: Evidence) -> dict[str, str]:
     step = seen.outside[-1]
     owner, group, path = user_name(step["uid"]), group_name(step["gid"]), shlex.quote(step["path"])
     message = (
         f"Every user of the host can send requests to {step['path']} ({_acl.described(step, owner, group)}), bypassing nginx."
     )
     keep = seen.identity
-    if keep.uid in (0, step["uid"]) or _by_list(step, keep, _acl.WRITE):
+    if keep.uid in (0, step["uid"]) or _by_acl(step, keep, _acl.WRITE):
         return _warning("world_writable", message, f"chmod o= {path}")
     commands = [] if keep.has(step["gid"]) else [f"chgrp {shlex.quote(group_name(keep.gid))} {path}"]
     return _warning("world_writable", message, " && ".join([*commands, f"chmod g=rw,o= {path}"]))
 
 
-def _by_list(step: Step, identity: Identity, want: int) -> bool:
+def _by_acl(step: Step, identity: Identity, want: int) -> bool:
     """Whether an access control list gives a user the permission."""
     ruling = _acl.ruling(step, identity.uid, {identity.gid, *identity.groups}, want)
     return ruling.granted and ruling.by.startswith("acl")
 
 
-def _others(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]:
+def _other_apps(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]:
     """Warn of users of other apps that can use this socket."""
     if seen.server is None:
         return []
@@ -133,17 +133,17 @@ def _secrets(socket: str, server: ListeningProcess | None) -> list[dict[str, str
             continue
         owner, group = user_name(step["uid"]), group_name(step["gid"])
         message = f"Every user of the host can read {path} ({_acl.described(step, owner, group)}), which looks like a secret."
-        found.append(_warning("secret_readable", message, _kept(step, server)))
+        found.append(_warning("secret_readable", message, _restrict(step, server)))
     return found
 
 
-def _kept(step: Step, server: ListeningProcess | None) -> str:
+def _restrict(step: Step, server: ListeningProcess | None) -> str:
     """The command that closes a file to all users but the server beside it, which may only have access as one of all."""
     path, reader = shlex.quote(step["path"]), None
     if server is not None:
         with contextlib.suppress(StackError):
             reader = _identity.of_process(server.pid)
-    if reader is None or reader.uid in (0, step["uid"]) or _by_list(step, reader, _acl.READ):
+    if reader is None or reader.uid in (0, step["uid"]) or _by_acl(step, reader, _acl.READ):
         return f"chmod o= {path}"
     handed = "" if reader.has(step["gid"]) else f"chgrp {shlex.quote(group_name(reader.gid))} {path} && "
     return f"{handed}chmod g+r,o= {path}"
@@ -164,7 +164,7 @@ def _secret(name: str, path: str) -> bool:
     return bool(SECRET_FILE.fullmatch(name) and text.strip()) or bool(SECRET.search(text))
 
 
-def _homes(seen: Evidence) -> list[dict[str, str]]:
+def _open_homes(seen: Evidence) -> list[dict[str, str]]:
     """Warn of world-searchable home directories on the path, unless that is the host's default for new ones."""
     if not seen.outside or homes_open():
         return []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Building one plugin: compiled by a user that exists only meanwhile, tried in the real uWSGI, installed by one rename."""
+"""Builds one plugin: compiles it as a temporary user, tests it in the installed uWSGI, and installs it atomically."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ class PluginSpec:
     """A plugin to build.
 
     :ivar plugin: the directory of its sources
-    :ivar name: what it is called
+    :ivar name: its name, such as ``python39``
     :ivar python: the interpreter, see ``build._interpreter.probe``
-    :ivar wanted: what its stamp is to say, see ``_stamp.differences``
-    :ivar base: the path of Python's plugin, if this one stands on it
+    :ivar wanted: its stamp, see ``_stamp.differences``
+    :ivar base: the path of Python's plugin, if this one depends on it
     """
 
     plugin: str
@@ -91,7 +91,7 @@ def variables(python: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def draft_directory(core: Core) -> tempfile.TemporaryDirectory:
-    """A place for drafts on the file system of the plugins, which all may read from."""
+    """A temporary directory on the file system of the plugins, readable by every user."""
     directory = tempfile.TemporaryDirectory(prefix=SCRATCH, dir=core.directory)
     os.chmod(directory.name, 0o755)
     return directory
@@ -105,8 +105,8 @@ def compile_draft(spec: PluginSpec, directory: str) -> str:
     """
     for path in (spec.python["library"], spec.python["include"], spec.python["executable"]):
         if re.search(r"[\s\"'$`\\]", path):
-            fix = "install it to a place without such characters"
-            raise StackError("plugin", f"{path} has a blank or a quote in it, which uWSGI's builder cannot take; {fix}.")
+            fix = "install it to a path without such characters"
+            raise StackError("plugin", f"{path} contains a blank or a quote, which uWSGI's builder cannot handle; {fix}.")
     draft = os.path.join(directory, os.path.basename(spec.path))
     values = {"PYTHON": spec.python["executable"], **spec.wanted["build"]}
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
@@ -139,7 +139,7 @@ def packages(spec: PluginSpec) -> list[str]:
 def refusal(spec: PluginSpec, diagnosis: Diagnosis, log: str) -> StackError:
     """The failure of a build.
 
-    As compilers stop at the first header that is missing, the packages are named with it that would be missed next.
+    A compiler stops at the first missing header, so the message also names the other missing packages.
     """
     cause = f"the plugin {spec.name} cannot be built: {diagnosis.cause}"
     if not diagnosis.packages:
@@ -156,13 +156,13 @@ def refusal(spec: PluginSpec, diagnosis: Diagnosis, log: str) -> StackError:
 
 
 def finish_draft(spec: PluginSpec, draft: str) -> None:
-    """Try a draft in the real uWSGI, and make it what is to be installed.
+    """Test a draft in the installed uWSGI, then stamp it and set its owner and mode.
 
-    :raises StackError: it does not fit
+    :raises StackError: it does not fit the interpreter or uWSGI
     """
     if spec.base and not os.path.exists(spec.base):
         fix = "add python to plugins, or fix what keeps that one from being built"
-        raise StackError("plugin", f"the plugin {spec.name} stands on {spec.base}, which is not there; {fix}.")
+        raise StackError("plugin", f"the plugin {spec.name} needs {spec.base}, which is missing; {fix}.")
     found = unfit(spec, draft)
     if found:
         fix = "name another python, or set uwsgi_install_from: venv"
@@ -188,7 +188,7 @@ def keep_original(path: str) -> bool:
 
 
 def unfit(spec: PluginSpec, path: str) -> tuple[str, str] | None:
-    """In words, what keeps a file from being the plugin that is wanted, and what uWSGI printed."""
+    """Why a file is not the plugin that is wanted, and uWSGI's output; None if it is."""
     if spec.wanted["interpreter"] and spec.base is None:
         return _embedded_python.of_plugin(path, spec.python)
     if spec.base is None:
@@ -196,7 +196,7 @@ def unfit(spec: PluginSpec, path: str) -> tuple[str, str] | None:
     elif os.path.exists(spec.base):
         loaded = _embedded_python.with_plugins(spec.base, path)
     else:
-        return f"it stands on {spec.base}, which is not there (add python to plugins)", ""
+        return f"it needs {spec.base}, which is missing (add python to plugins)", ""
     return (_embedded_python.unloadable(loaded.output), loaded.output) if loaded.code else None
 
 

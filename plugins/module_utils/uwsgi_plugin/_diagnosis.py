@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a failed build of a plugin lacked, from what the programs printed. Pure."""
+"""Why a plugin could not be built, from the output of uWSGI and the compiler. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
 from ansible_collections.wsgi.stack.plugins.module_utils.host._versions import numbers
 
@@ -19,6 +20,7 @@ STARTED = "*** uWSGI building and linking plugin"
 """What uWSGI's builder says first, when the interpreter has taken over."""
 
 REACHABLE = "move it to a place such as /opt, and open its directories"
+PRINTED_NOTHING = "it printed nothing"
 UNSHARED = "build it with --enable-shared, name another python, or set uwsgi_install_from: venv"
 
 
@@ -26,9 +28,9 @@ UNSHARED = "build it with --enable-shared, name another python, or set uwsgi_ins
 class Diagnosis:
     """Why a plugin was not built.
 
-    :ivar cause: a sentence's first half
-    :ivar packages: the Debian packages that would fix it
-    :ivar fix: what else would
+    :ivar cause: the first half of a sentence
+    :ivar packages: the Debian packages to install
+    :ivar fix: what to do if no package helps
     """
 
     cause: str
@@ -59,14 +61,17 @@ def headers_package(python: Mapping[str, Any]) -> str:
 
 
 def diagnose(log: str, python: Mapping[str, Any], release: str, default: str) -> Diagnosis:
-    """Find what a build lacked.
+    """Find why a build failed.
 
     :param log: what uWSGI, the interpreter, the compiler and the linker printed
     :param release: of the sources
     :param default: the real path of the distribution's python3, which its packages of Python modules are for
     """
     if STARTED not in log:
-        return Diagnosis(f"{python['executable']} does not run for a user without rights ({_last_line(log)})", fix=REACHABLE)
+        return Diagnosis(
+            f"{python['executable']} does not run as an unprivileged user ({decisive_line(log) or PRINTED_NOTHING})",
+            fix=REACHABLE,
+        )
     if found := re.search(r"fatal error: (\S+): No such file", log):
         return _header(found[1], python, default)
     if re.search(r"\bgcc: (command )?not found", log):
@@ -113,14 +118,9 @@ def _incompatible(log: str, python: Mapping[str, Any], release: str) -> Diagnosi
         cause = f"the sources of uWSGI {release} are too old for Python {version}, which takes {since} or later"
         return Diagnosis(cause, fix="set source: pypi")
     errors = re.findall(r"(?:\berror: |\b\w+Error: )(.*)", log)
-    first = errors[0].strip() if errors else _last_line(log)
+    first = errors[0].strip() if errors else decisive_line(log) or PRINTED_NOTHING
     if not python["gil"]:
         cause = f"the sources of uWSGI {release} do not compile for Python {version} without the GIL ({first})"
         return Diagnosis(cause, fix="name a python that has it")
     cause = f"the sources of uWSGI {release} do not compile for Python {version} ({first})"
     return Diagnosis(cause, fix="set source to another release of uWSGI's, or name another python")
-
-
-def _last_line(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return lines[-1] if lines else "it ended without a word"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which Python a uWSGI runs: what it says when it is asked, and which libpython the loader gives it."""
+"""Which Python a uWSGI runs: the version that it prints, and the libpython that it is linked with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._uwsgi import PROGRAM
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 
@@ -26,11 +27,11 @@ def with_plugins(*plugins: str) -> Completed:
 
 
 def of_plugin(plugin: str, python: Mapping[str, Any]) -> tuple[str, str] | None:
-    """In words, what keeps a file from being an interpreter's plugin, and what uWSGI printed; None if nothing does.
+    """Why a file is not a plugin for an interpreter, and uWSGI's output; None if it is one.
 
     :param python: see ``build._interpreter.probe``
     """
-    return _judged(plugin, with_plugins(plugin), python, USER)
+    return _mismatch(plugin, with_plugins(plugin), python, USER)
 
 
 def of_program(program: str, python: Mapping[str, Any], user: str) -> tuple[str, str] | None:
@@ -38,21 +39,24 @@ def of_program(program: str, python: Mapping[str, Any], user: str) -> tuple[str,
 
     :param user: a user who can run it
     """
-    return _judged(program, run([program, "--python-version"], user=user, timeout=TIMEOUT), python, user)
+    return _mismatch(program, run([program, "--python-version"], user=user, timeout=TIMEOUT), python, user)
 
 
 def unloadable(output: str) -> str:
-    """In words, what the loader said of a plugin: uWSGI adds a line of its own, and may have begun with others."""
+    """Why uWSGI could not load a plugin, from its output. Pure.
+
+    The dynamic loader's message comes just before uWSGI's "unable to load plugin".
+    """
     if "*** backtrace" in output:
         return "it does not load: uWSGI crashes with it"
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    reasons = [before for before, line in zip(lines, lines[1:]) if line.startswith("unable to load plugin")]
-    said = (reasons or lines or ["uWSGI ended without a word"])[-1]
-    return "it does not load: " + re.sub(r"^/\S+: ", "", said)
+    causes = [before for before, line in zip(lines, lines[1:]) if line.startswith("unable to load plugin")]
+    cause = causes[-1] if causes else decisive_line(output) or "uWSGI printed nothing"
+    return "it does not load: " + re.sub(r"^/\S+: ", "", cause)
 
 
 def mismatch(python: Mapping[str, Any], version: str, library: str) -> str:
-    """In words, how the Python that a uWSGI runs differs from an interpreter; "" if it does not. Pure."""
+    """How the Python that a uWSGI runs differs from an interpreter; "" if it does not. Pure."""
     if version != python["version"]:
         return f"it runs Python {version}, and {python['executable']} is {python['version']}"
     if library != python["library"]:
@@ -67,9 +71,9 @@ def library_in(output: str) -> str:
     return found[1] if found else ""
 
 
-def _judged(path: str, asked: Completed, python: Mapping[str, Any], user: str) -> tuple[str, str] | None:
+def _mismatch(path: str, asked: Completed, python: Mapping[str, Any], user: str) -> tuple[str, str] | None:
     if asked.code:
         return unloadable(asked.output), asked.output
     library = library_in(run(["ldd", path], user=user, timeout=TIMEOUT).output)
-    different = mismatch(python, asked.last_line, os.path.realpath(library) if library else "")
-    return (different, asked.output) if different else None
+    cause = mismatch(python, asked.last_line, os.path.realpath(library) if library else "")
+    return (cause, asked.output) if cause else None

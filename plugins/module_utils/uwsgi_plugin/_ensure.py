@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Making sure that uWSGI has the plugins that interpreters need."""
+"""Makes sure that uWSGI has the plugins that interpreters need."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _probe(options: PluginOptions, failures: Failures) -> dict[str, dict[str, An
 
 def _suitable(python: dict[str, Any], request: InterpreterRequest) -> dict[str, Any]:
     if python["implementation"] != "CPython":
-        what = f"{request.python} is {python['implementation']}, which has no libpython that uWSGI's plugin could be linked with"
+        what = f"{request.python} is {python['implementation']}, which has no libpython to link uWSGI's plugin with"
         raise StackError("plugin", f"{what}; name a CPython.")
     if not _interpreter.open_to_all(python["executable"]):
         cause = f"{python['executable']} can be run by {request.user}, but not by every user, and uWSGI's plugins are for all"
@@ -108,7 +108,7 @@ def _items(options: PluginOptions, core: Core | None, pythons: Mapping[str, dict
         for plugin in options.plugins:
             item = Item(plugin, [request.label], python, request.python)
             if core is None or python is None:
-                item.reason = "uWSGI is not installed yet" if core is None else "the interpreter is not installed yet"
+                item.message = "uWSGI is not installed yet" if core is None else "the interpreter is not installed yet"
                 items[f"{request.python} {plugin}"] = item
                 continue
             try:
@@ -123,7 +123,7 @@ def _items(options: PluginOptions, core: Core | None, pythons: Mapping[str, dict
 
 
 def _build(items: Sequence[Item], core: Core, jobs: int, failures: Failures) -> None:
-    """Compile all at once, then try and install one after the other, Python's own before what stands on it."""
+    """Compile all in parallel, then test and install them one by one, Python's before those that depend on it."""
     with locked(core.directory):
         _compile.clean(core)
         unavailable: dict[str, StackError] = {}
@@ -142,9 +142,9 @@ def _build(items: Sequence[Item], core: Core, jobs: int, failures: Failures) -> 
 
 
 def _prepare(item: Item, unavailable: dict[str, StackError]) -> None:
-    """Have the sources there, and their digest in the stamp.
+    """Fetch the sources, and note their digest in the stamp.
 
-    :param unavailable: the trees that cannot be had, which are asked for once
+    :param unavailable: the errors of trees that could not be fetched, so that each is tried once
     """
     spec = item.planned
     try:
@@ -162,14 +162,14 @@ def _prepare(item: Item, unavailable: dict[str, StackError]) -> None:
 
 
 def _install(item: Item, draft: str) -> None:
-    """Put a draft in the place of what was there."""
+    """Replace the existing file with a draft."""
     spec = item.planned
     path = spec.path
     _compile.finish_draft(spec, draft)
     if item.foreign:
         original = f"{os.path.basename(path)}.orig"
         kept = _compile.keep_original(path)
-        item.reason += f", and is kept as {original}" if kept else f", and is not kept, because there is a {original}"
+        item.message += f"; it is kept as {original}" if kept else f"; it is not kept, because {original} already exists"
     os.replace(draft, path)
 
 

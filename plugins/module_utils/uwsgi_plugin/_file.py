@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known of a plugin's file: whose it is, what it was built for."""
+"""Facts about a plugin's file: its package, its permissions, and the uWSGI that it was built for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VERSION = re.compile(rb"\x00(2\.\d+(?:\.\d+)+(?:-[\w.+~]+)?)\x00")
 
 
 def path_of(core: Core, name: str) -> str:
-    """Where the plugin of a name lies."""
+    """The path of the plugin of a name."""
     return os.path.join(core.directory, f"{name}{SUFFIX}")
 
 
@@ -51,9 +51,9 @@ def loads(path: str) -> Completed:
 
 
 def problem(path: str, core: Core) -> str:
-    """In words, why a plugin must not be loaded into this uWSGI, which does not notice itself; "" if nothing speaks against it.
+    """Why a plugin must not be loaded into this uWSGI, which does not check it itself; "" if it may be.
 
-    :param path: a plugin's file; one that is not there is not objected to
+    :param path: a plugin's file, which may be missing
     """
     found = read(path)
     if found is None:
@@ -65,15 +65,15 @@ def problem(path: str, core: Core) -> str:
 
 
 def paths(core: Core) -> list[str]:
-    """All plugins that uWSGI can be told to load by their names, but for links to others."""
+    """All plugins that uWSGI finds by name, without symlinks to others."""
     found = sorted(glob.glob(os.path.join(glob.escape(core.directory), f"*{SUFFIX}")))
     return [path for path in found if not os.path.islink(path)]
 
 
 def leftovers(core: Core) -> list[dict[str, str]]:
-    """The plugins that were built for another uWSGI than the one installed, each with its ``path`` and the ``reason``.
+    """The plugins that were built for another uWSGI than the one installed, each with its ``path`` and a ``message``.
 
-    Those of Debian packages are not among them: dpkg sees to it that they fit.
+    Those of Debian packages are left out: their dependencies make sure that they fit.
     """
     found: dict[str, tuple[_stamp.Stamped, str]] = {}
     for path in paths(core):
@@ -83,14 +83,14 @@ def leftovers(core: Core) -> list[dict[str, str]]:
             found[path] = stamped, was
     owned = owners(path for path, (stamped, _version) in found.items() if stamped.stamp is None)
     return [
-        {"path": path, "reason": f"it was built for {was}, and uWSGI {core.version} is installed"}
+        {"path": path, "message": f"it was built for {was}, and uWSGI {core.version} is installed"}
         for path, (_stamped, was) in found.items()
         if path not in owned
     ]
 
 
-def opened(path: str) -> list[str]:
-    """What is wrong with a plugin's owner or mode: whoever may write to it can change code that all apps run."""
+def wrong_permissions(path: str) -> list[str]:
+    """What is wrong with a plugin's owner or mode: a user who can write to it can change code that all apps run."""
     status = os.stat(path)
     if (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 0, MODE):
         return []
@@ -99,7 +99,7 @@ def opened(path: str) -> list[str]:
 
 
 def _built_for(found: _stamp.Stamped, core: Core) -> str:
-    """In words, the other core that a plugin was built for; "" if it is this one, or cannot be known."""
+    """The other uWSGI that a plugin was built for; "" if it is this one, or cannot be known."""
     if found.stamp is not None:
         key: Mapping[str, Any] = found.stamp.get("uwsgi") or {}
         if key == core.key:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One plugin: what it is to be built of, and whether it has to be."""
+"""The plan for one plugin: what to build it from, and whether to build it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ RELEASE = re.compile(r"\d+(\.\d+)+")
 
 @dataclass
 class Item:
-    """One plugin, as it is and as it is to be.
+    """One plugin, as it is and as it should be.
 
     :ivar labels: those of the requests for it
-    :ivar found: the stamp of what is there
-    :ivar foreign: whether that was made neither by this module nor by a package
-    :ivar spec: how to build it; nothing if nothing is known yet of uWSGI or the interpreter, in check mode
+    :ivar found: the stamp of the existing file
+    :ivar message: why it is built, kept or removed
+    :ivar foreign: whether the existing file comes neither from this module nor from a package
+    :ivar spec: how to build it; None in check mode if uWSGI or the interpreter is not installed yet
     """
 
     plugin: str
@@ -38,7 +39,7 @@ class Item:
     named: str
     spec: _compile.PluginSpec | None = None
     action: str = BUILD
-    reason: str = ""
+    message: str = ""
     found: dict[str, Any] = field(default_factory=dict)
     foreign: bool = False
     failed: bool = False
@@ -52,7 +53,7 @@ class Item:
             "python": self.python["executable"] if self.python else self.named,
             "version": self.python["version"] if self.python else None,
             "action": done if self.action in DONE else self.action,
-            "reason": self.reason,
+            "message": self.message,
         }
 
     @property
@@ -71,7 +72,7 @@ class Item:
 
 
 def choose(source: str, core: Core, python: Mapping[str, Any]) -> Sources:
-    """The sources to build an interpreter's plugins of.
+    """The sources to build an interpreter's plugins from.
 
     :param source: see ``PluginOptions``
     """
@@ -82,9 +83,9 @@ def choose(source: str, core: Core, python: Mapping[str, Any]) -> Sources:
 
 
 def name_of(plugin: str, base: str) -> str:
-    """What a plugin is called.
+    """The name of a plugin.
 
-    :param base: what Python's is called, for the interpreter
+    :param base: the name of Python's plugin for the interpreter
     """
     if plugin == "python":
         return base
@@ -92,7 +93,7 @@ def name_of(plugin: str, base: str) -> str:
 
 
 def spec_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Core) -> _compile.PluginSpec:
-    """What to build for an interpreter, and how.
+    """How to build a plugin for an interpreter.
 
     :raises StackError: there is no such plugin
     """
@@ -111,23 +112,23 @@ def spec_for(plugin: str, python: Mapping[str, Any], sources: Sources, core: Cor
 
 
 def plan(item: Item, core: Core) -> None:
-    """Find out whether a plugin has to be built, and why.
+    """Decide whether a plugin has to be built, and why.
 
-    :raises StackError: it cannot be, or what is there must not be replaced
+    :raises StackError: it cannot be built, or the existing file must not be replaced
     """
     if item.spec is None:
         return
     spec = item.spec
     if os.path.islink(spec.path) and not os.path.exists(spec.path):
-        item.action, item.reason, item.foreign = BUILD, "it is a link that leads nowhere", True
+        item.action, item.message, item.foreign = BUILD, "it is a dangling symlink", True
         return
     found = _file.read(spec.path)
     if found is None:
-        item.action, item.reason = BUILD, "it is not there"
+        item.action, item.message = BUILD, "it is missing"
     elif found.stamp is not None:
         item.found = found.stamp
-        changes = _stamp.differences(found, spec.wanted) + _file.opened(spec.path)
-        item.action, item.reason = (BUILD, "; ".join(changes)) if changes else (KEPT, "nothing that it is built of has changed")
+        changes = _stamp.differences(found, spec.wanted) + _file.wrong_permissions(spec.path)
+        item.action, item.message = (BUILD, "; ".join(changes)) if changes else (KEPT, "it is up to date")
     else:
         _judge(item, spec, core)
 
@@ -143,7 +144,7 @@ def lacking(items: Sequence[Item]) -> list[str]:
 def agree(one: Item, other: Item) -> None:
     """Refuse two interpreters whose plugins would have the same name.
 
-    :raises StackError: in a sentence
+    :raises StackError: they would
     """
     if one.spec and other.spec and one.spec.wanted["interpreter"] != other.spec.wanted["interpreter"]:
         names = [item.python["executable"] for item in (one, other) if item.python]
@@ -152,18 +153,18 @@ def agree(one: Item, other: Item) -> None:
 
 
 def _judge(item: Item, spec: _compile.PluginSpec, core: Core) -> None:
-    """Decide about a file that this module did not make: a package's is used if it fits, any other is replaced."""
+    """Decide about a file that this module did not build: a package's is used if it fits, any other is replaced."""
     real = os.path.realpath(spec.path)
     package = next(iter(_file.owners([spec.path, real]).values()), None)
     if package is None:
-        item.action, item.reason, item.foreign = BUILD, "what is there was made by somebody else", True
+        item.action, item.message, item.foreign = BUILD, "the existing file was not built by this module", True
         return
     unfit = _compile.unfit(spec, spec.path)
     if unfit:
         cause = f"{spec.path} comes from the package {package} and does not fit: {unfit[0]}"
         fix = f"bring that package and uwsgi-core ({core.version}) to versions that belong together"
         raise StackError("plugin", f"{cause}; {fix}.", unfit[1])
-    item.action, item.reason = PACKAGED, f"it comes from the package {package}, and fits"
+    item.action, item.message = PACKAGED, f"it comes from the package {package}, and fits"
 
 
 def described(stamp: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Removing the plugins that the module built."""
+"""Removes the plugins that the module built."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def absent(options: PluginOptions) -> tuple[dict[str, Any], Failures]:
 
 
 def _names(request: InterpreterRequest, options: PluginOptions, core: Core) -> list[Mapping[str, Any]]:
-    """The interpreters that a name means, as far as plugins go: what it answers, or else what stamps say that it was."""
+    """The interpreters of a request: the one that runs, or else those recorded in the stamps of plugins."""
     with contextlib.suppress(StackError):
         python = options.interpreters.probe(request.python, request.user)
         return [{"name": _uwsgi.plugin_name(python), "executable": python["executable"], "version": python["version"]}]
@@ -61,10 +61,10 @@ def _removal(request: InterpreterRequest, plugin: str, python: Mapping[str, Any]
     name = name_of(plugin, python["name"])
     sources = _sources.distribution(core.release)
     spec = _compile.PluginSpec(plugin, name, _file.path_of(core, name), python, {}, sources, core, None)
-    item = Item(plugin, [request.label], python, request.python, spec, ABSENT, "it is not there")
+    item = Item(plugin, [request.label], python, request.python, spec, ABSENT, "it is missing")
     found = _file.read(spec.path)
     if found is not None and found.stamp is not None:
-        item.action, item.reason, item.found = REMOVE, "this module built it", found.stamp
+        item.action, item.message, item.found = REMOVE, "this module built it", found.stamp
     elif found is not None:
-        item.action, item.reason = KEPT, "this module did not build it"
+        item.action, item.message = KEPT, "this module did not build it"
     return item

@@ -14,9 +14,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._uwsgi_bin
 
 
 def warning(leftover: Mapping[str, str]) -> str:
-    """What to know of a plugin that is left over, and to do."""
+    """The warning about a plugin that was built for another uWSGI."""
     fix = "remove it, or name its interpreter in python, so that it is built anew"
-    return f"{leftover['path']}: {leftover['reason']}, which would load it without a word and then hang; {fix}."
+    return f"{leftover['path']}: {leftover['message']}, which would load it silently and then hang; {fix}."
 
 
 def failure_of_python(failure: StackError) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
+from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import first_cause
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, pip_environment
@@ -32,7 +33,7 @@ SCRATCH = ".uwsgi-"
 TIMEOUT = 600  # seconds
 
 LOOPS = frozenset(["asyncio", "gevent", "greenlet", "stackless", "tornado"])
-"""The plugins that stand on Python's: compiled for one interpreter, and including the headers of the plugin ``python``."""
+"""The plugins that depend on Python's: compiled for one interpreter, and including the headers of the plugin ``python``."""
 
 FOR_PYTHON = frozenset(["python"]) | LOOPS
 
@@ -59,9 +60,9 @@ class Sources:
         return os.path.isdir(os.path.join(self.tree, "plugins"))
 
     def digest(self, name: str) -> str | None:
-        """The digest of all the files that a plugin is compiled of; nothing as long as the tree is not there.
+        """The SHA-256 of the files that a plugin is compiled from; None if the tree is missing.
 
-        :raises StackError: the tree is there, the plugin is not in it
+        :raises StackError: the tree has no such plugin
         """
         if not self.present:
             return None
@@ -74,9 +75,9 @@ class Sources:
 
 
 def distribution(release: str) -> Sources:
-    """The sources that the distribution's uWSGI was built of.
+    """The sources that the distribution's uWSGI was built from.
 
-    :param release: that of the installed uWSGI, which is what the sources are of as long as they are not there
+    :param release: that of the installed uWSGI, used as long as the sources are not installed
     """
     with contextlib.suppress(OSError), open(os.path.join(DISTRIBUTION, "uwsgiconfig.py"), encoding="utf-8") as stream:
         found = re.search(r"^uwsgi_version = '([\d.]+)'", stream.read(), re.MULTILINE)
@@ -85,14 +86,14 @@ def distribution(release: str) -> Sources:
 
 
 def released(release: str) -> Sources:
-    """The sources of a release, which ``fetch`` gets."""
+    """The sources of a release, which ``fetch`` downloads."""
     return Sources(release, os.path.join(DIRECTORY, f"uwsgi-{release}"), packaged=False)
 
 
 def fetch(sources: Sources) -> None:
-    """Get the source distribution of a release from the host's package index, unless it is there.
+    """Download the source distribution of a release from the host's package index, unless it is there already.
 
-    :raises StackError: it cannot be had; nothing is left of the attempt
+    :raises StackError: it cannot be fetched; nothing is left of the attempt
     """
     if sources.packaged or sources.present:
         return
@@ -107,7 +108,7 @@ def fetch(sources: Sources) -> None:
                 _fetch(sources, scratch)
 
 
-# To know what a source distribution requires, pip runs code of it, as the user that exists only meanwhile.
+# To find the requirements of a source distribution, pip runs its code, so this runs as a temporary user.
 SCRIPT = """
 {pip} download --no-deps --no-binary uwsgi --dest archive uwsgi=={release}
 cat archive/*.tar.gz >&3
@@ -119,27 +120,26 @@ def _fetch(sources: Sources, scratch: str) -> None:
     venv, archive, unpacked = (os.path.join(scratch, name) for name in ("venv", "archive.tar.gz", "unpacked"))
     made = run(dies_with_parent(["python3", "-m", "venv", venv]), timeout=TIMEOUT)
     if made.code:
-        _refuse(sources, "the host's python3 makes no virtual environment; install the package python3-venv", made.output)
+        _refuse(sources, "the host's python3 cannot create a virtual environment; install the package python3-venv", made.output)
     pip = [os.path.join(venv, "bin/python"), "-m", "pip"]
     variables = {**configuration(run([*pip, "config", "list"]).output), **pip_environment(None, {}), "HOME": "/tmp"}
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     script = exports + SCRIPT.format(pip=shlex.join(pip), release=shlex.quote(sources.release))
     completed = _sandbox.run_script(script, archive, TIMEOUT, network=True)
     if completed.code:
-        said = re.findall(r"ERROR: (.*)", completed.output)
         fix = "correct source, or the index in the host's /etc/pip.conf"
-        _refuse(sources, f"{said[-1] if said else completed.last_line}; {fix}", completed.output)
+        _refuse(sources, f"{first_cause(completed)[0]}; {fix}", completed.output)
     os.mkdir(unpacked)
     extract = ["tar", "--extract", "--gzip", "--no-same-owner", "--strip-components=1", "--wildcards"]
     extracted = run([*extract, f"--file={archive}", f"--directory={unpacked}", "*/plugins/*"], timeout=TIMEOUT)
     if extracted.code:
-        _refuse(sources, f"what came is no source distribution ({extracted.last_line}); correct source", extracted.output)
+        _refuse(sources, f"the download is not a source distribution ({extracted.last_line}); correct source", extracted.output)
     run(["chmod", "--recursive", "u=rwX,go=rX", unpacked])
     os.rename(unpacked, sources.tree)
 
 
 def configuration(listed: str) -> dict[str, str]:
-    """What pip is configured with, as its variables, for a user who cannot read root's files: an index may have a password.
+    """pip's configuration as environment variables, for a user who cannot read root's files: an index may have a password.
 
     :param listed: what ``pip config list`` prints
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stamp in a plugin that this collection built: what it was built of, as the file's last line.
+"""The stamp in a plugin that this collection built: what it was built from, as the file's last line.
 
-The loader does not read behind the sections that an ELF file names, so the stamp needs no tool of a compiler's, cannot be
-separated from the file, and ``tail -n 1 FILE`` shows it.
+The loader ignores what follows the sections of an ELF file. So the stamp needs no compiler tools, cannot get separated from the
+file, and ``tail -n 1 FILE`` shows it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 FORMAT = 1
-"""To be raised when plugins of the same ingredients are built differently, so that all are built anew."""
+"""To be incremented when plugins are built differently from the same inputs, so that all are rebuilt."""
 
 MARK = b"\nwsgi.stack.uwsgi_plugin "
 
@@ -40,7 +40,7 @@ def add(content: bytes, stamp: Mapping[str, Any]) -> bytes:
 
 
 def split(data: bytes) -> Stamped:
-    """The parts of a plugin file, whoever made it."""
+    """The parts of a plugin file, also of one built by hand."""
     content, mark, text = data.rpartition(MARK)
     if not mark:
         return Stamped(data, None, False)
@@ -53,7 +53,7 @@ def split(data: bytes) -> Stamped:
 
 
 def differences(found: Stamped, wanted: Mapping[str, Any]) -> list[str]:
-    """In words, what has changed since a plugin was built. Pure.
+    """What has changed since a plugin was built, each change as a phrase. Pure.
 
     :param wanted: ``format``, ``uwsgi`` as ``Core.key``, ``interpreter`` (``version``, ``soabi``, ``library``; empty for a
         plugin that has nothing to do with Python), ``source`` (``version``, and ``sha256`` unless the sources are not there
@@ -64,12 +64,12 @@ def differences(found: Stamped, wanted: Mapping[str, Any]) -> list[str]:
         return ["the file was changed after it was built"]
     if stamp.get("format") != wanted["format"]:
         return ["another version of this collection built it"]
-    words = []
+    changes = []
     for part, key, name in COMPARED:
         was, now = (stamp.get(part) or {}).get(key), wanted[part].get(key)
         if was != now and not (key == "sha256" and now is None):
-            words.append(_change(name, was, now))
-    return words
+            changes.append(_change(name, was, now))
+    return changes
 
 
 COMPARED = [

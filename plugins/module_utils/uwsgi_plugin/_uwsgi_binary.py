@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the installed uWSGI is, as far as its plugins depend on it."""
+"""Facts about the installed uWSGI that its plugins depend on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._uwsgi import PROGRAM
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
@@ -91,6 +91,8 @@ def _ask(option: str) -> str:
     if asked.code == 127:
         raise StackError("plugin", f"there is no {PROGRAM}; install the package uwsgi-core.")
     if asked.code:
-        cause = f"{PROGRAM} does not run ({asked.last_line}); reinstall the package uwsgi-core."
+        cause = (
+            f"{PROGRAM} does not run ({decisive_line(asked.output) or 'it printed nothing'}); reinstall the package uwsgi-core."
+        )
         raise StackError("plugin", cause, asked.output)
     return asked.output

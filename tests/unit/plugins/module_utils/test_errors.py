@@ -140,6 +140,43 @@ NO_DIRECTORY = (
     " connection to /nodir/x.sock failed: [Errno 2] No such file or directory\n"
     "[2026-11-28 05:57:42 +0000] [28585] [ERROR] Can't connect to /nodir/x.sock\n"
 )
+GROUP = """\
+  + Exception Group Traceback (most recent call last):
+  |   File "/srv/x.py", line 9, in <module>
+  |     asyncio.run(main())
+  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "/srv/x.py", line 3, in fetch
+    |     raise ValueError("no token")
+    | ValueError: no token
+    +------------------------------------
+"""
+SQLALCHEMY = """\
+Traceback (most recent call last):
+  File "/v/lib/python3.11/site-packages/sqlalchemy/engine/base.py", line 146, in __init__
+    self._dbapi_connection = engine.raw_connection()
+sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) unable to open database file
+(Background on this error at: https://sqlalche.me/e/20/e3q8)
+"""
+UWSGI_BIND = """\
+*** Starting uWSGI 2.0.21-debian (64bit) on [Sat Nov 28 06:00:00 2026] ***
+compiled with version: 12.2.0 on 27 May 2023 22:51:41
+bind(): Address already in use [core/socket.c line 769]
+thunder lock: disabled (you can enable it with --thunder-lock)
+VACUUM: unix socket /run/wsgi/shop/blue.sock removed.
+"""
+GUNICORN_BOOT = """\
+[2026-11-28 05:57:32 +0000] [9] [INFO] Booting worker with pid: 9
+[2026-11-28 05:57:32 +0000] [9] [ERROR] Exception in worker process
+Traceback (most recent call last):
+  File "/v/lib/python3.11/site-packages/gunicorn/arbiter.py", line 609, in spawn_worker
+    worker.init_process()
+ModuleNotFoundError: No module named 'flask'
+[2026-11-28 05:57:32 +0000] [9] [INFO] Worker exiting (pid: 9)
+[2026-11-28 05:57:33 +0000] [8] [ERROR] Worker (pid:9) exited with code 3
+[2026-11-28 05:57:33 +0000] [8] [ERROR] Reason: Worker failed to boot.
+"""
 
 
 @pytest.mark.parametrize(
@@ -194,6 +231,10 @@ NO_DIRECTORY = (
             "/x.py:1: SyntaxWarning: invalid escape sequence\nunable to open database\nsee: https://sqlite.org/errors\n",
             "unable to open database",
         ),
+        (GROUP, "ValueError: no token"),
+        (SQLALCHEMY, "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) unable to open database file"),
+        (UWSGI_BIND, "bind(): Address already in use [core/socket.c line 769]"),
+        (GUNICORN_BOOT, "ModuleNotFoundError: No module named 'flask'"),
         ("one\ntwo\n[pid: 7|app: 0] GET / => failed\n", "two"),
         ("", ""),
     ],

@@ -8,9 +8,8 @@ import datetime
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import fill
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._tls import TLS
 from ansible_collections.wsgi.stack.plugins.plugin_utils._given_certificates import check
+from ansible_collections.wsgi.stack.tests.apps import resolved
 from ansible_collections.wsgi.stack.tests.certificates import Pair, pair
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
@@ -19,7 +18,7 @@ ENCRYPTED = "$ANSIBLE_VAULT;1.1;AES256\n3061\n"
 
 
 def app(paths, domains=("a.test", "www.a.test"), **rest):
-    return {"name": "shop", "domains": list(domains), "tls": fill({"mode": "files", **paths, **rest}, TLS)}
+    return resolved(domains=list(domains), tls={"mode": "files", **paths, **rest})
 
 
 @pytest.mark.parametrize(
@@ -39,14 +38,14 @@ def test_what_does(tmp_path, files):
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        (pair(["a.test", "*.a.test"], -1), "app shop: tls.certificate: {0} ended on 20"),
-        (OTHER, "app shop: tls.certificate: {0} is for b.test, and not for a.test; give one for all domains."),
-        (pair(["a.test"]), "app shop: tls.certificate: {0} is for a.test, and not for www.a.test; give"),
-        (pair([]), "app shop: tls.certificate: {0} is for no name, and not for a.test; give"),
-        (Pair(GOOD.chain, OTHER.key), "app shop: tls.key: {1} belongs to another certificate than {0}; give the two that"),
-        (Pair(GOOD.key, GOOD.chain), "app shop: tls.certificate: {0} is no certificate in PEM form; give"),
-        (Pair(GOOD.chain, GOOD.chain), "app shop: tls.key: {1} is no private key in PEM form; give"),
-        (pair(["a.test", "*.a.test"], passphrase="secret"), "app shop: tls.key: {1} is encrypted; give a key without"),
+        (pair(["a.test", "*.a.test"], -1), "app shop: tls.certificate: {0} expired on 20"),
+        (OTHER, "app shop: tls.certificate: {0} is for b.test and not for a.test; use one for all domains."),
+        (pair(["a.test"]), "app shop: tls.certificate: {0} is for a.test and not for www.a.test; use"),
+        (pair([]), "app shop: tls.certificate: {0} is for no name and not for a.test; use"),
+        (Pair(GOOD.chain, OTHER.key), "app shop: tls.key: {1} belongs to another certificate than {0}; use the two that"),
+        (Pair(GOOD.key, GOOD.chain), "app shop: tls.certificate: {0} is not a certificate in PEM form; use"),
+        (Pair(GOOD.chain, GOOD.chain), "app shop: tls.key: {1} is not a private key in PEM form; use"),
+        (pair(["a.test", "*.a.test"], passphrase="secret"), "app shop: tls.key: {1} has a passphrase; use a key without"),
     ],
 )
 def test_what_does_not(tmp_path, files, expected):
@@ -63,4 +62,4 @@ def test_a_file_that_is_not_there():
 
 def test_what_is_not_on_the_controller_is_not_looked_for():
     check(app({"certificate": "/nowhere.pem", "key": "/nowhere.key"}, on_host=True), NOW)
-    check({"tls": fill({}, TLS)}, NOW)
+    check(resolved(), NOW)

@@ -6,22 +6,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._conflicts import check_conflicts
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import fill
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._tls import TLS
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 
 
 def app(name, domains=(), bind=None, preview_port=None, mount=None, **tls):
-    return {
-        "name": name,
-        "domains": list(domains),
-        "canonical_domain": None,
-        "mount": mount or f"/{name}",
-        "static": [],
-        "bind": bind,
-        "preview_port": preview_port,
-        "tls": fill(tls, TLS),
-    }
+    keys = {"domains": list(domains), "mount": mount or f"/{name}", "bind": bind, "preview_port": preview_port, "tls": tls}
+    return {"name": name, "source": {"package": name}, "entry_point": "a:b", "stack": "gunicorn_supervisor", **keys}
 
 
 SIGNED = {"mode": "self_signed"}
@@ -42,7 +32,7 @@ SIGNED = {"mode": "self_signed"}
     ],
 )
 def test_apps_that_get_along(apps):
-    check_conflicts(apps, [80])
+    _resolve.resolve(apps, http_ports=[80])
 
 
 @pytest.mark.parametrize(
@@ -98,5 +88,5 @@ def test_apps_that_get_along(apps):
 )
 def test_apps_in_each_others_way(apps, expected):
     with pytest.raises(InventoryError) as error:
-        check_conflicts(apps, [80])
+        _resolve.resolve(apps, http_ports=[80])
     assert str(error.value) == expected

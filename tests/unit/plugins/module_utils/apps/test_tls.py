@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _tls
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import fill
+from ansible_collections.wsgi.stack.tests.apps import resolved
 
 FILES = {"mode": "files", "certificate": "/a.pem", "key": "/a.key"}
 
@@ -78,7 +79,7 @@ def test_nothing_to_place():
     ],
 )
 def test_a_wildcard_needs_another_way_than_http(mode, domain, options, refused):
-    app = {"name": "a", "domains": [domain], "tls": {"mode": mode}}
+    app = resolved("a", domains=[domain], tls={"mode": mode})
     if not refused:
         _tls.check_wildcards(app, options)
         return
@@ -87,6 +88,6 @@ def test_a_wildcard_needs_another_way_than_http(mode, domain, options, refused):
 
 
 def test_options_that_no_shell_would_read_are_refused():
-    app = {"name": "a", "domains": ["a.test"], "tls": {"mode": "certbot"}}
+    app = resolved("a", domains=["a.test"], tls={"mode": "certbot"})
     with pytest.raises(InventoryError, match=r"^certbot_options: they cannot be read: No closing quotation"):
         _tls.check_wildcards(app, ["--manual-auth-hook 'x"])

@@ -163,7 +163,9 @@ def test_check_mode_fails_for_an_interpreter_that_nothing_brings(resolve, users)
     assert [failure["step"] for failure in result["failures"]] == ["python"]
 
 
-@pytest.mark.parametrize(("home", "wanted"), [(None, "there is no user shop"), ("/home/shop", "it is somebody else's")])
+@pytest.mark.parametrize(
+    ("home", "wanted"), [(None, "there is no user shop"), ("/home/shop", "already exists with the home /home/shop")]
+)
 def test_an_app_without_a_user_of_its_own_is_refused(resolve, users, home, wanted):
     users["shop"] = home
     (failure,) = _build.build(resolve({"name": "shop"}), request())["failures"]

@@ -91,7 +91,7 @@ def test_a_static_directory_may_be_a_link_inside_the_build(build):
     assert mode(build / "source/shop/static/css/a.css") == 0o644
 
 
-@pytest.mark.parametrize(("target", "wanted"), [("/etc", "leads out of the source"), ("nowhere", "has no directory link")])
+@pytest.mark.parametrize(("target", "wanted"), [("/etc", "outside the source"), ("nowhere", "has no directory link")])
 def test_a_static_directory_has_to_be_there(build, target, wanted):
     (build / "source/link").symlink_to(target)
     with pytest.raises(StackError, match=wanted):

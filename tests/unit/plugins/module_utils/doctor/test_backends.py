@@ -87,16 +87,31 @@ def test_a_slot_is_known_wherever_its_runtime_directory_is(monkeypatch, path, fo
     assert (slot and (slot[0].instance(slot[1]), slot[1])) == found
 
 
+SUPERVISED = "supervisorctl restart wsgi-blue@shop"
+VASSAL = "touch /etc/uwsgi/apps-available/wsgi-blue@shop.ini"
+
+
 @pytest.mark.parametrize(
-    ("vassal", "loaded", "unit"),
+    ("running", "file", "loaded", "unit", "restart"),
     [
-        (False, "loaded", "wsgi-blue@shop.service"),
-        (True, "loaded", "wsgi-emperor.service"),
-        (True, "not-found", "wsgi-emperor.service"),
+        ("", "", "loaded", "wsgi-blue@shop.service", "systemctl restart wsgi-blue@shop"),
+        ("", "vassal", "loaded", "wsgi-emperor.service", VASSAL),
+        ("", "vassal", "not-found", "wsgi-emperor.service", VASSAL),
+        ("", "program", "not-found", "supervisor.service", SUPERVISED),
+        ("supervisor.service", "program", "not-found", "supervisor.service", SUPERVISED),
+        ("wsgi-emperor.service", "", "loaded", "wsgi-emperor.service", VASSAL),
+        # The app's earlier stack has left a file.
+        ("wsgi-blue@shop.service", "vassal", "loaded", "wsgi-blue@shop.service", "systemctl restart wsgi-blue@shop"),
+        # Somebody started it in a login session.
+        ("session-3.scope", "", "loaded", "wsgi-blue@shop.service", "systemctl restart wsgi-blue@shop"),
     ],
 )
-def test_a_stopped_vassal_belongs_to_the_emperor(monkeypatch, vassal, loaded, unit):
+def test_a_slot_is_restarted_by_what_runs_it_and_alone(monkeypatch, running, file, loaded, unit, restart):
     layout = _layout.Layout("shop")
+    there = {"vassal": layout.vassal("blue"), "program": layout.program("blue")}.get(file)
     monkeypatch.setattr(_backends._units, "show", lambda units: {unit: {"LoadState": loaded} for unit in units})
-    monkeypatch.setattr(_backends.os.path, "lexists", lambda path: vassal and path == layout.vassal("blue"))
-    assert _backends._slot_unit(layout, "blue") == unit
+    monkeypatch.setattr(_backends._owner._systemd, "is_active", lambda unit: True)
+    for name in ("lexists", "exists"):
+        monkeypatch.setattr(_backends.os.path, name, lambda path: path == there)
+    owner = _backends._slot_owner(layout, "blue", running)
+    assert (owner.unit, owner.restart()) == (unit, restart)

@@ -52,7 +52,7 @@ def test_the_first_that_fails_is_the_last_that_is_run(execute, tmp_path, command
         execute("echo before", command, "touch after")
     assert not (tmp_path / "after").exists()
     assert caught.value.step == "release_commands"
-    assert f"(2 of 3) {cause} that and run the play again, which begins with the first command again." in caught.value.cause
+    assert f"(2 of 3) {cause} that and run the play again, which starts again at the first command." in caught.value.cause
     assert caught.value.log.startswith("$ echo before\nbefore\n$ ")
     assert "s3cret" not in caught.value.cause + caught.value.log
 
@@ -75,7 +75,7 @@ def test_one_host_that_ran_them_is_enough(results):
     [
         ("web1", {"web1": FAILED}, ("import", "no module x.", "a\nb")),
         ("web2", {"web1": FAILED}, ("import", "on web1, which runs the release commands for all hosts: no module x.", "a\nb")),
-        ("web2", {"web1": LOST}, ("release_commands", "they were not run on web1, which did not get to the end of them", "")),
+        ("web2", {"web1": LOST}, ("release_commands", "they were not run on web1, which did not finish", "")),
         ("web2", {}, ("release_commands", "they were not run on any host", "")),
         (
             "web2",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +110,42 @@ def test_a_uwsgi_of_the_build_itself_needs_no_plugin():
     assert "/run /srv/wsgi/shop/builds/abc/venv/bin/uwsgi --ini " in serve
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (
+            {"stack": "uwsgi_emperor", "idle": 60},
+            {"stack": "uwsgi_emperor", "protocol": "uwsgi", "program": "/usr/bin/uwsgi", "plugin": "python311", "idle": 60},
+        ),
+        (
+            {"uwsgi_install_from": "venv"},
+            {"stack": "uwsgi", "protocol": "uwsgi", "program": f"{BUILD['path']}/venv/bin/uwsgi", "plugin": None, "idle": None},
+        ),
+        (
+            {"stack": "gunicorn_supervisor"},
+            {"protocol": "http", "program": f"{BUILD['path']}/venv/bin/gunicorn", "plugin": None, "drain_timeout": 30},
+        ),
+    ],
+)
+def test_a_release_notes_what_later_steps_need(keys, expected):
+    facts = _release.facts(resolved(**keys), BUILD)
+    assert {key: facts[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "sleeps"), [('{"idle": 60}', True), ('{"idle": null}', False), ("{}", False), ("", False), (None, False)]
+)
+def test_the_release_in_a_slot_says_whether_it_sleeps(tmp_path, content, sleeps):
+    layout = _layout.Layout("shop", str(tmp_path))
+    os.makedirs(layout.release(3))
+    os.mkdir(layout.slots)
+    if content is not None:
+        Path(layout.release(3), "release.json").write_text(content)
+    assert not _release.sleeps(layout, "blue")
+    os.symlink("../releases/3", layout.slot("blue"))
+    assert _release.sleeps(layout, "blue") is sleeps
+
+
 def test_server_options_are_written_as_uwsgi_reads_them():
     written = options(server_options={"harakiri": 20, "lazy-apps": True, "log-5xx": False, "static-map": ["/a=/b", "/c=/d"]})
     assert ("harakiri", "20") in written
@@ -185,14 +222,18 @@ def test_a_link_inside_the_source_is_followed(source):
 @pytest.mark.parametrize(
     ("path", "target", "cause"),
     [
-        ("link", "/etc/passwd", "link is a link that leads out of the source, to /etc/passwd; put the file there."),
-        ("link", "../outside", "link is a link that leads out of the source, to "),
-        ("link/passwd", "/etc", "link/passwd is a link that leads out of the source, to /etc/passwd;"),
-        ("link", ".", "link is a link that leads out of the source, to "),
+        ("link", "/etc/passwd", "link is a symlink to /etc/passwd, outside the source; put the file into the source."),
+        ("link", "../outside", "link is a symlink to "),
+        ("link/passwd", "/etc", "link/passwd is a symlink to /etc/passwd, outside"),
+        ("link", ".", "link is a symlink to "),
         ("link", "nowhere", "the source has no file link; correct environment_file, or add the file to the source."),
         ("config", None, "the source has no file config; "),
         ("other.env", None, "the source has no file other.env; "),
-        ("bad.env", None, "bad.env, line 1: there is no '='; write NAME=VALUE; correct the file. What runs was not touched."),
+        (
+            "bad.env",
+            None,
+            "bad.env, line 1: there is no '='; write NAME=VALUE; correct the file. The running release is unchanged.",
+        ),
         ("open.env", None, "open.env is in a static directory, which nginx serves to everybody; move one of the two."),
     ],
 )

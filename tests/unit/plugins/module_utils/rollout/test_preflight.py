@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
 
 INTERPRETER = {"executable": "/usr/bin/python3.11", "version": "3.11.2"}
@@ -33,3 +40,30 @@ def test_another_language_version_is_named_with_the_interpreters(version):
 )
 def test_a_virtual_environment_says_what_it_was_made_for(configuration, version):
     assert _preflight.environment_version(configuration) == version
+
+
+@pytest.mark.parametrize(
+    ("release", "called"),
+    [
+        ({"protocol": "uwsgi", "plugin": "python311", "program": "/usr/bin/uwsgi"}, ["plugin python311"]),
+        ({"protocol": "uwsgi", "plugin": None, "program": "/bin/sh"}, ["program /bin/sh"]),
+        ({"protocol": "http", "plugin": None, "program": "/bin/sh"}, []),
+        ({"protocol": "http", "plugin": None, "program": "/none"}, ["the release has no /none"]),
+        ({"protocol": "uwsgi", "plugin": None, "program": "/none"}, ["the release has no /none"]),
+    ],
+)
+def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called):
+    source = {"package": "shop"}
+    (app,) = _resolve.resolve([{"name": "shop", "source": source, "entry_point": "shop:app"}], directory=str(tmp_path))
+    layout = _layout.of(app)
+    os.makedirs(layout.release(1))
+    Path(layout.release(1), "release.json").write_text(json.dumps({**release, "build": {"path": "/build"}}))
+    calls = []
+    monkeypatch.setattr(_preflight, "_check_environment", lambda venv, user: INTERPRETER)
+    monkeypatch.setattr(_preflight, "_check_plugin", lambda name, interpreter: calls.append(f"plugin {name}"))
+    monkeypatch.setattr(_preflight._embedded_python, "of_program", lambda program, *_args: calls.append(f"program {program}"))
+    try:
+        _preflight.check(app, 1)
+    except StackError as failure:
+        calls.append(failure.cause.partition(";")[0])
+    assert calls == called

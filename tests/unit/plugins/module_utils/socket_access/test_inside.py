@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _inside
 
 DONE = {"stage": "done", "status": 200}
-CLOSED = {"stage": "answer", "error": "EOF", "words": ""}
+CLOSED = {"stage": "answer", "error": "EOF", "text": ""}
 BAD = {"stage": "done", "status": 400}
 
 
@@ -24,13 +24,13 @@ class Ask:
         self.asked = []
         self.hurried = threading.Event()
 
-    def attempt(self, protocol, timeout, patience=None, impatient=None, **_rest):
+    def attempt(self, protocol, timeout, close_after=None, on_close=None, **_rest):
         self.asked.append(protocol)
         seconds, answer = self.answers[protocol]
-        if patience is not None and seconds > patience:
-            time.sleep(patience)
-            impatient()
-            time.sleep(seconds - patience)
+        if close_after is not None and seconds > close_after:
+            time.sleep(close_after)
+            on_close()
+            time.sleep(seconds - close_after)
         else:
             time.sleep(seconds)
         return answer

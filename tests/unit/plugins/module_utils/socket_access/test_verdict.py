@@ -56,7 +56,7 @@ def nothing(path=PATH):
 
 
 def failed(name, stage="connect", **rest):
-    return {"stage": stage, "error": name, "words": name.lower(), **rest}
+    return {"stage": stage, "error": name, "text": name.lower(), **rest}
 
 
 def answered(status):
@@ -365,7 +365,7 @@ def test_a_group_that_was_taken_away_counts_until_the_reload():
 )
 def test_a_secret_stays_readable_for_its_server(monkeypatch, owner, group, fix):
     monkeypatch.setattr(_identity, "of_process", lambda pid: Identity("sammy", 1001, 1001, (1001,), "process", pid))
-    assert _warnings._kept(step("/x/.env", "file", 0o644, owner, group), UWSGI) == fix
+    assert _warnings._restrict(step("/x/.env", "file", 0o644, owner, group), UWSGI) == fix
 
 
 def test_the_path_that_is_too_long_is_made_short_on_both_sides(tmp_path, monkeypatch):

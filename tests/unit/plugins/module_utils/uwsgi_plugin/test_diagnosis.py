@@ -141,7 +141,7 @@ def test_what_is_not_known_to_be_too_old_is_told_with_the_first_error():
 
 def test_an_interpreter_that_does_not_even_start():
     found = _diagnosis.diagnose("", OTHER, "2.0.21", "/usr/bin/python3")
-    wanted = "/opt/python3.13/bin/python3.13 does not run for a user without rights (it ended without a word)"
+    wanted = "/opt/python3.13/bin/python3.13 does not run as an unprivileged user (it printed nothing)"
     assert found.cause == wanted
 
 

@@ -33,7 +33,7 @@ def test_an_interpreter_without_a_libpython_wants_none():
     [
         ('/p/a_plugin.so: undefined symbol: up\nunable to load plugin "/p/a_plugin.so"\n', "undefined symbol: up"),
         ("!!! uWSGI process 7 got Segmentation Fault !!!\n*** backtrace of 7 ***\n", "uWSGI crashes with it"),
-        ("", "uWSGI ended without a word"),
+        ("", "uWSGI printed nothing"),
     ],
 )
 def test_what_the_loader_said_is_told(output, wanted):

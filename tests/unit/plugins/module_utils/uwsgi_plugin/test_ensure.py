@@ -21,6 +21,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import (
     _sources,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._uwsgi_binary import Core
+from ansible_collections.wsgi.stack.tests.apps import resolved
 
 
 def interpreter(prefix, version, **more):
@@ -72,7 +73,7 @@ def core(monkeypatch, tmp_path):
     monkeypatch.setattr(_sources, "DIRECTORY", str(tmp_path / "lib"))
     monkeypatch.setattr(_ensure._uwsgi_binary, "read", lambda: found)
     monkeypatch.setattr(_ensure._interpreter, "open_to_all", lambda path: not path.startswith("/home"))
-    monkeypatch.setattr(_file, "opened", lambda path: [])
+    monkeypatch.setattr(_file, "wrong_permissions", lambda path: [])
     monkeypatch.setattr(_file, "owners", lambda paths: {})
     monkeypatch.setattr(_packages, "installed", lambda names: set())
     monkeypatch.setattr(_packages, "installable", lambda names: set(names) - {"libpython3.9-dev"})
@@ -130,7 +131,7 @@ def test_what_changed_is_built_anew_and_told(core, compiler, monkeypatch):
     for check_mode, action in [(True, "would build"), (False, "built")]:
         result, _failures = _ensure.present(options("python3.9", "python3.13", check_mode=check_mode))
         assert actions(result) == {"python39": action, "python313": "present"}
-        assert result["plugins"][0]["reason"] == "the interpreter: was 3.9.2, is 3.9.5"
+        assert result["plugins"][0]["message"] == "the interpreter: was 3.9.2, is 3.9.5"
         before, after = (result["diff"][key]["python39"]["interpreter"]["version"] for key in ("before", "after"))
         assert (before, after) == ("3.9.2", "3.9.5")
     assert compiler.count("python39") == 2
@@ -146,7 +147,7 @@ def test_a_change_of_pythons_sources_concerns_what_stands_on_it(core, compiler):
 
 def test_an_app_fails_alone(core, compiler):
     apps = [
-        {"name": name, "python": python, "user": "nobody", "system_packages": packages}
+        resolved(name, python=python, system_packages=packages)
         for name, python, packages in [
             ("good", "python3.9", []),
             ("same", "python3.9", []),
@@ -159,12 +160,12 @@ def test_an_app_fails_alone(core, compiler):
     assert actions(result) == {"python39": "built"}
     assert failures.labels == {"gone", "coming", "other"}
     messages = {app: failure.cause for app, failure in failures.found}
-    assert messages["other"] == "pypy3 is PyPy, which has no libpython that uWSGI's plugin could be linked with; name a CPython."
+    assert messages["other"] == "pypy3 is PyPy, which has no libpython to link uWSGI's plugin with; name a CPython."
 
     result, failures = _ensure.present(options(apps=apps, check_mode=True))
     assert failures.labels == {"gone", "other"}
     assert [plugin["action"] for plugin in result["plugins"]] == ["present", "would build"]
-    assert result["plugins"][1]["reason"] == "the interpreter is not installed yet"
+    assert result["plugins"][1]["message"] == "the interpreter is not installed yet"
 
 
 def test_a_plugin_that_fails_keeps_none_of_the_others(core, compiler, monkeypatch):
@@ -200,11 +201,12 @@ def test_a_plugin_that_there_is_not_is_refused_before_anything_is_built(core, co
 
 def test_somebody_elses_file_is_kept_once(core, compiler):
     path = f"{core.directory}/python39_plugin.so"
-    for content, words in [("first", "is kept as"), ("second", "is not kept, because there is a")]:
+    for content, kept in [("first", "kept as {}"), ("second", "not kept, because {} already exists")]:
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(content)
         result, _failures = _ensure.present(options("python3.9"))
-        assert result["plugins"][0]["reason"] == f"what is there was made by somebody else, and {words} python39_plugin.so.orig"
+        expected = f"the existing file was not built by this module; it is {kept.format('python39_plugin.so.orig')}"
+        assert result["plugins"][0]["message"] == expected
         with open(f"{path}.orig", encoding="utf-8") as stream:
             assert stream.read() == "first"
     assert _file.read(path).stamp["name"] == "python39"
@@ -255,7 +257,7 @@ def test_before_uwsgi_is_installed(core, compiler, monkeypatch):
     monkeypatch.setattr(_ensure._uwsgi_binary, "read", read)
     result, failures = _ensure.present(options("python3.9", "python3.13", check_mode=True, install=True))
     assert failures.found == []
-    assert {plugin["reason"] for plugin in result["plugins"]} == {"uWSGI is not installed yet"}
+    assert {plugin["message"] for plugin in result["plugins"]} == {"uWSGI is not installed yet"}
     assert len(result["diff"]["after"]) == 2
     _result, failures = _ensure.present(options("python3.9", "python3.13"))
     assert failures.labels == {"python3.9", "python3.13"}
@@ -328,9 +330,7 @@ def test_an_interpreter_elsewhere_gets_its_own_library(python, wanted):
 
 def test_what_stands_on_python_needs_it(core, compiler):
     _result, failures = _ensure.present(options("python3.9", plugins=["gevent"]))
-    wanted = (
-        f"the plugin gevent_python39 stands on {core.directory}/python39_plugin.so, which is not there; add python to plugins"
-    )
+    wanted = f"the plugin gevent_python39 needs {core.directory}/python39_plugin.so, which is missing; add python to plugins"
     assert failures.found[0][1].cause.startswith(wanted)
     assert os.listdir(core.directory) == []
 
@@ -339,7 +339,7 @@ def test_what_stands_on_python_needs_it(core, compiler):
 def test_a_place_that_the_builder_cannot_take_is_refused(core, key):
     python = {**PYTHONS["/opt/py/bin/python"], key: "/opt/p y/x"}
     spec = _plan.spec_for("python", python, _plan.choose("distribution", core, python), core)
-    with pytest.raises(StackError, match="/opt/p y/x has a blank or a quote in it"):
+    with pytest.raises(StackError, match="/opt/p y/x contains a blank or a quote"):
         _compile.compile_draft(spec, core.directory)
 
 

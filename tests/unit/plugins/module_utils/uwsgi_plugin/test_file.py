@@ -63,7 +63,7 @@ def test_a_file_for_another_core_is_a_leftover(core, host, plugin):
             "it was built for uWSGI of an unknown version, and uWSGI 2.0.28-debian is installed"
         ),
     }
-    found = {leftover["path"]: leftover["reason"] for leftover in _file.leftovers(core)}
+    found = {leftover["path"]: leftover["message"] for leftover in _file.leftovers(core)}
     assert found == wanted
     assert all(_file.problem(path, core).startswith(f"{path} was built for ") for path in wanted)
     good = [f"{core.directory}/{name}_plugin.so" for name in ("ours", "python311", "http", "silent", "not_there")]
@@ -90,4 +90,4 @@ def test_the_owners_of_files(host):
 def test_a_file_that_others_may_write_to_is_not_as_it_was(plugin):
     path = plugin("python39")
     os.chmod(path, 0o666)
-    assert "mode 0666" in _file.opened(path)[0]
+    assert "mode 0666" in _file.wrong_permissions(path)[0]
