@@ -2,8 +2,8 @@
 """Whose the user and the group of an app's name are: the collection's, which made them for the app, or the host's own.
 
 The evidence is in the host's user database, where root alone writes: the home and the full name that the collection gives a
-user, and a primary group of the user's name. While a user and its group are made or removed, a mark stands for what a run that was
-killed left of them.
+user, and a primary group of the user's name. While a user and its group are made or removed, a mark stands for what a run that
+was killed left of them.
 """
 
 from __future__ import annotations
