@@ -139,12 +139,9 @@ def check_uwsgi(app):
     build = build_of(app)
     found = read_ini(_uwsgi.configuration(app, build, HOST))
     values = dict(found)
-    own = [name for name, _value in found if name not in app["server_options"]]
-    assert set(own) <= {*_uwsgi.OWN_OPTIONS, "single-interpreter", "listen", "buffer-size", "idle", "worker-reload-mercy"} | {
-        "disable-logging",
-        "log-5xx",
-        "mount",
-    }
+    plain = [{}, {"mount": "/x"}, {"idle": 1} if app["stack"] == "uwsgi_emperor" else {}]
+    own = [name for keys in plain for name, _value in read_ini(_uwsgi.configuration(resolve(app["stack"], keys), build, HOST))]
+    assert {name for name, _value in found} <= {*own, *app["server_options"]}
     assert values["chdir"] == _layout.working_directory(app, build)
     entry = ("module", app["entry_point"]) if app["mount"] == "/" else ("mount", f"{app['mount']}={app['entry_point']}")
     assert entry in found
@@ -165,8 +162,10 @@ def check_gunicorn(app):
     assert values["chdir"] == _layout.working_directory(app, build)
     assert values["options"] == app["server_options"]
     assert values["raw_env"] == ([] if app["mount"] == "/" else [f"SCRIPT_NAME={app['mount']}"])
-    kinds = [type(node).__name__ for node in tree.body if not isinstance(node, ast.Assign)]
-    assert kinds in (["Import", "Import", "Expr", "Expr"], ["FunctionDef", "Import", "Import", "Expr", "Expr"])
+    # Beside the collection's own statements, it has nothing but values.
+    plain = resolve(app["stack"], {"entry_point": "a.b:c.d" if "." in app["entry_point"].partition(":")[2] else "a:b"})
+    statements = ast.parse(_gunicorn.configuration(plain, build, HOST).partition(_gunicorn.HOOKS)[2]).body
+    assert [type(node) for node in tree.body] == [type(node) for node in statements]
 
 
 # nginx's files, rendered from the role's templates and read by the doctor's reader.
