@@ -55,6 +55,10 @@ RESERVED_NAMES = frozenset(
     " users utmp uucp uwsgi video voice wheel www-data".split()
 )
 
+OWN_PREFIX = "wsgi-"
+"""The names of our units begin with this, and so do those of their users where systemd makes them (DynamicUser=). It would take an
+app's user of the same name instead."""
+
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 DOMAIN = re.compile(r"(?=.{1,253}$)(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
@@ -239,6 +243,8 @@ def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
             raise InventoryError(
                 f"{who}: name: {name} is a user or group of the system, and an app gets a user of its own; choose another name."
             )
+        if app["name"].startswith(OWN_PREFIX):
+            raise InventoryError(f"{who}: name: {name} begins like the users of wsgi.stack's own units; choose another name.")
         if any(earlier["name"] == app["name"] for earlier in completed):
             raise InventoryError(f"{who}: name: two apps have this name; rename one of them.")
         completed.append(app)

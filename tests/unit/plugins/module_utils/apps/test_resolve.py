@@ -214,6 +214,7 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
             "app shop: environment_file: 'shop.env' is inside the static directory . that nginx serves",
         ),
         ({"name": "Shop"}, "app Shop: name: 'Shop' is invalid; use 1 to 31 lower-case letters"),
+        ({"name": "wsgi-bind-shop"}, "app wsgi-bind-shop: name: wsgi-bind-shop begins like the users of wsgi.stack's own units;"),
         ({"name": "www-data"}, "app www-data: name: www-data is a user or group of the system"),
     ],
 )
