@@ -101,7 +101,7 @@ BROKEN = {
     ),
     "hang": (
         "import sys, time\nif {'uwsgi', 'gunicorn'} & {*sys.modules}:\n    time.sleep(600)\n" + HELLO,
-        {"health_check": {"timeout": 3}},
+        {"health_check": {"timeout": 6}},
         "failed its health check: no answer over /run/wsgi/hang/",
     ),
     "end": (
