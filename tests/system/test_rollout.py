@@ -101,8 +101,8 @@ BROKEN = {
     ),
     "hang": (
         "import sys, time\nif {'uwsgi', 'gunicorn'} & {*sys.modules}:\n    time.sleep(600)\n" + HELLO,
-        {"health_check": {"timeout": 6}},
-        "failed its health check: no answer over /run/wsgi/hang/",
+        {"health_check": {"timeout": 3}},
+        ("was not ready within 3 s (health_check.timeout)", "failed its health check: no answer over /run/wsgi/hang/"),
     ),
     "end": (
         "import sys\nif {'uwsgi', 'gunicorn'} & {*sys.modules}:\n    raise RuntimeError('no database')\n" + HELLO,
