@@ -164,15 +164,13 @@ EXAMPLES = r"""
     validate: [nginx, -t]
     service: nginx.service
 
-- name: Declare users and directories
+- name: Declare directories
   wsgi.stack.config_tree:
-    name: accounts
+    name: directories
     files:
-      - {src: sysusers.conf.j2, dest: /etc/sysusers.d/wsgi.conf}
-      - {src: tmpfiles.conf.j2, dest: /etc/tmpfiles.d/wsgi.conf}
+      - {src: tmpfiles.conf.j2, dest: /etc/tmpfiles.d/shop.conf}
     reload:
-      - [systemd-sysusers]
-      - [systemd-tmpfiles, --create, /etc/tmpfiles.d/wsgi.conf]
+      - [systemd-tmpfiles, --create, /etc/tmpfiles.d/shop.conf]
 """
 
 RETURN = r"""

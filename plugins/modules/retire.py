@@ -17,7 +17,8 @@ description:
     directory that the collection did not create are always kept. A warning names what was kept.
   - Deletes the certificate that certbot has for the app's site if M(wsgi.stack.certificate) ordered it, and neither another
     site nor a file below C(/etc) uses it.
-  - A user whose home is not the app's directory existed before, and is kept. So are nginx's access and error logs.
+  - A user or group that was not made for the app is kept, see M(wsgi.stack.accounts). So are nginx's access and error logs.
+  - With the user, its files go from C(/tmp), C(/var/tmp) and C(/dev/shm), and so do its cron jobs.
   - Run it after nginx was reloaded without the app's site. The site's files belong to the role P(wsgi.stack.nginx#role).
   - The next run completes one that was interrupted.
 options:

@@ -114,6 +114,47 @@ def post(server, name, code):
     return server.sh(f'{ask} "$1" --header "Host: $2.test" http://127.0.0.1/', code, name)
 
 
+ACCOUNTS = """
+for name in docker systemd-journal alice newcomer; do
+    getent passwd $name || true
+    getent group $name || true
+done
+"""
+
+
+@on(13)
+def test_an_app_named_after_somebody_of_the_host_gets_and_loses_nothing(server, hello):
+    server.sh("getent group docker || groupadd --system --users root docker; id alice || useradd --create-home alice")
+    # What a run that was killed in the middle leaves.
+    server.sh("mkdir -pm 700 /var/lib/wsgi/accounts; touch /var/lib/wsgi/accounts/newcomer; groupadd --system newcomer")
+    before = server.sh(ACCOUNTS).splitlines()
+    theirs = ["docker", "systemd-journal", "alice"]
+    apps = [{**hello, "name": name, "domains": [f"{name}.test"]} for name in [*theirs, "newcomer"]]
+    play = server.play(apps)
+    assert play.code, play.output
+    lines = play.message.splitlines()
+    assert [line.split(" that was not made for this app; give the app ")[1:] for line in lines] == [["another name."]] * 3
+    assert [line.split(" (")[0] for line in lines] == [
+        "app alice: user: this host has a user alice",
+        "app docker: user: this host has a group docker",
+        "app systemd-journal: user: this host has a group systemd-journal",
+    ]
+    new = [line for line in server.sh(ACCOUNTS).splitlines() if line not in before]
+    assert [line.split(":")[0] for line in new] == ["newcomer"], new
+    assert server.get("/", "newcomer.test").startswith("200 hello|")
+    assert server.sh("ls /srv/wsgi /run/wsgi /var/lib/wsgi/accounts").count("newcomer") == 2
+    assert not set(server.sh("ls /srv/wsgi /run/wsgi /home/alice").split()) & {*theirs}
+    # With the user goes what it could leave for the next one of its uid.
+    server.sh("cp /bin/true /tmp/left && chown newcomer: /tmp/left && chmod 4755 /tmp/left")
+    absent = [{"name": app["name"], "state": "absent"} for app in apps]
+    server.converge(absent)
+    assert server.sh(ACCOUNTS).splitlines() == before[:-1]
+    assert server.sh("ls /tmp/left /home/alice /var/lib/wsgi/accounts 2>/dev/null || true").split() == [
+        "/home/alice:",
+        "/var/lib/wsgi/accounts:",
+    ]
+
+
 SWAP = """
 import os, socket
 

@@ -146,4 +146,6 @@ def _lines(name: str, value: Any) -> list[str]:
         return [line for item in value for line in _lines(name, item)]
     if value is False:
         return []
-    return [f"{name} = {'true' if value is True else value}"]
+    # As it reads the file, uWSGI replaces a % and what follows: %% by a %, and %( by itself, which log-format is made of.
+    text = re.sub(r"%(?!\()", "%%", str(value))
+    return [f"{name} = {'true' if value is True else text}"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import grp
 import os
 import pwd
 import shutil
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _remove as _account
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _lineage
@@ -77,7 +77,7 @@ def look(layout: _layout.Layout, found: Instances, remove_shared: bool) -> Remai
         slots=tuple(slot for slot, states in instances.items() if any(state.active or state.enabled for state in states)),
         paths=tuple(path for path in [*files, *inside, *ends, layout.boot_link] if os.path.lexists(path)),
         kept=tuple(kept),
-        user=not kept and _has_user(layout),
+        user=not kept and _account.there(layout),
         certificate=certificate,
         certificate_users=tuple(users),
     )
@@ -127,14 +127,6 @@ def _is_empty(directory: str) -> bool:
     return not os.path.islink(directory) and os.path.isdir(directory) and not os.listdir(directory)
 
 
-def _has_user(layout: _layout.Layout) -> bool:
-    """Whether the app's user was made for it, and did not exist before."""
-    try:
-        return pwd.getpwnam(layout.name).pw_dir == layout.directory
-    except KeyError:
-        return False
-
-
 def message(layout: _layout.Layout, remains: Remains) -> str:
     """Why something of an app was kept, and how to remove it; "" if nothing was."""
     reasons = []
@@ -182,7 +174,7 @@ class Retirement:
         for path in self.remains.paths:
             _files.remove(path)
         if self.remains.user:
-            self._remove_user()
+            _account.remove(self.layout)
 
     def _stop(self) -> None:
         """Stop the slots as a rollout does, after the requests in flight."""
@@ -205,21 +197,15 @@ class Retirement:
         return max(timeouts)
 
     def _refuse_processes(self) -> None:
-        uid = pwd.getpwnam(self.layout.name).pw_uid
+        try:
+            uid = pwd.getpwnam(self.layout.name).pw_uid
+        except KeyError:  # a run that was killed has left its group
+            return
         theirs = sorted(pid for pid, _start in _processes.all_processes() if _user_of(pid) == uid)
         if theirs:
             pids = " ".join(map(str, theirs))
             cause = f"user {self.layout.name} still runs processes outside its slots (pid {pids}); stop them and run again."
             raise StackError("retire", cause, run(["ps", "-o", "pid,lstart,args", "-p", ",".join(map(str, theirs))]).output)
-
-    def _remove_user(self) -> None:
-        done = run(["userdel", self.layout.name])
-        if done.code:
-            raise StackError("retire", f"user {self.layout.name} cannot be removed: {done.last_line}; fix that and run again.")
-        # userdel keeps the group if it has other members.
-        with contextlib.suppress(KeyError):
-            grp.getgrnam(self.layout.name)
-            run(["groupdel", self.layout.name])
 
 
 def _user_of(pid: int) -> int | None:

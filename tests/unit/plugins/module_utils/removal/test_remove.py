@@ -10,6 +10,8 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _ownership
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _remove as _account
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remove
@@ -34,7 +36,12 @@ def layout(tmp_path, monkeypatch):
             stream.write(f"d {found.runtime_directory} 0750 shop www-data -\n")
     users = {"shop": pwd.struct_passwd(("shop", "x", 997, 997, "WSGI application shop", found.directory, "/usr/sbin/nologin"))}
     monkeypatch.setattr(_remove.pwd, "getpwnam", lambda name: users[name])
-    monkeypatch.setattr(_found.pwd, "getpwall", lambda: list(users.values()))
+    monkeypatch.setattr(_ownership, "MARKS", str(tmp_path / "marks"))
+    monkeypatch.setattr(
+        _ownership,
+        "accounts",
+        lambda names=(): _ownership.Accounts(tuple(users.values()), (), frozenset(_ownership.marked())),
+    )
     monkeypatch.setattr(_found, "_is_roots_directory", os.path.isdir)
     monkeypatch.setattr(_remove, "_user_of", lambda pid: None)
 
@@ -44,6 +51,7 @@ def layout(tmp_path, monkeypatch):
         return Completed(tuple(argv), 0, "")
 
     monkeypatch.setattr(_remove, "run", run)
+    monkeypatch.setattr(_account, "run", run)
     return found
 
 
@@ -137,7 +145,7 @@ def test_a_link_in_place_of_the_shared_directory_is_somebodys(layout, tmp_path):
 def test_a_user_that_somebody_had_before_stays(layout, monkeypatch):
     theirs = pwd.struct_passwd(("shop", "x", 997, 997, "WSGI application shop", "/home/shop", "/bin/bash"))
     monkeypatch.setattr(_remove.pwd, "getpwnam", lambda name: theirs)
-    monkeypatch.setattr(_found.pwd, "getpwall", lambda: [theirs])
+    monkeypatch.setattr(_ownership, "accounts", lambda names=(): _ownership.Accounts((theirs,), ()))
     assert found(layout) == {"shop"}
     assert not _remove.look(layout, seen(), False).user
     retire(layout)
