@@ -13,6 +13,7 @@ import grp
 import os
 import pwd
 import shutil
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _reg
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
@@ -30,7 +31,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import MANAGERS, Instances
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 
-UNITS = "/etc/systemd/system"
+KILL_TIMEOUT = 5
+"""Seconds that processes have to be gone after SIGKILL."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,9 @@ def _server_files(layout: _layout.Layout) -> list[str]:
     """The files of process managers for an app's slots; stopping the slots removes most of them."""
     paths = []
     for slot in _layout.SLOTS:
+        paths += [layout.unit_options(slot), layout.emperor_options(slot)]
         paths += [layout.vassal_link(slot), layout.vassal_socket(slot), layout.vassal(slot), layout.program(slot)]
-        paths += glob.glob(f"{UNITS}/*.wants/{layout.unit(slot)}")
+        paths += glob.glob(f"{_layout.UNITS}/*.wants/{layout.unit(slot)}")
         for stream in ("stdout", "stderr"):
             paths += sorted(glob.glob(f"{layout.program_log(slot, stream)}*"))
     return paths
@@ -176,6 +179,7 @@ class Retirement:
         # Their processes belong to the app's user. The files of the units are removed with their tree.
         run(["systemctl", "stop", *(f"wsgi-bind-{self.layout.name}.{kind}" for kind in ("socket", "service"))])
         if self.remains.user:
+            self._kill_orphans()
             self._refuse_processes()
         if self.remains.certificate:
             _command.delete(self.layout.name)
@@ -203,6 +207,20 @@ class Retirement:
                 number = _release.linked(self.layout.slot(slot))
                 timeouts.append(_release.read(self.layout, int(number or 0))["drain_timeout"])
         return max(timeouts)
+
+    def _kill_orphans(self) -> None:
+        """Kill what the app's servers have left under the Emperor and supervisor, such as a program that waits for ever."""
+        running = _processes.all_processes()
+        programs: set[_processes.Process] = set()  # of somebody else, as the app's user
+        for unit in (_layout.EMPEROR, _layout.SUPERVISOR):
+            programs |= _processes.with_descendants(_systemd.main_pid(unit), running)
+        uid = pwd.getpwnam(self.layout.name).pw_uid
+        theirs = {process for process in running if _user_of(process[0]) == uid} - programs
+        orphans = {process for process in theirs if _processes.unit(process[0]) in (_layout.EMPEROR, _layout.SUPERVISOR)}
+        _processes.kill(orphans)
+        deadline = time.monotonic() + KILL_TIMEOUT
+        while orphans & set(_processes.all_processes()) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def _refuse_processes(self) -> None:
         uid = pwd.getpwnam(self.layout.name).pw_uid
