@@ -217,12 +217,11 @@ class Transaction:
             except OSError as error:
                 entry = self.request.everything.get(path) or self.blame.earlier.get(path)
                 apps = entry.apps if entry else ()
-                if {*apps} <= self.blame.put_back:
+                if not apps:
                     raise StackError(self.name, f"{path} cannot be written ({error.strerror}), {self._restore()}.") from None
                 self.unwritable.add(path)
                 cause = f"{path} cannot be written ({error.strerror}), so what is there stays in force; {_fix(error, path)}."
                 self.blame.fail(apps, StackError(self.name, cause))
-                return
 
     def _take(self, path: str, item: Item | None) -> None:
         if item is None:
