@@ -23,12 +23,12 @@ from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _reg
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _processes, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import MANAGERS, Instances
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import MANAGERS, Instances, instances
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 
 KILL_TIMEOUT = 5
@@ -70,13 +70,13 @@ def look(layout: _layout.Layout, found: Instances, remove_shared: bool) -> Remai
     :param found: its slots, see ``rollout._state.instances``
     :param remove_shared: whether to remove the app's own data, too
     """
-    instances = {slot: [states[layout.instance(slot)] for states in found.values()] for slot in _layout.SLOTS}
+    slots = {slot: [states[layout.instance(slot)] for states in found.values()] for slot in _layout.SLOTS}
     files = [*_server_files(layout), layout.runtime_directory]
     inside, kept = _inside(layout, remove_shared)
     ends = [] if kept else [layout.directory]
     certificate, users = _certificate(layout.name)
     return Remains(
-        slots=tuple(slot for slot, states in instances.items() if any(state.active or state.enabled for state in states)),
+        slots=tuple(slot for slot, states in slots.items() if any(state.active or state.enabled for state in states)),
         paths=tuple(path for path in [*files, *inside, *ends, layout.boot_link] if os.path.lexists(path)),
         kept=tuple(kept),
         user=not kept and _has_user(layout),
@@ -232,12 +232,24 @@ class Retirement:
 
     def _remove_user(self) -> None:
         done = run(["userdel", self.layout.name])
-        if done.code:
+        if done.code and _has_user(self.layout):
             raise StackError("retire", f"user {self.layout.name} cannot be removed: {done.last_line}; fix that and run again.")
         # userdel keeps the group if it has other members.
         with contextlib.suppress(KeyError):
             grp.getgrnam(self.layout.name)
             run(["groupdel", self.layout.name])
+
+
+def locked_retirement(layout: _layout.Layout, remove_shared: bool) -> None:
+    """Remove an app while neither a rollout of it nor another removal runs on this host.
+
+    :raises StackError: see ``Retirement.run``
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            stack.enter_context(_locks.locked(layout.slots))
+        # What another one has done meanwhile counts.
+        Retirement(layout, look(layout, instances([layout]), remove_shared)).run()
 
 
 def _user_of(pid: int) -> int | None:
