@@ -92,5 +92,5 @@ def _call(*arguments: int | bytes) -> int:
 
 def _checked(result: int) -> int:
     if result < 0:
-        raise OSError(ctypes.get_errno(), f"no mounts of its own: {os.strerror(ctypes.get_errno())}")
+        raise OSError(ctypes.get_errno(), f"the mounts of a sandbox cannot be made: {os.strerror(ctypes.get_errno())}")
     return result
