@@ -162,7 +162,7 @@ def test_a_server_is_used_by_whatever_app_runs_under_it(layout):
 
 
 def test_what_servers_left_behind_is_killed_and_what_others_started_is_refused(layout, monkeypatch):
-    # supervisord (10) runs somebody's program as the app's user (11); 12 is an orphan there, 13 one of the Emperor, 14 of a login.
+    # supervisord (10) runs somebody's program as the app's user (11); 12 is an orphan there, 13 one of the Emperor; 14 a login.
     running = {(10, 1): 1, (11, 1): 10, (12, 1): 1, (13, 1): 1, (14, 1): 1}
     units = {11: "supervisor.service", 12: "supervisor.service", 13: "wsgi-emperor.service", 14: None}
     monkeypatch.setattr(_remove._processes, "all_processes", lambda: dict(running))
