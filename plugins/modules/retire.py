@@ -152,7 +152,7 @@ def retire(wanted: dict[str, Any], check: bool) -> tuple[dict[str, Any], list[st
     if not check:
         _done, failures = _errors.for_each_app(
             [{"name": name} for name in going if remains[name]],
-            lambda app: _remove.Retirement(layouts[app["name"]], remains[app["name"]]).run(),
+            lambda app: _remove.locked_retirement(layouts[app["name"]], wanted["remove_shared"]),
             wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
     gone = sorted(set(going) - {failure["app"] for failure in failures})

@@ -101,6 +101,11 @@ def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:
     return [f"exec {release}/run {program(app, build)} --ini {release}/{CONFIGURATION}"]
 
 
+def launcher(app: App) -> str | None:
+    """The program of a release that starts ``serve`` as root: none, since the process managers have a sandbox."""
+    return None
+
+
 def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> str:
     """The configuration of one release, without the socket, which belongs to the slot.
 

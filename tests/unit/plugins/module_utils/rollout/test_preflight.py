@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
 
 INTERPRETER = {"executable": "/usr/bin/python3.11", "version": "3.11.2"}
@@ -50,6 +52,11 @@ def test_a_virtual_environment_says_what_it_was_made_for(configuration, version)
         ({"protocol": "http", "plugin": None, "program": "/bin/sh"}, []),
         ({"protocol": "http", "plugin": None, "program": "/none"}, ["the release has no /none"]),
         ({"protocol": "uwsgi", "plugin": None, "program": "/none"}, ["the release has no /none"]),
+        ({"protocol": "http", "plugin": None, "program": "/bin/sh", "writable_paths": ["/dev/shm"]}, []),
+        (
+            {"protocol": "http", "plugin": None, "program": "/bin/sh", "writable_paths": ["/dev/shm", "/none"]},
+            ["/none is not a directory on this host, or user shop does not get there"],
+        ),
     ],
 )
 def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called):
@@ -57,8 +64,10 @@ def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called
     (app,) = _resolve.resolve([{"name": "shop", "source": source, "entry_point": "shop:app"}], directory=str(tmp_path))
     layout = _layout.of(app)
     os.makedirs(layout.release(1))
-    Path(layout.release(1), "release.json").write_text(json.dumps({**release, "build": {"path": "/build"}}))
+    content = {"writable_paths": [], **release, "build": {"path": "/build"}}
+    Path(layout.release(1), "release.json").write_text(json.dumps(content))
     calls = []
+    monkeypatch.setattr(_preflight, "run", lambda argv, user, timeout: run(argv, timeout=timeout))
     monkeypatch.setattr(_preflight, "_check_environment", lambda venv, user: INTERPRETER)
     monkeypatch.setattr(_preflight, "_check_plugin", lambda name, interpreter: calls.append(f"plugin {name}"))
     monkeypatch.setattr(_preflight._embedded_python, "of_program", lambda program, *_args: calls.append(f"program {program}"))
@@ -67,3 +76,15 @@ def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called
     except StackError as failure:
         calls.append(failure.cause.partition(";")[0])
     assert calls == called
+
+
+@pytest.mark.parametrize(("mode", "code"), [(0o700, 0), (0o500, 4), (0o600, 4), (None, 3)])
+def test_a_directory_that_an_app_may_write_to(tmp_path, mode, code):
+    path = tmp_path / "data"
+    if mode is not None:
+        path.mkdir(mode=mode)
+    command = ["sh", "-c", _preflight.WRITE_TEST, "sh", str(path)]
+    # Without the capabilities that root has, in whose place permissions count.
+    assert run(["setpriv", "--bounding-set=-all", *command] if os.geteuid() == 0 else command).code == code
+    if code:
+        assert re.search(r"(install -d -o shop -g shop|chown shop:) /data\)", _preflight.unwritable("/data", "shop", code))
