@@ -58,8 +58,8 @@ RESERVED_NAMES = frozenset(
 )
 
 OWN_PREFIX = "wsgi-"
-"""The names of our units begin with this, and so do those of their users where systemd makes them (DynamicUser=). It would take an
-app's user of the same name instead."""
+"""The names of our units begin with this, and so do those of their users where systemd makes them (DynamicUser=). It would take
+an app's user of the same name instead."""
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
