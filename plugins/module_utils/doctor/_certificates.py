@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import LETSENCRYPT, Certificate, covered
 
@@ -150,7 +150,7 @@ def renewal(directory: str = LETSENCRYPT) -> Renewal:
     state = ", ".join(f"{name} is {state}" for name, state in states.items() if state != "active") or "there is no certbot.timer"
     hooks = [path for path in glob.glob(f"{directory}/renewal-hooks/*/*") if os.access(path, os.X_OK) and "/pre/" not in path]
     hooked_all = bool(hooks) or bool(
-        re.search(r"^\s*(deploy-hook|renew-hook|post-hook)\s*=", _files.text_of(f"{directory}/cli.ini"), re.MULTILINE)
+        re.search(r"^\s*(deploy-hook|renew-hook|post-hook)\s*=", _untrusted.configuration(f"{directory}/cli.ini"), re.MULTILINE)
     )
     hooked_all = hooked_all or any(re.search(r"--(?:deploy|renew|post)-hook|nginx", text) for _path, text in tasks)
     if states and not hooked_all:
@@ -159,7 +159,7 @@ def renewal(directory: str = LETSENCRYPT) -> Renewal:
     for path in glob.glob(f"{directory}/renewal/*.conf"):
         name = os.path.basename(path)[: -len(".conf")]
         configured.add(name)
-        if hooked_all or _lineage.reloads(_files.text_of(path)):
+        if hooked_all or _lineage.reloads(_untrusted.configuration(path)):
             hooked.add(name)
     return Renewal(timer, "" if timer else state, frozenset(configured), frozenset(hooked))
 
@@ -198,12 +198,21 @@ def _cron() -> list[tuple[str, str]]:
     """The cron jobs that start certbot: file and lines. Not Debian's own, which does nothing under systemd."""
     found = []
     for path in sorted(path for pattern in CRON for path in glob.glob(pattern)):
+        if not _is_roots(path):  # other users cannot renew a certificate
+            continue
         lines = [
             line
-            for line in _files.text_of(path).splitlines()
+            for line in _untrusted.configuration(path).splitlines()
             if re.search(r"certbot|letsencrypt", line) and not line.lstrip().startswith("#")
         ]
         lines = [line for line in lines if "/run/systemd/system" not in line]
         if lines:
             found.append((path, "\n".join(lines)))
     return found
+
+
+def _is_roots(path: str) -> bool:
+    try:
+        return os.stat(path).st_uid == 0
+    except OSError:
+        return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _messages
 
 TAIL_BYTES = 262144
@@ -131,13 +131,7 @@ def shown(lines: Sequence[LogLine]) -> list[str]:
 
 def tail(path: str) -> str:
     """Read the end of a file; "" if it cannot be read."""
-    try:
-        with open(path, "rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, size - TAIL_BYTES))
-            return stream.read().decode(errors="replace")
-    except OSError:
-        return ""
+    return _untrusted.tail(path, TAIL_BYTES)
 
 
 def recent(path: str) -> bool:

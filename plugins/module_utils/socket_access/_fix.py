@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _verdict
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Verdict
@@ -202,11 +202,7 @@ def _place(seen: Evidence) -> tuple[str, int]:
 def _line(file: str, number: int) -> str:
     if not file or number < 1:
         return ""
-    try:
-        with open(file, encoding="utf-8", errors="replace") as stream:
-            lines = stream.read().splitlines()
-    except OSError:
-        return ""
+    lines = (_untrusted.text_or_none(file) or "").splitlines()
     return lines[number - 1] if number <= len(lines) else ""
 
 

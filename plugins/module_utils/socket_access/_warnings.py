@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _fix, _identity, _inside, _verdict, _walk
@@ -23,15 +24,12 @@ NOBODY = -1
 
 SECRET_FILE = re.compile(r"(\.env(\..+)?|.*\.env|.*\.key|.*\.pem|id_(rsa|ed25519|ecdsa)|secrets?\.\w+)")
 SETTINGS_FILE = re.compile(r"(.*settings.*|config|.*_config|wsgi|app)\.(py|ini|toml|ya?ml|json)")
-SECRET = re.compile(r"(SECRET|PASSWORD|PASSWD|API_KEY|TOKEN)\w*['\"]?\s*[:=]\s*['\"]?[^\s'\"]{6}", re.IGNORECASE)
-PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+SECRET = re.compile(r"(SECRET|PASSWORD|PASSWD|API_KEY|TOKEN)\w{0,40}['\"]?\s{0,4}[:=]\s{0,4}['\"]?[^\s'\"]{6}", re.IGNORECASE)
+PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
 NO_SECRET = (".example", ".sample", ".template", ".dist")
 
 FILES = 500
 """Number of files beside a socket that are checked."""
-
-BYTES = 65536
-"""Bytes read of each."""
 
 FIRST_HUMAN = 1000
 """The first user id of regular users, see adduser.conf(5)."""
@@ -122,11 +120,7 @@ def _secrets(socket: str, server: ListeningProcess | None) -> list[dict[str, str
     if _walk.refusals([{**step, "last": False} for step in around], NOBODY, ()):
         return []
     found = []
-    try:
-        names = sorted(os.listdir(directory))[:FILES]
-    except OSError:
-        return []
-    for name in names:
+    for name in _untrusted.entries(directory, FILES):
         path = os.path.join(directory, name)
         step = _inside.walk(path)[-1]
         if step.get("kind") != "file" or step["path"] != path or not step["mode"] & 0o004 or not _secret(name, path):
@@ -154,11 +148,7 @@ def _secret(name: str, path: str) -> bool:
         return False
     if not SECRET_FILE.fullmatch(name) and not SETTINGS_FILE.fullmatch(name):
         return False
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            text = stream.read(BYTES)
-    except OSError:
-        return False
+    text = _untrusted.configuration(path)
     if name.endswith(".pem"):  # usually a certificate, not a key
         return bool(PRIVATE_KEY.search(text))
     return bool(SECRET_FILE.fullmatch(name) and text.strip()) or bool(SECRET.search(text))
@@ -194,11 +184,7 @@ def _open_homes(seen: Evidence) -> list[dict[str, str]]:
 def homes_open() -> bool:
     """Whether new home directories on this host are world-searchable, as before Debian 12."""
     for file, name in (("/etc/adduser.conf", "DIR_MODE"), ("/etc/login.defs", "HOME_MODE")):
-        try:
-            with open(file, encoding="utf-8", errors="replace") as stream:
-                mode = home_mode(stream.read(), name)
-        except OSError:
-            continue
+        mode = home_mode(_untrusted.configuration(file), name)
         if mode is not None:
             return bool(mode & 0o001)
     return False
