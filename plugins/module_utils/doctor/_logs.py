@@ -26,15 +26,16 @@ LENGTH = 300
 
 LEVELS = ("warn", "error", *_messages.FATAL)
 
-# Errors in nginx's log that call for a change of its configuration: pattern, message, fix.
+# Errors in nginx's log that call for a change of its configuration: pattern, message, fix. They are looked for at the beginning:
+# later on in a message may be what a visitor asked for.
 KNOWN = (
     (
-        re.compile(r"worker_connections are not enough"),
+        re.compile(r"\d+ worker_connections are not enough"),
         "nginx has run out of connections and refuses visitors",
         "raise worker_connections in the events block of /etc/nginx/nginx.conf, then: systemctl reload nginx",
     ),
     (
-        re.compile(r"Too many open files"),
+        re.compile(r"(?:accept4?|socket|epoll_create1?|eventfd)\(\) failed \(24: Too many open files\)"),
         "nginx has reached its limit of open files and refuses visitors",
         "set worker_rlimit_nofile in /etc/nginx/nginx.conf to twice worker_connections, then: systemctl reload nginx",
     ),
@@ -90,7 +91,7 @@ def nginx_errors(text: str, since: float) -> list[LogLine]:
     """
     found: dict[tuple[str, str], LogLine] = {}
     for message in _messages.read(text):
-        if not message.written or message.level not in LEVELS or message.seconds < since:
+        if message.level not in LEVELS or message.seconds < max(since, 1):
             continue
         key = (message.text[:LENGTH], message.server)
         count = found.pop(key).count + 1 if key in found else 1
@@ -117,7 +118,7 @@ def known(lines: Iterable[LogLine]) -> list[Finding]:
     lines = list(lines)
     found = []
     for pattern, message, fix in KNOWN:
-        matching = [line for line in lines if pattern.search(line.text)]
+        matching = [line for line in lines if pattern.match(line.text)]
         if matching:
             found.append(Finding(WARNING, "nginx_log", f"{message}.", tuple(map(str, matching[-2:])), fix))
     return found
