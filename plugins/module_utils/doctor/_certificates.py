@@ -135,8 +135,9 @@ def _judge_names(server: ServerBlock, certificates: Sequence[Certificate]) -> li
     lineage = next((certificate.lineage for certificate in certificates if certificate.lineage), "")
     fix = f"obtain a certificate for {' '.join(names)}, or remove the name from {server.file}:{server.line}"
     if lineage:
-        domains = " ".join(f"-d {name}" for name in dict.fromkeys([*has, *bare]))
-        fix = f"certbot certonly --cert-name {lineage} {domains} && systemctl reload nginx, or remove the name from {server.file}"
+        domains = " ".join(f"-d {shlex.quote(name)}" for name in dict.fromkeys([*has, *bare]))
+        issue = f"certbot certonly --cert-name {shlex.quote(lineage)} {domains} && systemctl reload nginx"
+        fix = f"{issue}, or remove the name from {server.file}"
     return [Finding(severity, "certificate_names", message, (f"{server.file}:{server.line}: {' '.join(names)}",), fix)]
 
 
@@ -178,7 +179,8 @@ def judge_renewal(certificates: Iterable[Certificate], found: Renewal) -> list[F
         if name not in found.configured:
             missing = f"{LETSENCRYPT}/renewal/{name}.conf"
             message = f"Certbot does not renew the certificate {name}: {missing} does not exist."
-            fix = f"issue it again: certbot certonly --cert-name {name} {' '.join(f'-d {each}' for each in certificate.names)}"
+            domains = " ".join(f"-d {shlex.quote(each)}" for each in certificate.names)
+            fix = f"issue it again: certbot certonly --cert-name {shlex.quote(name)} {domains}"
             findings.append(Finding(WARNING, "renewal_configuration", message, (certificate.path,), fix))
         elif name not in found.hooked:
             message = f"Nothing reloads nginx after the certificate {name} is renewed: it serves the old one until it expires."

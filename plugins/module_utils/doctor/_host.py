@@ -8,6 +8,7 @@ import ipaddress
 import os
 import queue
 import re
+import shlex
 import socket
 import threading
 import time
@@ -122,7 +123,7 @@ def judge_file_systems(found: Iterable[FileSystem]) -> list[Finding]:
         free = _findings.size(disk.free)
         evidence = (f"{disk.path}: {disk.used:.1f} % in use, {free} left, {disk.inodes:.1f} % of its inodes",)
         look = (
-            f"free some space; this shows what takes it: du -xh --max-depth=2 {disk.path} | sort -h | tail -n 20; "
+            f"free some space; this shows what takes it: du -xh --max-depth=2 {shlex.quote(disk.path)} | sort -h | tail -n 20; "
             "journalctl --vacuum-size=200M and apt-get clean are safe"
         )
         if disk.used >= FULL and disk.free < FULL_BYTES:
@@ -130,7 +131,8 @@ def judge_file_systems(found: Iterable[FileSystem]) -> list[Finding]:
             findings.append(Finding(BROKEN, "disk_full", message, evidence, look))
         elif disk.inodes >= FULL:
             message = f"No inodes left on the file system of {disk.path}: files cannot be created."
-            fix = f"remove files; this shows where most are: du --inodes -x --max-depth=3 {disk.path} | sort -n | tail -n 20"
+            where = f"du --inodes -x --max-depth=3 {shlex.quote(disk.path)} | sort -n | tail -n 20"
+            fix = f"remove files; this shows where most are: {where}"
             findings.append(Finding(BROKEN, "disk_full", message, evidence, fix))
         elif disk.used >= NEARLY and disk.free < NEARLY_BYTES:
             message = f"The file system of {disk.path} is nearly full: {free} left."
@@ -315,7 +317,7 @@ def clashes(servers: Sequence[ServerBlock]) -> list[tuple[ServerBlock, Finding]]
                 f"{blocker.file}:{blocker.line}: default_server",
                 f"{server.file}:{server.line}: {' '.join(server.names) or 'no server_name'}",
             )
-            fix = f"rm {blocker.file} && nginx -t && systemctl reload nginx"
+            fix = f"rm {shlex.quote(blocker.file)} && nginx -t && systemctl reload nginx"
             found.append((server, Finding(WARNING, "default_site_in_the_way", message, evidence, fix)))
     return found
 

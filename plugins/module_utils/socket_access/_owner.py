@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -51,9 +52,9 @@ class Owner:
     def restart(self) -> str:
         """The command that restarts the server, or starts it; "" if unknown."""
         if self.program:
-            return f"supervisorctl restart {self.program}"
+            return f"supervisorctl restart {shlex.quote(self.program)}"
         if self.vassal and _systemd.is_active(self.unit):
-            return f"touch {self.vassal}"
+            return f"touch --no-create {shlex.quote(self.vassal)}"
         return f"systemctl restart {short(self.unit)}" if self.unit else ""
 
     def start(self) -> str:
@@ -64,8 +65,8 @@ class Owner:
 
 
 def short(unit: str) -> str:
-    """A service name without its suffix, as systemctl accepts it: ``nginx`` for ``nginx.service``."""
-    return unit[: -len(".service")] if unit.endswith(".service") else unit
+    """A service name without its suffix, as systemctl accepts it in a shell: ``nginx`` for ``nginx.service``."""
+    return shlex.quote(unit.removesuffix(".service"))
 
 
 def fitting(listeners: Sequence[Listener], address: str, resolved: str = "") -> Listener | None:

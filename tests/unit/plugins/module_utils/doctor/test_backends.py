@@ -88,7 +88,7 @@ def test_a_slot_is_known_wherever_its_runtime_directory_is(monkeypatch, path, fo
 
 
 SUPERVISED = "supervisorctl restart wsgi-blue@shop"
-VASSAL = "touch /etc/uwsgi/apps-available/wsgi-blue@shop.ini"
+VASSAL = "touch --no-create /etc/uwsgi/apps-available/wsgi-blue@shop.ini"
 
 
 @pytest.mark.parametrize(
