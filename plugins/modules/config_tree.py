@@ -218,10 +218,9 @@ failures:
       elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _transaction, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 APPS = {"type": "list", "elements": "str", "aliases": ["app"], "default": []}
@@ -259,7 +258,7 @@ OPTIONS = {
 
 
 def main() -> None:
-    module = AnsibleModule(OPTIONS, mutually_exclusive=[["service", "reload"]], supports_check_mode=True)
+    module = Module(OPTIONS, mutually_exclusive=[["service", "reload"]], supports_check_mode=True)
     require_root(module)
     options = module.params
     module.no_log_values.clear()  # no_log keeps the texts of all files out of the journal; the diff shows them

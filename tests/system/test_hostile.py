@@ -256,6 +256,50 @@ def test_an_app_that_answers_its_health_check_with_anything_at_all_is_down_alone
     assert down(server, apps) == set()
 
 
+MASQUERADE = """
+import os, subprocess
+
+with open(SHARED + "/x", "w") as stream:
+    stream.write("#!/bin/sh\\nid >{0}/ran\\n".format(SHARED))
+os.chmod(SHARED + "/x", 0o755)
+os.symlink("/root/a.sock", SHARED + "/a.sock")
+os.mkfifo(SHARED + "/app.ini")
+os.symlink("/dev/zero", SHARED + "/gunicorn.conf.py")
+nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "close_fds": True}
+title = "nginx: master process " + SHARED + "/x -c " + SHARED + "/x"
+words = [title, "-ISc", "import time; time.sleep(600)", SHARED + "/app.ini", "/dev/zero", "a" * 100000]
+for _ in range(2):
+    print(subprocess.Popen(words, executable="/usr/bin/python3", env={}, cwd=SHARED, **nothing).pid)
+"""
+
+LINKED = "server { listen 80; server_name linked.test; location / { uwsgi_pass unix:/srv/wsgi/evil-uwsgi/shared/a.sock; } }"
+LOGGED = "server { listen 80; server_name logged.test; location / { root /var/www/html; error_log /var/log/nginx/logged.log; } }"
+ASKED = "/x%1b]0;evil%07%0A9999/99/99%2099:99:99%20[error]%201%231:%20forged%0A2026/11/28%2000:00:00%20[emerg]%201%231:%20forged"
+
+
+@on(12)
+def test_the_doctor_believes_neither_apps_nor_visitors(server, apps, unharmed):
+    pids = [pid for name in EVIL for pid in post(server, name, MASQUERADE).split()]
+    assert len(pids) == 2 * len(EVIL), pids
+    server.sh('printf "%s\n" "$@" >/etc/nginx/conf.d/hostile.conf; nginx -t -q; systemctl reload nginx', LINKED, LOGGED)
+    ask = f"curl --silent --globoff --header 'Host: logged.test' --write-out '%{{http_code}}' 'http://127.0.0.1{ASKED}'"
+    server.sh(f"chmod 700 /root; for _ in 1 2 3 4 5; do {ask} | grep -q 404 && break; sleep 0.5; done")
+    began = time.monotonic()
+    play = server.play(None, "playbooks/doctor.yml", doctor_fail=False)
+    assert time.monotonic() - began < 60
+    assert play.code == 0, play.output
+    assert not server.sh("ls /srv/wsgi/evil-*/shared/ran 2>/dev/null || true")
+    (found,) = re.findall(r"NOTE nginx_not_roots: .*\n((?:    \| .*\n)+)", play.output)
+    assert found.count("of user evil-") == 5, found
+    assert "\x1b" not in play.output
+    assert r"/x\x1b]0;evil\x07\x0a9999" in play.output
+    assert not re.search(r"nginx log +(9999|2026-11-28 00:00:00)", play.output)
+    linked = [each for each in server.module("doctor")["findings"] if each["site"] == "linked.test"]
+    assert linked, play.output
+    assert not any(re.search(r"(chmod|chgrp|setfacl|mv) .*/root", each["fix"]) for each in linked), linked
+    server.sh(f"kill -9 {' '.join(pids)}; rm /etc/nginx/conf.d/hostile.conf; systemctl reload nginx")
+
+
 PRETEND = """
 import os, subprocess
 

@@ -257,7 +257,7 @@ def _competing_service() -> str | int | None:
         if unit == _layout.EMPEROR:
             continue
         # Any process can have any command line. Root's is true, and so is what systemd says of a service.
-        if _is_roots(pid):
+        if _processes.is_roots(pid):
             competes = any(_names_directory(word) for word in words[1:])
         elif unit:
             if unit not in started_to:
@@ -268,14 +268,6 @@ def _competing_service() -> str | int | None:
         if competes:
             return unit.removesuffix(".service") if unit else pid
     return None
-
-
-def _is_roots(pid: int) -> bool:
-    """Whether root started a process, and it is root's still: a user may run a setuid program with any command line."""
-    try:
-        return set(_processes.status(pid)["Uid"]) == {"0"}
-    except (OSError, KeyError):
-        return False
 
 
 def _is_started_to_compete(unit: str) -> bool:

@@ -55,8 +55,7 @@ def masters(names: Collection[str]) -> dict[str, set[_processes.Process]]:
     serving: dict[_processes.Process, str] = {}
     for process in everybody:
         with contextlib.suppress(OSError, KeyError):
-            with open(f"/proc/{process[0]}/cmdline", encoding="utf-8", errors="replace") as stream:
-                name = _gunicorn_hooks.slot_of(stream.read())
+            name = _gunicorn_hooks.slot_of(_processes.text(process[0], "cmdline", _processes.COMMAND_LINE))
             # Any process can have this name, so it has to run as the app's user, which has the name of the app.
             if name and name in names and os.stat(f"/proc/{process[0]}").st_uid == pwd.getpwnam(name.partition("@")[2]).pw_uid:
                 serving[process] = name
