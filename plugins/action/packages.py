@@ -25,7 +25,11 @@ class ActionModule(ActionBase):
         """Install with the package lists that are there; fetch new ones only if that fails."""
         super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec({"name": {"type": "list", "elements": "str", "required": True}})
-        wanted = {"name": sorted(set(arguments["name"])), "install_recommends": False, "lock_timeout": LOCK_TIMEOUT}
+        wanted: dict[str, Any] = {
+            "name": sorted(set(arguments["name"])),
+            "install_recommends": False,
+            "lock_timeout": LOCK_TIMEOUT,
+        }
         result = self._apt(wanted, task_vars)
         if not result.get("failed"):
             return result
