@@ -23,7 +23,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TIMED_OUT, run
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _writable
 
 IMPORT_TIMEOUT = 120
 """Seconds that an entry point may take to be imported."""
@@ -200,6 +200,7 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
         content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
+        _writable.check(app["writable_paths"], app["user"])
         draft = _draft(app, layout, files(app, environment, build, number, host), content)
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
         # it starts its own program, and a file that is being written cannot be started.

@@ -16,14 +16,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release, _writable
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _embedded_python, _file, _uwsgi_binary
-
-WRITE_TEST = '[ -d "$1" ] || exit 3; [ -w "$1" ] && [ -x "$1" ] || exit 4'
-
-TEST_TIMEOUT = 10
-"""Seconds; a file system over a network may not answer."""
 
 NEW_BUILD = "change the app's source or packages, which makes a new build"
 NEW_PLUGIN = "build one that fits with the module wsgi.stack.uwsgi_plugin"
@@ -35,10 +29,7 @@ def check(app: App, number: int) -> None:
     :raises StackError: two of its parts do not fit each other, or the host does not have what it needs
     """
     release = _release.read(_layout.of(app), number)
-    for path in release["writable_paths"]:
-        done = run(["sh", "-c", WRITE_TEST, "sh", path], user=app["user"], timeout=TEST_TIMEOUT)
-        if done.code:
-            raise StackError("writable_paths", unwritable(path, app["user"], done.code))
+    _writable.check(release["writable_paths"], app["user"])
     interpreter = _check_environment(os.path.join(release["build"]["path"], "venv"), app["user"])
     program = release["program"]
     if release["plugin"]:
@@ -49,24 +40,6 @@ def check(app: App, number: int) -> None:
         unfit = _embedded_python.of_program(program, interpreter, app["user"])
         if unfit:
             raise StackError("plugin", f"{program} does not fit: {unfit[0]}; {NEW_BUILD}.", unfit[1])
-
-
-def unwritable(path: str, user: str, code: int) -> str:
-    """What is wrong with a directory that an app has to write to. Pure.
-
-    :param code: the exit code of ``WRITE_TEST``
-    """
-    if code == 3:
-        return (
-            f"{path} is not a directory on this host, or user {user} does not get there;"
-            f" create it (install -d -o {user} -g {user} {path}), or remove it from writable_paths."
-        )
-    if code == 4:
-        return (
-            f"user {user} may not write to {path}; give it the directory (chown {user}: {path}) if its file system is not mounted"
-            " read-only, or remove it from writable_paths."
-        )
-    return f"{path} does not answer within {TEST_TIMEOUT} s; look at its file system (findmnt --target {path})."
 
 
 def environment_version(configuration: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -67,7 +66,7 @@ def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called
     content = {"writable_paths": [], **release, "build": {"path": "/build"}}
     Path(layout.release(1), "release.json").write_text(json.dumps(content))
     calls = []
-    monkeypatch.setattr(_preflight, "run", lambda argv, user, timeout: run(argv, timeout=timeout))
+    monkeypatch.setattr(_preflight._writable, "run", lambda argv, user, timeout: run(argv, timeout=timeout))
     monkeypatch.setattr(_preflight, "_check_environment", lambda venv, user: INTERPRETER)
     monkeypatch.setattr(_preflight, "_check_plugin", lambda name, interpreter: calls.append(f"plugin {name}"))
     monkeypatch.setattr(_preflight._embedded_python, "of_program", lambda program, *_args: calls.append(f"program {program}"))
@@ -76,15 +75,3 @@ def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called
     except StackError as failure:
         calls.append(failure.cause.partition(";")[0])
     assert calls == called
-
-
-@pytest.mark.parametrize(("mode", "code"), [(0o700, 0), (0o500, 4), (0o600, 4), (None, 3)])
-def test_a_directory_that_an_app_may_write_to(tmp_path, mode, code):
-    path = tmp_path / "data"
-    if mode is not None:
-        path.mkdir(mode=mode)
-    command = ["sh", "-c", _preflight.WRITE_TEST, "sh", str(path)]
-    # Without the capabilities that root has, in whose place permissions count.
-    assert run(["setpriv", "--bounding-set=-all", *command] if os.geteuid() == 0 else command).code == code
-    if code:
-        assert re.search(r"(install -d -o shop -g shop|chown shop:) /data\)", _preflight.unwritable("/data", "shop", code))
