@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _syntax
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _paths, _syntax
 
 PROGRAM = "nginx"
-MAIN = "/etc/nginx/nginx.conf"
+MAIN = _paths.MAIN
 TIMEOUT = 20  # seconds
 MASTER = "nginx: master process "
 """How the process title of nginx's master begins; its command line follows."""
