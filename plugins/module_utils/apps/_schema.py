@@ -130,7 +130,7 @@ def variables(value: Any) -> dict[str, str]:
             raise ValueError(f"{wanted}; {name!r} is not a name")
         if TAKEN_VARIABLE.fullmatch(name):
             raise ValueError(f"{wanted}; {name} is used by what starts the app, so give yours another name")
-        # Of a number with a point, or of true, nobody knows how it should be written: 1.10, True, 1?
+        # The text of a decimal number or a boolean is ambiguous: 1.10 or 1.1, True or 1.
         if isinstance(content, bool) or not isinstance(content, (str, int)) or not storable(str(content)):
             raise ValueError(f"{wanted}; the value of {name} is not a text, so put it in quotes")
         checked[str(name)] = str(content)
