@@ -69,23 +69,23 @@ def publish(build: str, directory: str) -> None:
     """
     path = _resolve(build, build, os.path.join("source", directory))
     if path is None:
-        target = os.path.realpath(os.path.join(build, "source", directory))
+        outside = os.path.realpath(os.path.join(build, "source", directory))
         raise StackError(
             "static",
-            f"the directory {directory} is a symlink to {target}, outside the source; put the files into the source.",
+            f"the directory {directory} is a symlink to {outside}, outside the source; put the files into the source.",
         )
     if not os.path.isdir(path):
         raise StackError(
             "static",
             f"the source has no directory {directory}; correct static.directory, or add the directory to the source.",
         )
-    for link in _symlinks(path):
-        target = _resolve(build, os.path.dirname(link), os.readlink(link))
-        if target is None or not _inside(target, path):
-            name = os.path.join(directory, os.path.relpath(link, path))
+    for parent, name, target in _symlinks(path):
+        end = _resolve(build, parent, target)
+        if end is None or not _inside(end, path):
+            link = os.path.normpath(os.path.join(directory, os.path.relpath(parent, path), name))
             raise StackError(
                 "static",
-                f"{name} is a symlink to {os.readlink(link)}, outside the static directory {directory};"
+                f"{link} is a symlink to {target}, outside the static directory {directory};"
                 " put the file there instead, or remove the symlink.",
             )
     for _path, _directories, files, descriptor in os.fwalk(path):
@@ -95,9 +95,27 @@ def publish(build: str, directory: str) -> None:
                 os.chmod(name, 0o644, dir_fd=descriptor)
 
 
-def _symlinks(directory: str) -> Iterator[str]:
-    for path, directories, files in os.walk(directory):
-        yield from (link for name in (*directories, *files) if os.path.islink(link := os.path.join(path, name)))
+def _symlinks(directory: str) -> Iterator[tuple[str, str, str]]:
+    """The symlinks below a directory: where each is, its name and its target.
+
+    :raises OSError: there may be more, where the path is too long
+    """
+    for path, directories, files, descriptor in os.fwalk(directory, onerror=_fail):
+        for name in (*directories, *files):
+            if stat.S_ISLNK(os.lstat(name, dir_fd=descriptor).st_mode):
+                yield path, name, os.readlink(name, dir_fd=descriptor)
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def _is_symlink(path: str) -> bool:
+    """As ``os.path.islink``, which says no where the path is too long."""
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _resolve(build: str, start: str, path: str) -> str | None:
@@ -107,6 +125,7 @@ def _resolve(build: str, start: str, path: str) -> str | None:
 
     :param start: the directory from which a relative path goes on; it has no symlinks below the build
     :returns: None if it leaves the build, or never ends
+    :raises OSError: it is too long
     """
     here, todo, followed = start, _parts(build, path), 0
     while todo:
@@ -114,7 +133,7 @@ def _resolve(build: str, start: str, path: str) -> str | None:
         here = build if part == build else os.path.normpath(os.path.join(here, part))
         if not _inside(here, build):
             return None
-        if os.path.islink(here):
+        if _is_symlink(here):
             followed += 1
             if followed > LINKS:
                 return None

@@ -142,3 +142,17 @@ def test_a_static_directory_that_others_could_send_elsewhere_is_refused(build):
     (build / "source/public").symlink_to("../../back")
     with pytest.raises(StackError, match="outside the source"):
         _permissions.publish(str(build), "public")
+
+
+@pytest.mark.parametrize("name", ["link", "l" * 200])
+def test_a_symlink_is_not_missed_where_its_path_is_too_long(build, name):
+    here = os.open(build / "source/shop/static", os.O_RDONLY)
+    for _level in range(30):  # 30 * 140 is more than PATH_MAX, which is 4096
+        os.mkdir("d" * 139, dir_fd=here)
+        here, above = os.open("d" * 139, os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.symlink("/etc/passwd", name, dir_fd=here)
+    os.close(here)
+    with pytest.raises((StackError, OSError), match=r"outside the static directory|File name too long"):
+        _permissions.publish(str(build), "shop/static")
+    assert mode(build / "source/shop/static") == 0o751
