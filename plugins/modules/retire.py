@@ -106,16 +106,15 @@ failures:
 import os
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors, _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remove
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _state
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "keep": {"type": "list", "elements": "str", "required": True},
             "remove": {"type": "list", "elements": "str", "default": []},
@@ -152,7 +151,7 @@ def retire(wanted: dict[str, Any], check: bool) -> tuple[dict[str, Any], list[st
     if not check:
         _done, failures = _errors.for_each_app(
             [{"name": name} for name in going if remains[name]],
-            lambda app: _remove.Retirement(layouts[app["name"]], remains[app["name"]]).run(),
+            lambda app: _remove.locked_retirement(layouts[app["name"]], wanted["remove_shared"]),
             wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
     gone = sorted(set(going) - {failure["app"] for failure in failures})

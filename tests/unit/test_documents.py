@@ -33,6 +33,7 @@ TYPES = {
     "one_of": "str",
     "options": "dict",
     "path_inside": "str",
+    "path_on_host": "str",
     "path_of_either": "str",
     "private_key": "str",
     "text": "str",

@@ -30,7 +30,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _create
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn, _registry, _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _resolve, _schema
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _files, _syntax
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor, _supervisor_files
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _options, _supervisor, _supervisor_files
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +70,7 @@ TEXTS = {
     "client_max_body_size": st.sampled_from(["0", "10m", "1" * 30 + "g"]),
     "working_directory": TEXT.map("a{0}/b{0}c".format),
     "python": st.sampled_from(["python3.9", "/opt/py thon/bin/python", "-c", "a/b", "/"]),
+    "writable_paths": st.lists(TEXT.map("/mnt/a{0}/b{0}".format) | st.sampled_from(["/mnt/data", "/a/../b", "/"]), max_size=2),
     "system_packages": st.lists(st.sampled_from(["g++", "libpq-dev", "sudo-", "a=1:2~3"]), max_size=2),
 }
 """Values of some keys that may well be accepted, beside those that hardly can be."""
@@ -213,8 +214,14 @@ def check_supervisor(app):
     assert parser.sections() == [f"fcgi-program:wsgi-blue@{app['name']}"]
     (options,) = _supervisor_files.programs(text).values()
     assert all(value == value % {} for value in options.values())
-    assert options["command"] == f"{_layout.of(app).slot('blue')}/serve blue"
-    assert (options["user"], options["stopwaitsecs"]) == (app["name"], str(app["drain_timeout"] + 5))
+    slot = _layout.of(app).slot("blue")
+    assert options["command"] == f"{slot}/launch {slot}/serve blue"
+    assert (options["user"], options["stopwaitsecs"]) == ("root", str(app["drain_timeout"] + 5))
+    # Root runs the launcher, so nothing but these values may be in its last line.
+    call = ast.parse(_gunicorn.launcher(app)).body[-1].value
+    given = [ast.literal_eval(argument) for argument in call.args[:-1]]
+    assert given == [app["name"], [_layout.of(app).shared, *app["writable_paths"]], app["privileged_programs"]]
+    assert ast.unparse(call.func) + ast.unparse(call.args[-1]) == "startsys.argv[1:]"
     assert configparser.RawConfigParser(strict=True).read_string(text) is None
 
 
@@ -233,6 +240,10 @@ def read_unit(text):
 
 
 def check_systemd(app):
+    if app["writable_paths"]:
+        for text in (_options.of_unit(_release.sandbox(app)), _options.of_emperor(_release.sandbox(app))):
+            (paths,) = [value for _section, name, value in read_unit(text) if name == "ReadWritePaths"]
+            assert [path.lstrip("-") for path in paths.split(" ")] == app["writable_paths"]
     for file in bind_files.bind_files([app])["files"]:
         variables = {**file["vars"], "__gunicorn_supervisor_settings": {"nginx_group": "www-data"}}
         unit = read_unit(TEMPLATES.get_template(file["src"]).render(variables))

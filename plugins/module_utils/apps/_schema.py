@@ -13,6 +13,7 @@ import re
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
+from ansible_collections.wsgi.stack.plugins.module_utils.host._mounts import OWN_RULES
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _syntax
 
 Check = Callable[[Any], Any]
@@ -119,6 +120,17 @@ def path_inside(value: Any) -> str:
         raise ValueError(wanted)
     if EXPANDED_IN_PATH.search(path) or path != path.strip():
         raise ValueError(f"{wanted}, without leading or trailing blanks and without $ % ( )")
+    return path
+
+
+def path_on_host(value: Any) -> str:
+    wanted = "an absolute path of letters, digits, '.', '_' and '-', without '..'"
+    path = text(re.compile(r"(/[A-Za-z0-9._-]+)+/?"), wanted)(value)
+    if ".." in path.split("/"):
+        raise ValueError(wanted)
+    path = os.path.normpath(path)
+    if any(f"{path}/".startswith(f"{own}/") for own in OWN_RULES):
+        raise ValueError(f"{wanted}, and outside {', '.join(OWN_RULES)}, where every app writes as it may")
     return path
 
 

@@ -19,6 +19,13 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _s
         (_schema.path_inside, "%(pub)"),
         (_schema.path_inside, "pub@(x)"),
         (_schema.path_inside, "pub "),
+        (_schema.path_on_host, "data"),
+        (_schema.path_on_host, "/"),
+        (_schema.path_on_host, "/srv/../etc"),
+        (_schema.path_on_host, "/srv/a b"),
+        (_schema.path_on_host, "/srv/%i"),
+        (_schema.path_on_host, "/proc/self"),
+        (_schema.path_on_host, "/var/tmp"),
         (_schema.variables, {"A": "\udc80"}),
         (_schema.variables, {"A": "a\0b"}),
         (_schema.variables, {"OPTIND": "1"}),
@@ -48,7 +55,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _s
     ],
 )
 def test_what_would_not_arrive_is_refused(check, value):
-    with pytest.raises(ValueError, match=r"^(a|the) "):
+    with pytest.raises(ValueError, match=r"^(an?|the) "):
         check(value)
 
 
@@ -56,6 +63,8 @@ def test_what_would_not_arrive_is_refused(check, value):
     ("check", "value"),
     [
         (_schema.path_inside, 'node_modules/@scope/it\'s "ü"; {x} # y'),
+        (_schema.path_on_host, "/mnt/data-1/.x"),
+        (_schema.path_on_host, "/var/tmpfiles"),
         (_schema.variables, {"A": "$(x) %(y) @(z) '\"\\ \n\t\x1b", "PWDS": "1"}),
         (_schema.lines, ["add_header X $y;\t# z"]),
         (_schema.variables, {"A": "x" * 131069}),

@@ -167,3 +167,17 @@ def test_slots_that_run_or_are_started_at_boot_are_stopped(layout):
 def test_a_server_is_used_by_whatever_app_runs_under_it(layout):
     assert _remove.running([layout], {**seen(blue=ON), "uwsgi_emperor": seen()["uwsgi"]}) == {"uwsgi"}
     assert _remove.running([layout], seen()) == set()
+
+
+def test_what_servers_left_behind_is_killed_and_what_others_started_is_refused(layout, monkeypatch):
+    # supervisord (10) runs somebody's program as the app's user (11); 12 is an orphan there, 13 one of the Emperor; 14 a login.
+    running = {(10, 1): 1, (11, 1): 10, (12, 1): 1, (13, 1): 1, (14, 1): 1}
+    units = {11: "supervisor.service", 12: "supervisor.service", 13: "wsgi-emperor.service", 14: None}
+    monkeypatch.setattr(_remove._processes, "all_processes", lambda: dict(running))
+    monkeypatch.setattr(_remove._processes, "unit", units.get)
+    monkeypatch.setattr(_remove._systemd, "main_pid", {"supervisor.service": 10, "wsgi-emperor.service": 0}.get)
+    monkeypatch.setattr(_remove, "_user_of", lambda pid: 997 if pid > 10 else 0)
+    monkeypatch.setattr(_remove._processes, "kill", lambda gone: [running.pop(process) for process in gone])
+    with pytest.raises(StackError, match=r"still runs processes outside its slots \(pid 11 14\)"):
+        retire(layout, remove_shared=True)
+    assert [*running] == [(10, 1), (11, 1), (14, 1)]
