@@ -21,8 +21,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TIMED_OUT, run
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TIMED_OUT
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands
 
 IMPORT_TIMEOUT = 120
@@ -187,15 +187,18 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
         content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
+        unit, what = f"wsgi-release-{app['name']}", f"Release of the WSGI application {app['name']}"
+        sandbox = _sandbox.as_app(what, app["user"], app["group"], unit, [layout.shared])
+        _sandbox.stop(unit)
         draft = _draft(app, layout, files(app, environment, build, number, host), content)
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
         # it starts its own program, and a file that is being written cannot be started.
         runner = ["/bin/sh", os.path.join(draft, "run")]
         try:
-            _import_check(app, runner)
+            _import_check(app, runner, sandbox)
             if commands:
                 redact = _redact.redactor(environment.values())
-                result["commands"] = _commands.execute(commands, runner, app["user"], redact)
+                result["commands"] = _commands.execute(commands, runner, sandbox, redact)
         except StackError:
             shutil.rmtree(draft)
             raise
@@ -253,8 +256,8 @@ def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], content: 
     return draft
 
 
-def _import_check(app: App, runner: list[str]) -> None:
-    done = run([*runner, "python", "-c", IMPORT_CHECK, app["entry_point"]], user=app["user"], timeout=IMPORT_TIMEOUT)
+def _import_check(app: App, runner: list[str], sandbox: _sandbox.Sandbox) -> None:
+    done = sandbox.run([[*runner, "python", "-c", IMPORT_CHECK, app["entry_point"]]], timeout=IMPORT_TIMEOUT)
     if done.code:
         cause = (
             f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else decisive_line(done.output) or done.last_line
