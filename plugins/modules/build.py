@@ -171,7 +171,6 @@ failures:
       elements: str
 """
 
-import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
@@ -195,8 +194,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
-    # What is shown with -vvv and registered, the parameters among it, comes without the passwords in addresses.
-    module.no_log_values.update(_redact.credentials(json.dumps(module.params["apps"])))
+    _redact.hide_parameters(module)
     request = _build.BuildRequest(
         secrets=_resolve.read_secrets(module.params["secrets"]) if module.params["secrets"] else {},
         directories=module.params["directories"] or {},

@@ -116,7 +116,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
@@ -134,6 +134,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
+    _redact.hide_parameters(module)
     module.exit_json(**release(module.params, module.check_mode))
 
 

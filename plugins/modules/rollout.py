@@ -96,6 +96,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _plan, _run, _state
 
@@ -113,6 +114,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
+    _redact.hide_parameters(module)
     module.exit_json(**rollout(module.params, module.check_mode))
 
 

@@ -128,6 +128,7 @@ report:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.status import _status, _table
 
@@ -143,6 +144,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
+    _redact.hide_parameters(module)
     wanted = module.params
     apps = _status.examine(wanted["apps"], wanted["directory"], wanted["runtime_directory"], wanted["nginx_user"])
     module.exit_json(changed=False, apps=apps, report=_table.table(apps))

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Callable
+from typing import TYPE_CHECKING, Any, Callable
+
+if TYPE_CHECKING:  # who hides nothing need not load it
+    from ansible.module_utils.basic import AnsibleModule
 
 # A password, or what stands before the host of an HTTP address: that may be a token. The "git" of ssh://git@host is neither.
 CREDENTIALS = re.compile(r"(?:(?<=http://)|(?<=https://)|(?<=://)(?=[^/\s'\"@]*:))[^/\s'\"]+@")
@@ -34,6 +37,19 @@ def credentials(text: str) -> set[str]:
     """The passwords and tokens in the URLs of a text, each as such."""
     found = {part for match in CREDENTIALS.findall(text) for part in match[:-1].split(":", 1)[-1:]}
     return {part for part in found if len(part) >= SHORTEST}
+
+
+def credentials_in(value: Any) -> set[str]:
+    """The same for all texts in a structure of lists and dictionaries."""
+    if isinstance(value, str):
+        return credentials(value)
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else []
+    return {part for each in inside for part in credentials_in(each)}
+
+
+def hide_parameters(module: AnsibleModule) -> None:
+    """Have a module show nothing, its parameters among it, with the passwords and tokens in URLs that it was given."""
+    module.no_log_values.update(credentials_in(module.params))
 
 
 def _parts(secret: str) -> set[str]:
