@@ -13,6 +13,8 @@ SLOTS = ("blue", "green")
 DIRECTORY = "/srv/wsgi"
 RUNTIME_DIRECTORY = "/run/wsgi"
 
+UNITS = "/etc/systemd/system"
+
 EMPEROR = "wsgi-emperor.service"
 EMPEROR_STATS = "/run/wsgi-emperor/stats.sock"
 VASSALS_AVAILABLE = "/etc/uwsgi/apps-available"
@@ -110,6 +112,14 @@ class Layout:
     def recovery_unit(self, slot: str) -> str:
         """The systemd unit that starts a live slot of the ``uwsgi`` stack again after it failed to start."""
         return f"wsgi-recover-{slot}@{self.name}.service"
+
+    def unit_options(self, slot: str) -> str:
+        """The drop-in of the unit of a slot on the ``uwsgi`` stack."""
+        return f"{UNITS}/{self.unit(slot)}.d/wsgi.conf"
+
+    def emperor_options(self, slot: str) -> str:
+        """The drop-in of the Emperor's unit with what a slot on the ``uwsgi_emperor`` stack needs."""
+        return f"{UNITS}/{EMPEROR}.d/{self.instance(slot)}.conf"
 
     def vassal(self, slot: str) -> str:
         """The file of a slot on the ``uwsgi_emperor`` stack."""

@@ -173,16 +173,14 @@ failures:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _build, _uv
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},
             "secrets": {"type": "str", "no_log": True},
@@ -194,7 +192,6 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
-    _redact.hide_parameters(module)
     request = _build.BuildRequest(
         secrets=_resolve.read_secrets(module.params["secrets"]) if module.params["secrets"] else {},
         directories=module.params["directories"] or {},

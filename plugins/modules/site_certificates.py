@@ -92,10 +92,8 @@ failures:
 import base64
 import json
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import from_os_error
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _site_certificates
 
@@ -106,9 +104,8 @@ OPTIONS = {
 
 
 def main() -> None:
-    module = AnsibleModule(OPTIONS, supports_check_mode=True)
+    module = Module(OPTIONS, supports_check_mode=True)
     require_root(module)
-    _redact.hide_parameters(module)
     given = json.loads(base64.b64decode(module.params["given"] or b"e30="))
     try:
         result = _site_certificates.converge(module.params["apps"], given, module.check_mode)

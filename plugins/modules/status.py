@@ -125,16 +125,14 @@ report:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.status import _status, _table
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},
             "directory": {"type": "path", "default": _layout.DIRECTORY},
@@ -144,7 +142,6 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
-    _redact.hide_parameters(module)
     wanted = module.params
     apps = _status.examine(wanted["apps"], wanted["directory"], wanted["runtime_directory"], wanted["nginx_user"])
     module.exit_json(changed=False, apps=apps, report=_table.table(apps))

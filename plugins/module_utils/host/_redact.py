@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Callable
-
-if TYPE_CHECKING:  # who hides nothing need not load it
-    from ansible.module_utils.basic import AnsibleModule
+from typing import Any, Callable
 
 # A password, or what stands before the host of an HTTP address: that may be a token. The "git" of ssh://git@host is neither.
 CREDENTIALS = re.compile(r"(?:(?<=http://)|(?<=https://)|(?<=://)(?=[^/\s'\"@]*:))[^/\s'\"]+@")
@@ -45,11 +42,6 @@ def credentials_in(value: Any) -> set[str]:
         return credentials(value)
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else []
     return {part for each in inside for part in credentials_in(each)}
-
-
-def hide_parameters(module: AnsibleModule) -> None:
-    """Have a module show nothing, its parameters among it, with the passwords and tokens in URLs that it was given."""
-    module.no_log_values.update(credentials_in(module.params))
 
 
 def _parts(secret: str) -> set[str]:

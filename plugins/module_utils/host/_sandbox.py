@@ -51,6 +51,27 @@ RESTRICTIONS = {
 }
 """What a slot's unit forbids the app, so that whatever else runs as the app's user is forbidden it, too."""
 
+PRIVILEGED = {
+    "NoNewPrivileges": "no",
+    "CapabilityBoundingSet": "~",
+    "ProtectSystem": "full",
+    "PrivateDevices": "no",
+    "ProtectClock": "no",
+    "ProtectHostname": "no",
+    "ProtectKernelLogs": "no",
+    "ProtectKernelModules": "no",
+    "ProtectKernelTunables": "no",
+    "RestrictAddressFamilies": "",
+    "RestrictNamespaces": "no",
+    "RestrictRealtime": "no",
+    "RestrictSUIDSGID": "no",
+    "LockPersonality": "no",
+    "SystemCallArchitectures": "",
+    "SystemCallFilter": "",
+}
+"""What lets an app start programs with setuid, setgid or capabilities of their own. These need the capabilities, and write where
+their user may. Each of the others would imply NoNewPrivileges in systemd 252, see systemd.exec(5)."""
+
 _COMMON = {
     "Type": "exec",
     "KillSignal": "SIGKILL",  # what is left when the commands have ended gets no time to do anything
@@ -148,13 +169,15 @@ def own_user(description: str, purpose: str = "", app: str = "", name: str = "",
     return Sandbox(description, properties, name, f"{purpose}/{app}" if purpose else "", owned)
 
 
-def as_app(description: str, user: str, group: str, name: str, writable: Sequence[str]) -> Sandbox:
+def as_app(description: str, user: str, group: str, name: str, writable: Sequence[str], privileged: bool = False) -> Sandbox:
     """A sandbox in which an app's user may do what it may in a slot.
 
     :param writable: where it may write
+    :param privileged: whether it may start programs with privileges of their own
     """
     paths = " ".join(map(_quoted, writable))
-    return Sandbox(description, {**RESTRICTIONS, "User": user, "Group": group, "ReadWritePaths": paths}, name)
+    lifted = PRIVILEGED if privileged else {}
+    return Sandbox(description, {**RESTRICTIONS, **lifted, "User": user, "Group": group, "ReadWritePaths": paths}, name)
 
 
 def stop(name: str) -> None:

@@ -98,7 +98,7 @@ def build(tmp_path):
     directory = tmp_path / "build"
     (directory / "source/shop/static/css").mkdir(parents=True)
     (directory / "source/shop/static/css/a.css").write_text("")
-    (directory / "source/shop/static/out").symlink_to("/etc/passwd")
+    (directory / "source/shop/static/latest.css").symlink_to("css/a.css")
     (directory / "source/shop/settings.py").write_text("")
     for path in directory.rglob("*"):
         if not path.is_symlink():
@@ -125,3 +125,63 @@ def test_a_static_directory_has_to_be_there(build, target, wanted):
     (build / "source/link").symlink_to(target)
     with pytest.raises(StackError, match=wanted):
         _permissions.publish(str(build), "link")
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["a.css", "../css", "../../static/css/a.css", "../../../shop/static/css", "{build}/source/shop/static/css", "missing"],
+)
+def test_a_symlink_inside_a_static_directory_may_stay(build, target):
+    (build / "source/shop/static/css/link").symlink_to(target.format(build=build))
+    _permissions.publish(str(build), "shop/static")
+    assert mode(build / "source/shop/static/css/a.css") == 0o644
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/",
+        "/etc/passwd",
+        "/var/log/nginx/missing",
+        "../../settings.py",
+        "../../static2/x",
+        "deep/../../../settings.py",
+        "{outside}/back",
+        "../../../../../outside/back/a.css",
+        "../../../../../build/source/shop/static/css/a.css",
+        "{build}/../build/source/shop/static/css/a.css",
+        "{build}2/x",
+        "link",
+    ],
+)
+def test_a_symlink_out_of_a_static_directory_is_refused_before_anything_is_opened(build, target):
+    outside = build.parent / "outside"
+    outside.mkdir()
+    (outside / "back").symlink_to(build / "source/shop/static/css")
+    (build / "source/shop/static/css/deep").symlink_to("../css")
+    (build / "source/shop/static/css/link").symlink_to(target.format(build=build, outside=outside))
+    with pytest.raises(StackError, match=r"^shop/static/css/link is a symlink to .*, outside the static directory shop/static; "):
+        _permissions.publish(str(build), "shop/static")
+    assert mode(build / "source/shop/static") == 0o751
+    assert mode(build / "source/shop/static/css/a.css") == 0o640
+
+
+def test_a_static_directory_that_others_could_send_elsewhere_is_refused(build):
+    (build.parent / "back").symlink_to(build / "source/shop/static")
+    (build / "source/public").symlink_to("../../back")
+    with pytest.raises(StackError, match="outside the source"):
+        _permissions.publish(str(build), "public")
+
+
+@pytest.mark.parametrize("name", ["link", "l" * 200])
+def test_a_symlink_is_not_missed_where_its_path_is_too_long(build, name):
+    here = os.open(build / "source/shop/static", os.O_RDONLY)
+    for _level in range(30):  # 30 * 140 is more than PATH_MAX, which is 4096
+        os.mkdir("d" * 139, dir_fd=here)
+        here, above = os.open("d" * 139, os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.symlink("/etc/passwd", name, dir_fd=here)
+    os.close(here)
+    with pytest.raises((StackError, OSError), match=r"outside the static directory|File name too long"):
+        _permissions.publish(str(build), "shop/static")
+    assert mode(build / "source/shop/static") == 0o751
