@@ -188,7 +188,8 @@ class Server:
     def converge(self, apps: list[dict], *arguments: str, **variables) -> Play:
         """Run the site's playbook, which has to succeed."""
         play = self.play(apps, "playbooks/site.yml", *arguments, **variables)
-        assert play.code == 0, play.output + self.sh("journalctl --no-pager --lines 100 --unit 'wsgi-*' --unit nginx")
+        logs = "journalctl --no-pager --lines 100 --unit 'wsgi-*' --unit nginx"
+        assert play.code == 0, f"{play.message}\n{play.output}\n{self.sh(logs)}"
         if "wsgi.stack.nginx : Configure the sites" in play.changed and "--check" not in arguments:
             assert self.gixy() == []
         return play

@@ -287,7 +287,7 @@ def test_a_revoked_certificate_and_one_that_ended_are_replaced(lone):
 
     reasons = [lone.module("certificate", **wanted)["certificates"][name] for name, wanted in (("bad", bad), ("old", old))]
     assert [found["action"] for found in reasons] == ["issue", "issue"]
-    assert "as when it is revoked" in reasons[0]["reason"]
+    assert "as after a revocation" in reasons[0]["reason"]
     assert reasons[1]["reason"].startswith("it expired on ")
     assert [lone.module("certificate", **wanted)["changed"] for wanted in (bad, old)] == [False, False]
 

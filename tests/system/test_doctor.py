@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
-from conftest import HELLO, ROOT, Server
+from conftest import HELLO, HOSTS, ROOT, Server
 
 HANDMADE = ROOT / "tests/images/handmade"
 # One site of each kind.
@@ -251,7 +251,7 @@ class Handmade:
 @pytest.fixture(scope="module")
 def handmade(request, tmp_path_factory):
     """A host of this module's own: the doctor sees all of a host."""
-    host = Server(f"wsgi-stack-doctor{request.param}", request.param, tmp_path_factory.mktemp("doctor"))
+    host = Server(f"{HOSTS}-doctor{request.param}", request.param, tmp_path_factory.mktemp("doctor"))
     yield Handmade(host)
     host.down()
 

@@ -102,7 +102,7 @@ BROKEN = {
     "hang": (
         "import sys, time\nif {'uwsgi', 'gunicorn'} & {*sys.modules}:\n    time.sleep(600)\n" + HELLO,
         {"health_check": {"timeout": 3}},
-        "failed its health check: no answer over /run/wsgi/hang/",
+        ("was not ready within 3 s (health_check.timeout)", "failed its health check: no answer over /run/wsgi/hang/"),
     ),
     "end": (
         "import sys\nif {'uwsgi', 'gunicorn'} & {*sys.modules}:\n    raise RuntimeError('no database')\n" + HELLO,
@@ -215,7 +215,7 @@ def test_a_release_that_the_running_nginx_cannot_reach_does_not_go_live(server, 
     play = server.play([{**hello, "environment": {"GREETING": "changed"}, "health_check": {"timeout": 4}}])
     server.sh(f"rm -r {drop_in}; systemctl daemon-reload; systemctl restart nginx")
     assert play.code
-    assert "/run/wsgi/hello is another one for nginx, running as www-data" in play.message
+    assert "nginx, running as www-data (groups www-data) has a private /run/wsgi/hello" in play.message
     assert server.sh("readlink /srv/wsgi/hello/current") == before
     assert server.get("/").startswith("200 hello|")
     server.converge([{**hello, "environment": {"GREETING": "changed"}}])

@@ -10,12 +10,16 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn_hooks
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _mounts
 
 CONFIGURATION = "gunicorn.conf.py"
 
 HOOKS = inspect.getsource(_gunicorn_hooks).rstrip()
 """The first part of every configuration. Read at the import, for which there is one thread: of several that have inspect read a
 file for the first time, one may be told that there is none."""
+
+SANDBOX = inspect.getsource(_mounts).rstrip()
+"""What the sandbox consists of."""
 
 OWN_OPTIONS = frozenset(
     "bind certfile chdir check_config config daemon errorlog forwarder_headers graceful_timeout group initgroups keyfile pidfile"
@@ -46,6 +50,13 @@ def build_packages(app: App) -> list[str]:
 def program(app: App, build: Mapping[str, Any]) -> str:
     """The gunicorn that serves a build."""
     return f"{build['path']}/venv/bin/gunicorn"
+
+
+def launcher(app: App) -> str | None:
+    """The program of a release that starts ``serve`` as root: a sandbox, which supervisor does not have."""
+    arguments = [app["user"], [_layout.of(app).shared, *app["writable_paths"]], app["privileged_programs"]]
+    call = f"start({', '.join(map(repr, arguments))}, sys.argv[1:])"
+    return f"#!/usr/bin/env -S python3 -I\n{SANDBOX}\n\n\nimport sys\n\n{call}\n"
 
 
 def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:
@@ -87,8 +98,10 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> s
         "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
         "backlog": min(1024, host["backlog"]),
         "umask": 0o027,  # of what the app writes; gunicorn's own default lets everybody write
-        # As long as nginx takes them, and uWSGI.
+        # As long and as many as gunicorn can take: nginx limits them.
         "limit_request_line": 8190,
+        "limit_request_fields": 32768,
+        "limit_request_field_size": 65535,
         # A sync worker that works on a request is silent; one that is for longer is killed, and so is one that does not load.
         "timeout": max(app["request_timeout"], app["health_check"]["timeout"]) + PATIENCE,
         "graceful_timeout": app["drain_timeout"],

@@ -101,6 +101,11 @@ def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:
     return [f"exec {release}/run {program(app, build)} --ini {release}/{CONFIGURATION}"]
 
 
+def launcher(app: App) -> str | None:
+    """The program of a release that starts ``serve`` as root: none, since the process managers have a sandbox."""
+    return None
+
+
 def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> str:
     """The configuration of one release, without the socket, which belongs to the slot.
 
@@ -121,7 +126,10 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> s
         "processes": app["processes"] or max(2, host["processors"]),
         "threads": app["threads"],
         "listen": min(1024, host["backlog"]),
-        "buffer-size": 32768,
+        # As much as the protocol can carry, so that nginx is the one that refuses a request with too many or too long headers:
+        # uWSGI would close the connection, a 502. Memory that no request needs is never touched.
+        "buffer-size": 65535,
+        "max-vars": 4096,
         **({"idle": app["idle"], "die-on-idle": True} if app["idle"] else {}),
         # SIGTERM ends the requests in flight first; die-on-term would swap the signals' meaning.
         "hook-master-start": "unix_signal:15 gracefully_kill_them_all",
@@ -146,4 +154,6 @@ def _lines(name: str, value: Any) -> list[str]:
         return [line for item in value for line in _lines(name, item)]
     if value is False:
         return []
-    return [f"{name} = {'true' if value is True else value}"]
+    # As it reads the file, uWSGI replaces a % and what follows: %% by a %, and %( by itself, which log-format is made of.
+    text = re.sub(r"%(?!\()", "%%", str(value))
+    return [f"{name} = {'true' if value is True else text}"]

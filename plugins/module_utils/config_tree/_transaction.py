@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._adjust import Adjustment, accepted, adjusted
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._blame import Blame, CheckedTree
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._disk import (
     HostDisk,
@@ -32,7 +34,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
     steps,
     to_json,
 )
-from ansible_collections.wsgi.stack.plugins.module_utils.host._files import Item, missing_account, read
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import Item, missing_account, read, temporary
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class TreeRequest:
     :ivar wanted: its files and symlinks
     :ivar initial: files that are only created if they are missing
     :ivar displace: paths of configuration files of packages that have to be removed
+    :ivar adjust: changes to configuration files of packages, which are made if the check accepts them
     :ivar check: the argument vector of a program that checks the tree where it is
     :ivar service: the systemd unit that loads the tree
     :ivar load: argument vectors of programs that load the tree, if there is no unit
@@ -57,6 +60,7 @@ class TreeRequest:
     wanted: Tree
     initial: Tree = field(default_factory=dict)
     displace: Sequence[str] = ()
+    adjust: Sequence[Adjustment] = ()
     check: Sequence[str] = ()
     service: str | None = None
     load: Sequence[Sequence[str]] = ()
@@ -87,6 +91,7 @@ class Transaction:
         self.before: dict[str, Item] = {}
         self.current: dict[str, Item] = {}
         self.ours: set[str] = set()
+        self.unwritable: set[str] = set()
         self.blame = Blame(request.name, request.wanted, {}, request.unchanged_apps)
         self.loaded = False
         self.validated = False
@@ -103,8 +108,9 @@ class Transaction:
             self._refuse()
             self.disk = self._rehearsal() if self.dry else self.disk
             try:
+                self._adjust()
                 self._make_initial()
-                self._write(self.blame.tree())
+                self._write_what_can_be()
                 if self._to_be_loaded():
                     self._check()
             finally:
@@ -135,7 +141,7 @@ class Transaction:
     def _look(self) -> None:
         self.memory = self.file.read()
         self.was_stale = self.memory.stale
-        paths = {*self.request.everything, *self.request.displace}
+        paths = {*self.request.everything, *self.request.displace, *(change.path for change in self.request.adjust)}
         for path in paths | {*self.memory.owned, *self.memory.intended, *self.memory.loaded}:
             item = read(path)
             if item is not None:
@@ -149,15 +155,7 @@ class Transaction:
 
         :raises StackError: the whole tree cannot be written
         """
-        for path in self.request.displace:
-            if path in self.current and path not in self.ours:
-                if not unchanged_package_file(path):
-                    raise StackError(
-                        self.name,
-                        f"{path} has to go, but it is not as its Debian package shipped it, so it stays;"
-                        f" take over what you need from it, remove it and run again.",
-                    )
-                self.ours.add(path)
+        self.ours |= _unedited(self.name, {*self.request.displace} & {*self.current} - self.ours)
         problems = obstacles(self.request.wanted, self.current, self.ours)
         if not self.dry:
             problems.update(_without_owner(self.request.everything))
@@ -177,14 +175,35 @@ class Transaction:
 
     def _steps(self, tree: Tree) -> list[tuple[str, Item | None]]:
         # A foreign file at the path of an app that is put back is not touched, whatever the app had there before.
-        foreign = {path for path in self.current if path not in self.ours}
+        foreign = {path for path in self.current if path not in self.ours} | self.unwritable
         return [step for step in steps(self.current, tree, self.ours) if step[0] not in foreign]
+
+    def _adjust(self) -> None:
+        """Change files of packages. They do not become ours, and stay changed whatever becomes of the tree."""
+        wanted = adjusted(self.request.adjust, self.current)
+        if wanted:
+            self.memory.stale = True
+            self.file.write(self.memory)
+            self.current.update(accepted(wanted, self.current, self.disk, self.request.check))
+            self.memory.stale = self.was_stale or self.current != self.before
+            self.file.write(self.memory)
 
     def _make_initial(self) -> None:
         for path, entry in sorted(self.request.initial.items()):
             if path not in self.current and not set(entry.apps) & self.blame.put_back:
                 self._write_steps([(path, entry.item)])
         self.ours -= {*self.request.initial}
+
+    def _write_what_can_be(self) -> None:
+        """Write the tree. An app with a file that cannot be written keeps what it had.
+
+        :raises StackError: it is the file of no app
+        """
+        while True:
+            before = len(self.unwritable)
+            self._write(self.blame.tree())
+            if len(self.unwritable) == before:
+                return
 
     def _write(self, tree: Tree) -> None:
         todo = self._steps(tree)
@@ -198,11 +217,17 @@ class Transaction:
         self._write_steps(todo)
 
     def _write_steps(self, todo: list[tuple[str, Item | None]]) -> None:
-        for step in todo:
+        for path, item in todo:
             try:
-                self._take(*step)
+                self._take(path, item)
             except OSError as error:
-                raise StackError(self.name, f"{step[0]} cannot be written ({error.strerror}), {self._restore()}.") from None
+                entry = self.request.everything.get(path) or self.blame.earlier.get(path)
+                apps = entry.apps if entry else ()
+                if not apps:
+                    raise StackError(self.name, f"{path} cannot be written ({error.strerror}), {self._restore()}.") from None
+                self.unwritable.add(path)
+                cause = f"{path} cannot be written ({error.strerror}), so what is there stays in force; {_fix(error, path)}."
+                self.blame.fail(apps, StackError(self.name, cause))
 
     def _take(self, path: str, item: Item | None) -> None:
         if item is None:
@@ -269,6 +294,27 @@ class Transaction:
         self.memory.loaded = {path: TreeEntry(self.current[path], apps.get(path, ())) for path in self.memory.owned}
         if to_json(self.memory) != noted:
             self.file.write(self.memory)
+
+
+def _fix(error: OSError, path: str) -> str:
+    """What to do about a file that cannot be written. Pure."""
+    if error.errno == errno.EPERM:
+        return f"make it mutable (chattr -i {path}) and run again"
+    if error.errno in (errno.EISDIR, errno.ENOTDIR):
+        return f"move {temporary(path)} away and run again"
+    return "fix that and run again"
+
+
+def _unedited(step: str, paths: set[str]) -> set[str]:
+    """Some files of packages, of which none may be edited."""
+    for path in sorted(paths):
+        if not unchanged_package_file(path):
+            raise StackError(
+                step,
+                f"{path} has to go, but it is not as its Debian package shipped it, so it stays;"
+                f" take over what you need from it, remove it and run again.",
+            )
+    return paths
 
 
 def _without_owner(tree: Mapping[str, TreeEntry]) -> dict[str, str]:

@@ -28,7 +28,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._command import ru
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files, _supervisor_rpc
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import refusal, unit_states
 
 START_TIMEOUT = 30
 """Seconds that supervisord has to start."""
@@ -161,14 +161,15 @@ def program(app: App, slot: str, nginx_group: str) -> str:
     layout = _layout.of(app)
     name = layout.instance(slot)
     options = {
-        "command": f"{layout.slot(slot)}/serve {slot}",
+        # As root, since a sandbox takes it; the server it starts runs as the app's user.
+        "command": f"{layout.slot(slot)}/launch {layout.slot(slot)}/serve {slot}",
+        "user": "root",
         # supervisord makes it when it loads the program, as root, and hands it over as standard input.
         "socket": f"unix://{layout.socket(slot)}",
         "socket_owner": f"root:{nginx_group}",
         "socket_mode": "0660",
         "socket_backlog": 1024,
         "directory": layout.shared,
-        "user": app["user"],
         "umask": "027",
         "autostart": "true",
         "autorestart": "true",
@@ -283,7 +284,9 @@ def _ensure_running() -> None:
         time.sleep(0.1)
     log = _systemd.journal([_systemd.written_by(_layout.SUPERVISOR)], began)
     relevant = "\n".join(line for line in log.splitlines() if "For help" not in line)
-    line = decisive_line(relevant) or done.output.strip()
+    if done.code:
+        raise StackError("supervisor", refusal(done, "supervisor", relevant), log)
+    line = decisive_line(relevant)
     cause = f"{_layout.SUPERVISOR} does not start{f': {line}' if line else ''}; fix that, see journalctl -u supervisor."
     raise StackError("supervisor", cause, log)
 
