@@ -25,14 +25,15 @@ class ActionModule(ActionBase):
         """Install with the package lists that are there; fetch new ones only if that fails."""
         super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec({"name": {"type": "list", "elements": "str", "required": True}})
-        wanted = {"name": sorted(set(arguments["name"])), "install_recommends": False, "lock_timeout": LOCK_TIMEOUT}
+        names = sorted(set(arguments["name"]))
+        wanted: dict[str, Any] = {"name": names, "install_recommends": False, "lock_timeout": LOCK_TIMEOUT}
         result = self._apt(wanted, task_vars)
         if not result.get("failed"):
             return result
         if not self._task.check_mode:
             return self._apt({**wanted, "update_cache": True}, task_vars)
         if any(text in str(result.get("msg")) for text in UNKNOWN_IN_CHECK_MODE):
-            after = "".join(f"{name}\n" for name in wanted["name"])
+            after = "".join(f"{name}\n" for name in names)
             return {
                 "changed": True,
                 "msg": "apt has no list of packages here that has them all; it would be fetched, and they would be installed.",

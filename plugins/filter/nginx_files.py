@@ -66,7 +66,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(files), C(links) and C(displace), as M(wsgi.stack.config_tree) takes them; C(ports), that visitors come to;
+    C(files), C(links), C(displace) and C(adjust), as M(wsgi.stack.config_tree) takes them; C(ports), that visitors come to;
     C(certificates), the paths of those that nginx names.
   type: dict
 """

@@ -62,16 +62,15 @@ failures:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _create
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},
             "directory": {"type": "path", "default": _layout.DIRECTORY},

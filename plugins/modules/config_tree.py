@@ -14,7 +14,8 @@ description:
   - If the check fails, the files are put back. If the error is in the files of one app, only its files are put back, the rest
     is loaded, and the app is one of the RV(failures).
   - Removes files that it wrote earlier and that are no longer wanted. It never overwrites or removes a file that it did not
-    write, unless the file is identical to the wanted one; from then on it counts as written.
+    write, unless the file is identical to the wanted one; from then on it counts as written. O(displace) and O(adjust) are for
+    what packages shipped.
   - Saves what was last loaded. A run that was interrupted at any point is completed by the next run.
 options:
   name:
@@ -97,6 +98,27 @@ options:
     type: list
     elements: path
     default: []
+  adjust:
+    description:
+      - Settings in configuration files of Debian packages that no other file can override, such as nginx's C(worker_connections).
+      - A file is changed only if it is exactly as the package shipped it, and if O(validate) accepts the change. It does not
+        become part of the set, so it is never removed or changed back.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: The absolute path of the file.
+        type: path
+        required: true
+      before:
+        description: The text that the package ships. Its first occurrence is replaced.
+        type: str
+        required: true
+      after:
+        description: The text that replaces it.
+        type: str
+        required: true
   validate:
     description:
       - The argument vector of a program that checks the files in place, such as V([nginx, -t]). It runs when something has to be
@@ -161,6 +183,8 @@ EXAMPLES = r"""
       - {path: /etc/nginx/sites-enabled/shop.conf, target: ../sites-available/shop.conf, app: shop}
       - {path: /etc/nginx/sites-enabled/blog.conf, target: ../sites-available/blog.conf, app: blog}
     displace: [/etc/nginx/sites-enabled/default]
+    adjust:
+      - {path: /etc/nginx/nginx.conf, before: worker_connections 768;, after: worker_connections 1000;}
     validate: [nginx, -t]
     service: nginx.service
 
@@ -219,7 +243,7 @@ failures:
 """
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _transaction, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _adjust, _transaction, _tree
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
@@ -236,6 +260,7 @@ FILE = {
     "apps": APPS,
 }
 LINK = {"path": {"type": "str", "required": True}, "target": {"type": "str", "required": True}, "apps": APPS}
+ADJUSTMENT = {name: {"type": kind, "required": True} for name, kind in (("path", "path"), ("before", "str"), ("after", "str"))}
 OPTIONS = {
     "name": {"type": "str", "required": True},
     "files": {
@@ -248,6 +273,7 @@ OPTIONS = {
     },
     "links": {"type": "list", "elements": "dict", "default": [], "options": LINK},
     "displace": {"type": "list", "elements": "path", "default": []},
+    "adjust": {"type": "list", "elements": "dict", "default": [], "options": ADJUSTMENT},
     "validate": {"type": "list", "elements": "str", "default": []},
     "service": {"type": "str"},
     "reload": {"type": "list", "elements": "list"},
@@ -270,6 +296,7 @@ def main() -> None:
             wanted=wanted,
             initial=initial,
             displace=options["displace"],
+            adjust=[_adjust.Adjustment(**change) for change in options["adjust"]],
             check=options["validate"],
             service=options["service"],
             load=options["reload"] or [],

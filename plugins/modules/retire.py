@@ -11,7 +11,7 @@ short_description: Remove WSGI apps from a host
 version_added: 0.1.0
 description:
   - Removes what this collection created for an app. Its slots are drained and stopped under whatever runs them. Then it removes
-    the app's enabled units, vassals and supervisor programs with their logs, its sockets, builds, releases, cache, repository
+    the app's enabled units, vassals and supervisor programs with their logs, its sockets, builds, releases, caches, repository
     and history, and its user and group.
   - C(shared/) is the app's own data. It is kept, together with the user, unless O(remove_shared) is set. Files in the app's
     directory that the collection did not create are always kept. A warning names what was kept.

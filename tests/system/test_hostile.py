@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 
 import pytest
 from conftest import HELLO, on
+
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 
 STACKS = {"uwsgi": "uwsgi", "emperor": "uwsgi_emperor", "gunicorn": "gunicorn_supervisor"}
 EVIL = {f"evil-{short}": stack for short, stack in STACKS.items()}
@@ -79,6 +82,14 @@ done | sort
 """
 
 
+def publish(directory):
+    """A static directory with a file, a symlink to it, and files that are there by accident."""
+    for name in ("file", ".env", ".backup/config", "a/.well-known/.secret", "a/.well-known/file"):
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(name)
+    (directory / "a/link").symlink_to("../file")
+
+
 @pytest.fixture(scope="module")
 def apps(server, tmp_path_factory):
     """A hostile app and a victim under each stack, made in one play."""
@@ -87,9 +98,12 @@ def apps(server, tmp_path_factory):
         for name, stack in names.items():
             directory = tmp_path_factory.mktemp(name)
             (directory / "app.py").write_text(text)
+            publish(directory / "files")
             app = {"name": name, "stack": stack, "source": {"directory": str(directory)}, "entry_point": "app:application"}
             more = {"environment": {"SHARED": f"/srv/wsgi/{name}/shared"}, "health_check": {"timeout": 10}, "drain_timeout": 3}
             made.append({**app, **more, "domains": [f"{name}.test"], "processes": 3})
+            if name in EVIL:
+                made[-1].update(static=[{"url": "/files/", "directory": "files"}], tls={"mode": "self_signed", "redirect": False})
     server.converge(made, wsgi_prune=True, wsgi_remove_shared=True)  # with what tests before this one have left
     return made
 
@@ -153,6 +167,120 @@ def test_an_app_named_after_somebody_of_the_host_gets_and_loses_nothing(server, 
         "/home/alice:",
         "/var/lib/wsgi/accounts:",
     ]
+
+
+FORWARDED = """
+import sys
+
+environ = sys._getframe(1).f_locals["environ"]
+wanted = ("FORWARD", "SCHEME", "REAL", "FRONT_END", "HTTP_PROXY", "REMOTE_ADDR", "SCRIPT_NAME", "PATH_INFO")
+for name, value in sorted(environ.items()):
+    if any(word in name.upper() for word in wanted) and value:
+        print(name, value)
+"""
+
+LIES = """
+X-Forwarded-Proto: javascript; x-forwarded-proto: https; X-Forwarded-Ssl: on; X-FORWARDED-FOR: 6.6.6.6
+X-Forwarded-Host: evil.test; X-Forwarded-Port: 6; X-Forwarded-Prefix: /x; X-Forwarded-Server: x; X-Forwarded-Protocol: x
+X-Forwarded-Scheme: x; X-Real-IP: 6.6.6.6; Forwarded: for=6.6.6.6; X-Scheme: x; X-Url-Scheme: x; Front-End-Https: on
+Proxy: x; X-Script-Name: /x; X_Forwarded_Proto: x; X_FORWARDED_SSL: on; SCRIPT_NAME: /x; PATH_INFO: /x
+"""
+
+
+@on(12)
+def test_no_forwarding_header_of_a_visitor_reaches_an_app(server, apps):
+    lies = [option for lie in LIES.replace("\n", ";").split(";") if lie for option in ("--header", lie.strip())]
+    for name in EVIL:
+        for scheme in ("http", "https"):
+            ask = 'domain=$1 scheme=$2 code=$3; shift 3; curl -sk --data-binary "$code" --connect-to ::127.0.0.1: "$@" $scheme://$domain/p'
+            found = dict(line.split(" ") for line in server.sh(ask, f"{name}.test", scheme, FORWARDED, *lies).splitlines())
+            assert found.pop("REQUEST_SCHEME", scheme) == scheme
+            assert found == {
+                "HTTP_X_FORWARDED_FOR": "127.0.0.1",
+                "HTTP_X_FORWARDED_HOST": f"{name}.test",
+                "HTTP_X_FORWARDED_PROTO": scheme,
+                "HTTP_X_REAL_IP": "127.0.0.1",
+                "PATH_INFO": "/p",
+                "REMOTE_ADDR": "127.0.0.1",
+                "wsgi.url_scheme": scheme,
+            }, (name, scheme)
+
+
+VISIT = """
+import resource, socket, sys, time
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+
+
+def connect(text, address):
+    visitor = socket.create_connection(("127.0.0.1", 80), 5, (address, 0))
+    visitor.sendall(text)
+    return visitor
+
+
+def status(name, *headers, uri="/", address="127.0.0.1"):
+    lines = [f"GET {uri} HTTP/1.1", f"Host: {name}.test", "Connection: close", *headers, "", ""]
+    return int(connect("\\r\\n".join(lines).encode(), address).makefile("rb").readline().split()[1])
+
+
+for name in sys.argv[1:]:
+    print(name, *(status(name, *(f"X-{number}: value" for number in range(count))) for count in (100, 150, 200, 900, 2000, 6000)))
+    print(name, *(status(name, *["a:"] * count) for count in (900, 6000)))
+    long = "x" * 7900
+    print(name, status(name, f"Cookie: {long}", f"Authorization: {long}", uri=f"/?{long}"))
+    print(name, status(name, f"Cookie: {long * 2}"), status(name, uri=f"/{long * 2}"))
+for half in ("GET / HTTP/1.1\\r\\nHost: x", f"POST / HTTP/1.1\\r\\nHost: {name}.test\\r\\nContent-Length: 9\\r\\n\\r\\n1"):
+    held = [connect(half.encode(), "127.0.0.6") for _ in range(1700)]
+    time.sleep(0.5)
+    print("others", *(status(name) for name in sys.argv[1:]))
+    del held
+"""
+
+
+@on(12)
+def test_a_visitor_with_many_headers_or_half_a_request_stops_nobody(server, apps):
+    names = [*EVIL, *VICTIMS]
+    told = server.sh('printf "%s" "$1" >/root/visit.py; shift; python3 /root/visit.py "$@"', VISIT, *names).splitlines()
+    answers = ["200 200 200 200 400 400", "200 400", "200", "400 414"]
+    others = f"others {' '.join(['200'] * len(names))}"
+    assert told == [*(f"{name} {answer}" for name in names for answer in answers), others, others]
+
+
+@on(12)
+def test_nothing_outside_a_static_directory_is_published(server, apps):
+    pages = {
+        "file": "200",
+        "a/link": "200",
+        "a/.well-known/file": "200",
+        **dict.fromkeys([".env", "%2eenv", ".backup/config", "a/.well-known/.secret", "a/../.env", "missing"], "404"),
+        **dict.fromkeys(["theirs", "directory/passwd"], "403"),
+    }
+    for name in EVIL:
+        # As a directory that the app can write to would have them.
+        here = f"/srv/wsgi/{name}/current/build/source/files"
+        server.sh(
+            'ln -s /etc "$1/directory"; ln -s /etc/passwd "$1/theirs"; chown -h "$2:" "$1/directory" "$1/theirs"', here, name
+        )
+        ask = 'curl -s -o /dev/null --path-as-is -w \'%{http_code}\' -H "Host: $1.test" "http://127.0.0.1/files/$2"'
+        assert {page: server.sh(ask, name, page) for page in pages} == pages
+        server.sh('rm "$1/directory" "$1/theirs"', here)
+
+
+@on(12)
+def test_a_build_that_would_publish_what_is_not_its_own_is_refused(server, apps, tmp_path, unharmed):
+    evil, other = apps[:2]
+    for app, link, target in ((evil, "link", "/etc/passwd"), (other, "a/up", "../../app.py")):
+        source = tmp_path / app["name"]
+        shutil.copytree(app["source"]["directory"], source, symlinks=True)
+        (source / "files" / link).symlink_to(target)
+    changed = [{**app, "source": {"directory": str(tmp_path / app["name"])}} for app in (evil, other)]
+    result = server.module("build", apps=_resolve.resolve(changed))
+    told = "app {}: static: files/{} is a symlink to {}, outside the static directory files; put the file there instead,"
+    assert [failure["message"].removesuffix(" or remove the symlink.") for failure in result["failures"]] == [
+        told.format("evil-uwsgi", "link", "/etc/passwd"),
+        told.format("evil-emperor", "a/up", "../../app.py"),
+    ], result
+    assert [server.sh(f"ls /srv/wsgi/{app['name']}/builds | wc -l").strip() for app in (evil, other)] == ["1", "1"]
 
 
 SWAP = """

@@ -70,7 +70,9 @@ TEXTS = {
     "client_max_body_size": st.sampled_from(["0", "10m", "1" * 30 + "g"]),
     "working_directory": TEXT.map("a{0}/b{0}c".format),
     "python": st.sampled_from(["python3.9", "/opt/py thon/bin/python", "-c", "a/b", "/"]),
-    "writable_paths": st.lists(TEXT.map("/mnt/a{0}/b{0}".format) | st.sampled_from(["/mnt/data", "/a/../b", "/"]), max_size=2),
+    "writable_paths": st.lists(
+        TEXT.map("/mnt/a{0}/b{0}".format) | st.sampled_from(["/mnt/data", "/a/../b", "/", "/."]), max_size=2
+    ),
     "system_packages": st.lists(st.sampled_from(["g++", "libpq-dev", "sudo-", "a=1:2~3"]), max_size=2),
 }
 """Values of some keys that may well be accepted, beside those that hardly can be."""
@@ -244,6 +246,7 @@ def check_systemd(app):
         for text in (_options.of_unit(_release.sandbox(app)), _options.of_emperor(_release.sandbox(app))):
             (paths,) = [value for _section, name, value in read_unit(text) if name == "ReadWritePaths"]
             assert [path.lstrip("-") for path in paths.split(" ")] == app["writable_paths"]
+        assert "/" not in app["writable_paths"]
     for file in bind_files.bind_files([app])["files"]:
         variables = {**file["vars"], "__gunicorn_supervisor_settings": {"nginx_group": "www-data"}}
         unit = read_unit(TEMPLATES.get_template(file["src"]).render(variables))

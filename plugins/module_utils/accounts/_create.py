@@ -61,10 +61,10 @@ def tmpfiles(apps: Sequence[App], request: AccountsRequest) -> str:
         f"d {request.runtime_directory} 0755 root root -",
     ]
     for app in apps:
-        layout, owner = _layout.of(app), f"{app['user']} {app['group']}"
+        layout = _layout.of(app)
         code = [layout.directory, layout.builds, layout.releases, layout.slots]
         lines += ["", *(f"d {path} 0711 root root -" for path in code)]
-        lines += [f"d {layout.cache} 0700 {owner} -", f"d {layout.shared} 0750 {owner} -"]
+        lines.append(f"d {layout.shared} 0750 {app['user']} {app['group']} -")
         lines.append(f"d {layout.runtime_directory} 0750 root {request.nginx_group} -")
     return "\n".join([*lines, ""])
 

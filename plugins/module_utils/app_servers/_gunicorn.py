@@ -98,8 +98,10 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> s
         "secure_scheme_headers": {"X-FORWARDED-PROTO": "https"},
         "backlog": min(1024, host["backlog"]),
         "umask": 0o027,  # of what the app writes; gunicorn's own default lets everybody write
-        # As long as nginx takes them, and uWSGI.
+        # As long and as many as gunicorn can take: nginx limits them.
         "limit_request_line": 8190,
+        "limit_request_fields": 32768,
+        "limit_request_field_size": 65535,
         # A sync worker that works on a request is silent; one that is for longer is killed, and so is one that does not load.
         "timeout": max(app["request_timeout"], app["health_check"]["timeout"]) + PATIENCE,
         "graceful_timeout": app["drain_timeout"],

@@ -126,7 +126,10 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> s
         "processes": app["processes"] or max(2, host["processors"]),
         "threads": app["threads"],
         "listen": min(1024, host["backlog"]),
-        "buffer-size": 32768,
+        # As much as the protocol can carry, so that nginx is the one that refuses a request with too many or too long headers:
+        # uWSGI would close the connection, a 502. Memory that no request needs is never touched.
+        "buffer-size": 65535,
+        "max-vars": 4096,
         **({"idle": app["idle"], "die-on-idle": True} if app["idle"] else {}),
         # SIGTERM ends the requests in flight first; die-on-term would swap the signals' meaning.
         "hook-master-start": "unix_signal:15 gracefully_kill_them_all",

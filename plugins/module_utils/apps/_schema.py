@@ -124,9 +124,9 @@ def path_inside(value: Any) -> str:
 
 
 def path_on_host(value: Any) -> str:
-    wanted = "an absolute path of letters, digits, '.', '_' and '-', without '..'"
+    wanted = "an absolute path of letters, digits, '.', '_' and '-', without '.' and '..' as names in it"
     path = text(re.compile(r"(/[A-Za-z0-9._-]+)+/?"), wanted)(value)
-    if ".." in path.split("/"):
+    if {".", ".."} & set(path.split("/")):
         raise ValueError(wanted)
     path = os.path.normpath(path)
     if any(f"{path}/".startswith(f"{own}/") for own in OWN_RULES):

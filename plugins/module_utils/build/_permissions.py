@@ -1,81 +1,156 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gives a finished build to root, and lets nginx read its static directories.
+"""Gives a build to root, and lets nginx read its static directories.
 
-While the build was made, its files belonged to the app's user, and whatever that user ran may have put a link to anywhere
-in them, or may still run. So nothing here goes by a path: each directory is taken over first and listed then, and each
-entry is opened from there without following links.
+What it was made by has ended, with all its processes, so nothing changes while this looks at it. Nothing in it is believed: no
+link is followed.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Iterator
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+
+LINKS = 40
+"""Symlinks that are followed at most on the way to a file, as in the kernel (path_resolution(7))."""
 
 DIRECTORY_MODE = 0o751
 """The app may read, and nginx may pass through to what ``publish`` opens."""
 
 
-def take_over(path: str, uid: int, gid: int) -> None:
+def take_over(path: str, gid: int) -> None:
     """Give a directory and all in it to root, readable by the app's group and writable by nobody else.
 
-    :param uid: the app's user; files of others are refused: one that is here is a hard link to a file elsewhere
     :param gid: the app's group
+    :raises StackError: it has what no build has
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        _take_over_entries(descriptor, path, uid, gid)
-    finally:
-        os.close(descriptor)
+    uid = os.lstat(path).st_uid
+    todo = [path]
+    while todo:
+        directory = todo.pop()
+        try:
+            os.chown(directory, 0, gid, follow_symlinks=False)
+            os.chmod(directory, DIRECTORY_MODE)
+            with os.scandir(directory) as entries:
+                todo += [entry.path for entry in entries if not _take_over_entry(entry, uid, gid)]
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            cause = f"it leaves directories in {path} that are nested too deeply"
+            raise StackError("build", f"{cause}; correct what makes them, such as its setup.py.") from None
 
 
-def _take_over_entries(directory: int, path: str, uid: int, gid: int) -> None:
-    os.fchown(directory, 0, gid)
-    os.fchmod(directory, DIRECTORY_MODE)
-    for name in os.listdir(directory):
-        mode = os.lstat(name, dir_fd=directory).st_mode
-        if stat.S_ISLNK(mode):
-            os.chown(name, 0, gid, dir_fd=directory, follow_symlinks=False)
-        elif not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
-            os.unlink(name, dir_fd=directory)  # a socket or a pipe, left by something that ran
-        else:
-            entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-            try:
-                status = os.fstat(entry)
-                if stat.S_ISDIR(status.st_mode):
-                    _take_over_entries(entry, os.path.join(path, name), uid, gid)
-                    continue
-                if status.st_uid != uid:
-                    raise StackError(
-                        "build",
-                        f"{os.path.join(path, name)} belongs to another user (id {status.st_uid}); remove what put it there.",
-                    )
-                os.fchown(entry, 0, gid)
-                os.fchmod(entry, 0o750 if status.st_mode & stat.S_IXUSR else 0o640)
-            finally:
-                os.close(entry)
+def _take_over_entry(entry: os.DirEntry[str], uid: int, gid: int) -> bool:
+    """Give an entry to root, unless it is a directory.
+
+    :param uid: whose it is by now; a file of somebody else is a hard link to one elsewhere
+    """
+    if entry.is_dir(follow_symlinks=False):
+        return False
+    if entry.is_symlink():
+        os.chown(entry.path, 0, gid, follow_symlinks=False)
+    elif not entry.is_file(follow_symlinks=False):
+        os.unlink(entry.path)  # a socket or a pipe
+    else:
+        status = entry.stat(follow_symlinks=False)
+        if status.st_uid != uid:
+            cause = f"{entry.path} belongs to another user (id {status.st_uid})"
+            raise StackError("build", f"{cause}; remove what put it there.")
+        os.chown(entry.path, 0, gid, follow_symlinks=False)
+        os.chmod(entry.path, 0o750 if status.st_mode & stat.S_IXUSR else 0o640)
+    return True
 
 
 def publish(build: str, directory: str) -> None:
-    """Let everybody read a directory of a finished build.
+    """Let everybody read a directory of a finished build. Its symlinks have to stay inside it.
 
     :param directory: relative to the source
-    :raises StackError: it is missing, or a symlink out of the build
+    :raises StackError: it is missing, or a symlink leads out of the build or out of the directory
     """
-    path = os.path.realpath(os.path.join(build, "source", directory))
-    if not path.startswith(os.path.realpath(build) + os.sep):
+    path = _resolve(build, build, os.path.join("source", directory))
+    if path is None:
+        outside = os.path.realpath(os.path.join(build, "source", directory))
         raise StackError(
             "static",
-            f"the directory {directory} is a symlink to {path}, outside the source; put the files into the source.",
+            f"the directory {directory} is a symlink to {outside}, outside the source; put the files into the source.",
         )
     if not os.path.isdir(path):
         raise StackError(
             "static",
             f"the source has no directory {directory}; correct static.directory, or add the directory to the source.",
         )
+    for parent, name, target in _symlinks(path):
+        end = _resolve(build, parent, target)
+        if end is None or not _inside(end, path):
+            link = os.path.normpath(os.path.join(directory, os.path.relpath(parent, path), name))
+            raise StackError(
+                "static",
+                f"{link} is a symlink to {target}, outside the static directory {directory};"
+                " put the file there instead, or remove the symlink.",
+            )
     for _path, _directories, files, descriptor in os.fwalk(path):
         os.fchmod(descriptor, 0o755)
         for name in files:
             if stat.S_ISREG(os.lstat(name, dir_fd=descriptor).st_mode):
                 os.chmod(name, 0o644, dir_fd=descriptor)
+
+
+def _symlinks(directory: str) -> Iterator[tuple[str, str, str]]:
+    """The symlinks below a directory: where each is, its name and its target.
+
+    :raises OSError: there may be more, where the path is too long
+    """
+    for path, directories, files, descriptor in os.fwalk(directory, onerror=_fail):
+        for name in (*directories, *files):
+            if stat.S_ISLNK(os.lstat(name, dir_fd=descriptor).st_mode):
+                yield path, name, os.readlink(name, dir_fd=descriptor)
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def _is_symlink(path: str) -> bool:
+    """As ``os.path.islink``, which says no where the path is too long."""
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _resolve(build: str, start: str, path: str) -> str | None:
+    """What a path leads to if all of it is inside the build, where nobody can replace anything any more.
+
+    What leaves the build and returns is not followed: others could send it elsewhere later.
+
+    :param start: the directory from which a relative path goes on; it has no symlinks below the build
+    :returns: None if it leaves the build, or never ends
+    :raises OSError: it is too long
+    """
+    here, todo, followed = start, _parts(build, path), 0
+    while todo:
+        part = todo.pop(0)
+        here = build if part == build else os.path.normpath(os.path.join(here, part))
+        if not _inside(here, build):
+            return None
+        if _is_symlink(here):
+            followed += 1
+            if followed > LINKS:
+                return None
+            todo[:0] = _parts(build, os.readlink(here))
+            here = os.path.dirname(here)
+    return here
+
+
+def _parts(build: str, path: str) -> list[str]:
+    """The components of a path; the first one is ``build`` if the path begins there, or ``/`` if it is another absolute path."""
+    if _inside(path, build):
+        return [build, *path[len(build) :].split("/")]
+    return ["/"] * path.startswith("/") + path.split("/")
+
+
+def _inside(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory + os.sep)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._adjust import Adjustment, accepted, adjusted
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._blame import Blame, CheckedTree
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._disk import (
     HostDisk,
@@ -44,6 +45,7 @@ class TreeRequest:
     :ivar wanted: its files and symlinks
     :ivar initial: files that are only created if they are missing
     :ivar displace: paths of configuration files of packages that have to be removed
+    :ivar adjust: changes to configuration files of packages, which are made if the check accepts them
     :ivar check: the argument vector of a program that checks the tree where it is
     :ivar service: the systemd unit that loads the tree
     :ivar load: argument vectors of programs that load the tree, if there is no unit
@@ -58,6 +60,7 @@ class TreeRequest:
     wanted: Tree
     initial: Tree = field(default_factory=dict)
     displace: Sequence[str] = ()
+    adjust: Sequence[Adjustment] = ()
     check: Sequence[str] = ()
     service: str | None = None
     load: Sequence[Sequence[str]] = ()
@@ -105,6 +108,7 @@ class Transaction:
             self._refuse()
             self.disk = self._rehearsal() if self.dry else self.disk
             try:
+                self._adjust()
                 self._make_initial()
                 self._write_what_can_be()
                 if self._to_be_loaded():
@@ -137,7 +141,7 @@ class Transaction:
     def _look(self) -> None:
         self.memory = self.file.read()
         self.was_stale = self.memory.stale
-        paths = {*self.request.everything, *self.request.displace}
+        paths = {*self.request.everything, *self.request.displace, *(change.path for change in self.request.adjust)}
         for path in paths | {*self.memory.owned, *self.memory.intended, *self.memory.loaded}:
             item = read(path)
             if item is not None:
@@ -151,15 +155,7 @@ class Transaction:
 
         :raises StackError: the whole tree cannot be written
         """
-        for path in self.request.displace:
-            if path in self.current and path not in self.ours:
-                if not unchanged_package_file(path):
-                    raise StackError(
-                        self.name,
-                        f"{path} has to go, but it is not as its Debian package shipped it, so it stays;"
-                        f" take over what you need from it, remove it and run again.",
-                    )
-                self.ours.add(path)
+        self.ours |= _unedited(self.name, {*self.request.displace} & {*self.current} - self.ours)
         problems = obstacles(self.request.wanted, self.current, self.ours)
         if not self.dry:
             problems.update(_without_owner(self.request.everything))
@@ -181,6 +177,16 @@ class Transaction:
         # A foreign file at the path of an app that is put back is not touched, whatever the app had there before.
         foreign = {path for path in self.current if path not in self.ours} | self.unwritable
         return [step for step in steps(self.current, tree, self.ours) if step[0] not in foreign]
+
+    def _adjust(self) -> None:
+        """Change files of packages. They do not become ours, and stay changed whatever becomes of the tree."""
+        wanted = adjusted(self.request.adjust, self.current)
+        if wanted:
+            self.memory.stale = True
+            self.file.write(self.memory)
+            self.current.update(accepted(wanted, self.current, self.disk, self.request.check))
+            self.memory.stale = self.was_stale or self.current != self.before
+            self.file.write(self.memory)
 
     def _make_initial(self) -> None:
         for path, entry in sorted(self.request.initial.items()):
@@ -297,6 +303,18 @@ def _fix(error: OSError, path: str) -> str:
     if error.errno in (errno.EISDIR, errno.ENOTDIR):
         return f"move {temporary(path)} away and run again"
     return "fix that and run again"
+
+
+def _unedited(step: str, paths: set[str]) -> set[str]:
+    """Some files of packages, of which none may be edited."""
+    for path in sorted(paths):
+        if not unchanged_package_file(path):
+            raise StackError(
+                step,
+                f"{path} has to go, but it is not as its Debian package shipped it, so it stays;"
+                f" take over what you need from it, remove it and run again.",
+            )
+    return paths
 
 
 def _without_owner(tree: Mapping[str, TreeEntry]) -> dict[str, str]:

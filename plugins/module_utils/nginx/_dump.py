@@ -13,9 +13,9 @@ import os
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _syntax
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _paths, _syntax
 
-MAIN = "/etc/nginx/nginx.conf"
+MAIN = _paths.MAIN
 TIMEOUT = 20  # seconds
 FILES = 5000
 """Files of a configuration that are read at most."""

@@ -22,6 +22,31 @@ CHALLENGES = {
 }
 
 
+# What one client can hold. In the server blocks, since in the http context somebody else may have the same directive, of which
+# nginx takes no second one. An address can stand for many visitors, behind one NAT or one proxy, each with some ten requests.
+# The zone of limit_conn is in base.conf.j2.
+LIMITS = [
+    ("client_header_timeout", "10s"),  # for the whole header, and the TLS handshake; only then does limit_conn count a request
+    ("client_body_timeout", "30s"),  # between two reads, as the next one between two writes
+    ("send_timeout", "30s"),
+    ("reset_timedout_connection", "on"),
+    ("limit_conn", "wsgi_clients 1000"),
+    ("limit_conn_status", "429"),
+]
+
+
+# Debian's nginx takes 768 connections for each processor. When they are taken, nobody is served: 1,700 requests whose headers
+# were not finished did that. A worker needs 3.5 MB for 8192. No other file can set this: a second events block is an error.
+CONNECTIONS = {
+    "path": _paths.MAIN,
+    "before": "events {\n\tworker_connections 768;\n",
+    "after": (
+        "# Changed by wsgi.stack, which leaves this file alone from now on.\n"
+        "worker_rlimit_nofile 16384;\n\nevents {\n\tworker_connections 8192;\n"
+    ),
+}
+
+
 @dataclass(frozen=True)
 class NginxSettings:
     """What nginx's configuration depends on besides the apps.
@@ -47,6 +72,12 @@ class NginxSettings:
         """The arguments of ``listen`` for some ports."""
         return [f"{address}{port}{parameters}" for port in ports for address in (("", "[::]:") if self.ipv6 else ("",))]
 
+    @property
+    def limits(self) -> list[str]:
+        """The lines that limit what one client can hold, without those for which the user set another value for all of nginx."""
+        own = _locations.directives(self.http_directives)
+        return _locations.lines((name, value) for name, value in LIMITS if name not in own)
+
     def secure(self, port: int) -> list[str]:
         """The arguments of ``listen`` for TLS."""
         return self.listens([port], " ssl" if self.http2 else " ssl http2")
@@ -71,7 +102,7 @@ def tree(apps: Sequence[App], **given: Any) -> dict[str, list[Any]]:
 
     :param apps: resolved apps
     :param given: see ``NginxSettings``
-    :returns: ``files``, ``links`` and ``displace`` for ``config_tree``; the ``ports`` that nginx listens on; and
+    :returns: ``files``, ``links``, ``displace`` and ``adjust`` for ``config_tree``; the ``ports`` that nginx listens on; and
         ``certificates``: the paths of certificates and keys that the files name
     """
     settings = NginxSettings(**given)
@@ -82,7 +113,7 @@ def tree(apps: Sequence[App], **given: Any) -> dict[str, list[Any]]:
             "dest": f"{_paths.DIRECTORY}/conf.d/wsgi.conf",
             "vars": {
                 "directives": [*_long_names(apps, settings.http_directives), *settings.http_directives],
-                "servers": _defaults(sites, settings) if settings.default_server else [],
+                "servers": _limited(_defaults(sites, settings), settings) if settings.default_server else [],
             },
         }
     ]
@@ -100,7 +131,8 @@ def tree(apps: Sequence[App], **given: Any) -> dict[str, list[Any]]:
     for owner, found in _by_owner(servers(apps)).items():
         members = sorted({name for server in found for name in server["apps"]})
         blocks = [block for server in found for block in _blocks(server, settings)]
-        files.append({"src": "site.conf.j2", "dest": _paths.site_path(owner), "apps": members, "vars": {"servers": blocks}})
+        variables = {"servers": _limited(blocks, settings)}
+        files.append({"src": "site.conf.j2", "dest": _paths.site_path(owner), "apps": members, "vars": variables})
         links.append(_enabled(owner, members))
     for app in apps:
         if app["preview_port"]:
@@ -115,6 +147,7 @@ def tree(apps: Sequence[App], **given: Any) -> dict[str, list[Any]]:
         "files": files,
         "links": links,
         "displace": displace,
+        "adjust": [CONNECTIONS],
         "ports": sorted({*settings.http_ports, *(site["port"] for site in sites)}),
         "certificates": [path for site in sites for path in _sites.files(site["name"])],
     }
@@ -174,6 +207,11 @@ def _blocks(server: dict[str, Any], settings: NginxSettings) -> list[dict[str, A
     across = _everything(f"308 https://{canonical or '$host'}{port}$request_uri")
     redirect = {**here, "listens": plain, "lines": [], "locations": [CHALLENGES, *across], "includes": []}
     return [redirect, {**here, "listens": secure, "lines": lines}]
+
+
+def _limited(blocks: Iterable[dict[str, Any]], settings: NginxSettings) -> list[dict[str, Any]]:
+    """Server blocks for visitors, with limits for each of them."""
+    return [{**block, "lines": [*block["lines"], *settings.limits]} for block in blocks]
 
 
 def _everything(response: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import TypedDict
 
-from ansible_collections.wsgi.stack.plugins.module_utils._app import TLS, App
+from ansible_collections.wsgi.stack.plugins.module_utils._app import TLS, App, Static
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._paths import log_path
 
 PORT_SUFFIX = "$wsgi_port_suffix"
@@ -16,16 +16,19 @@ PORT_SUFFIX = "$wsgi_port_suffix"
 # The headers of a response must fit in one buffer; nginx's default of 4 KiB is too small for many cookies or a long Location.
 BUFFERS = [("buffer_size", "16k"), ("buffers", "16 16k"), ("busy_buffers_size", "32k")]
 
-# Headers in which app servers look for the address, scheme, host and prefix of the original request. Visitors must not be able to
-# set them. nginx does not pass on a header that is set to the empty string.
-FORWARDED = {
+# Headers in which app servers, frameworks and middlewares look for the address, scheme, host and prefix of the original request.
+# Visitors must not be able to set them. uWSGI takes the scheme from X-Forwarded-Proto and X-Forwarded-Ssl in any case.
+SET = {
     "X-Real-IP": "$remote_addr",
     "X-Forwarded-For": "$remote_addr",
     "X-Forwarded-Proto": "$scheme",
     "X-Forwarded-Host": f"$host{PORT_SUFFIX}",
-    **dict.fromkeys(["X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol", "X-Forwarded-Ssl"], '""'),
-    **dict.fromkeys(["X-Script-Name", "SCRIPT_NAME", "PATH_INFO", "Forwarded", "Proxy"], '""'),
 }
+REMOVED = [
+    *("X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol", "X-Forwarded-Scheme", "X-Forwarded-Server"),
+    *("X-Forwarded-Ssl", "X-Scheme", "X-Url-Scheme", "Front-End-Https", "Forwarded", "Proxy"),
+    *("X-Script-Name", "SCRIPT_NAME", "PATH_INFO"),
+]
 
 # Directives that may be repeated in a location: the user's are added to ours and do not replace them.
 REPEATABLE = {"include", "proxy_set_header", "uwsgi_param"}
@@ -46,9 +49,7 @@ def locations(app: App, access_log: str | None = None) -> list[Location]:
     logs = [("access_log", access_log or log_path(app, "access")), ("error_log", log_path(app, "error"))]
     mount = app["mount"].rstrip("/")
     found: list[Location] = [
-        # Both end with a slash: with an alias for '/static', nginx would serve '/static../settings.py'.
-        {"match": f"^~ {static['url']}", "lines": lines([*logs, ("alias", _quoted(f"{static['path'].rstrip('/')}/"))])}
-        for static in app["static"]
+        {"match": f"^~ {static['url']}", "lines": [*lines(logs), *_static(static)]} for static in app["static"]
     ]
     if mount:
         # A relative redirect keeps the visitor's scheme, host and port, whatever proxy is in front of nginx.
@@ -60,12 +61,10 @@ def locations(app: App, access_log: str | None = None) -> list[Location]:
         *_pass(app),
     ]
     raw = [line for text in app["nginx_directives"] for line in text.split("\n")]
-    own = _directives(raw)
+    own = directives(raw)
     settings = [(name, value) for name, value in settings if name in REPEATABLE or name not in own]
     headers = _headers(raw)
-    settings = [
-        (name, value) for name, value in settings if name != "proxy_set_header" or value.split()[0].lower() not in headers
-    ]
+    settings = [(name, value) for name, value in settings if _header(name, value) not in headers]
     if "add_header" in own:
         settings += hsts(app["tls"])  # a location with add_header inherits none from its server block
     found.append({"match": f"{mount}/", "lines": [*lines(settings), *raw]})
@@ -83,6 +82,20 @@ def lines(settings: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{name} {value};" for name, value in settings]
 
 
+def _static(static: Static) -> list[str]:
+    """The lines that serve a static directory."""
+    directory = static["path"].rstrip("/")
+    # Files with a dot, such as .env or .git/config, are there by accident. Without (?s) a line break in the path would hide one.
+    hidden = rf"(?s)^{re.escape(static['url'])}(.*/)?\.(?!well-known/)"
+    return [
+        # Both end with a slash: with an alias for '/static', nginx would serve '/static../settings.py'.
+        f"alias {_quoted(f'{directory}/')};",
+        # The symlinks above the directory are root's. Those in it were checked when the build was made.
+        f"disable_symlinks if_not_owner {_quoted(f'from={directory}')};",
+        f"location ~ {_quoted(hidden)} {{ return 404; }}",
+    ]
+
+
 def _pass(app: App) -> list[tuple[str, str]]:
     """The directives that pass a request to the app server, in its protocol."""
     module = {"uwsgi": "uwsgi", "http": "proxy"}[app["protocol"]]
@@ -92,25 +105,42 @@ def _pass(app: App) -> list[tuple[str, str]]:
     if module == "uwsgi":
         # Since a security update, Debian's uwsgi_params lacks the port. The last value wins.
         host = ("uwsgi_param", f"HTTP_HOST $host{PORT_SUFFIX}")
-        return [*common, ("include", "uwsgi_params"), host, ("uwsgi_pass", f"unix:{app['upstream']}")]
+        # nginx passes on no header of which there is a parameter, and with if_not_empty no parameter that is empty.
+        forwarded = {**SET, **dict.fromkeys(REMOVED, '"" if_not_empty')}
+        parameters = [("uwsgi_param", f"{_variable(name)} {value}") for name, value in forwarded.items()]
+        return [*common, ("include", "uwsgi_params"), host, *parameters, ("uwsgi_pass", f"unix:{app['upstream']}")]
     return [
         *common,
         ("proxy_http_version", "1.1"),  # with 1.0 an app cannot stream a response of unknown length
         ("proxy_redirect", "off"),
         ("proxy_set_header", f"Host $host{PORT_SUFFIX}"),
-        *(("proxy_set_header", f"{name} {value}") for name, value in FORWARDED.items()),
+        # nginx passes on no header that is set to the empty string.
+        *(("proxy_set_header", f"{name} {value}") for name, value in {**SET, **dict.fromkeys(REMOVED, '""')}.items()),
         # Without a URI after the socket, nginx passes the request's URI on unchanged.
         ("proxy_pass", f"http://unix:{app['upstream']}"),
     ]
 
 
-def _headers(lines: list[str]) -> set[str]:
-    """The names, in lower case, of the request headers that some lines set."""
-    words = (line.split() for line in lines)
-    return {found[1].lower() for found in words if len(found) > 2 and found[0] == "proxy_set_header"}
+def _variable(header: str) -> str:
+    """The variable in which an app finds a request header (RFC 3875, 4.1.18)."""
+    return f"HTTP_{header.upper().replace('-', '_')}"
 
 
-def _directives(lines: list[str]) -> set[str]:
+def _header(directive: str, value: str) -> str | None:
+    """The variable of the request header that a directive sets, if it sets one."""
+    words = value.split()
+    if directive == "proxy_set_header" and words:
+        return _variable(words[0])
+    return words[0] if directive == "uwsgi_param" and words and words[0].startswith("HTTP_") else None
+
+
+def _headers(lines: list[str]) -> set[str | None]:
+    """The variables of the request headers that some lines set."""
+    words = (line.split(None, 1) for line in lines)
+    return {_header(*found) for found in words if len(found) == 2} - {None}
+
+
+def directives(lines: Iterable[str]) -> set[str]:
     """The names of the directives in some lines, without those inside a block."""
     names, depth = set(), 0
     for line in lines:
@@ -121,7 +151,7 @@ def _directives(lines: list[str]) -> set[str]:
 
 
 def _quoted(path: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9._~/@+-]+", path):
+    if re.fullmatch(r"[A-Za-z0-9._~/@+=-]+", path):
         return path
     escaped = path.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

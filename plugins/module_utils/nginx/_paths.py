@@ -6,6 +6,7 @@ from __future__ import annotations
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 
 DIRECTORY = "/etc/nginx"
+MAIN = f"{DIRECTORY}/nginx.conf"
 LOG_DIRECTORY = "/var/log/nginx"
 ERROR_LOG = f"{LOG_DIRECTORY}/error.log"
 

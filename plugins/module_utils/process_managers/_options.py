@@ -11,31 +11,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _mounts, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _mounts, _sandbox, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 
 HEAD = "# Managed by wsgi.stack; changes here are overwritten.\n"
-
-PRIVILEGED = """\
-NoNewPrivileges=no
-CapabilityBoundingSet=~
-ProtectSystem=full
-PrivateDevices=no
-ProtectClock=no
-ProtectHostname=no
-ProtectKernelLogs=no
-ProtectKernelModules=no
-ProtectKernelTunables=no
-RestrictAddressFamilies=
-RestrictNamespaces=no
-RestrictRealtime=no
-RestrictSUIDSGID=no
-LockPersonality=no
-SystemCallArchitectures=
-SystemCallFilter=
-"""
-"""What lets an app start programs with setuid, setgid or capabilities of their own. These need the capabilities, and write where
-their user may. Each of the others would imply NoNewPrivileges in systemd 252, see systemd.exec(5)."""
 
 _lock = threading.Lock()
 """One thread at a time asks whether systemd has to read its files again, so that it does so once for many apps."""
@@ -49,7 +28,8 @@ def of_unit(release: Mapping[str, Any]) -> str:
     paths = " ".join(release["writable_paths"])
     # What is to be mounted there comes first.
     unit = f"[Unit]\nRequiresMountsFor={paths}\n\n" if paths else ""
-    service = (PRIVILEGED if release["privileged_programs"] else "") + (f"ReadWritePaths={paths}\n" if paths else "")
+    privileged = "".join(f"{name}={value}\n" for name, value in _sandbox.PRIVILEGED.items())
+    service = (privileged if release["privileged_programs"] else "") + (f"ReadWritePaths={paths}\n" if paths else "")
     return f"{HEAD}{unit}[Service]\n{service}" if service else ""
 
 

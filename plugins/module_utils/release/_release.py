@@ -17,27 +17,12 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TIMED_OUT, run
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _writable
-
-IMPORT_TIMEOUT = 120
-"""Seconds that an entry point may take to be imported."""
-
-# Import the module, then walk to the callable: what every server does at its start.
-IMPORT_CHECK = """
-import importlib, sys
-module, path = sys.argv[1].split(":")
-found = importlib.import_module(module)
-for name in path.split("."):
-    found = getattr(found, name)
-if not callable(found):
-    raise TypeError(f"{sys.argv[1]} is not callable")
-"""
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _writable
 
 
 def files(app: App, environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]) -> dict[str, str]:
@@ -201,15 +186,19 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     if not request.check:
         content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
         _writable.check(app["writable_paths"], app["user"])
+        unit, what = f"wsgi-release-{app['name']}", f"Release of the WSGI application {app['name']}"
+        writable = [layout.shared, *app["writable_paths"]]
+        sandbox = _sandbox.as_app(what, app["user"], app["group"], unit, writable, app["privileged_programs"])
+        _sandbox.stop(unit)
         draft = _draft(app, layout, files(app, environment, build, number, host), content)
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
         # it starts its own program, and a file that is being written cannot be started.
         runner = ["/bin/sh", os.path.join(draft, "run")]
         try:
-            _import_check(app, runner)
+            _entry_point.check(app, runner, sandbox)
             if commands:
                 redact = _redact.redactor(environment.values())
-                result["commands"] = _commands.execute(commands, runner, app["user"], redact)
+                result["commands"] = _commands.execute(commands, runner, sandbox, redact)
         except StackError:
             shutil.rmtree(draft)
             raise
@@ -265,20 +254,6 @@ def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], content: 
             os.fchmod(descriptor, mode)
             stream.write(text)
     return draft
-
-
-def _import_check(app: App, runner: list[str]) -> None:
-    done = run([*runner, "python", "-c", IMPORT_CHECK, app["entry_point"]], user=app["user"], timeout=IMPORT_TIMEOUT)
-    if done.code:
-        cause = (
-            f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else decisive_line(done.output) or done.last_line
-        )
-        raise StackError(
-            "import",
-            f"entry_point {app['entry_point']} cannot be imported: {cause};"
-            " fix the code, its requirements or its environment. The running release is unchanged.",
-            done.output,
-        )
 
 
 def prune(app: App, keep_build: str) -> None:

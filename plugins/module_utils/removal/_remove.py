@@ -71,7 +71,7 @@ def look(layout: _layout.Layout, found: Instances, remove_shared: bool) -> Remai
     :param remove_shared: whether to remove the app's own data, too
     """
     slots = {slot: [states[layout.instance(slot)] for states in found.values()] for slot in _layout.SLOTS}
-    files = [*_server_files(layout), layout.runtime_directory]
+    files = [*_server_files(layout), layout.runtime_directory, *layout.source_cache, *layout.build_cache]
     inside, kept = _inside(layout, remove_shared)
     ends = [] if kept else [layout.directory]
     certificate, users = _certificate(layout.name)
@@ -114,7 +114,7 @@ def _server_files(layout: _layout.Layout) -> list[str]:
 def _inside(layout: _layout.Layout, remove_shared: bool) -> tuple[list[str], list[str]]:
     """What to remove of an app's directory, in this order, and what to keep."""
     links = [layout.current, layout.preview]
-    ours = [layout.cache, layout.repository, layout.builds, layout.history, *links, *map(_files.temporary, links)]
+    ours = [layout.builds, layout.history, *links, *map(_files.temporary, links)]
     last = [layout.releases, layout.slots]
     data = [layout.shared] if remove_shared or _is_empty(layout.shared) else []
     going = [*ours, *data, *last]

@@ -68,7 +68,7 @@ def _check_environment(venv: str, user: str) -> dict[str, Any]:
         raise StackError(
             "plugin", f"the interpreter of the virtual environment, {gone}, is missing; install it again, or {NEW_BUILD}."
         )
-    interpreter = _interpreter.probe(python, user)
+    interpreter = _interpreter.probe(python, _interpreter.as_user(user))
     with open(os.path.join(venv, "pyvenv.cfg"), encoding="utf-8") as stream:
         mismatch = environment_mismatch(environment_version(stream.read()), interpreter)
     if mismatch:

@@ -93,7 +93,8 @@ def test_what_a_slot_relies_on_is_no_option():
     command = " ".join(_gunicorn.start(app, BUILD, "/srv/wsgi/shop/releases/1")).replace("--name", "--proc_name")
     text = _gunicorn.configuration(app, BUILD, {"processors": 3, "backlog": 4096})
     used = {*re.findall(r"--(\w+)", command), *re.findall(r"^(\w+) = ", text, re.MULTILINE), "post_worker_init"}
-    defaults = "accesslog backlog control_socket_disable limit_request_line timeout worker_connections worker_tmp_dir".split()
+    limits = "limit_request_line limit_request_fields limit_request_field_size timeout worker_connections"
+    defaults = f"accesslog backlog control_socket_disable {limits} worker_tmp_dir".split()
     assert used - _gunicorn.OWN_OPTIONS - {name for name in used if name.isupper()} == {*defaults, "options"}
     with pytest.raises(_resolve.InventoryError, match=r"server_options.post_worker_init: "):
         resolved(server_options={"post_worker_init": "print"})

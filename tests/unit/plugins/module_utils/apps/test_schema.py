@@ -34,6 +34,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _s
         (_schema.text(), "a\u2028b"),
         (_schema.text(), "x" * 131072),
         (_schema.lines, ["a\x1bb"]),
+        (_schema.path_on_host, "/."),
         (_schema.variables, {"SERVER_SOFTWARE": "1"}),
         (_schema.variables, {"A": "x" * 131070}),
         (_schema.variables, {"A\x1b": "1"}),

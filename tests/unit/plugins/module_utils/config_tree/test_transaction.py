@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _disk, _transaction
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _adjust, _disk, _transaction
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._load import Loader
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._transaction import Transaction, TreeRequest
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import TreeEntry, from_json
@@ -390,6 +390,38 @@ def test_a_packages_file_comes_back_when_everything_does(host, monkeypatch):
     with pytest.raises(StackError):
         host.run({"a.conf": "bad"}, displace=[str(default)])
     assert host.texts() == {"default": "-> available"}
+
+
+@pytest.mark.parametrize(
+    ("shipped", "unedited", "after", "text", "loaded"),
+    [
+        ("x\nlimit 1\ny\n", True, "limit 2", "x\nlimit 2\ny\n", 1),
+        ("x\nlimit 1\ny\n", False, "limit 2", "x\nlimit 1\ny\n", 0),
+        ("x\nlimit 3\ny\n", True, "limit 2", "x\nlimit 3\ny\n", 0),
+        ("x\nlimit 1\ny\n", True, "bad", "x\nlimit 1\ny\n", 0),
+    ],
+)
+def test_a_packages_setting_is_changed_where_nobody_has_edited_it_and_the_check_accepts_it(
+    host, monkeypatch, shipped, unedited, after, text, loaded
+):
+    main = host.etc / "main.conf"
+    main.write_text(shipped)
+    main.chmod(0o644)
+    host.run({"a.conf": "a"})
+    monkeypatch.setattr(_adjust, "unchanged_package_file", lambda path: unedited and main.read_text() == shipped)
+    change = [_adjust.Adjustment(str(main), "limit 1", after)]
+    before = host.loaded()
+    with monkeypatch.context() as limited:
+        without_namespaces(limited)
+        predicted = host.run({"a.conf": "a"}, adjust=change, dry=True)
+    assert main.read_text() == shipped
+    result = host.run({"a.conf": "a"}, adjust=change)
+    assert (host.texts(), host.loaded() - before) == ({"main.conf": text, "a.conf": "a"}, loaded)
+    assert result["written"] == [str(main)] * loaded
+    assert predicted["changed"] == (result["changed"] or after == "bad")
+    assert summary(host.run({"a.conf": "a"}, adjust=change)) == NOTHING
+    host.run({}, adjust=change)
+    assert host.texts() == {"main.conf": text}
 
 
 def without_namespaces(monkeypatch):

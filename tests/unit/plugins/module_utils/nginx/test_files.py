@@ -92,6 +92,8 @@ def base(*arguments, **settings):
     return found["files"][0]["vars"], found["displace"]
 
 
+SECURE = {"mode": "self_signed"}
+
 DEFAULT = ["/etc/nginx/sites-enabled/default"]
 
 
@@ -129,6 +131,28 @@ def test_listens(ports, ipv6, expected):
 )
 def test_long_names_get_room(length, directives, expected):
     assert base([app("a", ["x" * length])], http_directives=directives)[0]["directives"] == expected
+
+
+@pytest.mark.parametrize(
+    ("directives", "gone"),
+    [
+        ([], set()),
+        (["client_body_timeout 5m;"], {"client_body_timeout 30s;"}),
+        (["map $x $y {", "    send_timeout 1;", "}"], set()),
+    ],
+)
+def test_what_a_client_can_hold_is_limited_on_every_site(directives, gone):
+    apps = [app("a", ["a.test"], tls=SECURE)]
+    limits = {
+        "client_header_timeout 10s;",
+        "client_body_timeout 30s;",
+        "send_timeout 30s;",
+        "reset_timedout_connection on;",
+        "limit_conn wsgi_clients 1000;",
+        "limit_conn_status 429;",
+    }
+    found = [*blocks(apps, http_directives=directives), *base(apps, http_directives=directives)[0]["servers"]]
+    assert [limits & set(server["lines"]) for server in found] == [limits - gone] * 4
 
 
 def answers(server):
@@ -181,9 +205,6 @@ ALL, WWW = ["/etc/nginx/wsgi/a[.]conf"], {"canonical_domain": "a.test"}
 def test_the_ways_to_a_site(tls, rest, expected):
     found = blocks([app("a", ["a.test", "www.a.test"], tls=tls, **rest)], ipv6=False)
     assert [(server["listens"], server["names"], answers(server)) for server in found] == expected
-
-
-SECURE = {"mode": "self_signed"}
 
 
 @pytest.mark.parametrize("apps", [[app("a")], [app("a", ["a.test"], tls=SECURE)], [app("a", tls={**SECURE, "redirect": False})]])

@@ -17,6 +17,24 @@ PROXY = [
     "uwsgi_busy_buffers_size 32k;",
     "include uwsgi_params;",
     "uwsgi_param HTTP_HOST $host$wsgi_port_suffix;",
+    "uwsgi_param HTTP_X_REAL_IP $remote_addr;",
+    "uwsgi_param HTTP_X_FORWARDED_FOR $remote_addr;",
+    "uwsgi_param HTTP_X_FORWARDED_PROTO $scheme;",
+    "uwsgi_param HTTP_X_FORWARDED_HOST $host$wsgi_port_suffix;",
+    'uwsgi_param HTTP_X_FORWARDED_PORT "" if_not_empty;',
+    'uwsgi_param HTTP_X_FORWARDED_PREFIX "" if_not_empty;',
+    'uwsgi_param HTTP_X_FORWARDED_PROTOCOL "" if_not_empty;',
+    'uwsgi_param HTTP_X_FORWARDED_SCHEME "" if_not_empty;',
+    'uwsgi_param HTTP_X_FORWARDED_SERVER "" if_not_empty;',
+    'uwsgi_param HTTP_X_FORWARDED_SSL "" if_not_empty;',
+    'uwsgi_param HTTP_X_SCHEME "" if_not_empty;',
+    'uwsgi_param HTTP_X_URL_SCHEME "" if_not_empty;',
+    'uwsgi_param HTTP_FRONT_END_HTTPS "" if_not_empty;',
+    'uwsgi_param HTTP_FORWARDED "" if_not_empty;',
+    'uwsgi_param HTTP_PROXY "" if_not_empty;',
+    'uwsgi_param HTTP_X_SCRIPT_NAME "" if_not_empty;',
+    'uwsgi_param HTTP_SCRIPT_NAME "" if_not_empty;',
+    'uwsgi_param HTTP_PATH_INFO "" if_not_empty;',
     "uwsgi_pass unix:/run/wsgi/a/app.sock;",
 ]
 
@@ -24,8 +42,24 @@ PROXY = [
 def test_the_locations_of_an_app():
     static = [{"url": "/static/", "path": "/srv/wsgi/a/static"}, {"url": "/media/", "path": '/srv/wsgi/a/a "b"; c'}]
     assert locations(app("a", static=static)) == [
-        {"match": "^~ /static/", "lines": [*LOGS, "alias /srv/wsgi/a/static/;"]},
-        {"match": "^~ /media/", "lines": [*LOGS, r'alias "/srv/wsgi/a/a \"b\"; c/";']},
+        {
+            "match": "^~ /static/",
+            "lines": [
+                *LOGS,
+                "alias /srv/wsgi/a/static/;",
+                "disable_symlinks if_not_owner from=/srv/wsgi/a/static;",
+                r'location ~ "(?s)^/static/(.*/)?\\.(?!well-known/)" { return 404; }',
+            ],
+        },
+        {
+            "match": "^~ /media/",
+            "lines": [
+                *LOGS,
+                r'alias "/srv/wsgi/a/a \"b\"; c/";',
+                r'disable_symlinks if_not_owner "from=/srv/wsgi/a/a \"b\"; c";',
+                r'location ~ "(?s)^/media/(.*/)?\\.(?!well-known/)" { return 404; }',
+            ],
+        },
         {"match": "/", "lines": PROXY},
     ]
 
@@ -33,7 +67,14 @@ def test_the_locations_of_an_app():
 def test_the_locations_below_a_prefix():
     static = [{"url": "/shop/static/", "path": "/srv/x"}]
     assert [(location["match"], location["lines"][2:]) for location in locations(app("a", mount="/shop", static=static))] == [
-        ("^~ /shop/static/", ["alias /srv/x/;"]),
+        (
+            "^~ /shop/static/",
+            [
+                "alias /srv/x/;",
+                "disable_symlinks if_not_owner from=/srv/x;",
+                r'location ~ "(?s)^/shop/static/(.*/)?\\.(?!well-known/)" { return 404; }',
+            ],
+        ),
         ("= /shop", ["absolute_redirect off;", "return 308 /shop/$is_args$args;"]),
         ("/shop/", PROXY[2:]),
     ]
@@ -49,6 +90,12 @@ def test_the_locations_below_a_prefix():
         ),
         pytest.param(["access_log off;"], LOGS[:1], ["access_log off;"], id="no log"),
         pytest.param(["uwsgi_param X y;"], [], ["uwsgi_param X y;"], id="beside ours"),
+        pytest.param(
+            ["uwsgi_param HTTP_X_FORWARDED_PROTO https;"],
+            ["uwsgi_param HTTP_X_FORWARDED_PROTO $scheme;"],
+            ["uwsgi_param HTTP_X_FORWARDED_PROTO https;"],
+            id="a header in place of ours",
+        ),
         pytest.param(
             ["limit_except GET {\n  access_log off;\n}"],
             [],
@@ -80,12 +127,17 @@ HTTP = [
     'proxy_set_header X-Forwarded-Port "";',
     'proxy_set_header X-Forwarded-Prefix "";',
     'proxy_set_header X-Forwarded-Protocol "";',
+    'proxy_set_header X-Forwarded-Scheme "";',
+    'proxy_set_header X-Forwarded-Server "";',
     'proxy_set_header X-Forwarded-Ssl "";',
+    'proxy_set_header X-Scheme "";',
+    'proxy_set_header X-Url-Scheme "";',
+    'proxy_set_header Front-End-Https "";',
+    'proxy_set_header Forwarded "";',
+    'proxy_set_header Proxy "";',
     'proxy_set_header X-Script-Name "";',
     'proxy_set_header SCRIPT_NAME "";',
     'proxy_set_header PATH_INFO "";',
-    'proxy_set_header Forwarded "";',
-    'proxy_set_header Proxy "";',
     "proxy_pass http://unix:/run/wsgi/a/app.http.sock;",
 ]
 

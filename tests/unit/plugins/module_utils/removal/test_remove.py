@@ -28,7 +28,11 @@ def layout(tmp_path, monkeypatch):
     """An app on the disk, with a user of its own; who owns a directory is not looked at, since a test need not be root."""
     found = _layout.Layout("shop", str(tmp_path / "srv"), str(tmp_path / "run"))
     found.boot_link = str(tmp_path / "wsgi-live-shop.conf")
-    for directory in (found.builds, found.releases, found.slots, found.cache, found.shared, found.runtime_directory):
+    found.source_cache, found.build_cache = ((str(tmp_path / f"private/{name}"), str(tmp_path / name)) for name in ("s", "b"))
+    for directory, link in (found.source_cache, found.build_cache):
+        os.makedirs(directory)
+        os.symlink(directory, link)
+    for directory in (found.builds, found.releases, found.slots, found.shared, found.runtime_directory):
         os.makedirs(os.path.join(directory, *(["1"] if directory in (found.builds, found.releases) else [])))
     os.symlink("releases/1", found.current)
     for path in (found.history, found.boot_link):
