@@ -31,7 +31,8 @@ def apps(server, tmp_path_factory):
     (directory / "app.py").write_text(CODE)
     common = {"source": {"directory": str(directory)}, "entry_point": "app:application", "processes": 2, "drain_timeout": 3}
     made = [{**common, "name": name, "mount": f"/{name}", "stack": stack} for name, stack in APPS.items()]
-    server.sh("install -d -m 1777 /other /etc/open /usr/open /var/open /home/open")
+    opened = "/other /etc/open /usr/open /var/open /home/open"
+    server.sh(f"rm -rf /data {opened}; install -d -m 1777 {opened}; rm -f /tmp/by-box-*")
     server.sh("cd /usr/local/bin; cp /usr/bin/id as-mail; chgrp mail as-mail; chmod 2755 as-mail")
     server.converge(made, wsgi_prune=True, wsgi_remove_shared=True)
     return made
@@ -104,4 +105,5 @@ def test_an_app_is_removed_with_what_it_has_left_running(server, apps):
         shell(server, name, "setsid sleep 600 <&- >/dev/null 2>&1 &")
         assert server.sh(f"pgrep -u {name} sleep"), name
     server.converge([{**app, "state": "absent"} for app in apps], wsgi_remove_shared=True)
-    assert server.sh("ls /srv/wsgi; ls -d /etc/systemd/system/wsgi-*.d 2>/dev/null || true; pgrep sleep || true") == ""
+    left = server.sh("ls /srv/wsgi; ls -d /etc/systemd/system/wsgi-*.d 2>/dev/null || true; pgrep -fx 'sleep 600' || true")
+    assert left == ""
