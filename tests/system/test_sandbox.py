@@ -84,7 +84,11 @@ def test_what_opens_more_to_an_app(server, apps):
     server.sh("install -d -m 1777 /data /data/inner")
     emperor = server.sh("systemctl show --property MainPID wsgi-emperor")
     wanted = [{**app, "writable_paths": ["/data"], "privileged_programs": app["stack"] != "uwsgi_emperor"} for app in apps]
+    for name in APPS:
+        shell(server, name, "setsid sleep 500 <&- >/dev/null 2>&1 &")
+        assert server.sh(f"pgrep -u {name} sleep"), name
     server.converge(wanted)
+    assert server.sh("pgrep -fx 'sleep 500' || true") == "", "a daemon has survived its release"
     for app in wanted:
         name, found = app["name"], writes(server, app["name"])
         assert {*OWN, "/data", "/data/inner"} <= found, name
