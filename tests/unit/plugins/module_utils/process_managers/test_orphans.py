@@ -29,7 +29,7 @@ def test_what_is_older_than_the_live_release(monkeypatch, before, killed):
     monkeypatch.setattr(_orphans.pwd, "getpwnam", lambda name: _orphans.pwd.struct_passwd(["shop", "x", 997, 997, "", "", ""]))
     monkeypatch.setattr(_orphans._processes, "all_processes", lambda: dict(running))
     monkeypatch.setattr(_orphans._processes, "unit", UNITS.get)
-    monkeypatch.setattr(_orphans._processes, "started", dict(RUNNING).get)
+    monkeypatch.setattr(_orphans._processes, "started", dict(list(RUNNING)).get)
     monkeypatch.setattr(_orphans._processes, "kill", kill)
     monkeypatch.setattr(_orphans._systemd, "main_pid", {"supervisor.service": 10}.get)
     monkeypatch.setattr(_orphans, "user_of", lambda pid: USERS.get(pid, 997))
