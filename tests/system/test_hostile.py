@@ -395,9 +395,9 @@ os.mkfifo(SHARED + "/app.ini")
 os.symlink("/dev/zero", SHARED + "/gunicorn.conf.py")
 nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "close_fds": True}
 title = "nginx: master process " + SHARED + "/x -c " + SHARED + "/x"
-words = [title, "-ISc", "import time; time.sleep(600)", SHARED + "/app.ini", "/dev/zero", "a" * 100000]
+words = [title, "-c", "while sleep 2; do :; done", SHARED + "/app.ini", "/dev/zero", "a" * 100000]
 for _ in range(2):
-    print(subprocess.Popen(words, executable="/usr/bin/python3", env={}, cwd=SHARED, **nothing).pid)
+    print(subprocess.Popen(words, executable="/bin/sh", cwd=SHARED, **nothing).pid)
 """
 
 LINKED = "server { listen 80; server_name linked.test; location / { uwsgi_pass unix:/srv/wsgi/evil-uwsgi/shared/a.sock; } }"

@@ -38,11 +38,10 @@ class Master:
 
 def masters() -> list[Master]:
     """The masters of this host, that of nginx.service first, then by process id; without those of containers."""
-    own = _processes.status("self")
     found = []
     for pid, _start in sorted(_processes.all_processes()):
         title = " ".join(_processes.command_line(pid)) if _processes.is_roots(pid) else ""
-        if title.startswith(MASTER) and _is_here(pid, own):
+        if title.startswith(MASTER) and not _is_nested(pid) and _has_our_root(pid):
             program = _program(pid)
             if program:
                 found.append(Master(pid, program, options(title)))
@@ -61,8 +60,7 @@ def pretenders() -> list[str]:
     believed = {master.pid for master in masters()}
     lines = sorted(_processes.command_lines().items())
     found = [pid for pid, words in lines if words[0].startswith(MASTER.rstrip()) and pid not in believed]
-    own = _processes.status("self")
-    return [f"process {pid} of user {_user(pid)}" for pid in found if _is_here(pid, own)]
+    return [f"process {pid} of user {_user(pid)}" for pid in found if not _is_nested(pid)]
 
 
 def options(title: str) -> tuple[str, ...]:
@@ -72,13 +70,19 @@ def options(title: str) -> tuple[str, ...]:
     return tuple(word for pair in pairs for word in pair)
 
 
-def _is_here(pid: int, own: dict[str, list[str]]) -> bool:
-    """Whether a process is in no container: it has the root directory of this one, and no process id in a nested namespace."""
+def _is_nested(pid: int) -> bool:
+    """Whether a process is in a container, where it has one more process id for each nested PID namespace; also if it is gone."""
     try:
-        nested = len(_processes.status(pid).get("NSpid", ["0"])) != len(own.get("NSpid", ["0"]))
-        if os.geteuid() != 0:  # only root may look at the root directory of another user's process
-            return not nested
-        return not nested and os.path.samestat(os.stat(f"/proc/{pid}/root/."), os.stat("/"))
+        ids = [len(_processes.status(each).get("NSpid", ["0"])) for each in (pid, "self")]
+    except OSError:
+        return True
+    return ids[0] != ids[1]
+
+
+def _has_our_root(pid: int) -> bool:
+    """Whether a process of root's has the root directory of this one. Only root may look."""
+    try:
+        return os.geteuid() != 0 or os.path.samestat(os.stat(f"/proc/{pid}/root/."), os.stat("/"))
     except OSError:
         return False
 

@@ -22,6 +22,7 @@ CONTEXT = re.compile(r", (?:client|server|request|upstream|host|referrer|subrequ
 LONGEST = 2048
 """Bytes of a message with its line end at most; what is longer is cut (NGX_MAX_ERROR_STR in src/core/ngx_log.h of nginx)."""
 
+BREAK = re.compile("%0a", re.IGNORECASE)
 SEVERAL_LINES = re.compile(r', request: ".*%0a', re.IGNORECASE)
 """The end of a message that may contain line breaks: nginx shows the decoded path, and then the request as it was sent."""
 
@@ -93,7 +94,8 @@ def _count(lines: Sequence[str], place: int) -> int:
         size += len(line.encode("utf-8", "surrogateescape")) + 1
         if size > LONGEST:
             break
-        if number > 1 and (size == LONGEST or SEVERAL_LINES.search(line) or (several and CONTEXT.search(line))):
+        breaks = 2 * len(BREAK.findall(line)) if SEVERAL_LINES.search(line) else 0  # a path may be in a message twice
+        if number > 1 and (size == LONGEST or number - 1 <= breaks or (several and CONTEXT.search(line))):
             count = number
             if several:
                 break

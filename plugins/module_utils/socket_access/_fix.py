@@ -271,8 +271,8 @@ def permanent_fix(seen: Evidence, found: Verdict) -> str:
     astray = next((each.step for each in found.refusals if _walk.editor(list(seen.inside), each.step) is None), None)
     if astray:
         return (
-            f"Move the socket to a directory of its own under /run: {astray['path']} is not its owner's to open, or others can "
-            "replace it, so no command would be safe."
+            f"Move the socket to a directory of its own under /run: others made a symlink to {astray['path']}, or "
+            "can replace it, so no command would be safe."
         )
     if found.code in ("no_write_permission", "acl_denied", "group_not_effective") and last and last.want == _acl.WRITE:
         return _permanent_setting(seen)

@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._nginx_process import Master
 
+CONTAINED = 6
 TITLE = "nginx: master process /usr/sbin/nginx -g daemon on;"
 ROOT, SETUID, EVIL = ["0"] * 4, ["1000", "0", "0", "0"], ["1000"] * 4
 
@@ -18,10 +19,12 @@ def processes(monkeypatch):
 
     def there_are(found):
         monkeypatch.setattr(_processes, "all_processes", lambda: {(pid, pid): each[2] for pid, each in found.items()})
-        monkeypatch.setattr(_processes, "status", lambda pid: {"Uid": found[pid][0], "NSpid": ["1"]} if pid != "self" else {})
+        monkeypatch.setattr(
+            _processes, "status", lambda pid: {"Uid": found[pid][0], "NSpid": ["1"] * (1 + (pid == 6))} if pid != "self" else {}
+        )
         monkeypatch.setattr(_processes, "command_line", lambda pid: [found[pid][1]])
         monkeypatch.setattr(_processes, "unit", {7: "web.service", 8: "nginx.service"}.get)
-        monkeypatch.setattr(_nginx_process, "_is_here", lambda _pid, _own: True)
+        monkeypatch.setattr(_nginx_process, "_has_our_root", lambda _pid: True)
         monkeypatch.setattr(_nginx_process, "_program", lambda pid: "/usr/sbin/nginx" if found[pid][3] else "")
 
     return there_are
@@ -43,6 +46,11 @@ def test_a_master_is_roots_and_so_is_its_program(processes, uids, title, safe, i
     assert _nginx_process.masters() == ([Master(7, "/usr/sbin/nginx")] if is_one else [])
     expected = [] if is_one or not title.startswith("nginx: master") else [7]
     assert [int(words.split()[1]) for words in _nginx_process.pretenders()] == expected
+
+
+def test_those_in_containers_are_left_out(processes):
+    processes({CONTAINED: (ROOT, TITLE, 1, True)})
+    assert (_nginx_process.masters(), _nginx_process.pretenders()) == ([], [])
 
 
 def test_the_one_of_the_service_comes_first(processes):

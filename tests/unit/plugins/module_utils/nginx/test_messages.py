@@ -119,3 +119,8 @@ def test_of_two_requests_in_a_message_none_is_believed():
 def test_what_is_no_time_is_none(when):
     (found,) = read(f"{when} [error] 1#1: x")
     assert found.seconds == 0
+
+
+def test_such_messages_in_a_row_are_as_many():
+    log = visited("/x\ny\nz", "/x%0ay%0Az") * 3
+    assert len(list(read(log))) == 3
