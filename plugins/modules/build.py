@@ -171,12 +171,10 @@ failures:
       elements: str
 """
 
-import json
 import os
 
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _build, _uv
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
@@ -194,8 +192,6 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
-    # What is shown with -vvv and registered, the parameters among it, comes without the passwords in addresses.
-    module.no_log_values.update(_redact.credentials(json.dumps(module.params["apps"])))
     request = _build.BuildRequest(
         secrets=_resolve.read_secrets(module.params["secrets"]) if module.params["secrets"] else {},
         directories=module.params["directories"] or {},

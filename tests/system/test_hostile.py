@@ -457,3 +457,84 @@ def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unh
         wsgi_remove_shared=True,
     )
     assert server.sh("ls /srv/wsgi").split() == sorted(VICTIMS)
+
+
+DAEMON = """
+import os, sys, time
+from setuptools import setup
+
+seen = open("seen", "w")
+for path in ("/srv/wsgi/victim-uwsgi/shared", "/var/cache/wsgi-build/victim-uwsgi", "/srv/wsgi/victim-uwsgi/releases/1/run"):
+    seen.write(f"{os.access(path, os.R_OK)} ")
+uids = {os.stat(f"/proc/{pid}").st_uid for pid in os.listdir("/proc") if pid.isdigit()}
+seen.write(f"{uids == {os.getuid()}}")
+seen.close()
+code = open("app.py", "a")
+if os.fork() == 0:
+    os.setsid()
+    for descriptor in range(3):
+        os.dup2(os.open("/dev/null", os.O_RDWR), descriptor)
+    while True:
+        code.write("# changed\\n")
+        code.flush()
+        time.sleep(0.1)
+setup(name="daemon", version="1", py_modules=["app"])
+"""
+
+DEEP = """
+import os
+from setuptools import setup
+
+here = os.open(".", os.O_RDONLY)
+for _ in range(3000):
+    os.mkdir("deep", dir_fd=here)
+    there = os.open("deep", os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    here = there
+setup(name="deep", version="1", py_modules=["app"])
+"""
+
+CHILD = "import subprocess\nsubprocess.Popen(['sleep', '300'], start_new_session=True)\n"
+
+BUILT = {
+    "daemon": ({"setup.py": DAEMON}, None),
+    "deep": ({"setup.py": DEEP}, "build"),
+    "zero": ({}, "source"),
+    "child": ({"app.py": CHILD + HELLO}, None),
+}
+
+
+@on(12)
+def test_what_a_build_or_an_import_starts_ends_with_it(server, apps, unharmed, tmp_path):
+    more = []
+    for name, (files, _step) in BUILT.items():
+        (tmp_path / name).mkdir()
+        for file, text in {"app.py": HELLO, **files}.items():
+            (tmp_path / name / file).write_text(text)
+        more.append(
+            {"name": name, "mount": f"/{name}", "source": {"directory": str(tmp_path / name)}, "entry_point": "app:application"}
+        )
+    (tmp_path / "zero/pyproject.toml").symlink_to("/dev/zero")
+    began = time.monotonic()
+    play = server.play([*apps, *more])
+    assert time.monotonic() - began < 110, "the import check waited for a child"
+    told = play.message.splitlines()
+    assert [line.split(": ")[:2] for line in told] == [["app deep", "build"], ["app zero", "source"]], play.message
+    assert server.sh("cat /srv/wsgi/daemon/builds/*/source/seen") == "False False False True"
+    script = (
+        "cd /srv/wsgi/daemon; sha256sum builds/*/source/app.py; find . -newer history -o -not -user root -not -path './shared*'"
+    )
+    before = server.sh(script)
+    time.sleep(0.5)
+    assert server.sh(script) == before
+    assert server.sh("pgrep -f 'setup.py' || true") == ""
+    assert server.sh("ls /srv/wsgi/deep/builds /srv/wsgi/zero/builds").split() == [
+        "/srv/wsgi/deep/builds:",
+        "/srv/wsgi/zero/builds:",
+    ]
+    assert "nested too deeply" in told[0]
+    (tmp_path / "deep/setup.py").unlink()
+    (tmp_path / "zero/pyproject.toml").unlink()
+    server.converge([*apps, *more])
+    server.converge(apps, wsgi_prune=True, wsgi_remove_shared=True)
+    assert server.sh("ls /var/cache/private/wsgi-build").split() == sorted([*EVIL, *VICTIMS])

@@ -31,7 +31,8 @@ def apps(server, tmp_path_factory):
     (directory / "app.py").write_text(CODE)
     common = {"source": {"directory": str(directory)}, "entry_point": "app:application", "processes": 2, "drain_timeout": 3}
     made = [{**common, "name": name, "mount": f"/{name}", "stack": stack} for name, stack in APPS.items()]
-    server.sh("install -d -m 1777 /other /etc/open /usr/open /var/open /home/open")
+    opened = "/other /etc/open /usr/open /var/open /home/open"
+    server.sh(f"rm -rf /data {opened}; install -d -m 1777 {opened}; rm -f /tmp/by-box-*")
     server.sh("cd /usr/local/bin; cp /usr/bin/id as-mail; chgrp mail as-mail; chmod 2755 as-mail")
     server.converge(made, wsgi_prune=True, wsgi_remove_shared=True)
     return made
@@ -83,7 +84,11 @@ def test_what_opens_more_to_an_app(server, apps):
     server.sh("install -d -m 1777 /data /data/inner")
     emperor = server.sh("systemctl show --property MainPID wsgi-emperor")
     wanted = [{**app, "writable_paths": ["/data"], "privileged_programs": app["stack"] != "uwsgi_emperor"} for app in apps]
+    for name in APPS:
+        shell(server, name, "setsid sleep 500 <&- >/dev/null 2>&1 &")
+        assert server.sh(f"pgrep -u {name} sleep"), name
     server.converge(wanted)
+    assert server.sh("pgrep -fx 'sleep 500' || true") == "", "a daemon has survived its release"
     for app in wanted:
         name, found = app["name"], writes(server, app["name"])
         assert {*OWN, "/data", "/data/inner"} <= found, name
@@ -104,4 +109,5 @@ def test_an_app_is_removed_with_what_it_has_left_running(server, apps):
         shell(server, name, "setsid sleep 600 <&- >/dev/null 2>&1 &")
         assert server.sh(f"pgrep -u {name} sleep"), name
     server.converge([{**app, "state": "absent"} for app in apps], wsgi_remove_shared=True)
-    assert server.sh("ls /srv/wsgi; ls -d /etc/systemd/system/wsgi-*.d 2>/dev/null || true; pgrep sleep || true") == ""
+    left = server.sh("ls /srv/wsgi; ls -d /etc/systemd/system/wsgi-*.d 2>/dev/null || true; pgrep -fx 'sleep 600' || true")
+    assert left == ""

@@ -84,7 +84,7 @@ def probe(python: str, execute: Run = sandboxed) -> dict[str, Any]:
         )
     if completed.code == 126:
         fix = "move it to a place such as /opt, or open its directories"
-        raise StackError("python", f"{python} cannot be run by every user ({completed.last_line}); {fix}.")
+        raise StackError("python", f"{python} cannot be run by every user; {fix}.")
     try:
         found = json.loads(completed.last_line)
         version = tuple(int(part) for part in found["version"].split(".")[:2])

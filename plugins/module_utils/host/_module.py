@@ -8,11 +8,18 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _redact
 
 
 class Module(AnsibleModule):
-    """A module whose results may be shown on a terminal, whatever apps and visitors have written into what it read."""
+    """A module whose results may be shown on a terminal, whatever apps and visitors have written into what it read.
+
+    Neither results nor parameters, which are shown with -vvv, have the passwords and tokens in URLs that it was given.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.no_log_values.update(_redact.credentials_in(self.params))
 
     def exit_json(self, **kwargs: Any) -> NoReturn:
         super().exit_json(**self._shown(kwargs))

@@ -12,7 +12,6 @@ import glob
 import os
 import pwd
 import shutil
-import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -23,16 +22,14 @@ from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _reg
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _processes, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _orphans
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import MANAGERS, Instances, instances
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
-
-KILL_TIMEOUT = 5
-"""Seconds that processes have to be gone after SIGKILL."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,7 @@ class Retirement:
         # Their processes belong to the app's user. The files of the units are removed with their tree.
         run(["systemctl", "stop", *(f"wsgi-bind-{self.layout.name}.{kind}" for kind in ("socket", "service"))])
         if self.remains.user:
-            self._kill_orphans()
+            _orphans.kill(self.layout.name)
             self._refuse_processes()
         if self.remains.certificate:
             _command.delete(self.layout.name)
@@ -200,26 +197,12 @@ class Retirement:
                 timeouts.append(_release.read(self.layout, int(number or 0))["drain_timeout"])
         return max(timeouts)
 
-    def _kill_orphans(self) -> None:
-        """Kill what the app's servers have left under the Emperor and supervisor, such as a program that waits for ever."""
-        running = _processes.all_processes()
-        programs: set[_processes.Process] = set()  # of somebody else, as the app's user
-        for unit in (_layout.EMPEROR, _layout.SUPERVISOR):
-            programs |= _processes.with_descendants(_systemd.main_pid(unit), running)
-        uid = pwd.getpwnam(self.layout.name).pw_uid
-        theirs = {process for process in running if _user_of(process[0]) == uid} - programs
-        orphans = {process for process in theirs if _processes.unit(process[0]) in (_layout.EMPEROR, _layout.SUPERVISOR)}
-        _processes.kill(orphans)
-        deadline = time.monotonic() + KILL_TIMEOUT
-        while orphans & set(_processes.all_processes()) and time.monotonic() < deadline:
-            time.sleep(0.1)
-
     def _refuse_processes(self) -> None:
         try:
             uid = pwd.getpwnam(self.layout.name).pw_uid
         except KeyError:  # a run that was killed has left its group
             return
-        theirs = sorted(pid for pid, _start in _processes.all_processes() if _user_of(pid) == uid)
+        theirs = sorted(pid for pid, _start in _processes.all_processes() if _orphans.user_of(pid) == uid)
         if theirs:
             pids = " ".join(map(str, theirs))
             cause = f"user {self.layout.name} still runs processes outside its slots (pid {pids}); stop them and run again."
@@ -236,13 +219,6 @@ def locked_retirement(layout: _layout.Layout, remove_shared: bool) -> None:
             stack.enter_context(_locks.locked(layout.slots))
         # What another one has done meanwhile counts.
         Retirement(layout, look(layout, instances([layout]), remove_shared)).run()
-
-
-def _user_of(pid: int) -> int | None:
-    try:
-        return os.stat(f"/proc/{pid}").st_uid
-    except OSError:
-        return None
 
 
 def idle_trees(

@@ -116,7 +116,11 @@ def install(monkeypatch, tmp_path):
 
     def install(choice, uv, version="3.11.2", overrides=None, prefix="/usr", build="/b", **keys):
         recorder = Recorder(lacking=["/usr/bin/python3.9"])
-        monkeypatch.setattr(_sandbox.Sandbox, "run", lambda *given, **named: recorder(*given, **named))
+
+        def run(*given, **named):
+            return recorder(*given, **named)
+
+        monkeypatch.setattr(_sandbox.Sandbox, "run", run)
         python = {
             "executable": f"{prefix}/bin/python{version[:-2]}",
             "version": version,

@@ -17,10 +17,12 @@ MODULES = Path(__file__).resolve().parents[5] / "plugins/modules"
 
 @pytest.fixture
 def module(monkeypatch):
-    monkeypatch.setattr(basic.AnsibleModule, "__init__", lambda self: None)
-    made = Module()
-    made.no_log_values = {"hid\x1bden"}
-    return made
+    def initialize(self):
+        self.params = {"apps": [{"source": {"git": "https://reader:hunter22@host/x"}, "packages": ["x @ https://t0ken@host/x"]}]}
+        self.no_log_values = {"hid\x1bden"}
+
+    monkeypatch.setattr(basic.AnsibleModule, "__init__", initialize)
+    return Module()
 
 
 @pytest.mark.parametrize("name", ["exit_json", "fail_json"])
@@ -30,6 +32,14 @@ def test_a_result_has_neither_secrets_nor_control_characters(module, monkeypatch
     getattr(module, name)(msg="one\ntwo \x1b hid\x1bden", found=["\x9b"])
     text = json.dumps(returned)
     assert returned == {"msg": "one\ntwo " + r"\x1b " + "*" * 8, "found": [r"\x9b"]}, text
+
+
+def test_a_result_has_no_credentials_of_urls_that_were_given(module, monkeypatch):
+    returned = {}
+    monkeypatch.setattr(basic.AnsibleModule, "exit_json", lambda _self, **result: returned.update(result))
+    module.exit_json(msg="reader:hunter22 t0ken", **module.params)
+    assert "hunter22" not in str(returned)
+    assert "t0ken" not in str(returned)
 
 
 def test_a_warning_has_no_control_characters(module, monkeypatch):

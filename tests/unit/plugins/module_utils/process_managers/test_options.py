@@ -37,7 +37,7 @@ def test_systemd_reads_again_what_differs_from_what_it_has_read(monkeypatch, tmp
     calls = []
     monkeypatch.setattr(_options, "run", calls.append)
     monkeypatch.setattr(_options._systemd, "properties", lambda unit, names: {"NeedDaemonReload": need})
-    monkeypatch.setattr(_options._files, "File", lambda text: _options._files.Link(text))  # whose owner need not be root
+    monkeypatch.setattr(_options._files, "File", _options._files.Link)  # whose owner need not be root
     path = tmp_path / "wsgi-blue@shop.service.d" / "wsgi.conf"
     wanted = [["systemctl", "daemon-reload"]] if need == "yes" else []
     _options.write(str(path), "wsgi-blue@shop.service", "")

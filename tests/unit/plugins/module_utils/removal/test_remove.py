@@ -47,7 +47,7 @@ def layout(tmp_path, monkeypatch):
         lambda names=(): _ownership.Accounts(tuple(users.values()), (), frozenset(_ownership.marked())),
     )
     monkeypatch.setattr(_found, "_is_roots_directory", os.path.isdir)
-    monkeypatch.setattr(_remove, "_user_of", lambda pid: None)
+    monkeypatch.setattr(_remove._orphans, "user_of", lambda pid: None)
 
     def run(argv, **_settings):
         if argv[0] == "userdel":
@@ -157,7 +157,7 @@ def test_a_user_that_somebody_had_before_stays(layout, monkeypatch):
 
 
 def test_an_app_whose_user_is_busy_elsewhere_is_left_there(layout, monkeypatch):
-    monkeypatch.setattr(_remove, "_user_of", lambda pid: 997 if pid == os.getpid() else 0)
+    monkeypatch.setattr(_remove._orphans, "user_of", lambda pid: 997 if pid == os.getpid() else 0)
     with pytest.raises(StackError, match=rf"user shop still runs processes outside its slots \(pid {os.getpid()}\); stop them"):
         retire(layout)
     assert os.path.isdir(layout.releases)
@@ -179,8 +179,8 @@ def test_what_servers_left_behind_is_killed_and_what_others_started_is_refused(l
     units = {11: "supervisor.service", 12: "supervisor.service", 13: "wsgi-emperor.service", 14: None}
     monkeypatch.setattr(_remove._processes, "all_processes", lambda: dict(running))
     monkeypatch.setattr(_remove._processes, "unit", units.get)
-    monkeypatch.setattr(_remove._systemd, "main_pid", {"supervisor.service": 10, "wsgi-emperor.service": 0}.get)
-    monkeypatch.setattr(_remove, "_user_of", lambda pid: 997 if pid > 10 else 0)
+    monkeypatch.setattr(_remove._orphans._systemd, "main_pid", {"supervisor.service": 10, "wsgi-emperor.service": 0}.get)
+    monkeypatch.setattr(_remove._orphans, "user_of", lambda pid: 997 if pid > 10 else 0)
     monkeypatch.setattr(_remove._processes, "kill", lambda gone: [running.pop(process) for process in gone])
     with pytest.raises(StackError, match=r"still runs processes outside its slots \(pid 11 14\)"):
         retire(layout, remove_shared=True)
