@@ -157,7 +157,12 @@ BREAKAGES = {
     ),
     "full": Breakage("supervisor", "dd if=/dev/zero of=full 2>/dev/null || true", "200", {"disk_full"}, "rm full", "fuller"),
     "opened": Breakage("activated", "chmod 0755 ..", "200", {"home_open"}, user="opener", before=SOCKET_IN_HOME),
-    "secret": Breakage("runtime", "echo SECRET_KEY=x >/run/NAME/.env; chmod 0644 /run/NAME/.env", "200", {"secret_readable"}),
+    "secret": Breakage(
+        "runtime",
+        "echo SECRET_KEY=x >/run/NAME/.env; chown sammy: /run/NAME/.env; chmod 0644 /run/NAME/.env",
+        "200",
+        {"secret_readable"},
+    ),
     "writable": Breakage("runtime", "chmod 0777 /run/NAME/gunicorn.sock", "200", {"world_writable"}),
 }
 

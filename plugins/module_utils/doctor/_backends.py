@@ -41,6 +41,10 @@ OTHER_UNITS = ("user@", "session-", "init.scope", "ssh", "docker", "containerd")
 SHARED_UNIT = re.compile(r"emperor|^uwsgi\.service$")
 """Units that run several apps."""
 
+OTHER_APP = "give each app a user and a group of its own, and none of them nginx's group"
+UNSAFE = "look at what it is and change its mode by hand: others than its owner can replace it, so no command would be safe"
+"""What to do about open permissions without a command."""
+
 BOOT_DIRECTORY = re.compile(r"^d (/\S+) ", re.MULTILINE)
 """The line in the app's tmpfiles.d(5) file that names its runtime directory."""
 
@@ -291,7 +295,7 @@ def _judged(backend: Backend, limit: int) -> list[Finding]:
         evidence = (named, *(backend.log[-3:] if severity == BROKEN else ()))
         findings.append(Finding(severity, access.code, access.message, evidence, access.fix or access.permanent_fix))
     for warning in access.warnings:
-        fix = warning["fix"] or "give each app a user and a group of its own, and none of them nginx's group"
+        fix = warning["fix"] or (OTHER_APP if warning["code"] == "other_app" else UNSAFE)
         findings.append(Finding(WARNING, warning["code"], warning["message"], (access.named_in,), fix))
     if server.unit and not server.program and server.unit_name.endswith(".service"):
         age = time.time() - server.process.started if server.process and server.process.started else 0.0

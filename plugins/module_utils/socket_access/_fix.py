@@ -174,7 +174,7 @@ def _permissions(seen: Evidence) -> str:
 
 def _move_aside(seen: Evidence, path: str) -> str:
     step = next((step for step in seen.inside if step["path"] == path and "uid" in step), None)
-    user = _walk.editor(list(seen.inside), step) if step else None
+    user = _walk.mover(list(seen.inside), step) if step else None
     if user is None or seen.owner is None:
         return ""
     aside = _accounts.as_user(user, f"mv -T {shlex.quote(path)} {shlex.quote(f'{path}.not-a-socket')}")

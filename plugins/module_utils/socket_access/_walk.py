@@ -76,9 +76,7 @@ def _foreign(directory: Step | None, link: Step, uid: int) -> bool:
 
 def vouched(steps: list[Step], step: Step) -> bool:
     """Whether every symlink that led to a component is root's, or of the component's owner: others lead to what is not theirs."""
-    before = steps[: next(place for place, each in enumerate(steps) if each is step)]
-    makers = {link["uid"] for link in links(before) if not _in_roots_directory(steps, link["path"])}
-    return makers <= {step["uid"]}
+    return _makers(steps, step) <= {step["uid"]}
 
 
 def editor(steps: list[Step], step: Step) -> int | None:
@@ -90,6 +88,21 @@ def editor(steps: list[Step], step: Step) -> int | None:
     if not vouched(steps, step):
         return None
     return 0 if _in_roots_directory(steps, step["path"]) else step["uid"] or None
+
+
+def mover(steps: list[Step], step: Step) -> int | None:
+    """As which user a component can be renamed so that nothing else is: root, or the owner of the directory; None if neither."""
+    if _in_roots_directory(steps, step["path"]):
+        return 0 if not _makers(steps, step) else None
+    above = os.path.dirname(step["path"])
+    owner = next((each["uid"] for each in steps if each.get("kind") == "directory" and each["path"] == above), 0)
+    return owner if owner and _makers(steps, step) <= {owner} else None
+
+
+def _makers(steps: list[Step], step: Step) -> set[int]:
+    """The users who made symlinks that led to a component, other than root in directories of its own."""
+    before = steps[: next(place for place, each in enumerate(steps) if each is step)]
+    return {link["uid"] for link in links(before) if not _in_roots_directory(steps, link["path"])}
 
 
 def _in_roots_directory(steps: list[Step], path: str) -> bool:

@@ -135,6 +135,10 @@ UWSGI = ListeningProcess(77, 1001, ("/usr/bin/uwsgi", "--ini", "shop.ini"), "sho
             seen({"uwsgi": failed("ECONNREFUSED")}, way(kind="file"), owner=SHOP),
             ("not_a_socket", PATH, f"{SAMMY} mv -T {PATH} {PATH}.not-a-socket && systemctl restart shop"),
         ),
+        (
+            seen({"uwsgi": failed("ECONNREFUSED")}, way(kind="file", uid=0), owner=SHOP),
+            ("not_a_socket", PATH, f"{SAMMY} mv -T {PATH} {PATH}.not-a-socket && systemctl restart shop"),
+        ),
         (denied(way(kind="file", mode=0o600)), ("not_a_socket", PATH, "")),
         (denied(way()), ("denied_by_policy", PATH, "")),
     ],
