@@ -11,6 +11,9 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import _imports
 
 _imports.import_all()  # here, since every role begins with packages
 
+LOCK_TIMEOUT = 600
+"""Seconds that another run of apt has to end, be it another play's."""
+
 # What ansible.builtin.apt says in check mode where it cannot know better: it does not fetch package lists then.
 UNKNOWN_IN_CHECK_MODE = ("No package matching", "must be installed to use check mode")
 
@@ -22,14 +25,15 @@ class ActionModule(ActionBase):
         """Install with the package lists that are there; fetch new ones only if that fails."""
         super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec({"name": {"type": "list", "elements": "str", "required": True}})
-        wanted: dict[str, Any] = {"name": sorted(set(arguments["name"])), "install_recommends": False}
+        names = sorted(set(arguments["name"]))
+        wanted: dict[str, Any] = {"name": names, "install_recommends": False, "lock_timeout": LOCK_TIMEOUT}
         result = self._apt(wanted, task_vars)
         if not result.get("failed"):
             return result
         if not self._task.check_mode:
             return self._apt({**wanted, "update_cache": True}, task_vars)
         if any(text in str(result.get("msg")) for text in UNKNOWN_IN_CHECK_MODE):
-            after = "".join(f"{name}\n" for name in wanted["name"])
+            after = "".join(f"{name}\n" for name in names)
             return {
                 "changed": True,
                 "msg": "apt has no list of packages here that has them all; it would be fetched, and they would be installed.",

@@ -75,6 +75,8 @@ class App(TypedDict):
     idle: int | None
     bind: str | None
     server_options: dict[str, Any]
+    writable_paths: list[str]
+    privileged_programs: bool
     domains: list[str]
     canonical_domain: str | None
     mount: str

@@ -143,6 +143,17 @@ def from_os_error(error: OSError, step: str = "host") -> StackError:
     return StackError(step, f"{cause}; fix that and run again.", trace)
 
 
+def from_any_error(error: Exception) -> StackError:
+    """Any error as one app's failure. One that no code expects comes without its text, which may quote a secret."""
+    if isinstance(error, StackError):
+        return error
+    if isinstance(error, OSError):
+        return from_os_error(error)
+    name = type(error).__name__
+    trace = "".join(traceback.format_tb(error.__traceback__))
+    return StackError("host", f"unexpected {name}, which is a bug in wsgi.stack; report it with the log.", f"{trace}{name}")
+
+
 def for_each_app(apps: Iterable[A], work: Callable[[A], T], jobs: int) -> tuple[dict[str, T], list[dict[str, Any]]]:
     """Do the same for many apps, ``jobs`` at once, each on its own.
 
@@ -155,8 +166,6 @@ def for_each_app(apps: Iterable[A], work: Callable[[A], T], jobs: int) -> tuple[
         for name, future in futures:
             try:
                 results[name] = future.result()
-            except StackError as failure:
-                failures.append(failure.result(name))
-            except OSError as error:
-                failures.append(from_os_error(error).result(name))
+            except Exception as error:
+                failures.append(from_any_error(error).result(name))
     return results, failures

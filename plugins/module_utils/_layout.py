@@ -13,6 +13,8 @@ SLOTS = ("blue", "green")
 DIRECTORY = "/srv/wsgi"
 RUNTIME_DIRECTORY = "/run/wsgi"
 
+UNITS = "/etc/systemd/system"
+
 EMPEROR = "wsgi-emperor.service"
 EMPEROR_STATS = "/run/wsgi-emperor/stats.sock"
 VASSALS_AVAILABLE = "/etc/uwsgi/apps-available"
@@ -22,6 +24,10 @@ SUPERVISOR = "supervisor.service"
 PROGRAMS = "/etc/supervisor/conf.d"
 PROGRAM_LOGS = "/var/log/supervisor/wsgi"
 
+SOURCE = "wsgi-source"
+BUILD = "wsgi-build"
+"""The units that fetch and build an app, and what they keep below /var/cache, begin with these."""
+
 SOCKET_PATH_BYTES = 102
 """The longest path of a slot's socket. sockaddr_un.sun_path would hold 107 bytes and a NUL (unix(7)), but the uWSGI Emperor
 refuses more than 102 (bind_to_unix() in core/socket.c)."""
@@ -30,6 +36,17 @@ refuses more than 102 (bind_to_unix() in core/socket.c)."""
 def other(slot: str) -> str:
     """The slot that is not ``slot``."""
     return SLOTS[1 - SLOTS.index(slot)]
+
+
+def cache(purpose: str, name: str) -> tuple[str, str]:
+    """What a unit keeps for an app: the directory, which only root finds, and the link to it, see DynamicUser= in
+    systemd.exec(5)."""
+    return f"/var/cache/private/{purpose}/{name}", f"/var/cache/{purpose}/{name}"
+
+
+def build_unit(purpose: str, name: str) -> str:
+    """The unit in which a step of an app's build runs, one at a time."""
+    return f"{purpose}-{name}"
 
 
 class Layout:
@@ -44,8 +61,8 @@ class Layout:
         self.name = name
         self.directory = os.path.join(directory, name)
         self.runtime_directory = os.path.join(runtime_directory, name)
-        self.repository = os.path.join(self.directory, "repository.git")
-        self.cache = os.path.join(self.directory, "cache")
+        self.source_cache = cache(SOURCE, name)
+        self.build_cache = cache(BUILD, name)
         self.shared = os.path.join(self.directory, "shared")
         self.builds = os.path.join(self.directory, "builds")
         self.releases = os.path.join(self.directory, "releases")
@@ -95,6 +112,14 @@ class Layout:
     def recovery_unit(self, slot: str) -> str:
         """The systemd unit that starts a live slot of the ``uwsgi`` stack again after it failed to start."""
         return f"wsgi-recover-{slot}@{self.name}.service"
+
+    def unit_options(self, slot: str) -> str:
+        """The drop-in of the unit of a slot on the ``uwsgi`` stack."""
+        return f"{UNITS}/{self.unit(slot)}.d/wsgi.conf"
+
+    def emperor_options(self, slot: str) -> str:
+        """The drop-in of the Emperor's unit with what a slot on the ``uwsgi_emperor`` stack needs."""
+        return f"{UNITS}/{EMPEROR}.d/{self.instance(slot)}.conf"
 
     def vassal(self, slot: str) -> str:
         """The file of a slot on the ``uwsgi_emperor`` stack."""

@@ -22,8 +22,9 @@ description:
     project is installed too. If it has only C([project]), its dependencies are. C(packages) are installed last.
   - Requirements that are not pinned are resolved when a build is made, and not again.
   - The running release is not changed. M(wsgi.stack.rollout) puts a build into service.
-  - Repositories are read as root, with root's SSH and git configuration, or with the app's deploy key. Packages are built and
-    installed as the app's user.
+  - Repositories are read, and packages built and installed, in transient systemd units, see C(DynamicUser=) in systemd.exec(5).
+    Their users run nothing else. What a unit starts ends with it. git has the app's deploy key or none, and the credentials in
+    the URL of C(source.git) for the host that they are for. A repository on the host has to be readable for all users.
   - Package indexes and repositories are verified with the host's trust store.
   - The failure of one app keeps no other from its build. The step fails in the end, unless
     C(wsgi_defer_failures) is set.
@@ -32,7 +33,7 @@ options:
     description:
       - The apps' secrets, as P(wsgi.stack.app_secrets#filter) returns them.
       - The installer gets an app's C(build_environment), which overrides what the module sets.
-        C(source.deploy_key) is written to a file below C(/run) that only root can read, and removed when git has ended.
+        C(source.deploy_key) is in memory, where git alone finds it, and gone when git has ended.
     type: str
   installer:
     description:
@@ -67,7 +68,7 @@ attributes:
   diff_mode:
     description: Shows each app's build before and after.
 requirements:
-  - git and python3-venv on the host, as far as the apps and O(installer) need them
+  - git, libnss-systemd, openssh-client and python3-venv on the host, as far as the apps and O(installer) need them
 seealso:
   - module: wsgi.stack.release
   - plugin: wsgi.stack.apps
@@ -170,19 +171,16 @@ failures:
       elements: str
 """
 
-import json
 import os
-
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _build, _uv
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},
             "secrets": {"type": "str", "no_log": True},
@@ -194,8 +192,6 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
-    # What is shown with -vvv and registered, the parameters among it, comes without the passwords in addresses.
-    module.no_log_values.update(_redact.credentials(json.dumps(module.params["apps"])))
     request = _build.BuildRequest(
         secrets=_resolve.read_secrets(module.params["secrets"]) if module.params["secrets"] else {},
         directories=module.params["directories"] or {},

@@ -198,11 +198,10 @@ failures:
 
 from dataclasses import asdict
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _run
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot._command import CertbotSettings
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 CERTIFICATE = {
@@ -227,7 +226,7 @@ OPTIONS = {
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         OPTIONS,
         mutually_exclusive=[("apps", "certificates")],
         required_one_of=[("apps", "certificates")],

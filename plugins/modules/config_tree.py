@@ -188,15 +188,13 @@ EXAMPLES = r"""
     validate: [nginx, -t]
     service: nginx.service
 
-- name: Declare users and directories
+- name: Declare directories
   wsgi.stack.config_tree:
-    name: accounts
+    name: directories
     files:
-      - {src: sysusers.conf.j2, dest: /etc/sysusers.d/wsgi.conf}
-      - {src: tmpfiles.conf.j2, dest: /etc/tmpfiles.d/wsgi.conf}
+      - {src: tmpfiles.conf.j2, dest: /etc/tmpfiles.d/shop.conf}
     reload:
-      - [systemd-sysusers]
-      - [systemd-tmpfiles, --create, /etc/tmpfiles.d/wsgi.conf]
+      - [systemd-tmpfiles, --create, /etc/tmpfiles.d/shop.conf]
 """
 
 RETURN = r"""
@@ -244,10 +242,9 @@ failures:
       elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _adjust, _transaction, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 APPS = {"type": "list", "elements": "str", "aliases": ["app"], "default": []}
@@ -287,7 +284,7 @@ OPTIONS = {
 
 
 def main() -> None:
-    module = AnsibleModule(OPTIONS, mutually_exclusive=[["service", "reload"]], supports_check_mode=True)
+    module = Module(OPTIONS, mutually_exclusive=[["service", "reload"]], supports_check_mode=True)
     require_root(module)
     options = module.params
     module.no_log_values.clear()  # no_log keeps the texts of all files out of the journal; the diff shows them

@@ -136,13 +136,12 @@ report:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _examine
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 
 
 def main() -> None:
-    module = AnsibleModule({"timeout": {"type": "int", "default": 10}}, supports_check_mode=True)
+    module = Module({"timeout": {"type": "int", "default": 10}}, supports_check_mode=True)
     if module.params["timeout"] < 1:
         module.fail_json(msg=f"doctor: timeout: {module.params['timeout']} is too short; set it to 1 second or more.")
     module.exit_json(changed=False, **_examine.examine(float(module.params["timeout"])))

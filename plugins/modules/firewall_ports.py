@@ -60,10 +60,9 @@ reason:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _ufw
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 OPTIONS = {
@@ -73,7 +72,7 @@ OPTIONS = {
 
 
 def main() -> None:
-    module = AnsibleModule(OPTIONS, supports_check_mode=True)
+    module = Module(OPTIONS, supports_check_mode=True)
     require_root(module)
     comment = module.params["comment"]
     try:

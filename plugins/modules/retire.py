@@ -11,13 +11,14 @@ short_description: Remove WSGI apps from a host
 version_added: 0.1.0
 description:
   - Removes what this collection created for an app. Its slots are drained and stopped under whatever runs them. Then it removes
-    the app's enabled units, vassals and supervisor programs with their logs, its sockets, builds, releases, cache, repository
+    the app's enabled units, vassals and supervisor programs with their logs, its sockets, builds, releases, caches, repository
     and history, and its user and group.
   - C(shared/) is the app's own data. It is kept, together with the user, unless O(remove_shared) is set. Files in the app's
     directory that the collection did not create are always kept. A warning names what was kept.
   - Deletes the certificate that certbot has for the app's site if M(wsgi.stack.certificate) ordered it, and neither another
     site nor a file below C(/etc) uses it.
-  - A user whose home is not the app's directory existed before, and is kept. So are nginx's access and error logs.
+  - A user or group that was not made for the app is kept, see M(wsgi.stack.accounts). So are nginx's access and error logs.
+  - With the user, its files go from C(/tmp), C(/var/tmp) and C(/dev/shm), and so do its cron jobs.
   - Run it after nginx was reloaded without the app's site. The site's files belong to the role P(wsgi.stack.nginx#role).
   - The next run completes one that was interrupted.
 options:
@@ -105,16 +106,15 @@ failures:
 import os
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors, _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remove
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _state
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "keep": {"type": "list", "elements": "str", "required": True},
             "remove": {"type": "list", "elements": "str", "default": []},
@@ -151,7 +151,7 @@ def retire(wanted: dict[str, Any], check: bool) -> tuple[dict[str, Any], list[st
     if not check:
         _done, failures = _errors.for_each_app(
             [{"name": name} for name in going if remains[name]],
-            lambda app: _remove.Retirement(layouts[app["name"]], remains[app["name"]]).run(),
+            lambda app: _remove.locked_retirement(layouts[app["name"]], wanted["remove_shared"]),
             wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
     gone = sorted(set(going) - {failure["app"] for failure in failures})

@@ -92,16 +92,15 @@ failures:
 import os
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _plan, _run, _state
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},
             "releases": {"type": "dict", "required": True},

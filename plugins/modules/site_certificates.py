@@ -92,9 +92,8 @@ failures:
 import base64
 import json
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import from_os_error
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _site_certificates
 
@@ -105,7 +104,7 @@ OPTIONS = {
 
 
 def main() -> None:
-    module = AnsibleModule(OPTIONS, supports_check_mode=True)
+    module = Module(OPTIONS, supports_check_mode=True)
     require_root(module)
     given = json.loads(base64.b64decode(module.params["given"] or b"e30="))
     try:

@@ -84,8 +84,7 @@ msg:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _probe
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _emperor
 
@@ -98,7 +97,7 @@ OPTIONS = {
 
 
 def main() -> None:
-    module = AnsibleModule(OPTIONS, supports_check_mode=True)
+    module = Module(OPTIONS, supports_check_mode=True)
     apps, address, port = module.params["apps"], module.params["address"], module.params["port"]
     if module.check_mode and not _probe.listening(address, port):
         where = f"Nothing listens on {address}:{port}, so in check mode there is nothing to request."

@@ -182,9 +182,8 @@ unseen:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Target
 
@@ -211,7 +210,7 @@ def target(wanted: Mapping[str, Any]) -> Target:
 
 
 def main() -> None:
-    module = AnsibleModule(OPTIONS, supports_check_mode=True, mutually_exclusive=[("user", "pid")])
+    module = Module(OPTIONS, supports_check_mode=True, mutually_exclusive=[("user", "pid")])
     user, pid, sockets = module.params["user"], module.params["pid"], module.params["sockets"]
     try:
         if pid is not None:

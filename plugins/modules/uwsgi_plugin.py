@@ -206,15 +206,14 @@ failures:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _ensure, _remove, _requests, _result
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             "python": {"type": "list", "elements": "str"},
             "apps": {"type": "list", "elements": "dict"},

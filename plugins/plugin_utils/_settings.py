@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from typing import Any, Callable
 
@@ -12,7 +13,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import DIRECTORY, RUNTIME_DIRECTORY
-from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve, _schema
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _given_certificates
 
 SHARED: dict[str, Any] = {
@@ -27,6 +28,8 @@ SHARED: dict[str, Any] = {
     "wsgi_defer_failures": False,
 }
 """The shared variables with their defaults. A key of the settings is the name without ``wsgi_``."""
+
+ACCOUNT = _schema.text(re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*"))
 
 OF_ROLES: dict[str, Any] = {"uwsgi_install_from": "distribution", "nginx_http_ports": [80], "certbot_options": []}
 """Variables of one role that decide whether a list of apps is valid, with that role's defaults."""
@@ -48,13 +51,25 @@ def read(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[s
 
 
 def _value(name: str, value: Any, default: Any) -> Any:
+    kind = "true or false" if isinstance(default, bool) else "a list of port numbers"
     try:
         if isinstance(default, bool):
             return boolean(value)
-        return [int(port) for port in value] if name == "nginx_http_ports" else value
+        if name == "nginx_http_ports":
+            return [_port(port) for port in value]
+        if name in ("wsgi_nginx_user", "wsgi_nginx_group"):
+            # It is written to units and to files for systemd-tmpfiles, where a blank or a line break begins something else.
+            kind = "the name of a user or group"
+            return ACCOUNT(value)
+        return value
     except (TypeError, ValueError):
-        kind = "true or false" if isinstance(default, bool) else "a list of port numbers"
         raise InventoryError(f"{name}: {value!r} is not valid; set it to {kind}.") from None
+
+
+def _port(value: Any) -> int:
+    if not 0 < int(value) < 65536:
+        raise ValueError
+    return int(value)
 
 
 def resolve(apps: Any, settings: Mapping[str, Any]) -> list[App]:

@@ -22,7 +22,7 @@ ss -Hxl | tr -s ' ' | cut -d ' ' -f 5 | grep -e wsgi -e supervisor | sort
 
 KILL = """
 for _ in $(seq 2400); do
-    stop=$(pgrep -f -o '^systemctl stop wsgi-[a-z]*@victim' || true)
+    stop=$(pgrep -f -o '^systemctl stop wsgi-[a-z-]*@victim' || true)
     [ -z "$stop" ] || { kill -9 $(ps -o ppid= -p $stop); exit; }
     sleep 0.05
 done

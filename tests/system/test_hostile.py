@@ -128,6 +128,47 @@ def post(server, name, code):
     return server.sh(f'{ask} "$1" --header "Host: $2.test" http://127.0.0.1/', code, name)
 
 
+ACCOUNTS = """
+for name in docker systemd-journal alice newcomer; do
+    getent passwd $name || true
+    getent group $name || true
+done
+"""
+
+
+@on(13)
+def test_an_app_named_after_somebody_of_the_host_gets_and_loses_nothing(server, hello):
+    server.sh("getent group docker || groupadd --system --users root docker; id alice || useradd --create-home alice")
+    # What a run that was killed in the middle leaves.
+    server.sh("mkdir -pm 700 /var/lib/wsgi/accounts; touch /var/lib/wsgi/accounts/newcomer; groupadd --system newcomer")
+    before = server.sh(ACCOUNTS).splitlines()
+    theirs = ["docker", "systemd-journal", "alice"]
+    apps = [{**hello, "name": name, "domains": [f"{name}.test"]} for name in [*theirs, "newcomer"]]
+    play = server.play(apps)
+    assert play.code, play.output
+    lines = play.message.splitlines()
+    assert [line.split(" that was not made for this app; give the app ")[1:] for line in lines] == [["another name."]] * 3
+    assert [line.split(" (")[0] for line in lines] == [
+        "app alice: user: this host has a user alice",
+        "app docker: user: this host has a group docker",
+        "app systemd-journal: user: this host has a group systemd-journal",
+    ]
+    new = [line for line in server.sh(ACCOUNTS).splitlines() if line not in before]
+    assert [line.split(":")[0] for line in new] == ["newcomer"], new
+    assert server.get("/", "newcomer.test").startswith("200 hello|")
+    assert server.sh("ls /srv/wsgi /run/wsgi /var/lib/wsgi/accounts").count("newcomer") == 2
+    assert not set(server.sh("ls /srv/wsgi /run/wsgi /home/alice").split()) & {*theirs}
+    # With the user goes what it could leave for the next one of its uid.
+    server.sh("cp /bin/true /tmp/left && chown newcomer: /tmp/left && chmod 4755 /tmp/left")
+    absent = [{"name": app["name"], "state": "absent"} for app in apps]
+    server.converge(absent)
+    assert server.sh(ACCOUNTS).splitlines() == before[:-1]
+    assert server.sh("ls /tmp/left /home/alice /var/lib/wsgi/accounts 2>/dev/null || true").split() == [
+        "/home/alice:",
+        "/var/lib/wsgi/accounts:",
+    ]
+
+
 FORWARDED = """
 import sys
 
@@ -147,7 +188,7 @@ Proxy: x; X-Script-Name: /x; X_Forwarded_Proto: x; X_FORWARDED_SSL: on; SCRIPT_N
 
 
 @on(12)
-def test_nothing_that_a_visitor_says_of_himself_reaches_an_app(server, apps):
+def test_no_forwarding_header_of_a_visitor_reaches_an_app(server, apps):
     lies = [option for lie in LIES.replace("\n", ";").split(";") if lie for option in ("--header", lie.strip())]
     for name in EVIL:
         for scheme in ("http", "https"):
@@ -343,6 +384,50 @@ def test_an_app_that_answers_its_health_check_with_anything_at_all_is_down_alone
     assert down(server, apps) == set()
 
 
+MASQUERADE = """
+import os, subprocess
+
+with open(SHARED + "/x", "w") as stream:
+    stream.write("#!/bin/sh\\nid >{0}/ran\\n".format(SHARED))
+os.chmod(SHARED + "/x", 0o755)
+os.symlink("/root/a.sock", SHARED + "/a.sock")
+os.mkfifo(SHARED + "/app.ini")
+os.symlink("/dev/zero", SHARED + "/gunicorn.conf.py")
+nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "close_fds": True}
+title = "nginx: master process " + SHARED + "/x -c " + SHARED + "/x"
+words = [title, "-c", "while sleep 2; do :; done", SHARED + "/app.ini", "/dev/zero", "a" * 100000]
+for _ in range(2):
+    print(subprocess.Popen(words, executable="/bin/sh", cwd=SHARED, **nothing).pid)
+"""
+
+LINKED = "server { listen 80; server_name linked.test; location / { uwsgi_pass unix:/srv/wsgi/evil-uwsgi/shared/a.sock; } }"
+LOGGED = "server { listen 80; server_name logged.test; location / { root /var/www/html; error_log /var/log/nginx/logged.log; } }"
+ASKED = "/x%1b]0;evil%07%0A9999/99/99%2099:99:99%20[error]%201%231:%20forged%0A2026/11/28%2000:00:00%20[emerg]%201%231:%20forged"
+
+
+@on(12)
+def test_the_doctor_believes_neither_apps_nor_visitors(server, apps, unharmed):
+    pids = [pid for name in EVIL for pid in post(server, name, MASQUERADE).split()]
+    assert len(pids) == 2 * len(EVIL), pids
+    server.sh('printf "%s\n" "$@" >/etc/nginx/conf.d/hostile.conf; nginx -t -q; systemctl reload nginx', LINKED, LOGGED)
+    ask = f"curl --silent --globoff --header 'Host: logged.test' --write-out '%{{http_code}}' 'http://127.0.0.1{ASKED}'"
+    server.sh(f"chmod 700 /root; for _ in 1 2 3 4 5; do {ask} | grep -q 404 && break; sleep 0.5; done")
+    began = time.monotonic()
+    play = server.play(None, "playbooks/doctor.yml", doctor_fail=False)
+    assert time.monotonic() - began < 60
+    assert play.code == 0, play.output
+    assert not server.sh("ls /srv/wsgi/evil-*/shared/ran 2>/dev/null || true")
+    (found,) = re.findall(r"NOTE nginx_not_roots: .*\n((?:    \| .*\n)+)", play.output)
+    assert found.count("of user evil-") == 5, found
+    assert "\x1b" not in play.output
+    assert r"/x\x1b]0;evil\x07\x0a9999" in play.output
+    assert not re.search(r"nginx log +(9999|2026-11-28 00:00:00)", play.output)
+    linked = [each for each in server.module("doctor")["findings"] if each["site"] == "linked.test"]
+    assert linked, play.output
+    assert not any(re.search(r"(chmod|chgrp|setfacl|mv) .*/root", each["fix"]) for each in linked), linked
+    server.sh(f"kill -9 {' '.join(pids)}; rm /etc/nginx/conf.d/hostile.conf; systemctl reload nginx")
+
+
 PRETEND = """
 import os, subprocess
 
@@ -372,3 +457,84 @@ def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unh
         wsgi_remove_shared=True,
     )
     assert server.sh("ls /srv/wsgi").split() == sorted(VICTIMS)
+
+
+DAEMON = """
+import os, sys, time
+from setuptools import setup
+
+seen = open("seen", "w")
+for path in ("/srv/wsgi/victim-uwsgi/shared", "/var/cache/wsgi-build/victim-uwsgi", "/srv/wsgi/victim-uwsgi/releases/1/run"):
+    seen.write(f"{os.access(path, os.R_OK)} ")
+uids = {os.stat(f"/proc/{pid}").st_uid for pid in os.listdir("/proc") if pid.isdigit()}
+seen.write(f"{uids == {os.getuid()}}")
+seen.close()
+code = open("app.py", "a")
+if os.fork() == 0:
+    os.setsid()
+    for descriptor in range(3):
+        os.dup2(os.open("/dev/null", os.O_RDWR), descriptor)
+    while True:
+        code.write("# changed\\n")
+        code.flush()
+        time.sleep(0.1)
+setup(name="daemon", version="1", py_modules=["app"])
+"""
+
+DEEP = """
+import os
+from setuptools import setup
+
+here = os.open(".", os.O_RDONLY)
+for _ in range(3000):
+    os.mkdir("deep", dir_fd=here)
+    there = os.open("deep", os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    here = there
+setup(name="deep", version="1", py_modules=["app"])
+"""
+
+CHILD = "import subprocess\nsubprocess.Popen(['sleep', '300'], start_new_session=True)\n"
+
+BUILT = {
+    "daemon": ({"setup.py": DAEMON}, None),
+    "deep": ({"setup.py": DEEP}, "build"),
+    "zero": ({}, "source"),
+    "child": ({"app.py": CHILD + HELLO}, None),
+}
+
+
+@on(12)
+def test_what_a_build_or_an_import_starts_ends_with_it(server, apps, unharmed, tmp_path):
+    more = []
+    for name, (files, _step) in BUILT.items():
+        (tmp_path / name).mkdir()
+        for file, text in {"app.py": HELLO, **files}.items():
+            (tmp_path / name / file).write_text(text)
+        more.append(
+            {"name": name, "mount": f"/{name}", "source": {"directory": str(tmp_path / name)}, "entry_point": "app:application"}
+        )
+    (tmp_path / "zero/pyproject.toml").symlink_to("/dev/zero")
+    began = time.monotonic()
+    play = server.play([*apps, *more])
+    assert time.monotonic() - began < 110, "the import check waited for a child"
+    told = play.message.splitlines()
+    assert [line.split(": ")[:2] for line in told] == [["app deep", "build"], ["app zero", "source"]], play.message
+    assert server.sh("cat /srv/wsgi/daemon/builds/*/source/seen") == "False False False True"
+    script = (
+        "cd /srv/wsgi/daemon; sha256sum builds/*/source/app.py; find . -newer history -o -not -user root -not -path './shared*'"
+    )
+    before = server.sh(script)
+    time.sleep(0.5)
+    assert server.sh(script) == before
+    assert server.sh("pgrep -f 'setup.py' || true") == ""
+    assert server.sh("ls /srv/wsgi/deep/builds /srv/wsgi/zero/builds").split() == [
+        "/srv/wsgi/deep/builds:",
+        "/srv/wsgi/zero/builds:",
+    ]
+    assert "nested too deeply" in told[0]
+    (tmp_path / "deep/setup.py").unlink()
+    (tmp_path / "zero/pyproject.toml").unlink()
+    server.converge([*apps, *more])
+    server.converge(apps, wsgi_prune=True, wsgi_remove_shared=True)
+    assert server.sh("ls /var/cache/private/wsgi-build").split() == sorted([*EVIL, *VICTIMS])

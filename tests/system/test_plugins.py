@@ -321,8 +321,7 @@ REFUSED = {
         ({"python": ["pypy3"]}, PYPY_CAUSE),
         (
             {"python": [CLOSED]},
-            f"""{CLOSED} cannot be run by the user nobody ({CLOSED}: permission denied); move it to a place such as /opt, or open
-            its directories.""",
+            f"{CLOSED} cannot be run by every user; move it to a place such as /opt, or open its directories.",
         ),
         (
             {"python": ["python3.99"]},

@@ -135,7 +135,7 @@ def test_an_app_reaches_neither_its_sockets_nor_the_list_of_its_releases(server,
 def test_a_killed_master_costs_no_more_than_the_requests_in_flight(server, apps):
     kills = 2
     with loads(server, *APPS) as load:
-        for _ in range(kills):
+        for _kill in range(kills):
             time.sleep(3)
             for name in APPS:
                 kill_master(server, name)
@@ -150,7 +150,7 @@ def test_a_killed_master_costs_no_more_than_the_requests_in_flight(server, apps)
 @on(12)
 def test_a_restart_of_the_live_slot_costs_nothing(server, apps):
     with loads(server, "on-uwsgi") as load:
-        for _ in range(2):
+        for _restart in range(2):
             time.sleep(1)
             server.sh(f"systemctl restart wsgi-{live_slot(server, 'on-uwsgi')}@on-uwsgi.service")
         time.sleep(1)

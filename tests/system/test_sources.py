@@ -115,6 +115,14 @@ def test_every_source_with_both_installers(server, hello, code, tmp_path, privat
             },
             "from the private index",
         ),
+        # Credentials elsewhere than in build_environment, which all modules get.
+        "url": (
+            {
+                "source": code(GREETER, "url"),
+                "packages": [f"greeter @ {index}greeter/greeter-1.0-py3-none-any.whl", "six"],
+            },
+            "from the private index",
+        ),
     }
     apps = [{**hello, "name": kind, "mount": f"/{kind}", "processes": 1, **keys} for kind, (keys, _greeting) in kinds.items()]
     for installer in ("uv", "pip"):

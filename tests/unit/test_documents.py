@@ -26,12 +26,14 @@ PLUGINS = sorted(path for kind in ("modules", "filter", "lookup") for path in RO
 TYPES = {
     "boolean": "bool",
     "dictionary": "dict",
+    "directives": "list",
     "integer": "int",
     "lines": "list",
     "list_of": "list",
     "one_of": "str",
     "options": "dict",
     "path_inside": "str",
+    "path_on_host": "str",
     "path_of_either": "str",
     "private_key": "str",
     "text": "str",
@@ -103,7 +105,7 @@ def described_as(check):
     inside = inspect.getclosurevars(check).nonlocals
     found = {"type": TYPES[kind]}
     schema = inside.get("schema")
-    if kind == "lines":
+    if kind in ("lines", "directives"):
         found["elements"] = "str"
     if kind == "list_of":
         element, schema = described_as(inside["element"])
@@ -257,6 +259,11 @@ SOURCES = [
 ]
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
 OUTPUT = ROOT / "tests/output"  # of ansible-test, which makes its virtual environments there
+
+
+def test_the_unit_tests_have_the_same_tools_under_ansible_test():
+    tools = set((ROOT / "requirements-dev.txt").read_text().splitlines())
+    assert set((ROOT / "tests/unit/requirements.txt").read_text().splitlines()) <= tools
 
 
 def test_every_source_file_names_its_licence():

@@ -10,12 +10,16 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn_hooks
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _mounts
 
 CONFIGURATION = "gunicorn.conf.py"
 
 HOOKS = inspect.getsource(_gunicorn_hooks).rstrip()
 """The first part of every configuration. Read at the import, for which there is one thread: of several that have inspect read a
 file for the first time, one may be told that there is none."""
+
+SANDBOX = inspect.getsource(_mounts).rstrip()
+"""What the sandbox consists of."""
 
 OWN_OPTIONS = frozenset(
     "bind certfile chdir check_config config daemon errorlog forwarder_headers graceful_timeout group initgroups keyfile pidfile"
@@ -46,6 +50,13 @@ def build_packages(app: App) -> list[str]:
 def program(app: App, build: Mapping[str, Any]) -> str:
     """The gunicorn that serves a build."""
     return f"{build['path']}/venv/bin/gunicorn"
+
+
+def launcher(app: App) -> str | None:
+    """The program of a release that starts ``serve`` as root: a sandbox, which supervisor does not have."""
+    arguments = [app["user"], [_layout.of(app).shared, *app["writable_paths"]], app["privileged_programs"]]
+    call = f"start({', '.join(map(repr, arguments))}, sys.argv[1:])"
+    return f"#!/usr/bin/env -S python3 -I\n{SANDBOX}\n\n\nimport sys\n\n{call}\n"
 
 
 def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:

@@ -16,12 +16,12 @@ class Stack:
     :ivar protocol: what nginx speaks to its slots, ``uwsgi`` or ``http``
     :ivar server: the module of its app server, with ``OWN_OPTIONS``, ``CONFIGURATION`` (a file's name), and the functions
         ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``plugin(app, build)``,
-        ``configuration(app, build, host)`` and ``start(app, build, release)``
+        ``configuration(app, build, host)``, ``launcher(app)`` and ``start(app, build, release)``
     :ivar process_manager: what runs the slots: ``systemd``, ``emperor`` or ``supervisor``; the classes are in
         ``rollout._state.PROCESS_MANAGERS``
     :ivar role: the role of this collection that rolls releases out on it
     :ivar tree: the tree of ``config_tree`` with the process manager's files
-    :ivar keys: the keys of an app that no other stack has
+    :ivar keys: the keys of an app that not every stack has
     """
 
     protocol: str
@@ -33,10 +33,15 @@ class Stack:
 
 
 STACKS = {
-    "uwsgi": Stack("uwsgi", _uwsgi, "systemd", role="uwsgi", tree="uwsgi"),
+    "uwsgi": Stack("uwsgi", _uwsgi, "systemd", role="uwsgi", tree="uwsgi", keys=("privileged_programs",)),
     "uwsgi_emperor": Stack("uwsgi", _uwsgi, "emperor", role="uwsgi", tree="emperor", keys=("idle",)),
     "gunicorn_supervisor": Stack(
-        "http", _gunicorn, "supervisor", role="gunicorn_supervisor", tree="bind", keys=("gevent", "bind")
+        "http",
+        _gunicorn,
+        "supervisor",
+        role="gunicorn_supervisor",
+        tree="bind",
+        keys=("gevent", "bind", "privileged_programs"),
     ),
 }
 
@@ -68,4 +73,4 @@ def stacks_of(process_manager: str) -> set[str]:
 
 def foreign_keys(stack: str) -> list[tuple[str, str]]:
     """The keys of an app that a stack does not have, each with the stack that has it."""
-    return [(key, name) for name, other in STACKS.items() if name != stack for key in other.keys]
+    return [(key, name) for name, other in STACKS.items() for key in other.keys if key not in STACKS[stack].keys]

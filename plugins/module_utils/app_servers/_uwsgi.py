@@ -101,6 +101,11 @@ def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:
     return [f"exec {release}/run {program(app, build)} --ini {release}/{CONFIGURATION}"]
 
 
+def launcher(app: App) -> str | None:
+    """The program of a release that starts ``serve`` as root: none, since the process managers have a sandbox."""
+    return None
+
+
 def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> str:
     """The configuration of one release, without the socket, which belongs to the slot.
 
@@ -149,4 +154,6 @@ def _lines(name: str, value: Any) -> list[str]:
         return [line for item in value for line in _lines(name, item)]
     if value is False:
         return []
-    return [f"{name} = {'true' if value is True else value}"]
+    # As it reads the file, uWSGI replaces a % and what follows: %% by a %, and %( by itself, which log-format is made of.
+    text = re.sub(r"%(?!\()", "%%", str(value))
+    return [f"{name} = {'true' if value is True else text}"]

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import TAKEN_VARIABLE, VARIABLE
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import ARGUMENT_BYTES, TAKEN_VARIABLE, VARIABLE, too_long
 
 BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([^=\n]*?)[ \t]*=([ \t]*)")
@@ -62,7 +62,10 @@ def parse(content: bytes) -> dict[str, str]:
             )
         if TAKEN_VARIABLE.fullmatch(assignment[1]):
             raise ValueError(f"line {line}: {assignment[1]} is used by what starts the app, so give yours another name")
-        variables[assignment[1]], position = _value(text, assignment.end(), bool(assignment[2]), line)
+        value, position = _value(text, assignment.end(), bool(assignment[2]), line)
+        if too_long(f"{assignment[1]}={value}"):
+            raise ValueError(f"line {line}: the value is longer than Linux hands to a program ({ARGUMENT_BYTES} bytes)")
+        variables[assignment[1]] = value
     return variables
 
 

@@ -26,11 +26,14 @@ from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _reg
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _checks, _tls
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._conflicts import check_conflicts
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
+    CONTROL,
     REQUIRED,
     SECRETS,
     Schema,
+    boolean,
     checked_key,
     dictionary,
+    directives,
     fill,
     integer,
     lines,
@@ -39,6 +42,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     options,
     path_inside,
     path_of_either,
+    path_on_host,
     private_key,
     shown,
     text,
@@ -53,13 +57,21 @@ RESERVED_NAMES = frozenset(
     " users utmp uucp uwsgi video voice wheel www-data".split()
 )
 
+OWN_PREFIX = "wsgi-"
+"""The names of our units begin with this, and so do those of their users where systemd makes them (DynamicUser=). It would take
+an app's user of the same name instead."""
+
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 DOMAIN = re.compile(r"(?=.{1,253}$)(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
-MOUNT = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
-STATIC_URL = re.compile(r"(/[A-Za-z0-9._~-]+)+/")
-BIND = re.compile(r"(127\.0\.0\.1|\[::1\]):[1-9][0-9]{0,4}")
-SIZE = re.compile(r"[0-9]+[kKmMgG]?")
+SEGMENT = r"/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+"  # nginx and browsers take '/./' and '/../' out of a URL
+MOUNT = re.compile(rf"/|({SEGMENT})+")
+STATIC_URL = re.compile(rf"({SEGMENT})+/")
+PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+BIND = re.compile(rf"(127\.0\.0\.1|\[::1\]):{PORT}")
+SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
+PYTHON = re.compile(r"[^/\s~-][^/\s]*|/.*[^/\s]")
+PACKAGE = re.compile(r"[a-z0-9]([a-z0-9.+:=~-]*[a-z0-9.+~])?")  # a hyphen at the end has apt remove the package
 
 SOURCE: Schema = {
     "git": (text(), None),
@@ -91,12 +103,12 @@ APP: Schema = {
     "state": (one_of(*STATES), "present"),
     "source": (dictionary(SOURCE), None),
     "entry_point": (text(ENTRY_POINT, "module:callable, such as shop.wsgi:application"), None),
-    "python": (text(), "python3"),
+    "python": (text(PYTHON, "the name of an interpreter, such as python3.12, or its absolute path"), "python3"),
     "uwsgi_install_from": (one_of(*_uwsgi.ORIGINS), None),
     "working_directory": (path_inside, "."),
     "requirements": (list_of(path_inside), None),
     "packages": (list_of(text()), []),
-    "system_packages": (list_of(text(re.compile(r"[a-z0-9][a-z0-9.+:=~-]*"), "a Debian package's name")), []),
+    "system_packages": (list_of(text(PACKAGE, "a Debian package's name")), []),
     "build_environment": (variables, {}),
     "environment": (variables, {}),
     "environment_file": (path_of_either, None),
@@ -107,13 +119,15 @@ APP: Schema = {
     "idle": (integer(1, 604800), None),
     "bind": (text(BIND, "127.0.0.1 or [::1], a colon and a port, such as 127.0.0.1:8004"), None),
     "server_options": (options, {}),
+    "writable_paths": (list_of(path_on_host), []),
+    "privileged_programs": (boolean, False),
     "domains": (list_of(text(DOMAIN, "a domain name in lower case, such as shop.example.com")), []),
     "canonical_domain": (text(DOMAIN, "one of the app's domains"), None),
     "mount": (text(MOUNT, "/ or a URL prefix that begins with a slash and does not end with one, such as /shop"), "/"),
     "static": (list_of(dictionary(STATIC)), []),
     "client_max_body_size": (text(SIZE, "a size as nginx writes it, such as 10m"), "10m"),
     "request_timeout": (integer(1, 86400), 60),
-    "nginx_directives": (lines, []),
+    "nginx_directives": (directives, []),
     "tls": (dictionary(_tls.TLS), {}),
     "health_check": (dictionary(HEALTH_CHECK), {}),
     "preview_port": (integer(1, 65535), None),
@@ -211,7 +225,11 @@ def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
     completed: list[dict[str, Any]] = []
     for position, found in enumerate(apps, 1):
         name = found.get("name") if isinstance(found, dict) else None
-        who = f"app {name}" if isinstance(name, str) else f"the app at place {position} of wsgi_apps"
+        who = (
+            f"app {shown(name) if CONTROL.search(name) else name}"
+            if isinstance(name, str)
+            else f"the app at place {position} of wsgi_apps"
+        )
         if not isinstance(found, dict):
             raise InventoryError(f"{who}: {shown(found)} is not a dictionary; use one with name, source and entry_point.")
         try:
@@ -229,6 +247,8 @@ def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
             raise InventoryError(
                 f"{who}: name: {name} is a user or group of the system, and an app gets a user of its own; choose another name."
             )
+        if app["name"].startswith(OWN_PREFIX):
+            raise InventoryError(f"{who}: name: {name} begins like the users of wsgi.stack's own units; choose another name.")
         if any(earlier["name"] == app["name"] for earlier in completed):
             raise InventoryError(f"{who}: name: two apps have this name; rename one of them.")
         completed.append(app)

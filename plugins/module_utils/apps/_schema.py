@@ -7,11 +7,14 @@ A check takes what was found, and raises ``ValueError`` with the words for what 
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
+from ansible_collections.wsgi.stack.plugins.module_utils.host._mounts import OWN_RULES
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _syntax
 
 Check = Callable[[Any], Any]
 Schema = dict[str, tuple[Check, Any]]
@@ -26,12 +29,25 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 TAKEN_VARIABLE = re.compile(
     r"OLDPWD|OPTIND|PWD|LISTEN_(PID|FDS|FDNAMES)|NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|UWSGI_.*|GUNICORN_(FD|PID|CMD_ARGS)"
+    r"|SERVER_SOFTWARE"
 )
-"""Variables that an app cannot have: /bin/sh, which starts a release, uses the first three itself (dash(1)), and by the others
-process managers hand sockets and options to a server."""
+"""Variables that an app cannot have: /bin/sh, which starts a release, uses the first three itself (dash(1)), by the others
+process managers hand sockets and options to a server, and gunicorn sets the last one."""
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-"""Control characters, and halves of surrogate pairs, which no file can hold."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Control characters, line separators, and halves of surrogate pairs, which no file can hold."""
+
+UNPRINTABLE_LINE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""The same without the tab and the line feed, for lines of a file."""
+
+OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+"""The name of a server's option: in uWSGI's file it can be neither a comment nor a section, nor have an ``=`` in it."""
+
+EXPANDED_IN_OPTION = re.compile(r"[$@]\(")
+"""What uWSGI would replace by a variable of its environment or by the content of a file."""
+
+ARGUMENT_BYTES = 131071
+"""The longest argument or variable of a program, with its name and the ``=`` (MAX_ARG_STRLEN in execve(2), less the NUL)."""
 
 EXPANDED_IN_PATH = re.compile(r"[$%()]")
 """What nginx or uWSGI expand in a path, and have no way to write as it is."""
@@ -43,6 +59,8 @@ def text(pattern: re.Pattern[str] | None = None, wanted: str = "a text that is n
             raise ValueError(wanted)
         if CONTROL.search(value):
             raise ValueError(f"{wanted}, without control characters")
+        if too_long(value):
+            raise ValueError(f"{wanted} of at most {ARGUMENT_BYTES} bytes, which is the longest that Linux hands to a program")
         return str(value)
 
     return check
@@ -105,6 +123,17 @@ def path_inside(value: Any) -> str:
     return path
 
 
+def path_on_host(value: Any) -> str:
+    wanted = "an absolute path of letters, digits, '.', '_' and '-', without '.' and '..' as names in it"
+    path = text(re.compile(r"(/[A-Za-z0-9._-]+)+/?"), wanted)(value)
+    if {".", ".."} & set(path.split("/")):
+        raise ValueError(wanted)
+    path = os.path.normpath(path)
+    if any(f"{path}/".startswith(f"{own}/") for own in OWN_RULES):
+        raise ValueError(f"{wanted}, and outside {', '.join(OWN_RULES)}, where every app writes as it may")
+    return path
+
+
 def path_of_either(value: Any) -> str:
     """A path inside the source, or one on the controller, which is absolute or begins with ``~``."""
     if isinstance(value, str) and on_controller(value):
@@ -127,14 +156,21 @@ def variables(value: Any) -> dict[str, str]:
     checked = {}
     for name, content in value.items():
         if not isinstance(name, str) or not VARIABLE.fullmatch(name):
-            raise ValueError(f"{wanted}; {name!r} is not a name")
+            raise ValueError(f"{wanted}; {shown(name)} is not a name")
         if TAKEN_VARIABLE.fullmatch(name):
             raise ValueError(f"{wanted}; {name} is used by what starts the app, so give yours another name")
         # The text of a decimal number or a boolean is ambiguous: 1.10 or 1.1, True or 1.
         if isinstance(content, bool) or not isinstance(content, (str, int)) or not storable(str(content)):
             raise ValueError(f"{wanted}; the value of {name} is not a text, so put it in quotes")
+        if too_long(f"{name}={content}"):
+            raise ValueError(f"{wanted}; the value of {name} is longer than Linux hands to a program ({ARGUMENT_BYTES} bytes)")
         checked[str(name)] = str(content)
     return checked
+
+
+def too_long(value: str) -> bool:
+    """Whether a text is longer than an argument or a variable of a program can be."""
+    return len(value.encode(errors="surrogatepass")) > ARGUMENT_BYTES
 
 
 def storable(value: str) -> bool:
@@ -147,16 +183,36 @@ def options(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(wanted)
     for name, content in value.items():
+        if not isinstance(name, str) or not OPTION.fullmatch(name):
+            raise ValueError(f"{wanted}; {shown(name)} is not an option's name")
         for item in content if isinstance(content, list) else [content]:
-            if not isinstance(name, str) or isinstance(item, (dict, list)) or item is None or CONTROL.search(f"{name}{item}"):
+            if not isinstance(item, (str, int, float)) or (isinstance(item, float) and not math.isfinite(item)):
                 raise ValueError(f"{wanted}; the value of {name} is something else")
+            if isinstance(item, str) and (CONTROL.search(item) or item != item.strip() or EXPANDED_IN_OPTION.search(item)):
+                raise ValueError(
+                    f"{wanted}; the value of {name} has control characters, blanks around it, or $( or @(, which uWSGI expands"
+                )
     return dict(value)
 
 
 def lines(value: Any) -> list[str]:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(line, str) and storable(line) for line in value):
-        raise ValueError("a list of lines")
+    wanted = "a list of lines"
+    if not isinstance(value, (list, tuple)) or not all(isinstance(line, str) for line in value):
+        raise ValueError(wanted)
+    if any(UNPRINTABLE_LINE.search(line) for line in value):
+        raise ValueError(f"{wanted}, without control characters")
     return [str(line) for line in value]
+
+
+def directives(value: Any) -> list[str]:
+    """Lines of nginx's configuration that leave the block that they are in neither early nor open."""
+    found = lines(value)
+    text = "\n".join(found)
+    inside = _syntax.parse(f"location / {{\n{text}\n}}\nend;", "")
+    ended = _syntax.parse(f"{text}\nend;", "")
+    if [directive.name for directive in inside] != ["location", "end"] or ended[-1].name != "end" or ended[-1].arguments:
+        raise ValueError("a list of lines with whole directives of nginx, each closed by ; or {}, with every quote closed")
+    return found
 
 
 def fill(found: dict[str, Any], schema: Schema) -> dict[str, Any]:
@@ -168,7 +224,7 @@ def fill(found: dict[str, Any], schema: Schema) -> dict[str, Any]:
         if key not in schema:
             near = difflib.get_close_matches(str(key), schema, 1)
             fix = f"did you mean {near[0]}?" if near else "the keys are " + ", ".join(schema) + "."
-            raise InventoryError(f"{key}: unknown key; {fix}")
+            raise InventoryError(f"{key if VARIABLE.fullmatch(str(key)) else shown(key)}: unknown key; {fix}")
     filled = {}
     for key, (check, default) in schema.items():
         value = found.get(key)

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes one build: fetch, install, compile, give it to root, stamp. A build that fails is removed."""
+"""Makes one build: fetch, install, compile, give it to root, stamp. A build that fails is removed.
+
+Whatever is not root's own runs in a sandbox, and nothing of it is left when root looks at the files.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import glob
+import grp
 import json
 import os
-import pwd
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +22,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory, _git, _permissions
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer, choose
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
 
@@ -28,8 +31,6 @@ STAMP = "build.json"
 
 NAME = re.compile(r"[0-9a-f]{16}")
 """What a build is called."""
-
-COMPILE_TIMEOUT = 600  # seconds
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ def make(spec: BuildSpec) -> bool:
     :returns: whether there was anything to do; another run may have done it in the meantime
     :raises StackError: it cannot be made; what was made of it is removed
     """
-    builds, cache = spec.layout.builds, spec.layout.cache
-    if not os.path.isdir(builds) or not os.path.isdir(cache):
-        raise StackError("user", f"there is no {builds} or no {cache}; the role wsgi.stack.app makes them.")
+    builds = spec.layout.builds
+    if not os.path.isdir(builds):
+        raise StackError("user", f"there is no {builds}; the role wsgi.stack.app makes it.")
     path = spec.layout.build(spec.digest)
     with locked(builds):
         stamp = read_stamp(path)
@@ -79,15 +80,17 @@ def make(spec: BuildSpec) -> bool:
             if unfinished:
                 _finish(spec.app, path, stamp)
             return unfinished
+        for purpose in (_layout.SOURCE, _layout.BUILD):
+            _sandbox.stop(_layout.build_unit(purpose, spec.app["name"]))
         for name in os.listdir(builds):
             if NAME.fullmatch(name) and read_stamp(os.path.join(builds, name)) is None:
-                _remove(os.path.join(builds, name))
+                _files.remove(os.path.join(builds, name))
         try:
             _assemble(spec, path)
             _finish(spec.app, path, _new_stamp(spec))
         except BaseException:
             with contextlib.suppress(OSError):  # the next run removes what is left then
-                _remove(path)
+                _files.remove(path)
             raise
     return True
 
@@ -107,37 +110,29 @@ def read_stamp(path: str) -> dict[str, Any] | None:
 
 
 def _assemble(spec: BuildSpec, path: str) -> None:
-    user = spec.app["user"]
-    account = pwd.getpwnam(user)
+    group = grp.getgrnam(spec.app["group"]).gr_gid
     source, venv = os.path.join(path, "source"), os.path.join(path, "venv")
     os.mkdir(path)
-    os.chown(path, 0, account.pw_gid)
+    os.chown(path, 0, group)
     os.chmod(path, _permissions.DIRECTORY_MODE)
-    _fetch(spec, source)
+    _fetch(spec, source, group)
     choice = choose(spec.app, source, "uv" if spec.uv else "pip")
-    os.mkdir(venv)
-    ours = [venv] if spec.kind == "package" else [venv, source]
-    _check(["chown", "--recursive", "--no-dereference", f"{account.pw_uid}:{account.pw_gid}", *ours])
+    os.mkdir(venv, 0o700)
     Installer(spec.app, spec.python, path, spec.secrets.get("build_environment") or {}, spec.uv).install(choice)
-    if spec.kind == "git":
-        _check(["find", source, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"], user)
-    if spec.kind != "package":
-        # A file that is no Python of this version is not an error: it may be a template, or a test.
-        run([os.path.join(venv, "bin/python"), "-m", "compileall", "-qq", source], user=user, timeout=COMPILE_TIMEOUT)
-    for directory in ours:
-        _permissions.take_over(directory, account.pw_uid, account.pw_gid)
+    for directory in [venv] if spec.kind == "package" else [venv, source]:
+        _permissions.take_over(directory, group)
     if spec.kind == "package":
         os.symlink(os.path.relpath(_site_packages(venv), path), source)
 
 
-def _fetch(spec: BuildSpec, source: str) -> None:
+def _fetch(spec: BuildSpec, source: str, group: int) -> None:
     if spec.kind == "directory":
         _directory.unpack(spec.archive or "", source)
     elif spec.kind == "git":
-        with _git.access(spec.app["source"], spec.secrets.get("deploy_key")) as repository:
-            mirror = spec.layout.repository
-            repository.fetch(mirror, spec.revision, certain=spec.app["source"]["version"] == spec.revision)
-            repository.checkout(mirror, spec.revision, source)
+        os.mkdir(source, 0o700)
+        repository = _git.Repository(spec.app, spec.secrets.get("deploy_key"))
+        repository.fetch(spec.revision, spec.app["source"]["version"] == spec.revision, source)
+        _permissions.take_over(source, group)
 
 
 def _site_packages(venv: str) -> str:
@@ -164,22 +159,10 @@ def _finish(app: App, path: str, stamp: Mapping[str, Any]) -> None:
     directories = unpublished(app, stamp)
     for directory in directories:
         _permissions.publish(path, directory)
-    _check(["sync", "--file-system", path])  # or a power failure could leave the stamp and not what it stands for
+    # Or a power failure could leave the stamp and not what it stands for.
+    synced = run(["sync", "--file-system", path])
+    if synced.code:
+        raise StackError("build", f"sync: {synced.last_line}.", synced.output)
     text = json.dumps({**stamp, "static": sorted({*stamp["static"], *directories})}, indent=2)
     group = str(os.stat(path).st_gid)
     _files.write(os.path.join(path, STAMP), _files.File(text, 0o640, group=group), sync=True)
-
-
-def _remove(path: str) -> None:
-    """Remove what a build has become so far, while something that it started may still be writing there."""
-    for _attempt in range(3):
-        with contextlib.suppress(OSError):
-            _files.remove(path)
-    _files.remove(path)
-
-
-def _check(argv: Sequence[str], user: str | None = None) -> str:
-    completed = run(argv, user=user)
-    if completed.code:
-        raise StackError("build", f"{argv[0]}: {completed.last_line}.", completed.output)
-    return completed.last_line if completed.output.strip() else ""

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import pwd
-import shutil
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -141,7 +140,7 @@ def plan(app: App, request: BuildRequest) -> BuildPlan:
     planned = BuildPlan(app)
     planned.before = _present(planned.layout)
     try:
-        planned.python = request.interpreters.probe(app["python"], app["user"])
+        planned.python = request.interpreters.probe(app["python"])
     except StackError:
         if not (request.check_mode and app["system_packages"]):  # one of which may bring it
             raise
@@ -198,10 +197,9 @@ def _revision(app: App, request: BuildRequest) -> str | None:
     version = str(source["version"])
     if _git.COMMIT.fullmatch(version):
         return version
-    if request.check_mode and not (shutil.which("git") and shutil.which("ssh")):
-        return None  # not installed yet
-    with _git.access(source, request.of(app).get("deploy_key")) as repository:
-        return repository.resolve(version)
+    if request.check_mode and not _git.installed():
+        return None
+    return _git.Repository(app, request.of(app).get("deploy_key"), request.check_mode).resolve(version)
 
 
 def _present(layout: _layout.Layout) -> dict[str, Any]:

@@ -1,52 +1,107 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sources in git repositories: the commit that a version names, and its files."""
+"""Sources in git repositories: the commit that a version names, and its files.
+
+git runs as a user of its own, who has the credentials of one source, and neither root's keys nor root's configuration.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
 import re
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import shutil
+from collections.abc import Sequence
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, inherited
-from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import CREDENTIALS
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _credentials, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import inherited
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import FILES
 
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 ASK_TIMEOUT = 60  # seconds
 FETCH_TIMEOUT = 1800  # seconds
 
-SCRATCH = "/run"
-"""Where deploy keys lie while git runs: in memory, not on a disk."""
+# Housekeeping in the foreground, or it would be killed; a transfer below 1 kB/s for 60 s is dead. A repository on the host may
+# belong to any user.
+CONFIGURATION = f"""
+[gc]
+autoDetach = false
+[maintenance]
+autoDetach = false
+[http]
+lowSpeedLimit = 1000
+lowSpeedTime = 60
+[safe]
+directory = *
+[credential]
+helper = store --file={FILES}/git-credentials
+"""
 
-# Housekeeping in the foreground, or it would outlive the run; a transfer below 1 kB/s for 60 s is dead.
-OPTIONS = ("gc.autoDetach=false", "maintenance.autoDetach=false", "http.lowSpeedLimit=1000", "http.lowSpeedTime=60")
+ENVIRONMENT = {
+    "GIT_CONFIG_GLOBAL": f"{FILES}/gitconfig",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    # What ssh would ask is answered with no.
+    "SSH_ASKPASS": "/bin/false",
+    "SSH_ASKPASS_REQUIRE": "force",
+}
+
+# A commit that was given as such, and that the mirror has, needs nothing from the network. One on no branch any more, as a pull
+# request's, is fetched by its id. The URL is no part of the mirror's configuration: it may change.
+FETCH = """
+url=$1 commit=$2 certain=$3 mirror=$4 target=$5
+has() { git -C "$mirror" cat-file -e "$commit^{commit}" 2>/dev/null; }
+if [ -d "$mirror" ]; then
+    find "$mirror" -name '*.lock' -delete  # of a run that was killed: there is never more than one at a time
+else
+    git init --quiet --bare "$mirror"
+fi
+if [ -z "$certain" ] || ! has; then
+    git -C "$mirror" fetch --prune --force -- "$url" '+refs/heads/*:refs/heads/*' '+refs/tags/*:refs/tags/*'
+    has || git -C "$mirror" fetch -- "$url" "$commit"
+fi
+git clone --quiet --no-hardlinks --no-checkout -- "$mirror" "$target"
+git -C "$target" checkout --quiet --detach "$commit"
+if [ -e "$target/.gitmodules" ]; then
+    git -C "$target" remote set-url origin "$url"  # what relative URLs are relative to
+    git -C "$target" submodule --quiet update --init --recursive
+fi
+"""
 
 FIXES = (
     ("host key verification failed", "add the host's lines of ssh-keyscan to source.known_hosts"),
-    ("permission denied (", "give source.deploy_key a key that may read the repository, or give the host's root one"),
-    ("could not read username", "correct source.git, or give the host's root a git credential for it"),
-    ("authentication failed", "correct the credentials for source.git"),
+    ("permission denied (", "give source.deploy_key a key that may read the repository"),
+    ("could not read username", "correct source.git, or put credentials for it into the URL"),
+    ("authentication failed", "correct the credentials in source.git"),
     ("not our ref", "correct source.version, which names a commit that is not there"),
-    ("dubious ownership", "let root trust it with git config --system --add safe.directory"),
+    ("no user exists for uid", "install the package libnss-systemd"),
+    ("does not appear to be a git repository", "correct source.git; a repository on the host has to be readable for all users"),
     ("ssl certificate problem", "add the certificate of the authority to the host's /usr/local/share/ca-certificates"),
 )
 
 
 class Repository:
-    """A repository as one app reaches it: as root, with root's own SSH and git configuration, or with the app's deploy key.
+    """The repository of one app, as a user of its own reaches it.
 
-    :param url: what ``git clone`` would take
-    :param environment: as ``access`` gives it
+    :param app: the app, as resolved
+    :param deploy_key: the only SSH key that is used, if there is one
+    :param check: whether nothing may be left on the host
     """
 
-    def __init__(self, url: str, environment: Mapping[str, str]):
-        self.url = url
-        self.environment = environment
+    def __init__(self, app: App, deploy_key: str | None, check: bool = False):
+        self.app = app
+        self.url = _credentials.without(str(app["source"]["git"]))
+        self.keeps = not check or os.path.isdir(_layout.of(app).source_cache[0])
+        hosts = app["source"]["known_hosts"]
+        self.files = {
+            **files([str(app["source"]["git"])]),
+            **({"key": deploy_key} if deploy_key else {}),
+            **({"known_hosts": "".join(f"{line}\n" for line in hosts)} if hosts else {}),
+        }
+        self.environment = {**inherited("GIT_SSL_CAINFO"), **ENVIRONMENT, "HOME": FILES, "GIT_SSH_COMMAND": self._ssh()}
 
     def resolve(self, version: str) -> str:
         """The id of the commit that a branch, a tag, a full id or a full reference names; a branch comes before a tag.
@@ -56,8 +111,7 @@ class Repository:
         if COMMIT.fullmatch(version):
             return version
         names = [version, f"refs/heads/{version}", f"refs/tags/{version}", f"refs/tags/{version}^{{}}"]
-        asked = self._git(["ls-remote", "--", self.url, *names], timeout=ASK_TIMEOUT)
-        self._check(asked)
+        asked = self._run(self.sandbox(), ["git", "ls-remote", "--", self.url, *names], ASK_TIMEOUT)
         commit = pick(asked.output, version)
         if commit is None:
             hint = (
@@ -68,71 +122,53 @@ class Repository:
             raise StackError("source", f"{self.url} has no branch or tag {version}{hint}; correct source.version.", asked.output)
         return commit
 
-    def fetch(self, mirror: str, commit: str, certain: bool) -> None:
-        """Bring a bare mirror, which only root can read, up to date.
+    def fetch(self, commit: str, certain: bool, target: str) -> None:
+        """Lay out the files of a commit, with those of its submodules, and with the history that version numbers come from.
 
         :param certain: ``commit`` was given as such, so that a mirror that has it needs nothing from the network
+        :param target: an empty directory, which is given to the user of git
         """
-        if os.path.isdir(mirror):
-            for lock in glob.glob(os.path.join(glob.escape(mirror), "**", "*.lock"), recursive=True):
-                os.unlink(lock)  # of a run that was killed: there is never more than one at a time
+        arguments = [self.url, commit, "certain" if certain else "", f"{self._cache}/repository.git", target]
+        sandbox = self.sandbox(_layout.build_unit(_layout.SOURCE, self.app["name"]), (target,))
+        self._run(sandbox, ["sh", "-euc", FETCH, "sh", *arguments], FETCH_TIMEOUT)
+
+    def sandbox(self, name: str = "", owned: tuple[str, ...] = ()) -> _sandbox.Sandbox:
+        """Where git runs."""
+        purpose = _layout.SOURCE if self.keeps else ""
+        return _sandbox.own_user(f"Source of the WSGI application {self.app['name']}", purpose, self.app["name"], name, owned)
+
+    @property
+    def _cache(self) -> str:
+        """Where git's user keeps the mirror, and the host keys that it has seen."""
+        return _layout.of(self.app).source_cache[1] if self.keeps else FILES
+
+    def _ssh(self) -> str:
+        options = ["BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none"]
+        options += [f"IdentityFile={FILES}/key" if "key" in self.files else "IdentityFile=none"]
+        if "known_hosts" in self.files:
+            options += [f"UserKnownHostsFile={FILES}/known_hosts", "StrictHostKeyChecking=yes"]
         else:
-            self._check(self._git(["init", "--quiet", "--bare", mirror], umask=0o077))
-        if certain and self._has(mirror, commit):
-            return
-        # The URL is no part of the mirror's configuration: it may change, and it may contain a password.
-        references = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
-        fetched = self._git(
-            ["-C", mirror, "fetch", "--prune", "--force", "--", self.url, *references], FETCH_TIMEOUT, umask=0o077
-        )
-        self._check(fetched)
-        if not self._has(mirror, commit):  # on no branch any more, as a pull request's
-            self._check(self._git(["-C", mirror, "fetch", "--", self.url, commit], FETCH_TIMEOUT, umask=0o077))
+            options += [f"UserKnownHostsFile={self._cache}/known_hosts", "StrictHostKeyChecking=accept-new"]
+        return " ".join(["ssh", *(f"-o {option}" for option in options)])
 
-    def checkout(self, mirror: str, commit: str, target: str) -> None:
-        """Lay out the files of a commit, with those of its submodules, and with the history that version numbers come from."""
-        self._check(self._git(["clone", "--quiet", "--no-hardlinks", "--no-checkout", "--", mirror, target], FETCH_TIMEOUT))
-        self._check(self._git(["-C", target, "checkout", "--quiet", "--detach", commit], FETCH_TIMEOUT))
-        if os.path.exists(os.path.join(target, ".gitmodules")):
-            self._check(self._git(["-C", target, "remote", "set-url", "origin", self.url]))  # what relative URLs are relative to
-            self._check(self._git(["-C", target, "submodule", "--quiet", "update", "--init", "--recursive"], FETCH_TIMEOUT))
-        forget_credentials(os.path.join(target, ".git"))  # the app's user is about to get this directory
-
-    def _has(self, mirror: str, commit: str) -> bool:
-        return self._git(["-C", mirror, "cat-file", "-e", f"{commit}^{{commit}}"]).code == 0
-
-    def _git(self, arguments: Sequence[str], timeout: float = ASK_TIMEOUT, umask: int = 0o022) -> Completed:
-        options = [word for option in OPTIONS for word in ("-c", option)]
-        return run(dies_with_parent(["git", *options, *arguments]), environment=self.environment, timeout=timeout, umask=umask)
-
-    def _check(self, completed: Completed) -> None:
-        if completed.code:
-            raise StackError("source", f"{self.url}: {cause(completed)}", completed.output)
+    def _run(self, sandbox: _sandbox.Sandbox, command: Sequence[str], timeout: float) -> Completed:
+        done = sandbox.run([command], self.environment, timeout=timeout, files=self.files)
+        if done.code:
+            raise StackError("source", f"{self.url}: {cause(done)}", done.output)
+        return done
 
 
-@contextlib.contextmanager
-def access(source: Mapping[str, Any], deploy_key: str | None) -> Iterator[Repository]:
-    """A repository for as long as its deploy key lies on the host's disk, in a directory in memory that only root can read."""
-    environment = {
-        **inherited("SSH_AUTH_SOCK", "GIT_SSL_CAINFO"),
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": "",
-        # What ssh would ask is answered with no. For BatchMode, GIT_SSH_COMMAND would override root's core.sshCommand.
-        "SSH_ASKPASS": "/bin/false",
-        "SSH_ASKPASS_REQUIRE": "force",
-    }
-    with tempfile.TemporaryDirectory(prefix="wsgi-git-", dir=SCRATCH) as directory:
-        options = []
-        if deploy_key:
-            options += ["IdentitiesOnly=yes", f"IdentityFile={_write(directory, 'key', deploy_key)}"]
-        if source["known_hosts"]:
-            path = _write(directory, "known_hosts", "".join(f"{line}\n" for line in source["known_hosts"]))
-            options += [f"UserKnownHostsFile={path}", "StrictHostKeyChecking=yes"]
-        elif deploy_key:
-            options += ["StrictHostKeyChecking=accept-new"]
-        if options:
-            environment["GIT_SSH_COMMAND"] = " ".join(["ssh", *(f"-o {option}" for option in ["BatchMode=yes", *options])])
-        yield Repository(source["git"], environment)
+def installed() -> bool:
+    """Whether the host has all that it takes to reach a repository; ssh runs for no user without a name (nss-systemd(8))."""
+    return bool(shutil.which("git") and shutil.which("ssh") and glob.glob("/usr/lib/*/libnss_systemd.so.2"))
+
+
+def files(urls: Sequence[str]) -> dict[str, str]:
+    """The files that git has in a sandbox, see ``ENVIRONMENT``.
+
+    :param urls: those whose credentials it may use
+    """
+    return {"gitconfig": CONFIGURATION, "git-credentials": _credentials.git_store(urls)}
 
 
 def pick(listing: str, version: str) -> str | None:
@@ -164,21 +200,3 @@ def cause(completed: Completed) -> str:
     reason = fatal.partition("fatal: ")[2] or fatal
     fix = next((fix for sign, fix in FIXES if sign in reason.lower()), "correct source.git or the host's access to it")
     return f"{reason.rstrip('.')}; {fix}."
-
-
-def forget_credentials(directory: str) -> None:
-    """Take the credentials out of the URLs in the configuration of a repository and of its submodules."""
-    for path, _directories, files in os.walk(directory):
-        if "config" in files:
-            with open(os.path.join(path, "config"), "r+", encoding="utf-8", errors="surrogateescape") as stream:
-                content = stream.read()
-                stream.seek(0)
-                stream.write(CREDENTIALS.sub("", content))
-                stream.truncate()
-
-
-def _write(directory: str, name: str, content: str) -> str:
-    path = os.path.join(directory, name)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
-        stream.write(content)
-    return path

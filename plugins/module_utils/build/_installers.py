@@ -13,17 +13,17 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
-from ansible_collections.wsgi.stack.plugins.module_utils._layout import of
+from ansible_collections.wsgi.stack.plugins.module_utils._layout import BUILD, build_unit, of
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import (
-    dies_with_parent,
-    pip_environment,
-    uv_environment,
-)
+from ansible_collections.wsgi.stack.plugins.module_utils.build._handover import Handover
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import pip_environment, uv_environment
 
 TIMEOUT = 3600  # seconds: what has no wheel is compiled
+
+TEXT_BYTES = 16 << 20
+"""Bytes of a project's or a requirements file at most."""
 
 # Python has no TOML reader before 3.11, and pip none that is public.
 DEPENDENCIES = """
@@ -93,7 +93,7 @@ def choose(app: App, source: str, installer: str) -> Choice:
             )
     directories = tuple(path for path in paths if os.path.isdir(path))
     files = tuple(path for path in paths if path not in directories)
-    project = "" if os.path.normpath(directory) in directories else project_kind(directory)
+    project = "" if os.path.normpath(directory) in directories else project_kind(source, directory)
     return Choice(files=files, directories=directories, project=project, requirements=packages)
 
 
@@ -102,15 +102,35 @@ def additions(app: App) -> tuple[str, ...]:
     return (*app["packages"], *_registry.server(app["stack"]).requirements(app))
 
 
-def project_kind(directory: str) -> str:
+def project_kind(source: str, directory: str) -> str:
     """``whole``, ``dependencies`` or nothing, see ``Choice``.
 
     A ``pyproject.toml`` without a build system is often there for the settings of linters and nothing else.
     """
-    pyproject = _files.text_of(os.path.join(directory, "pyproject.toml"), size=-1)
+    pyproject = source_text(source, os.path.join(directory, "pyproject.toml"))
     if _has_table(pyproject, "build-system") or os.path.isfile(os.path.join(directory, "setup.py")):
         return "whole"
     return "dependencies" if _has_table(pyproject, "project") else ""
+
+
+def source_text(source: str, path: str) -> str:
+    """The text of a file of a source that is root's by now; "" if there is none.
+
+    :raises StackError: it is not a file of the source, or far too large
+    """
+    top, real = os.path.realpath(source), os.path.realpath(path)
+    shown = os.path.relpath(path, source)
+    if not os.path.lexists(path):
+        return ""
+    if not real.startswith(top + os.sep):
+        raise StackError("source", f"{shown} is a symlink to {real}, outside the source; put the file into the source.")
+    try:
+        text = _untrusted.text(real, TEXT_BYTES + 1)
+    except OSError as error:
+        raise StackError("source", f"{shown} cannot be read ({error.strerror}); correct the source.") from None
+    if len(text) > TEXT_BYTES:
+        raise StackError("source", f"{shown} has more than {TEXT_BYTES >> 20} MiB; correct the source.")
+    return text
 
 
 def _has_table(text: str, name: str) -> bool:
@@ -118,11 +138,11 @@ def _has_table(text: str, name: str) -> bool:
 
 
 class Installer:
-    """Makes the virtual environment of one build, as the app's user.
+    """Makes the virtual environment of one build, in a sandbox.
 
     :param app: the app, as resolved
     :param python: its interpreter, see ``_interpreter.probe``
-    :param build: the build's directory, with ``source``, and ``venv`` as an empty directory that belongs to the user
+    :param build: the build's directory, with ``source``, and ``venv`` as an empty directory
     :param overrides: ``build_environment``
     :param uv: the path of uv; with pip if not given
     """
@@ -137,16 +157,24 @@ class Installer:
     ):
         self.app = app
         self.python = python
-        self.venv = os.path.join(build, "venv")
+        self.venv, self.source = os.path.join(build, "venv"), os.path.join(build, "source")
         self.uv = uv
-        cache = of(app).cache
+        self.is_package = app["source"]["kind"] == "package"
+        self.directory = build if self.is_package else os.path.normpath(os.path.join(self.source, app["working_directory"]))
+        cache = of(app).build_cache[1]
         overrides = {**_server_environment(app, python, cache), **overrides}
-        self.environment = uv_environment(cache, overrides) if uv else pip_environment(cache, overrides)
-        is_package = app["source"]["kind"] == "package"
-        self.directory = build if is_package else os.path.normpath(os.path.join(build, "source", app["working_directory"]))
+        environment = uv_environment(cache, overrides) if uv else pip_environment(cache, overrides)
+        self.handover = Handover({**environment, "UV_PROJECT_ENVIRONMENT": self.venv})
+        self.sandbox = _sandbox.own_user(
+            f"Build of the WSGI application {app['name']}",
+            BUILD,
+            app["name"],
+            build_unit(BUILD, app["name"]),
+            (self.venv,) if self.is_package else (self.venv, self.source),
+        )
 
     def install(self, choice: Choice) -> str:
-        """Make the environment, and return what the programs printed."""
+        """Make the environment, compile the source, and return what the programs printed."""
         if self.uv:
             return self._install_with_uv(self.uv, choice)
         return self._install_with_pip(choice)
@@ -155,28 +183,24 @@ class Installer:
         python = os.path.join(self.venv, "bin/python")
         if self._lacks_distutils():
             with self._temporary_distutils(uv):
-                return self._fill_with_uv(uv, python, choice)
-        log = self._run(
-            [uv, "venv", "--no-project", "--prompt", self.app["name"], "--python", self.python["executable"], self.venv]
-        )
-        return log + self._fill_with_uv(uv, python, choice)
+                return self._run(*self._fill_with_uv(uv, python, choice), *self._finish())
+        venv = [uv, "venv", "--no-project", "--prompt", self.app["name"], "--python", self.python["executable"], self.venv]
+        return self._run(venv, *self._fill_with_uv(uv, python, choice), *self._finish())
 
-    def _fill_with_uv(self, uv: str, python: str, choice: Choice) -> str:
-        log = ""
+    def _fill_with_uv(self, uv: str, python: str, choice: Choice) -> Iterator[Sequence[str]]:
         if choice.lock:
-            log += self._run([uv, "sync", "--frozen", "--no-dev", "--no-editable", "--compile-bytecode", "--python", python])
+            yield [uv, "sync", "--frozen", "--no-dev", "--no-editable", "--compile-bytecode", "--python", python]
         files = [*choice.files, *(["pyproject.toml"] if choice.project == "dependencies" else [])]
         targets = [*choice.directories, *(["."] if choice.project == "whole" else []), *choice.requirements]
         if files or targets:
-            log += self._run([uv, "pip", "install", "--compile-bytecode", "--python", python, *_arguments(files, targets)])
-        return log
+            yield [uv, "pip", "install", "--compile-bytecode", "--python", python, *self.handover.arguments(files, targets)]
 
     def _lacks_distutils(self) -> bool:
         # Before Python 3.10 uv wants it, as pip does. Debian has it in a package of its own, which only goes with the Python
         # of the same Debian: Debian 11's python3.9 on Debian 12 has none. setuptools brings a copy.
         version = tuple(int(part) for part in self.python["version"].split(".")[:2])
         asked = [self.python["executable"], "-c", "import distutils.dist"]
-        return version < (3, 10) and run(asked, user=self.app["user"], timeout=TIMEOUT).code != 0
+        return version < (3, 10) and self.sandbox.run([asked], timeout=TIMEOUT).code != 0
 
     @contextlib.contextmanager
     def _temporary_distutils(self, uv: str) -> Iterator[None]:
@@ -184,34 +208,43 @@ class Installer:
         version = ".".join(self.python["version"].split(".")[:2])
         copy = os.path.join(self.venv, ".setuptools")
         hook = os.path.join(self.venv, "lib", f"python{version}", "site-packages", "_temporary_distutils.pth")
-        self._run([self.python["executable"], "-m", "venv", "--without-pip", "--prompt", self.app["name"], self.venv])
         options = ["--system", "--no-deps", "--python-version", version, "--target", copy]
-        self._run([uv, "pip", "install", *options, "setuptools"])
         line = f"import sys; sys.path.insert(0, {copy!r}); import setuptools"
-        self._run(["sh", "-c", 'printf "%s\\n" "$1" >"$2"', "sh", line, hook])
+        self._run(
+            [self.python["executable"], "-m", "venv", "--without-pip", "--prompt", self.app["name"], self.venv],
+            [uv, "pip", "install", *options, "setuptools"],
+            ["sh", "-c", 'printf "%s\\n" "$1" >"$2"', "sh", line, hook],
+        )
         yield
         self._run(["rm", "-r", copy, hook])
 
     def _install_with_pip(self, choice: Choice) -> str:
-        log = self._run([self.python["executable"], "-m", "venv", "--prompt", self.app["name"], self.venv])
+        venv = [self.python["executable"], "-m", "venv", "--prompt", self.app["name"], self.venv]
         pip = [os.path.join(self.venv, "bin/python"), "-m", "pip", "install"]
         targets = [*choice.directories, *(["."] if choice.project == "whole" else []), *choice.requirements]
+        commands: list[Sequence[str]] = [venv]
         if choice.project == "dependencies":
-            targets += json.loads(self._run([pip[0], "-c", DEPENDENCIES]).splitlines()[-1])
+            targets += json.loads(self._run(venv, [pip[0], "-c", DEPENDENCIES]).splitlines()[-1])
+            commands = []
         files = list(choice.files)
-        if targets and any("--hash=" in _files.text_of(path, size=-1) for path in files):
+        if targets and any("--hash=" in source_text(self.source, path) for path in files):
             # One hash makes pip demand one of everything in the same call, and a directory can have none.
-            log += self._run([*pip, *_arguments(files, [])])
+            commands.append([*pip, *self.handover.arguments(files, [])])
             files = []
         if files or targets:
-            log += self._run([*pip, *_arguments(files, targets)])
-        return log
+            commands.append([*pip, *self.handover.arguments(files, targets)])
+        return self._run(*commands, *self._finish())
 
-    def _run(self, argv: Sequence[str]) -> str:
-        environment = {**self.environment, "UV_PROJECT_ENVIRONMENT": self.venv}
-        completed = run(
-            dies_with_parent(argv), user=self.app["user"], environment=environment, directory=self.directory, timeout=TIMEOUT
-        )
+    def _finish(self) -> Iterator[Sequence[str]]:
+        if self.app["source"]["kind"] == "git":
+            yield ["find", self.source, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"]
+        if not self.is_package:
+            # A file that is no Python of this version is not an error: it may be a template, or a test.
+            compiling = '"$1" -m compileall -qq "$2" || true'
+            yield ["sh", "-c", compiling, "sh", os.path.join(self.venv, "bin/python"), self.source]
+
+    def _run(self, *commands: Sequence[str]) -> str:
+        completed = self.sandbox.run(commands, self.handover.environment, self.directory, TIMEOUT, self.handover.files)
         if completed.code:
             raise StackError("install", cause(completed, self.python["version"]), completed.output)
         return completed.output
@@ -227,10 +260,6 @@ def _server_environment(app: App, python: Mapping[str, Any], cache: str) -> dict
     own = os.path.join(cache, _uwsgi.plugin_name(python))
     flags = _uwsgi.linker_flags(python)
     return {"UV_CACHE_DIR": f"{own}/uv", "PIP_CACHE_DIR": f"{own}/pip", **({"LDFLAGS": flags} if flags else {})}
-
-
-def _arguments(files: Sequence[str], targets: Sequence[str]) -> list[str]:
-    return [*(word for path in files for word in ("-r", path)), *(["--", *targets] if targets else [])]
 
 
 PACKAGE = "add the Debian package that has it to system_packages"

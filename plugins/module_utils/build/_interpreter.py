@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
-import stat
 import threading
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 
 OLDEST = (3, 8)
 TIMEOUT = 60  # seconds
@@ -47,11 +46,26 @@ print(json.dumps({
 """
 
 
-def probe(python: str, user: str) -> dict[str, Any]:
+class Run(Protocol):
+    """What runs an interpreter, and who that is."""
+
+    def __call__(self, argv: Sequence[str]) -> Completed: ...
+
+
+def sandboxed(argv: Sequence[str]) -> Completed:
+    """Run an interpreter as a user that nothing else runs as, so that nothing can change its answer."""
+    return _sandbox.own_user("Facts about a Python interpreter").run([argv], timeout=TIMEOUT)
+
+
+def as_user(user: str) -> Run:
+    """Run it as a user, whose interpreter it is; the answer is as trustworthy as that."""
+    return lambda argv: run(argv, user=user, timeout=TIMEOUT)
+
+
+def probe(python: str, execute: Run = sandboxed) -> dict[str, Any]:
     """Run an interpreter and get facts about it.
 
-    It runs as the app's user: root does not run what an app could have put there, and an interpreter that only root can run
-    (below ``/root``) is of no use to the app.
+    Never as root, who does not run what others could have put there.
 
     :param python: a name, looked up in the usual directories, or an absolute path
     :returns: ``executable`` (its real path), ``version`` ("3.11.2"), ``implementation``, ``soabi``, ``cache_tag``, ``prefix``,
@@ -60,7 +74,7 @@ def probe(python: str, user: str) -> dict[str, Any]:
     :raises StackError: there is none, it does not run, or it is too old
     """
     try:
-        completed = run([python, "-c", PROBE], user=user, timeout=TIMEOUT)
+        completed = execute([python, "-c", PROBE])
     except OSError as error:  # a file that is no program
         raise StackError("python", f"{python} does not run ({error.strerror}); name another interpreter.") from None
     if completed.code == 127:
@@ -70,7 +84,7 @@ def probe(python: str, user: str) -> dict[str, Any]:
         )
     if completed.code == 126:
         fix = "move it to a place such as /opt, or open its directories"
-        raise StackError("python", f"{python} cannot be run by the user {user} ({completed.last_line}); {fix}.")
+        raise StackError("python", f"{python} cannot be run by every user; {fix}.")
     try:
         found = json.loads(completed.last_line)
         version = tuple(int(part) for part in found["version"].split(".")[:2])
@@ -86,34 +100,15 @@ def probe(python: str, user: str) -> dict[str, Any]:
 
 
 class Prober:
-    """Probes each interpreter once for all apps that use it, unless the answer may depend on the user."""
+    """Probes each interpreter once for all apps that use it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._answers: dict[str, dict[str, Any]] = {}
 
-    def probe(self, python: str, user: str) -> dict[str, Any]:
-        """As the function ``probe``, for a user that need not exist yet: in check mode, on a host before its first run."""
+    def probe(self, python: str) -> dict[str, Any]:
+        """As the function ``probe``."""
         with self._lock:
             if python not in self._answers:
-                answer = probe(python, _existing(user))
-                if not open_to_all(answer["executable"]):
-                    return answer
-                self._answers[python] = answer
+                self._answers[python] = probe(python)
             return self._answers[python]
-
-
-def open_to_all(path: str) -> bool:
-    """Whether every user can get to a program and run it."""
-    while path != "/":
-        if not os.stat(path).st_mode & stat.S_IXOTH:
-            return False
-        path = os.path.dirname(path)
-    return True
-
-
-def _existing(user: str) -> str:
-    try:
-        return pwd.getpwnam(user).pw_name
-    except KeyError:
-        return "nobody"

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gives a finished build to root, and lets nginx read its static directories.
+"""Gives a build to root, and lets nginx read its static directories.
 
-While the build was made, its files belonged to the app's user, and whatever that user ran may have put a link to anywhere
-in them, or may still run. So nothing here goes by a path: each directory is taken over first and listed then, and each
-entry is opened from there without following links.
+What it was made by has ended, with all its processes, so nothing changes while this looks at it. Nothing in it is believed: no
+link is followed.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -21,44 +21,47 @@ DIRECTORY_MODE = 0o751
 """The app may read, and nginx may pass through to what ``publish`` opens."""
 
 
-def take_over(path: str, uid: int, gid: int) -> None:
+def take_over(path: str, gid: int) -> None:
     """Give a directory and all in it to root, readable by the app's group and writable by nobody else.
 
-    :param uid: the app's user; files of others are refused: one that is here is a hard link to a file elsewhere
     :param gid: the app's group
+    :raises StackError: it has what no build has
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        _take_over_entries(descriptor, path, uid, gid)
-    finally:
-        os.close(descriptor)
+    uid = os.lstat(path).st_uid
+    todo = [path]
+    while todo:
+        directory = todo.pop()
+        try:
+            os.chown(directory, 0, gid, follow_symlinks=False)
+            os.chmod(directory, DIRECTORY_MODE)
+            with os.scandir(directory) as entries:
+                todo += [entry.path for entry in entries if not _take_over_entry(entry, uid, gid)]
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            cause = f"it leaves directories in {path} that are nested too deeply"
+            raise StackError("build", f"{cause}; correct what makes them, such as its setup.py.") from None
 
 
-def _take_over_entries(directory: int, path: str, uid: int, gid: int) -> None:
-    os.fchown(directory, 0, gid)
-    os.fchmod(directory, DIRECTORY_MODE)
-    for name in os.listdir(directory):
-        mode = os.lstat(name, dir_fd=directory).st_mode
-        if stat.S_ISLNK(mode):
-            os.chown(name, 0, gid, dir_fd=directory, follow_symlinks=False)
-        elif not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
-            os.unlink(name, dir_fd=directory)  # a socket or a pipe, left by something that ran
-        else:
-            entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-            try:
-                status = os.fstat(entry)
-                if stat.S_ISDIR(status.st_mode):
-                    _take_over_entries(entry, os.path.join(path, name), uid, gid)
-                    continue
-                if status.st_uid != uid:
-                    raise StackError(
-                        "build",
-                        f"{os.path.join(path, name)} belongs to another user (id {status.st_uid}); remove what put it there.",
-                    )
-                os.fchown(entry, 0, gid)
-                os.fchmod(entry, 0o750 if status.st_mode & stat.S_IXUSR else 0o640)
-            finally:
-                os.close(entry)
+def _take_over_entry(entry: os.DirEntry[str], uid: int, gid: int) -> bool:
+    """Give an entry to root, unless it is a directory.
+
+    :param uid: whose it is by now; a file of somebody else is a hard link to one elsewhere
+    """
+    if entry.is_dir(follow_symlinks=False):
+        return False
+    if entry.is_symlink():
+        os.chown(entry.path, 0, gid, follow_symlinks=False)
+    elif not entry.is_file(follow_symlinks=False):
+        os.unlink(entry.path)  # a socket or a pipe
+    else:
+        status = entry.stat(follow_symlinks=False)
+        if status.st_uid != uid:
+            cause = f"{entry.path} belongs to another user (id {status.st_uid})"
+            raise StackError("build", f"{cause}; remove what put it there.")
+        os.chown(entry.path, 0, gid, follow_symlinks=False)
+        os.chmod(entry.path, 0o750 if status.st_mode & stat.S_IXUSR else 0o640)
+    return True
 
 
 def publish(build: str, directory: str) -> None:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import Tree, TreeEntry
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _messages
@@ -91,10 +92,9 @@ def others(error: CheckError, tree: Tree) -> list[str]:
         for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
             path = os.path.join(directory, name)
             # Debian's nginx reads what is enabled, not what is available.
-            if path in tree or name.startswith(".") or directory.endswith("-available") or not os.path.isfile(path):
+            if path in tree or name.startswith(".") or directory.endswith("-available"):
                 continue
-            with open(path, encoding="utf-8", errors="replace") as stream:
-                text = re.sub(r"^\s*#.*$", "", stream.read(), flags=re.MULTILINE)
+            text = re.sub(r"^[ \t]*#.*$", "", _untrusted.text_or_none(path) or "", flags=re.MULTILINE)
             if pattern.search(text):
                 found.append(path)
     return found

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
     steps,
     to_json,
 )
-from ansible_collections.wsgi.stack.plugins.module_utils.host._files import Item, missing_account, read
+from ansible_collections.wsgi.stack.plugins.module_utils.host._files import Item, missing_account, read, temporary
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Transaction:
         self.before: dict[str, Item] = {}
         self.current: dict[str, Item] = {}
         self.ours: set[str] = set()
+        self.unwritable: set[str] = set()
         self.blame = Blame(request.name, request.wanted, {}, request.unchanged_apps)
         self.loaded = False
         self.validated = False
@@ -108,7 +110,7 @@ class Transaction:
             try:
                 self._adjust()
                 self._make_initial()
-                self._write(self.blame.tree())
+                self._write_what_can_be()
                 if self._to_be_loaded():
                     self._check()
             finally:
@@ -173,7 +175,7 @@ class Transaction:
 
     def _steps(self, tree: Tree) -> list[tuple[str, Item | None]]:
         # A foreign file at the path of an app that is put back is not touched, whatever the app had there before.
-        foreign = {path for path in self.current if path not in self.ours}
+        foreign = {path for path in self.current if path not in self.ours} | self.unwritable
         return [step for step in steps(self.current, tree, self.ours) if step[0] not in foreign]
 
     def _adjust(self) -> None:
@@ -192,6 +194,17 @@ class Transaction:
                 self._write_steps([(path, entry.item)])
         self.ours -= {*self.request.initial}
 
+    def _write_what_can_be(self) -> None:
+        """Write the tree. An app with a file that cannot be written keeps what it had.
+
+        :raises StackError: it is the file of no app
+        """
+        while True:
+            before = len(self.unwritable)
+            self._write(self.blame.tree())
+            if len(self.unwritable) == before:
+                return
+
     def _write(self, tree: Tree) -> None:
         todo = self._steps(tree)
         if not todo:
@@ -204,11 +217,17 @@ class Transaction:
         self._write_steps(todo)
 
     def _write_steps(self, todo: list[tuple[str, Item | None]]) -> None:
-        for step in todo:
+        for path, item in todo:
             try:
-                self._take(*step)
+                self._take(path, item)
             except OSError as error:
-                raise StackError(self.name, f"{step[0]} cannot be written ({error.strerror}), {self._restore()}.") from None
+                entry = self.request.everything.get(path) or self.blame.earlier.get(path)
+                apps = entry.apps if entry else ()
+                if not apps:
+                    raise StackError(self.name, f"{path} cannot be written ({error.strerror}), {self._restore()}.") from None
+                self.unwritable.add(path)
+                cause = f"{path} cannot be written ({error.strerror}), so what is there stays in force; {_fix(error, path)}."
+                self.blame.fail(apps, StackError(self.name, cause))
 
     def _take(self, path: str, item: Item | None) -> None:
         if item is None:
@@ -275,6 +294,15 @@ class Transaction:
         self.memory.loaded = {path: TreeEntry(self.current[path], apps.get(path, ())) for path in self.memory.owned}
         if to_json(self.memory) != noted:
             self.file.write(self.memory)
+
+
+def _fix(error: OSError, path: str) -> str:
+    """What to do about a file that cannot be written. Pure."""
+    if error.errno == errno.EPERM:
+        return f"make it mutable (chattr -i {path}) and run again"
+    if error.errno in (errno.EISDIR, errno.ENOTDIR):
+        return f"move {temporary(path)} away and run again"
+    return "fix that and run again"
 
 
 def _unedited(step: str, paths: set[str]) -> set[str]:

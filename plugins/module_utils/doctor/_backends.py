@@ -23,7 +23,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._server import ServerProcess
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _sockets, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Upstream
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files
@@ -129,11 +129,18 @@ def look(configuration: Configuration, own: set[str], timeout: float, pool: Thre
     after, inodes = _sockets.listeners(), _sockets.inodes()
     everybody = _processes.all_processes()
     links = _descriptors.look_as_users(pid for pid, _start in everybody)
-    host = _server.HostFacts(everybody, links, _server.core(), _processes.command_lines())
+    host = _server.HostFacts(everybody, links, _server.core())
     limit = _sockets.somaxconn()
 
     def look_at(backend: Backend, access: Access) -> None:
         backend.access = access
+        try:
+            examine_server(backend, access)
+        except (OSError, ValueError, RecursionError, StackError) as error:
+            message = f"The server of {backend.address} could not be examined: {error or type(error).__name__}."
+            backend.findings.append(Finding(WARNING, "not_examined", message))
+
+    def examine_server(backend: Backend, access: Access) -> None:
         queue = _fitting(before, backend.address)
         backend.listener = _fitting(after, backend.address)
         peer = access.peer.get("pid") or 0
@@ -219,7 +226,7 @@ def _slot(path: str) -> tuple[_layout.Layout, str] | None:
     layout = _layout.Layout(os.path.basename(directory), runtime_directory=os.path.dirname(directory))
     if slot not in _layout.SLOTS or file == slot:
         return None
-    known = BOOT_DIRECTORY.findall(_files.text_of(layout.boot_link)) or [_layout.Layout(layout.name).runtime_directory]
+    known = BOOT_DIRECTORY.findall(_untrusted.configuration(layout.boot_link)) or [_layout.Layout(layout.name).runtime_directory]
     return (layout, slot) if known == [directory] else None
 
 
@@ -242,7 +249,7 @@ def _slot_owner(layout: _layout.Layout, slot: str, unit: str) -> _owner.Owner:
 def _program_command(files: Iterable[str], name: str) -> tuple[str, list[str]]:
     """The directory and the command of a supervisor program."""
     for path in files:
-        options = _supervisor_files.programs(_files.text_of(path)).get(name)
+        options = _supervisor_files.programs(_untrusted.configuration(path)).get(name)
         if options:
             return options.get("directory", ""), _server_options.words(options.get("command", ""))
     return "", []

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.tls._certificate import LETSENCRYPT, Certificate, covered
 
@@ -135,8 +135,9 @@ def _judge_names(server: ServerBlock, certificates: Sequence[Certificate]) -> li
     lineage = next((certificate.lineage for certificate in certificates if certificate.lineage), "")
     fix = f"obtain a certificate for {' '.join(names)}, or remove the name from {server.file}:{server.line}"
     if lineage:
-        domains = " ".join(f"-d {name}" for name in dict.fromkeys([*has, *bare]))
-        fix = f"certbot certonly --cert-name {lineage} {domains} && systemctl reload nginx, or remove the name from {server.file}"
+        domains = " ".join(f"-d {shlex.quote(name)}" for name in dict.fromkeys([*has, *bare]))
+        issue = f"certbot certonly --cert-name {shlex.quote(lineage)} {domains} && systemctl reload nginx"
+        fix = f"{issue}, or remove the name from {server.file}"
     return [Finding(severity, "certificate_names", message, (f"{server.file}:{server.line}: {' '.join(names)}",), fix)]
 
 
@@ -150,7 +151,7 @@ def renewal(directory: str = LETSENCRYPT) -> Renewal:
     state = ", ".join(f"{name} is {state}" for name, state in states.items() if state != "active") or "there is no certbot.timer"
     hooks = [path for path in glob.glob(f"{directory}/renewal-hooks/*/*") if os.access(path, os.X_OK) and "/pre/" not in path]
     hooked_all = bool(hooks) or bool(
-        re.search(r"^\s*(deploy-hook|renew-hook|post-hook)\s*=", _files.text_of(f"{directory}/cli.ini"), re.MULTILINE)
+        re.search(r"^\s*(deploy-hook|renew-hook|post-hook)\s*=", _untrusted.configuration(f"{directory}/cli.ini"), re.MULTILINE)
     )
     hooked_all = hooked_all or any(re.search(r"--(?:deploy|renew|post)-hook|nginx", text) for _path, text in tasks)
     if states and not hooked_all:
@@ -159,7 +160,7 @@ def renewal(directory: str = LETSENCRYPT) -> Renewal:
     for path in glob.glob(f"{directory}/renewal/*.conf"):
         name = os.path.basename(path)[: -len(".conf")]
         configured.add(name)
-        if hooked_all or _lineage.reloads(_files.text_of(path)):
+        if hooked_all or _lineage.reloads(_untrusted.configuration(path)):
             hooked.add(name)
     return Renewal(timer, "" if timer else state, frozenset(configured), frozenset(hooked))
 
@@ -178,7 +179,8 @@ def judge_renewal(certificates: Iterable[Certificate], found: Renewal) -> list[F
         if name not in found.configured:
             missing = f"{LETSENCRYPT}/renewal/{name}.conf"
             message = f"Certbot does not renew the certificate {name}: {missing} does not exist."
-            fix = f"issue it again: certbot certonly --cert-name {name} {' '.join(f'-d {each}' for each in certificate.names)}"
+            domains = " ".join(f"-d {shlex.quote(each)}" for each in certificate.names)
+            fix = f"issue it again: certbot certonly --cert-name {shlex.quote(name)} {domains}"
             findings.append(Finding(WARNING, "renewal_configuration", message, (certificate.path,), fix))
         elif name not in found.hooked:
             message = f"Nothing reloads nginx after the certificate {name} is renewed: it serves the old one until it expires."
@@ -198,12 +200,21 @@ def _cron() -> list[tuple[str, str]]:
     """The cron jobs that start certbot: file and lines. Not Debian's own, which does nothing under systemd."""
     found = []
     for path in sorted(path for pattern in CRON for path in glob.glob(pattern)):
+        if not _is_roots(path):  # other users cannot renew a certificate
+            continue
         lines = [
             line
-            for line in _files.text_of(path).splitlines()
+            for line in _untrusted.configuration(path).splitlines()
             if re.search(r"certbot|letsencrypt", line) and not line.lstrip().startswith("#")
         ]
         lines = [line for line in lines if "/run/systemd/system" not in line]
         if lines:
             found.append((path, "\n".join(lines)))
     return found
+
+
+def _is_roots(path: str) -> bool:
+    try:
+        return os.stat(path).st_uid == 0
+    except OSError:
+        return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
 import json
 import os
 import subprocess
@@ -17,6 +18,8 @@ from collections.abc import Iterable
 from typing import Any
 
 TIMEOUT = 10  # seconds
+FILES = 10000
+"""File descriptors of a process that are read at most."""
 
 
 def look(pids: Iterable[int]) -> dict[int, dict[str, Any]]:
@@ -33,9 +36,10 @@ def look(pids: Iterable[int]) -> dict[int, dict[str, Any]]:
 
 def _files(pid: int) -> dict[str, str]:
     found = {}
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(OSError):
-            found[name] = os.readlink(f"/proc/{pid}/fd/{name}")
+    with os.scandir(f"/proc/{pid}/fd") as entries:
+        for entry in itertools.islice(entries, FILES):
+            with contextlib.suppress(OSError):
+                found[entry.name] = os.readlink(entry.path)
     return found
 
 
@@ -73,9 +77,12 @@ def _asked(uid: int, gid: int, pids: list[int]) -> dict[int, dict[str, Any]]:
             timeout=TIMEOUT,
             check=True,
         )
-        return {int(pid): links for pid, links in json.loads(done.stdout).items()}
-    except (OSError, ValueError, subprocess.SubprocessError):
+        # The user can change what a process of theirs prints.
+        answer = {int(pid): (str(links["cwd"]), dict(links["files"])) for pid, links in json.loads(done.stdout).items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, subprocess.SubprocessError):
         return {}
+    files = {pid: {str(name): str(target) for name, target in answer[pid][1].items()} for pid in pids if pid in answer}
+    return {pid: {"cwd": answer[pid][0], "files": found} for pid, found in files.items()}
 
 
 if __name__ == "__main__":

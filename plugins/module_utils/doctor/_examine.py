@@ -106,7 +106,7 @@ def _certified(site: Site, running: bool) -> tuple[list[_certificate.Certificate
 
 def _with_logs(site: Site, configuration: Configuration, started: float, backends: Mapping[tuple[str, str], Backend]) -> None:
     """Add what nginx logged about a site since it loaded its configuration, at most one day back."""
-    since = max(started, time.time() - _logs.DAY)
+    since = max(int(started), time.time() - _logs.DAY)  # nginx writes whole seconds
     shared = set(configuration.error_logs)
     lines = []
     for path in dict.fromkeys(log for server in site.servers for log in server.error_logs):

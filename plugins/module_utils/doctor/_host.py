@@ -8,6 +8,7 @@ import ipaddress
 import os
 import queue
 import re
+import shlex
 import socket
 import threading
 import time
@@ -17,9 +18,9 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _dump, _messages
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _messages
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, ServerBlock
 
 FULL, NEARLY = 99.5, 95.0
@@ -39,6 +40,9 @@ RESERVED = re.compile(
 """Names that do not exist in public DNS: RFC 2606, RFC 6761, RFC 6762, RFC 8375, and others in common use."""
 
 PLACE = re.compile(r" in (/\S+?):(\d+)$")
+PRETENDERS = 5
+"""Number of processes that are named in a finding."""
+
 DEBIAN_DEFAULT = "sites-enabled/default"
 
 
@@ -65,6 +69,7 @@ class Nginx:
     :ivar started: start of its youngest worker, seconds since the epoch; 0 without workers
     :ivar test: the output of ``nginx -T``
     :ivar unit: properties of nginx.service
+    :ivar pretenders: see ``host._nginx_process.pretenders``
     """
 
     installed: bool = False
@@ -73,6 +78,7 @@ class Nginx:
     started: float = 0.0
     test: Completed | None = None
     unit: Mapping[str, str] | None = None
+    pretenders: tuple[str, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -117,7 +123,7 @@ def judge_file_systems(found: Iterable[FileSystem]) -> list[Finding]:
         free = _findings.size(disk.free)
         evidence = (f"{disk.path}: {disk.used:.1f} % in use, {free} left, {disk.inodes:.1f} % of its inodes",)
         look = (
-            f"free some space; this shows what takes it: du -xh --max-depth=2 {disk.path} | sort -h | tail -n 20; "
+            f"free some space; this shows what takes it: du -xh --max-depth=2 {shlex.quote(disk.path)} | sort -h | tail -n 20; "
             "journalctl --vacuum-size=200M and apt-get clean are safe"
         )
         if disk.used >= FULL and disk.free < FULL_BYTES:
@@ -125,7 +131,8 @@ def judge_file_systems(found: Iterable[FileSystem]) -> list[Finding]:
             findings.append(Finding(BROKEN, "disk_full", message, evidence, look))
         elif disk.inodes >= FULL:
             message = f"No inodes left on the file system of {disk.path}: files cannot be created."
-            fix = f"remove files; this shows where most are: du --inodes -x --max-depth=3 {disk.path} | sort -n | tail -n 20"
+            where = f"du --inodes -x --max-depth=3 {shlex.quote(disk.path)} | sort -n | tail -n 20"
+            fix = f"remove files; this shows where most are: {where}"
             findings.append(Finding(BROKEN, "disk_full", message, evidence, fix))
         elif disk.used >= NEARLY and disk.free < NEARLY_BYTES:
             message = f"The file system of {disk.path} is nearly full: {free} left."
@@ -203,15 +210,15 @@ def nginx(tested: Completed | None, unit: Mapping[str, str]) -> Nginx:
     :param tested: see ``nginx._dump.test``, None without nginx
     :param unit: properties of nginx.service
     """
-    lines = _processes.command_lines()
-    masters = sorted(pid for pid, words in lines.items() if words[0].startswith(_dump.MASTER))
-    everybody = _processes.all_processes()
-    workers = [process[0] for process, parent in everybody.items() if parent in masters]
-    starts = [_processes.started(pid) for pid in workers if "worker process" in " ".join(lines.get(pid, []))]
+    masters = _nginx_process.masters()
+    pid = masters[0].pid if masters else 0
+    pretenders = tuple(_nginx_process.pretenders())
     if tested is None or tested.code == 127:
-        return Nginx(pid=masters[0] if masters else 0)
+        return Nginx(pid=pid, pretenders=pretenders)
+    workers = _nginx_process.workers(pid) if pid else []
+    started = max((_processes.started(worker) for worker in workers), default=0.0)
     version = re.search(r"nginx/(\S+)", run([tested.argv[0], "-v"], timeout=10).output)
-    return Nginx(True, version[1] if version else "", masters[0] if masters else 0, max(starts, default=0.0), tested, unit)
+    return Nginx(True, version[1] if version else "", pid, started, tested, unit, pretenders)
 
 
 def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[Finding]:
@@ -219,9 +226,10 @@ def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[
 
     :param root: whether the test ran as root; as another user it fails for lack of permission
     """
+    findings = _judge_pretenders(found.pretenders)
     if not found.installed:
-        return [Finding(NOTE, "nginx_missing", "nginx is not installed on this host.", (), "apt-get install nginx")]
-    findings = []
+        missing = Finding(NOTE, "nginx_missing", "nginx is not installed on this host.", (), "apt-get install nginx")
+        return [missing, *findings]
     unit = found.unit or {}
     if not found.pid:
         disabled = unit.get("UnitFileState") in ("disabled", "masked")
@@ -250,6 +258,17 @@ def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[
             message = f"nginx still runs with the configuration of {loaded}; files have changed since."
             findings.append(Finding(WARNING, "nginx_not_reloaded", message, tuple(newer), "nginx -t && systemctl reload nginx"))
     return findings
+
+
+def _judge_pretenders(pretenders: Sequence[str]) -> list[Finding]:
+    if not pretenders:
+        return []
+    message = (
+        "Something calls itself nginx's master process and is not root's, or others than root can replace its program: it was "
+        "neither run nor asked for its configuration."
+    )
+    fix = "if it is meant to be nginx, run it as root, from a program and a directory that only root can change; else stop it"
+    return [Finding(NOTE, "nginx_not_roots", message, tuple(pretenders[:PRETENDERS]), fix)]
 
 
 def judge_backlogs(configuration: Configuration, limit: int) -> list[Finding]:
@@ -298,7 +317,7 @@ def clashes(servers: Sequence[ServerBlock]) -> list[tuple[ServerBlock, Finding]]
                 f"{blocker.file}:{blocker.line}: default_server",
                 f"{server.file}:{server.line}: {' '.join(server.names) or 'no server_name'}",
             )
-            fix = f"rm {blocker.file} && nginx -t && systemctl reload nginx"
+            fix = f"rm {shlex.quote(blocker.file)} && nginx -t && systemctl reload nginx"
             found.append((server, Finding(WARNING, "default_site_in_the_way", message, evidence, fix)))
     return found
 

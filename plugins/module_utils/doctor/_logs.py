@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _messages
 
 TAIL_BYTES = 262144
@@ -26,15 +26,16 @@ LENGTH = 300
 
 LEVELS = ("warn", "error", *_messages.FATAL)
 
-# Errors in nginx's log that call for a change of its configuration: pattern, message, fix.
+# Errors in nginx's log that call for a change of its configuration: pattern, message, fix. They are looked for at the beginning:
+# later on in a message may be what a visitor asked for.
 KNOWN = (
     (
-        re.compile(r"worker_connections are not enough"),
+        re.compile(r"\d+ worker_connections are not enough"),
         "nginx has run out of connections and refuses visitors",
         "raise worker_connections in the events block of /etc/nginx/nginx.conf, then: systemctl reload nginx",
     ),
     (
-        re.compile(r"Too many open files"),
+        re.compile(r"(?:accept4?|socket|epoll_create1?|eventfd)\(\) failed \(24: Too many open files\)"),
         "nginx has reached its limit of open files and refuses visitors",
         "set worker_rlimit_nofile in /etc/nginx/nginx.conf to twice worker_connections, then: systemctl reload nginx",
     ),
@@ -90,7 +91,7 @@ def nginx_errors(text: str, since: float) -> list[LogLine]:
     """
     found: dict[tuple[str, str], LogLine] = {}
     for message in _messages.read(text):
-        if not message.written or message.level not in LEVELS or message.seconds < since:
+        if message.level not in LEVELS or message.seconds < max(since, 1):
             continue
         key = (message.text[:LENGTH], message.server)
         count = found.pop(key).count + 1 if key in found else 1
@@ -117,7 +118,7 @@ def known(lines: Iterable[LogLine]) -> list[Finding]:
     lines = list(lines)
     found = []
     for pattern, message, fix in KNOWN:
-        matching = [line for line in lines if pattern.search(line.text)]
+        matching = [line for line in lines if pattern.match(line.text)]
         if matching:
             found.append(Finding(WARNING, "nginx_log", f"{message}.", tuple(map(str, matching[-2:])), fix))
     return found
@@ -131,13 +132,7 @@ def shown(lines: Sequence[LogLine]) -> list[str]:
 
 def tail(path: str) -> str:
     """Read the end of a file; "" if it cannot be read."""
-    try:
-        with open(path, "rb") as stream:
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, size - TAIL_BYTES))
-            return stream.read().decode(errors="replace")
-    except OSError:
-        return ""
+    return _untrusted.tail(path, TAIL_BYTES)
 
 
 def recent(path: str) -> bool:

@@ -4,19 +4,20 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import time
 from collections.abc import Iterable, Mapping
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _units
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
 
 MARGIN = 0.5
 """Seconds by which a file has to be newer: file times and process times come from different clocks."""
 
 CODE_FILES = 20000
+CODE_DEPTH = 20
 CODE_SECONDS = 4.0
-"""Limits of a search for code: number of files, and seconds."""
+"""Limits of a search for code: number of files, directories below one another, and seconds."""
 
 NOT_CODE = {"node_modules", "site-packages", "__pycache__", "media", "static", "staticfiles", "uploads"}
 
@@ -29,19 +30,17 @@ def newest(directory: str) -> list[tuple[str, float]]:
     parts = [part for part in os.path.realpath(directory).split("/") if part]
     if len(parts) < TOO_HIGH or not os.path.isdir(directory):
         return []
-    deadline, seen = time.monotonic() + CODE_SECONDS, 0
+    deadline = time.monotonic() + CODE_SECONDS
     found: list[tuple[str, float]] = []
-    for top, names, files in os.walk(directory):
-        names[:] = [
-            name for name in names if name not in NOT_CODE and not name.startswith(".") and not _is_environment(top, name)
-        ]
-        seen += len(files) + 1
+
+    def skipped(top: str, name: str) -> bool:
+        return name in NOT_CODE or name.startswith(".") or _is_environment(top, name) or time.monotonic() > deadline
+
+    for seen, (path, when) in enumerate(_untrusted.files_below(directory, CODE_DEPTH, skipped)):
         if seen > CODE_FILES or time.monotonic() > deadline:
             break
-        for file in files:
-            if file.endswith(".py"):
-                with contextlib.suppress(OSError):
-                    found.append((os.path.join(top, file), os.stat(os.path.join(top, file)).st_mtime))
+        if path.endswith(".py"):
+            found.append((path, when))
     return sorted(found, key=lambda pair: pair[1], reverse=True)[:3]
 
 
@@ -85,7 +84,11 @@ def _installed(environment: str) -> list[tuple[str, float]]:
     if not environment:
         return []
     found = []
-    for path in glob.glob(f"{glob.escape(environment)}/lib/python3*/site-packages/*.dist-info"):
-        with contextlib.suppress(OSError):
-            found.append((path, os.stat(os.path.join(path, "RECORD")).st_mtime))
+    library = os.path.join(environment, "lib")
+    for directory in (os.path.join(library, name, "site-packages") for name in _untrusted.entries(library)):
+        for name in _untrusted.entries(directory) if os.path.basename(os.path.dirname(directory)).startswith("python3") else []:
+            if name.endswith(".dist-info"):
+                with contextlib.suppress(OSError):
+                    path = os.path.join(directory, name)
+                    found.append((path, os.lstat(os.path.join(path, "RECORD")).st_mtime))
     return sorted(found, key=lambda pair: pair[1], reverse=True)

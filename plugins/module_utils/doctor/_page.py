@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _report
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -102,4 +103,4 @@ def _anchor(host: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return html.escape(str(value))
+    return html.escape(_display.shown(str(value), breaks=True))

@@ -7,13 +7,13 @@ import contextlib
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _newer_files, _server_options
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _file, _uwsgi_binary
@@ -89,13 +89,11 @@ class HostFacts:
     :ivar everybody: see ``host._processes.all_processes``
     :ivar links: see ``_descriptors.look``
     :ivar core: the installed uWSGI, None without one
-    :ivar lines: command lines by process id
     """
 
     everybody: dict[_processes.Process, int]
     links: Mapping[int, Mapping[str, Any]]
     core: _uwsgi_binary.Core | None = None
-    lines: dict[int, list[str]] = field(default_factory=dict)
 
 
 def core() -> _uwsgi_binary.Core | None:
@@ -131,14 +129,14 @@ def running(pid: int, host: HostFacts, unit: Mapping[str, str], unit_directory: 
     starts = [_processes.started(child) for child in children]
     started = _processes.started(pid)
     working = min([start for start in starts if start] or [started])
-    words = host.lines.get(pid) or [""]
+    words = _processes.command_line(pid)
     environ = dict(pair.partition("=")[::2] for pair in _texts(pid, "environ").split("\0") if "=" in pair)
     maps = _texts(pid, "maps")
     where = _directory(pid, host, unit_directory)
     base = unit_directory or where
     options = _server_options.read(words, base)
     environment = _environment(options, words, environ, maps, base)
-    mapped = tuple(sorted(set(re.findall(r"(/\S+_plugin\.so)$", maps, re.MULTILINE))))
+    mapped = tuple(path for path in _processes.mapped_files(maps) if path.endswith(_file.SUFFIX))
     code = options.last("chdir", "chdir2") or where
     code_directory = code if code.startswith("/") else where
     identity = _user(pid)
@@ -207,8 +205,8 @@ def python_in(maps: str) -> str:
 
 def linked_python(path: str) -> str:
     """The version of libpython that a plugin is linked with, from the library name in the file; "" without one."""
-    with contextlib.suppress(OSError), open(path, "rb") as stream:
-        match = re.search(rb"\0libpython(\d+\.\d+)[\w.]*\.so", stream.read())
+    with contextlib.suppress(OSError, ValueError):
+        match = re.search(rb"\0libpython(\d+\.\d+)[\w.]{0,40}\.so", _untrusted.read(path, _file.LIMIT))
         return match[1].decode() if match else ""
     return ""
 
@@ -222,14 +220,15 @@ def _environment(
         if match:
             candidates.append(os.path.normpath(os.path.join(directory or "/", match[1])))
     candidates.append(environ.get("VIRTUAL_ENV", ""))
-    candidates += re.findall(r"(/\S+)/lib/python[\d.]+/site-packages/", maps)
+    found = (re.match(r"(/.+?)/lib/python[\d.]+/site-packages/", path) for path in _processes.mapped_files(maps))
+    candidates += dict.fromkeys(match[1] for match in found if match)
     return next((path for path in candidates if path and os.path.exists(os.path.join(path, "pyvenv.cfg"))), "")
 
 
 def _made_for(environment: str) -> str:
     if not environment:
         return ""
-    text = _files.text_of(os.path.join(environment, "pyvenv.cfg"))
+    text = _untrusted.configuration(os.path.join(environment, "pyvenv.cfg"))
     version = _preflight.environment_version(text)
     return "" if version == "unknown" else version
 
@@ -279,10 +278,11 @@ def _directory(pid: int, host: HostFacts, unit_directory: str) -> str:
 
 
 def _log(pid: int, host: HostFacts, options: _server_options.Options, directory: str) -> str:
+    files = (host.links.get(pid) or {}).get("files") or {}
     configured_log = options.log(directory)
-    if configured_log:
+    if os.path.realpath(configured_log) in files.values():  # a configuration can name any file
         return configured_log
-    target = ((host.links.get(pid) or {}).get("files") or {}).get("2", "")
+    target = files.get("2", "")
     return target if target.startswith("/") and os.path.isfile(target) else ""
 
 
@@ -299,4 +299,4 @@ def _user(pid: int) -> str:
 
 
 def _texts(pid: int, name: str) -> str:
-    return _files.text_of(f"/proc/{pid}/{name}", size=-1)
+    return _processes.text(pid, name, _processes.MAPS)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
 
 SHORT = {
     "-s": "socket",
@@ -30,8 +30,11 @@ ENVIRONMENT = ("home", "virtualenv", "venv", "pyhome")
 
 PLUGINS = ("plugin", "plugins", "need-plugin", "need-plugins")
 FLAGS = ("master", "vacuum", "die-on-term", "enable-threads", "lazy-apps", "strict", "need-app", "reload", "preload", "daemon")
-DEPTH = 5
-"""Maximum depth of included files."""
+DEPTH, FILES = 5, 50
+"""Maximum depth of included files, and their maximum number."""
+
+VALUE = 4096
+"""Characters of a value at most: one may contain others many times."""
 
 
 @dataclass
@@ -96,7 +99,7 @@ def read(words: Sequence[str], directory: str, reader: Callable[[str], str] | No
     :param reader: returns the text of a file, "" if it cannot be read; replaced in tests
     """
     options = Options(kind(words))
-    _OptionReader(options, reader or _files.text_of).command_line(words, directory)
+    _OptionReader(options, reader or _untrusted.configuration).command_line(words, directory)
     return options
 
 
@@ -130,8 +133,8 @@ class _OptionReader:
 
     def _file(self, name: str, directory: str, depth: int) -> None:
         path = os.path.normpath(os.path.join(directory or "/", name.split(":")[0]))
-        text = self.reader(path)
-        if not text or path in self.options.files:
+        text = self.reader(path) if path not in self.options.files and len(self.options.files) < FILES else ""
+        if not text:
             return
         self.options.files.append(path)
         pairs = _python(text) if self.options.server == "gunicorn" else _pairs(text, path)
@@ -155,7 +158,7 @@ def _pairs(text: str, path: str) -> list[tuple[str, str]]:
     known = dict(found)
 
     def filled(value: str) -> str:
-        value = re.sub(r"%\(([\w-]+)\)", lambda match: known.get(match[1], match[0]), value)
+        value = re.sub(r"%\(([\w-]+)\)", lambda match: known.get(match[1], match[0]), value)[:VALUE]
         return re.sub(r"%[dnps](?!\w)|%d", lambda match: magic[match[0]], value)
 
     return [(key, filled(filled(value))) for key, value in found]
@@ -165,7 +168,7 @@ def _python(text: str) -> list[tuple[str, str]]:
     """The constants assigned in a gunicorn configuration, which is parsed but not run."""
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two by nesting
         return []
     found = []
     for node in tree.body:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
@@ -73,7 +74,7 @@ def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str]
     :param log: the last errors in the unit's log
     """
     name = unit["Id"]
-    short = name[: -len(".service")] if name.endswith(".service") else name
+    short = shlex.quote(name.removesuffix(".service"))
     found = []
     restarts = int(unit.get("NRestarts") or 0)
     state = f"{name}: {unit.get('ActiveState')} ({unit.get('SubState')}), Result={unit.get('Result')}, NRestarts={restarts}"
@@ -117,7 +118,7 @@ def judge_program(name: str, state: tuple[str, str], address: str, served: bool,
     if served or word in ("", "RUNNING"):
         return []
     message = f"The supervisor program {name}, which should listen on {address}, is {word}."
-    fix = f"supervisorctl start {name}"
+    fix = f"supervisorctl start {shlex.quote(name)}"
     if word != "STOPPED":
-        fix = f"fix what the log says (supervisorctl tail {name} stderr), then: {fix}"
+        fix = f"fix what the log says (supervisorctl tail {shlex.quote(name)} stderr), then: {fix}"
     return [Finding(BROKEN, "program_stopped", message, (line, *log), fix)]

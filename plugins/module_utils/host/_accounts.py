@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import grp
 import pwd
+import shlex
 
 
 def user_name(uid: int) -> str:
@@ -21,6 +22,11 @@ def group_name(gid: int) -> str:
         return grp.getgrgid(gid).gr_name
     except KeyError:
         return str(gid)
+
+
+def as_user(uid: int, command: str) -> str:
+    """A shell command for root that runs another one as a user, as which it can do no harm to others."""
+    return command if uid == 0 else f"runuser -u {shlex.quote(user_name(uid))} -- {command}"
 
 
 def uid_of(user: str) -> int:

@@ -9,6 +9,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+BASE_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+"""The variables that every program gets."""
+
 TIMED_OUT = 124
 """The exit code of a program that was stopped at the time limit, as timeout(1) has it."""
 
@@ -39,7 +42,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     directory: str = "/",
     timeout: float | None = None,
-    stdin: bytes | None = None,
+    stdin: bytes | int | None = None,
     umask: int = 0o022,
 ) -> Completed:
     """Run a program to its end and keep what it prints, stdout and stderr together. It does not fail: see ``Completed.code``.
@@ -47,18 +50,13 @@ def run(
     :param user: run it as this user, with the groups that the user database has; the current user if not given, or not root
     :param environment: variables of the program, in addition to PATH, LANG, HOME and USER; nothing else is inherited
     :param timeout: seconds after which it is killed; None for no limit
-    :param stdin: what it reads; nothing by default
+    :param stdin: what it reads, or a descriptor that it reads from; nothing by default
     :raises KeyError: there is no such user
     """
     uid: int | None = None
     gid: int | None = None
     groups: list[int] | None = None
-    base = {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "LANG": "C.UTF-8",
-        "HOME": "/root",
-        "USER": "root",
-    }
+    base = {**BASE_ENVIRONMENT, "HOME": "/root", "USER": "root"}
     if user is not None:
         account = pwd.getpwnam(user)
         base.update(HOME=account.pw_dir, USER=user)
@@ -69,8 +67,8 @@ def run(
             list(argv),
             cwd=directory,
             env={**base, **(environment or {})},
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
+            input=stdin if isinstance(stdin, bytes) else None,
+            stdin=None if isinstance(stdin, bytes) else subprocess.DEVNULL if stdin is None else stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=timeout,

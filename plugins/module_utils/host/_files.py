@@ -151,3 +151,11 @@ def remove(path: str) -> None:
     done = run(["rm", "-rf", "--one-file-system", "--", path])
     if done.code:
         raise OSError(errno.EBUSY, done.last_line or "rm failed", path)
+
+
+def mount_point(path: str) -> str:
+    """Where the file system is mounted that a path is on."""
+    path = os.path.realpath(path)
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path

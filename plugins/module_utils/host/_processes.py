@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd, _untrusted
 
 PROGRAM = re.compile(r"/s?bin/[^/]+$|_plugin\.so$|/libpython[^/]*$")
 """The mapped files whose replacement calls for a restart: executables, plugins of uWSGI, and libpython."""
 
 DELETED = " (deleted)"
+COMMAND_LINE, MAPS = 1 << 14, 1 << 22
+"""Bytes that are read at most of a command line, and of /proc/PID/maps."""
 
 Process = tuple[int, int]
 """A process: its id and its start, in clock ticks after the boot. An id alone is reused."""
@@ -29,18 +31,19 @@ def replaced(pid: int) -> list[str]:
 
     :returns: their paths, sorted; empty if the process is gone
     """
-    try:
-        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as stream:
-            return replaced_in(stream.read())
-    except OSError:
-        return []
+    return replaced_in(text(pid, "maps", MAPS))
 
 
 def replaced_in(maps: str) -> list[str]:
     """The same from the text of /proc/PID/maps, whose sixth column is the path of the mapped file, see proc(5). Pure."""
+    gone = (path.removesuffix(DELETED) for path in mapped_files(maps) if path.endswith(DELETED))
+    return [path for path in gone if PROGRAM.search(path)]
+
+
+def mapped_files(maps: str) -> list[str]:
+    """The files in the text of /proc/PID/maps, sorted; after the name of one that is gone stands ``DELETED``. Pure."""
     columns = (line.split(maxsplit=5) for line in maps.splitlines())
-    gone = {words[5][: -len(DELETED)] for words in columns if len(words) == 6 and words[5].endswith(DELETED)}
-    return sorted(path for path in gone if PROGRAM.search(path))
+    return sorted({words[5] for words in columns if len(words) == 6 and words[5].startswith("/")})
 
 
 def all_processes() -> dict[Process, int]:
@@ -78,32 +81,44 @@ def with_descendants(pid: int, processes: dict[Process, int]) -> set[Process]:
         members |= more
 
 
+def command_line(pid: int) -> list[str]:
+    """The command line of a process, its beginning if it is long; [""] if it is gone.
+
+    Any process can have any command line: only that of root's processes is true, see ``is_roots``.
+    """
+    return text(pid, "cmdline", COMMAND_LINE).rstrip("\0").split("\0")
+
+
 def command_lines() -> dict[int, list[str]]:
-    """The command line of each process of the host, by its id."""
-    found = {}
-    for pid, _start in all_processes():
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as stream:
-            found[pid] = stream.read().rstrip("\0").split("\0")
-    return found
+    """The same of each process of the host, by its id."""
+    return {pid: command_line(pid) for pid, _start in all_processes()}
+
+
+def is_roots(pid: int) -> bool:
+    """Whether root started a process, and it is root's still: a user may run a setuid program with any command line."""
+    try:
+        return set(status(pid)["Uid"]) == {"0"}
+    except (OSError, KeyError):
+        return False
+
+
+def text(pid: int | str, name: str, limit: int = 1 << 20) -> str:
+    """The beginning of a file in /proc/PID, "" if it cannot be read. Its user has a say in its size.
+
+    :param limit: in bytes
+    """
+    return _untrusted.text_or_none(f"/proc/{pid}/{name}", limit) or ""
 
 
 def memory(pid: int) -> int | None:
     """The memory of a process in bytes, with shared pages divided among those that share them (PSS); None if unknown."""
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii", errors="replace") as stream:
-            sizes = re.findall(r"^Pss:\s+(\d+) kB$", stream.read(), re.MULTILINE)
-    except OSError:
-        return None
+    sizes = re.findall(r"^Pss:\s+(\d+) kB$", text(pid, "smaps_rollup"), re.MULTILINE)
     return int(sizes[0]) * 1024 if sizes else None
 
 
 def unit(pid: int) -> str | None:
     """The systemd service that a process belongs to, from its control group; None if it belongs to none, or is gone."""
-    try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as stream:
-            return next(iter(re.findall(r"/([^/\n]+\.service)", stream.read())), None)
-    except OSError:
-        return None
+    return next(iter(re.findall(r"/([^/\n]+\.service)", text(pid, "cgroup"))), None)
 
 
 @dataclass(frozen=True)
@@ -144,7 +159,7 @@ def described(pid: int) -> ListeningProcess | None:
         uid = int(status(pid)["Uid"][3])
     except OSError:
         return None
-    return ListeningProcess(pid, uid, tuple(command_lines().get(pid, [])), unit(pid) or "", started(pid))
+    return ListeningProcess(pid, uid, tuple(command_line(pid)), unit(pid) or "", started(pid))
 
 
 def main_process(service: str) -> ListeningProcess | None:

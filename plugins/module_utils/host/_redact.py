@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Callable
+from typing import Any, Callable
 
 # A password, or what stands before the host of an HTTP address: that may be a token. The "git" of ssh://git@host is neither.
 CREDENTIALS = re.compile(r"(?:(?<=http://)|(?<=https://)|(?<=://)(?=[^/\s'\"@]*:))[^/\s'\"]+@")
@@ -34,6 +34,14 @@ def credentials(text: str) -> set[str]:
     """The passwords and tokens in the URLs of a text, each as such."""
     found = {part for match in CREDENTIALS.findall(text) for part in match[:-1].split(":", 1)[-1:]}
     return {part for part in found if len(part) >= SHORTEST}
+
+
+def credentials_in(value: Any) -> set[str]:
+    """The same for all texts in a structure of lists and dictionaries."""
+    if isinstance(value, str):
+        return credentials(value)
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else []
+    return {part for each in inside for part in credentials_in(each)}
 
 
 def _parts(secret: str) -> set[str]:

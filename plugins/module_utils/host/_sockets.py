@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
+USER = re.compile(r'",pid=(\d+),fd=\d+\)(?=,\("|\))')
+"""A process in the output of ss(8), as in ``users:(("nginx",pid=7,fd=3))``. Its name may contain all but the whole of another."""
+
 TIMEOUT = 20
 """Seconds after which ss(8) is stopped."""
 
@@ -55,7 +58,7 @@ def parse(output: str) -> list[Listener]:
     found = []
     for row in _rows(output):
         if row[2].isdigit() and row[3].isdigit():
-            pids = tuple(sorted({int(pid) for pid in re.findall(r"\bpid=(\d+)", " ".join(row[5:]))}))
+            pids = tuple(sorted({int(pid) for pid in USER.findall(" ".join(row[5:]))}))
             address = f"unix:{_known_as(row[4])}" if row[0].startswith("u_") else row[4]
             found.append(Listener(address, int(row[2]), int(row[3]), pids))
     return found

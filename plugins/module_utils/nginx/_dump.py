@@ -9,18 +9,16 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-from collections.abc import Mapping, Sequence
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _paths, _syntax
 
-PROGRAM = "nginx"
 MAIN = _paths.MAIN
 TIMEOUT = 20  # seconds
-MASTER = "nginx: master process "
-"""How the process title of nginx's master begins; its command line follows."""
+FILES = 5000
+"""Files of a configuration that are read at most."""
 
 
 def installed() -> bool:
@@ -28,36 +26,33 @@ def installed() -> bool:
     return run([*command(), "-v"], timeout=TIMEOUT).code == 0
 
 
-def command(command_lines: Mapping[int, Sequence[str]] | None = None) -> list[str]:
-    """The program of the running nginx with its options ``-c`` and ``-p``; the plain name if none runs.
-
-    :param command_lines: those of all processes by process id; read from ``/proc`` if not given
-    """
-    lines = _processes.command_lines() if command_lines is None else command_lines
-    title = next((" ".join(words) for _pid, words in sorted(lines.items()) if words[0].startswith(MASTER)), "")
-    words = title[len(MASTER) :].split()
-    found = [PROGRAM if not words or not words[0].startswith("/") else words[0]]
-    for option, value in zip(words, words[1:]):
-        if option in ("-c", "-p"):
-            found += [option, value]
-    return found
+def command() -> list[str]:
+    """The program of the running nginx with its options ``-c`` and ``-p``; the plain name if none runs."""
+    running = _nginx_process.masters()
+    return running[0].command if running else [_nginx_process.PROGRAM]
 
 
 def test() -> Completed:
     """Run ``nginx -T`` and remove the empty files that it leaves behind.
 
     If nginx is stopped, the test creates an empty pid file, which makes a later reload fail. It also creates missing log files.
+    One in a directory that somebody else can change stays: its path may lead elsewhere by now.
     """
     called = command()
     main = called[called.index("-c") + 1] if "-c" in called else MAIN
     configuration = _configuration.parse(from_disk(main))
-    fresh = [path for path in [configuration.pid or "/run/nginx.pid", *configuration.logs] if not os.path.exists(path)]
+    paths = [configuration.pid or "/run/nginx.pid", *configuration.logs]
+    fresh = [path for path in paths if not os.path.exists(path) and _is_in_roots_directory(path)]
     tested = run([*called, "-T"], timeout=TIMEOUT)
     for path in fresh:
         with contextlib.suppress(OSError):
             if os.path.getsize(path) == 0:
                 os.unlink(path)
     return tested
+
+
+def _is_in_roots_directory(path: str) -> bool:
+    return _untrusted.is_roots_alone(os.path.realpath(os.path.dirname(path)))
 
 
 def dump() -> str:
@@ -85,15 +80,12 @@ def from_disk(main: str = MAIN) -> str:
     :param main: the main configuration file"""
     found: dict[str, str] = {}
     waiting = [main]
-    while waiting:
+    while waiting and len(found) < FILES:
         path = waiting.pop(0)
-        if path in found or not os.path.isfile(path):
+        text = None if path in found else _untrusted.text_or_none(path)
+        if text is None:
             continue
-        try:
-            with open(path, encoding="utf-8", errors="replace") as stream:
-                found[path] = stream.read()
-        except OSError:
-            continue
+        found[path] = text
         for directive in _syntax.walk(_syntax.parse(found[path], path)):
             if directive.name == "include" and directive.arguments:
                 pattern = os.path.join(os.path.dirname(main), directive.arguments[0])

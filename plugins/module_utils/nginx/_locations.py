@@ -60,7 +60,7 @@ def locations(app: App, access_log: str | None = None) -> list[Location]:
         ("client_max_body_size", app["client_max_body_size"]),
         *_pass(app),
     ]
-    raw = [line for text in app["nginx_directives"] for line in text.splitlines()]
+    raw = [line for text in app["nginx_directives"] for line in text.split("\n")]
     own = directives(raw)
     settings = [(name, value) for name, value in settings if name in REPEATABLE or name not in own]
     headers = _headers(raw)

@@ -228,6 +228,6 @@ def _added(path: str, size: int) -> str:
         with open(path, "rb") as stream:
             end = stream.seek(0, os.SEEK_END)
             stream.seek(max(size if size <= end else 0, end - LOG_BYTES))
-            return stream.read().decode(errors="replace")
+            return stream.read().decode(errors="surrogateescape")
     except OSError:
         return ""

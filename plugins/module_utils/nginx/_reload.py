@@ -62,7 +62,7 @@ class Reload:
             if _children(self.pid) - self.before:
                 return ""
             time.sleep(0.05)
-        with open(ERROR_LOG, encoding="utf-8", errors="replace") as stream:
+        with open(ERROR_LOG, encoding="utf-8", errors="surrogateescape") as stream:
             stream.seek(self.logged)
             cause = last_error(stream.read())
         cause = cause or f"it started no new worker process within {TIMEOUT:.0f} s"

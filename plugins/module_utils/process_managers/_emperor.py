@@ -17,17 +17,18 @@ import pwd
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _options
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor_stats import EmperorStats, stats
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import refusal, unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
 LISTEN_TIMEOUT = 5
@@ -75,10 +76,14 @@ class Vassals(ProcessManager):
         )
         vassal = File(text, 0o444, app["user"], app["group"])
         with _lock:
+            release = _release.of_slot(layout, slot)
+            _options.write(layout.emperor_options(slot), _layout.EMPEROR, _options.of_emperor(release))
             # If the directory does not exist when an Emperor starts, it takes the path for a pattern of files until it ends.
             for directory in (_layout.VASSALS_AVAILABLE, _layout.VASSALS_ENABLED):
                 os.makedirs(directory, 0o755, exist_ok=True)
             _ensure_running()
+            if release["writable_paths"]:
+                _open_up(release["writable_paths"])
             self.restarts[file] = (stats() or EmperorStats()).restarts.get(file, 0)
             # Before the symlink: the Emperor looks for it once, when it finds the symlink.
             _files.write(layout.vassal_socket(slot), File(f"{layout.socket(slot)}\n", 0o644, "root", "root"))
@@ -114,6 +119,7 @@ class Vassals(ProcessManager):
         _remove(layout.vassal_link(slot), layout.vassal(slot), layout.vassal_socket(slot))
         _wait_until_ended(_file(layout.instance(slot)), timeout)
         _remove(layout.socket(slot))  # the Emperor leaves it
+        _options.write(layout.emperor_options(slot), _layout.EMPEROR, "")
         with _lock:
             found = stats()
             if found and not found.vassals and not _watched_files():
@@ -172,6 +178,18 @@ def asleep(apps: Iterable[App]) -> list[str]:
     return [name for name, instance in live.items() if states[instance].waiting]
 
 
+def _open_up(paths: Sequence[str]) -> None:
+    """Let the vassals write to some directories without a restart of the Emperor, which would be an outage.
+
+    :raises StackError: it cannot be done
+    """
+    done = _options.open_up(_layout.EMPEROR, paths)
+    if done.code:
+        cause = f"the apps of {_layout.EMPEROR} cannot be given write access to {' '.join(paths)}: {done.last_line};"
+        fix = f"restart it, which interrupts them for some seconds (systemctl restart {SERVICE}), and run the play again."
+        raise StackError("emperor", f"{cause} {fix}", done.output)
+
+
 def _remove(*paths: str) -> None:
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
@@ -213,11 +231,10 @@ def _ensure_running() -> None:
     if unit.ready and unit.enabled:
         return
     began = time.time()
-    if run(["systemctl", "enable", "--now", "--quiet", _layout.EMPEROR]).code:
+    done = run(["systemctl", "enable", "--now", "--quiet", _layout.EMPEROR])
+    if done.code:
         log = _systemd.journal([_systemd.written_by(_layout.EMPEROR)], began)
-        line = decisive_line(log)
-        cause = f"{_layout.EMPEROR} does not start{f': {line}' if line else ''}; fix that, see journalctl -u {SERVICE}."
-        raise StackError("emperor", cause, log)
+        raise StackError("emperor", refusal(done, SERVICE, log), log)
 
 
 def _competing_service() -> str | int | None:
@@ -240,7 +257,7 @@ def _competing_service() -> str | int | None:
         if unit == _layout.EMPEROR:
             continue
         # Any process can have any command line. Root's is true, and so is what systemd says of a service.
-        if _is_roots(pid):
+        if _processes.is_roots(pid):
             competes = any(_names_directory(word) for word in words[1:])
         elif unit:
             if unit not in started_to:
@@ -251,14 +268,6 @@ def _competing_service() -> str | int | None:
         if competes:
             return unit.removesuffix(".service") if unit else pid
     return None
-
-
-def _is_roots(pid: int) -> bool:
-    """Whether root started a process, and it is root's still: a user may run a setuid program with any command line."""
-    try:
-        return set(_processes.status(pid)["Uid"]) == {"0"}
-    except (OSError, KeyError):
-        return False
 
 
 def _is_started_to_compete(unit: str) -> bool:

@@ -28,7 +28,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._command import ru
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files, _supervisor_rpc
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import refusal, unit_states
 
 START_TIMEOUT = 30
 """Seconds that supervisord has to start."""
@@ -55,8 +55,7 @@ def masters(names: Collection[str]) -> dict[str, set[_processes.Process]]:
     serving: dict[_processes.Process, str] = {}
     for process in everybody:
         with contextlib.suppress(OSError, KeyError):
-            with open(f"/proc/{process[0]}/cmdline", encoding="utf-8", errors="replace") as stream:
-                name = _gunicorn_hooks.slot_of(stream.read())
+            name = _gunicorn_hooks.slot_of(_processes.text(process[0], "cmdline", _processes.COMMAND_LINE))
             # Any process can have this name, so it has to run as the app's user, which has the name of the app.
             if name and name in names and os.stat(f"/proc/{process[0]}").st_uid == pwd.getpwnam(name.partition("@")[2]).pw_uid:
                 serving[process] = name
@@ -162,14 +161,15 @@ def program(app: App, slot: str, nginx_group: str) -> str:
     layout = _layout.of(app)
     name = layout.instance(slot)
     options = {
-        "command": f"{layout.slot(slot)}/serve {slot}",
+        # As root, since a sandbox takes it; the server it starts runs as the app's user.
+        "command": f"{layout.slot(slot)}/launch {layout.slot(slot)}/serve {slot}",
+        "user": "root",
         # supervisord makes it when it loads the program, as root, and hands it over as standard input.
         "socket": f"unix://{layout.socket(slot)}",
         "socket_owner": f"root:{nginx_group}",
         "socket_mode": "0660",
         "socket_backlog": 1024,
         "directory": layout.shared,
-        "user": app["user"],
         "umask": "027",
         "autostart": "true",
         "autorestart": "true",
@@ -284,7 +284,9 @@ def _ensure_running() -> None:
         time.sleep(0.1)
     log = _systemd.journal([_systemd.written_by(_layout.SUPERVISOR)], began)
     relevant = "\n".join(line for line in log.splitlines() if "For help" not in line)
-    line = decisive_line(relevant) or done.output.strip()
+    if done.code:
+        raise StackError("supervisor", refusal(done, "supervisor", relevant), log)
+    line = decisive_line(relevant)
     cause = f"{_layout.SUPERVISOR} does not start{f': {line}' if line else ''}; fix that, see journalctl -u supervisor."
     raise StackError("supervisor", cause, log)
 

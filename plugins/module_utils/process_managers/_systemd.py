@@ -6,14 +6,20 @@ A socket unit beside each holds the slot's socket, as root, so that connections 
 
 from __future__ import annotations
 
+import os
+import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TIMED_OUT, run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TIMED_OUT, Completed, run
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _options
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
 PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "NRestarts", "MainPID")
 
@@ -35,9 +41,17 @@ class Units(ProcessManager):
 
     def start(self, app: App, slot: str) -> None:
         layout = _layout.of(app)
-        run(["systemctl", "reset-failed", layout.unit(slot), layout.socket_unit(slot)])  # resets NRestarts, see ``parse``
-        run(["systemctl", "start", layout.socket_unit(slot)])
-        run(["systemctl", "start", "--no-block", layout.unit(slot)])
+        unit, socket_unit = layout.unit(slot), layout.socket_unit(slot)
+        _options.write(layout.unit_options(slot), unit, _options.of_unit(_release.of_slot(layout, slot)))
+        run(["systemctl", "reset-failed", unit, socket_unit])  # resets NRestarts, see ``parse``
+        began = time.time()
+        # The service needs its socket, so the first also says what is wrong with the other.
+        for argv in (["--no-block", unit], [socket_unit]):
+            done = run(["systemctl", "start", *argv])
+            if done.code:
+                self.stop(layout, slot, 10)
+                log = _systemd.journal([f"UNIT={argv[-1]}"], began)
+                raise StackError("systemd", refusal(done, argv[-1], log), log)
 
     def stop(self, layout: _layout.Layout, slot: str, timeout: float) -> None:
         self.disable(layout, slot)
@@ -46,15 +60,34 @@ class Units(ProcessManager):
             run(["systemctl", "kill", "--signal", "KILL", layout.unit(slot)])
             run(["systemctl", "stop", *units], timeout=10)
         run(["systemctl", "reset-failed", *units])
+        _options.write(layout.unit_options(slot), layout.unit(slot), "")
 
     def enable(self, app: App, slot: str) -> None:
-        run(["systemctl", "enable", "--quiet", _layout.of(app).unit(slot)])
+        unit = _layout.of(app).unit(slot)
+        done = run(["systemctl", "enable", "--quiet", unit])
+        if done.code:
+            raise StackError("systemd", refusal(done, unit))
 
     def disable(self, layout: _layout.Layout, slot: str) -> None:
         run(["systemctl", "disable", "--quiet", layout.unit(slot)])
 
     def log(self, layout: _layout.Layout, slot: str, since: float) -> str:
         return _systemd.journal([_systemd.written_by(layout.unit(slot))], since)
+
+
+def refusal(done: Completed, unit: str, log: str = "") -> str:
+    """What systemctl said when it did not do what it was told, and what to do about it. Pure.
+
+    :param unit: what it was told to do something with
+    :param log: what is in the journal about that
+    """
+    lines = [line.strip() for line in done.output.splitlines() if line.strip()]
+    said = (lines or [done.last_line])[0].rstrip(".")
+    masked = re.search(r"(\S+) is masked$", said)
+    if masked:
+        return f"{said}; run systemctl unmask {os.path.basename(masked[1])}, then run the play again."
+    line = decisive_line(log)
+    return f"{said}{f': {line}' if line else ''}; fix that, see journalctl -u {unit}."
 
 
 def unit_states(units: Iterable[str]) -> dict[str, Instance]:

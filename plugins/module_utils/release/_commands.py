@@ -8,18 +8,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 
 LOG_LINES = 200
 """Lines of a command's output that are kept, the last ones."""
 
 
-def execute(commands: Sequence[str], runner: Sequence[str], user: str, redact: Callable[[str], str]) -> list[dict[str, Any]]:
+def execute(
+    commands: Sequence[str], runner: Sequence[str], sandbox: Sandbox, redact: Callable[[str], str]
+) -> list[dict[str, Any]]:
     """Run the commands of a release one after the other, each with a shell.
 
-    A command has as much time as it needs, and reads the end of a file where it waits for input. One that the module starts does
-    not outlive it: the next run begins with the first command.
+    A command has as much time as it needs, and reads the end of a file where it waits for input. Nothing that it starts outlives
+    it, and it does not outlive the module: the next run begins with the first command.
 
     :param runner: what runs a program in the release
     :param redact: takes out of a text what is secret
@@ -29,7 +31,7 @@ def execute(commands: Sequence[str], runner: Sequence[str], user: str, redact: C
     done: list[dict[str, Any]] = []
     for place, command in enumerate(commands, 1):
         began = time.monotonic()
-        completed = run(dies_with_parent([*runner, "/bin/sh", "-c", command]), user=user)
+        completed = sandbox.run([[*runner, "/bin/sh", "-c", command]])
         output = redact(completed.output).splitlines()[-LOG_LINES:]
         seconds = round(time.monotonic() - began, 1)
         done.append({"command": redact(command), "code": completed.code, "seconds": seconds, "output": output})

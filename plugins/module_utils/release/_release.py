@@ -17,27 +17,12 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TIMED_OUT, run
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands
-
-IMPORT_TIMEOUT = 120
-"""Seconds that an entry point may take to be imported."""
-
-# Import the module, then walk to the callable: what every server does at its start.
-IMPORT_CHECK = """
-import importlib, sys
-module, path = sys.argv[1].split(":")
-found = importlib.import_module(module)
-for name in path.split("."):
-    found = getattr(found, name)
-if not callable(found):
-    raise TypeError(f"{sys.argv[1]} is not callable")
-"""
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _writable
 
 
 def files(app: App, environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]) -> dict[str, str]:
@@ -82,12 +67,18 @@ def files(app: App, environment: dict[str, str], build: dict[str, Any], number: 
             ]
         ),
         server.CONFIGURATION: server.configuration(app, build, host),
+        **({"launch": launcher} if (launcher := server.launcher(app)) else {}),
     }
 
 
 def digest(app: App, environment: dict[str, str], build: dict[str, Any], host: dict[str, int]) -> str:
     """The SHA-256 of a release's files, without its number: two releases with the same digest are the same."""
-    content = {"build": build["digest"], "entry_point": app["entry_point"], "files": files(app, environment, build, 0, host)}
+    content = {
+        "build": build["digest"],
+        "entry_point": app["entry_point"],
+        "sandbox": sandbox(app),
+        "files": files(app, environment, build, 0, host),
+    }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -95,7 +86,13 @@ def describe(app: App, environment: dict[str, str], build: dict[str, Any], host:
     """A release as a diff shows it: the names of its variables, not their values."""
     names = " ".join(sorted(environment)) or "none"
     configuration = files(app, environment, build, 0, host)[_registry.server(app["stack"]).CONFIGURATION]
-    return f"build: {build['digest']}\nenvironment variables: {names}\n{configuration}"
+    opened = "".join(f"{key}: {value}\n" for key, value in sandbox(app).items() if value)
+    return f"build: {build['digest']}\nenvironment variables: {names}\n{opened}{configuration}"
+
+
+def sandbox(app: App) -> dict[str, Any]:
+    """What a release may do that others may not. Pure."""
+    return {"writable_paths": app["writable_paths"], "privileged_programs": app["privileged_programs"]}
 
 
 def facts(app: App, build: dict[str, Any]) -> dict[str, Any]:
@@ -114,6 +111,7 @@ def facts(app: App, build: dict[str, Any]) -> dict[str, Any]:
         "plugin": server.plugin(app, build),
         "drain_timeout": app["drain_timeout"],
         "idle": app["idle"],
+        **sandbox(app),
     }
 
 
@@ -187,15 +185,20 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
         content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
+        _writable.check(app["writable_paths"], app["user"])
+        unit, what = f"wsgi-release-{app['name']}", f"Release of the WSGI application {app['name']}"
+        writable = [layout.shared, *app["writable_paths"]]
+        sandbox = _sandbox.as_app(what, app["user"], app["group"], unit, writable, app["privileged_programs"])
+        _sandbox.stop(unit)
         draft = _draft(app, layout, files(app, environment, build, number, host), content)
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
         # it starts its own program, and a file that is being written cannot be started.
         runner = ["/bin/sh", os.path.join(draft, "run")]
         try:
-            _import_check(app, runner)
+            _entry_point.check(app, runner, sandbox)
             if commands:
                 redact = _redact.redactor(environment.values())
-                result["commands"] = _commands.execute(commands, runner, app["user"], redact)
+                result["commands"] = _commands.execute(commands, runner, sandbox, redact)
         except StackError:
             shutil.rmtree(draft)
             raise
@@ -253,20 +256,6 @@ def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], content: 
     return draft
 
 
-def _import_check(app: App, runner: list[str]) -> None:
-    done = run([*runner, "python", "-c", IMPORT_CHECK, app["entry_point"]], user=app["user"], timeout=IMPORT_TIMEOUT)
-    if done.code:
-        cause = (
-            f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else decisive_line(done.output) or done.last_line
-        )
-        raise StackError(
-            "import",
-            f"entry_point {app['entry_point']} cannot be imported: {cause};"
-            " fix the code, its requirements or its environment. The running release is unchanged.",
-            done.output,
-        )
-
-
 def prune(app: App, keep_build: str) -> None:
     """Remove the releases that ``kept`` does not keep, and the builds that no release uses."""
     layout = _layout.of(app)
@@ -316,13 +305,20 @@ def linked(path: str) -> int | None:
     return int(name) if re.fullmatch("[0-9]{1,9}", name) else None
 
 
+def of_slot(layout: _layout.Layout, slot: str) -> dict[str, Any]:
+    """The ``release.json`` of the release that a slot runs, or is about to.
+
+    :raises OSError: it has none
+    """
+    return read(layout, int(os.path.basename(os.readlink(layout.slot(slot)))))
+
+
 def sleeps(layout: _layout.Layout, slot: str) -> bool:
     """Whether the release in a slot is started by its first request, and ends when nobody asks for a while.
 
     The release says it, not the app: a rollback also brings back the release's configuration.
     """
-    number = linked(layout.slot(slot))
     try:
-        return number is not None and bool(read(layout, number)["idle"])
+        return bool(of_slot(layout, slot)["idle"])
     except (OSError, ValueError, KeyError):
         return False

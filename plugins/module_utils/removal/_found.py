@@ -6,16 +6,13 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import pwd
 import stat
 from collections.abc import Collection
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _ownership
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
-
-GECOS = "WSGI application {name}"
-"""The full name of an app's user, as the role app sets it."""
 
 
 def found(directory: str, runtime_directory: str) -> set[str]:
@@ -24,7 +21,9 @@ def found(directory: str, runtime_directory: str) -> set[str]:
     :param directory: the root of builds, releases and data
     :param runtime_directory: the root of the sockets
     """
-    names = {user.pw_name for user in pwd.getpwall() if _owns(user, _layout.Layout(user.pw_name, directory))}
+    accounts = _ownership.accounts()
+    layouts = [_layout.Layout(name, directory) for name in {*(user.pw_name for user in accounts.users), *accounts.marked}]
+    names = {layout.name for layout in layouts if _ownership.owned(layout, accounts) or _ownership.orphaned(layout, accounts)}
     for path in glob.glob(_layout.Layout("*").boot_link):
         name = path.removeprefix(_layout.Layout("").boot_link.removesuffix(".conf")).removesuffix(".conf")
         if f"d {_layout.Layout(name, directory, runtime_directory).runtime_directory} " in _files.text_of(path):
@@ -32,10 +31,6 @@ def found(directory: str, runtime_directory: str) -> set[str]:
     with contextlib.suppress(FileNotFoundError):
         names |= {name for name in os.listdir(directory) if _is_ours(_layout.Layout(name, directory))}
     return {name for name in names if _resolve.NAME.fullmatch(name) and name not in _resolve.RESERVED_NAMES}
-
-
-def _owns(user: pwd.struct_passwd, layout: _layout.Layout) -> bool:
-    return user.pw_dir == layout.directory and user.pw_gecos == GECOS.format(name=layout.name)
 
 
 def _is_ours(layout: _layout.Layout) -> bool:

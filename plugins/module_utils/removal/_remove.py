@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import grp
 import os
 import pwd
 import shutil
@@ -18,19 +17,19 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _remove as _account
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _orphans
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import MANAGERS, Instances
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import MANAGERS, Instances, instances
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
-
-UNITS = "/etc/systemd/system"
 
 
 @dataclass(frozen=True)
@@ -68,16 +67,16 @@ def look(layout: _layout.Layout, found: Instances, remove_shared: bool) -> Remai
     :param found: its slots, see ``rollout._state.instances``
     :param remove_shared: whether to remove the app's own data, too
     """
-    instances = {slot: [states[layout.instance(slot)] for states in found.values()] for slot in _layout.SLOTS}
-    files = [*_server_files(layout), layout.runtime_directory]
+    slots = {slot: [states[layout.instance(slot)] for states in found.values()] for slot in _layout.SLOTS}
+    files = [*_server_files(layout), layout.runtime_directory, *layout.source_cache, *layout.build_cache]
     inside, kept = _inside(layout, remove_shared)
     ends = [] if kept else [layout.directory]
     certificate, users = _certificate(layout.name)
     return Remains(
-        slots=tuple(slot for slot, states in instances.items() if any(state.active or state.enabled for state in states)),
+        slots=tuple(slot for slot, states in slots.items() if any(state.active or state.enabled for state in states)),
         paths=tuple(path for path in [*files, *inside, *ends, layout.boot_link] if os.path.lexists(path)),
         kept=tuple(kept),
-        user=not kept and _has_user(layout),
+        user=not kept and _account.there(layout),
         certificate=certificate,
         certificate_users=tuple(users),
     )
@@ -101,8 +100,9 @@ def _server_files(layout: _layout.Layout) -> list[str]:
     """The files of process managers for an app's slots; stopping the slots removes most of them."""
     paths = []
     for slot in _layout.SLOTS:
+        paths += [layout.unit_options(slot), layout.emperor_options(slot)]
         paths += [layout.vassal_link(slot), layout.vassal_socket(slot), layout.vassal(slot), layout.program(slot)]
-        paths += glob.glob(f"{UNITS}/*.wants/{layout.unit(slot)}")
+        paths += glob.glob(f"{_layout.UNITS}/*.wants/{layout.unit(slot)}")
         for stream in ("stdout", "stderr"):
             paths += sorted(glob.glob(f"{layout.program_log(slot, stream)}*"))
     return paths
@@ -111,7 +111,7 @@ def _server_files(layout: _layout.Layout) -> list[str]:
 def _inside(layout: _layout.Layout, remove_shared: bool) -> tuple[list[str], list[str]]:
     """What to remove of an app's directory, in this order, and what to keep."""
     links = [layout.current, layout.preview]
-    ours = [layout.cache, layout.repository, layout.builds, layout.history, *links, *map(_files.temporary, links)]
+    ours = [layout.builds, layout.history, *links, *map(_files.temporary, links)]
     last = [layout.releases, layout.slots]
     data = [layout.shared] if remove_shared or _is_empty(layout.shared) else []
     going = [*ours, *data, *last]
@@ -125,14 +125,6 @@ def _inside(layout: _layout.Layout, remove_shared: bool) -> tuple[list[str], lis
 def _is_empty(directory: str) -> bool:
     """Whether it is an empty directory. A symlink to one was made by hand, and stays."""
     return not os.path.islink(directory) and os.path.isdir(directory) and not os.listdir(directory)
-
-
-def _has_user(layout: _layout.Layout) -> bool:
-    """Whether the app's user was made for it, and did not exist before."""
-    try:
-        return pwd.getpwnam(layout.name).pw_dir == layout.directory
-    except KeyError:
-        return False
 
 
 def message(layout: _layout.Layout, remains: Remains) -> str:
@@ -176,13 +168,14 @@ class Retirement:
         # Their processes belong to the app's user. The files of the units are removed with their tree.
         run(["systemctl", "stop", *(f"wsgi-bind-{self.layout.name}.{kind}" for kind in ("socket", "service"))])
         if self.remains.user:
+            _orphans.kill(self.layout.name)
             self._refuse_processes()
         if self.remains.certificate:
             _command.delete(self.layout.name)
         for path in self.remains.paths:
             _files.remove(path)
         if self.remains.user:
-            self._remove_user()
+            _account.remove(self.layout)
 
     def _stop(self) -> None:
         """Stop the slots as a rollout does, after the requests in flight."""
@@ -205,28 +198,27 @@ class Retirement:
         return max(timeouts)
 
     def _refuse_processes(self) -> None:
-        uid = pwd.getpwnam(self.layout.name).pw_uid
-        theirs = sorted(pid for pid, _start in _processes.all_processes() if _user_of(pid) == uid)
+        try:
+            uid = pwd.getpwnam(self.layout.name).pw_uid
+        except KeyError:  # a run that was killed has left its group
+            return
+        theirs = sorted(pid for pid, _start in _processes.all_processes() if _orphans.user_of(pid) == uid)
         if theirs:
             pids = " ".join(map(str, theirs))
             cause = f"user {self.layout.name} still runs processes outside its slots (pid {pids}); stop them and run again."
             raise StackError("retire", cause, run(["ps", "-o", "pid,lstart,args", "-p", ",".join(map(str, theirs))]).output)
 
-    def _remove_user(self) -> None:
-        done = run(["userdel", self.layout.name])
-        if done.code:
-            raise StackError("retire", f"user {self.layout.name} cannot be removed: {done.last_line}; fix that and run again.")
-        # userdel keeps the group if it has other members.
-        with contextlib.suppress(KeyError):
-            grp.getgrnam(self.layout.name)
-            run(["groupdel", self.layout.name])
 
+def locked_retirement(layout: _layout.Layout, remove_shared: bool) -> None:
+    """Remove an app while neither a rollout of it nor another removal runs on this host.
 
-def _user_of(pid: int) -> int | None:
-    try:
-        return os.stat(f"/proc/{pid}").st_uid
-    except OSError:
-        return None
+    :raises StackError: see ``Retirement.run``
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            stack.enter_context(_locks.locked(layout.slots))
+        # What another one has done meanwhile counts.
+        Retirement(layout, look(layout, instances([layout]), remove_shared)).run()
 
 
 def idle_trees(

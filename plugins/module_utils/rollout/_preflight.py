@@ -16,7 +16,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release, _writable
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _embedded_python, _file, _uwsgi_binary
 
 NEW_BUILD = "change the app's source or packages, which makes a new build"
@@ -24,11 +24,12 @@ NEW_PLUGIN = "build one that fits with the module wsgi.stack.uwsgi_plugin"
 
 
 def check(app: App, number: int) -> None:
-    """Refuse a release that would start, and then find no module or serve no request.
+    """Refuse a release that would start, and then find no module, serve no request or not write where it has to.
 
-    :raises StackError: two of its parts do not fit each other
+    :raises StackError: two of its parts do not fit each other, or the host does not have what it needs
     """
     release = _release.read(_layout.of(app), number)
+    _writable.check(release["writable_paths"], app["user"])
     interpreter = _check_environment(os.path.join(release["build"]["path"], "venv"), app["user"])
     program = release["program"]
     if release["plugin"]:
@@ -67,7 +68,7 @@ def _check_environment(venv: str, user: str) -> dict[str, Any]:
         raise StackError(
             "plugin", f"the interpreter of the virtual environment, {gone}, is missing; install it again, or {NEW_BUILD}."
         )
-    interpreter = _interpreter.probe(python, user)
+    interpreter = _interpreter.probe(python, _interpreter.as_user(user))
     with open(os.path.join(venv, "pyvenv.cfg"), encoding="utf-8") as stream:
         mismatch = environment_mismatch(environment_version(stream.read()), interpreter)
     if mismatch:

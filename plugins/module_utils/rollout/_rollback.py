@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import shown
 
-STACK_KEYS = ("gevent", "idle", "bind", "server_options")
+STACK_KEYS = ("gevent", "idle", "bind", "server_options", "privileged_programs")
 """The keys of an app that not every stack has, or not with the same values."""
 
 

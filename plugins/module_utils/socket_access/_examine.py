@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _dump
@@ -138,11 +138,7 @@ def _unseen(seen: Evidence) -> list[str]:
 
 def _confinement(pid: int) -> str:
     """The AppArmor profile or SELinux context of a process, "" if it is unconfined."""
-    try:
-        with open(f"/proc/{pid}/attr/current", encoding="utf-8", errors="replace") as stream:
-            label = stream.read().strip(" \n\0")
-    except OSError:
-        return ""
+    label = _processes.text(pid, "attr/current").strip(" \n\0")
     return "" if not label or label.startswith("unconfined") or ":unconfined_t:" in label else label
 
 
@@ -275,7 +271,8 @@ def _protocols(target: Target, listeners: list[Listener]) -> list[str]:
 
 def _looked(targets: list[Target], protocols: list[list[str]], identity: Identity, timeout: float, method: str) -> _Output:
     """Run the program that enters the process's namespaces, takes over its user, and tries the sockets."""
-    pids = [pid for pid in (identity.pid, identity.parent) if pid]
+    # nginx's workers are in the namespaces of its main process, which is root's own.
+    pids = [pid for pid in (identity.parent or identity.pid,) if pid]
     wanted = {
         "ask": ASK,
         "enter": pids,
@@ -322,16 +319,8 @@ def _parsed(output: str) -> _Output:
 
 def _mounts(pid: int | str) -> list[str]:
     """The ids of a process's mounts, which differ between mount namespaces. Any user may read them, see proc(5)."""
-    try:
-        with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="replace") as stream:
-            return [line.split(" ", 1)[0] for line in stream]
-    except OSError:
-        return []
+    return [line.split(" ", 1)[0] for line in _processes.text(pid, "mountinfo", _processes.MAPS).splitlines()]
 
 
 def _protected() -> bool:
-    try:
-        with open("/proc/sys/fs/protected_symlinks", encoding="ascii") as stream:
-            return stream.read().strip() != "0"
-    except OSError:
-        return True
+    return (_untrusted.text_or_none("/proc/sys/fs/protected_symlinks") or "").strip() != "0"

@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 import shlex
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _verdict
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _verdict, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Verdict
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import short
@@ -67,8 +67,7 @@ def fix(seen: Evidence, found: Verdict) -> str:
     if found.code in ("missing", "dangling_link"):
         return _missing(seen, found)
     if found.code == "not_a_socket":
-        aside = f"mv -T {shlex.quote(found.component)} {shlex.quote(found.component)}.not-a-socket"
-        return f"{aside} && {seen.owner.restart()}" if seen.owner else ""
+        return _move_aside(seen, found.component)
     if found.code in ("private_tmp", "hidden_by_namespace"):
         return " && ".join(_unhide(*each) for each in seen.closing)
     if found.code == "wrong_protocol":
@@ -78,36 +77,46 @@ def fix(seen: Evidence, found: Verdict) -> str:
     return ""
 
 
-def grants(refusals: list[Refusal], identity: Identity, setfacl: bool, renew: str = "") -> list[str]:
-    """The commands that give access at each refusal.
+def grants(steps: list[Step], refusals: list[Refusal], identity: Identity, setfacl: bool, renew: str = "") -> list[str] | None:
+    """The commands that give access at each refusal; None if one of them could give access to something else.
 
+    :param steps: the path that the refusals are on
     :param setfacl: whether setfacl(1) is installed
     :param renew: the command that gives the user's running process its new groups
     """
     commands: list[str] = []
     joined = False
     for refusal in refusals:
-        command = _grant(refusal, identity, setfacl)
+        user = _walk.editor(steps, refusal.step)
+        if user is None:
+            return None
+        command = _grant(refusal, user, identity, setfacl)
         joined = joined or command.startswith("usermod")
         if command not in commands:
             commands.append(command)
     return [*commands, renew] if joined and renew else commands
 
 
-def _grant(refusal: Refusal, identity: Identity, setfacl: bool) -> str:
+def _grant(refusal: Refusal, user: int, identity: Identity, setfacl: bool) -> str:
+    """The command that gives access at a refusal.
+
+    :param user: as whom the component can be changed, see ``_walk.editor``
+    """
     step, path = refusal.step, shlex.quote(refusal.path)
     if refusal.code == "protected_symlink":
         return f"chown --no-dereference {shlex.quote(user_name(_directory_owner(refusal.path)))} {path}"
     right = "x" if refusal.want == _acl.SEARCH else "w"
-    listed = f"setfacl -m u:{identity.user}:{'x' if right == 'x' else 'rw'} {path}"
+    listed = listing(f"u:{identity.user}:{'x' if right == 'x' else 'rw'}", path, user, setfacl)
     if step.get("acl"):
-        return listed if setfacl else f"apt-get install -y acl && {listed}"
+        return listed
     if identity.uid == step["uid"]:
-        return f"chmod u+{right} {path}"
+        return _accounts.as_user(user, f"chmod u+{right} {path}")
     if identity.has(step["gid"]):
-        return f"chmod g+{right} {path}"
+        return _accounts.as_user(user, f"chmod g+{right} {path}")
     if right == "x" and refusal.path in PUBLIC:
         return f"chmod o+x {path}"
+    if user:  # who cannot give it to another group
+        return listed
     group = shlex.quote(group_name(identity.gid))
     handed = f"chgrp {group} {path} && chmod g={'x' if right == 'x' else 'rw'} {path}"
     own = _private_group(step)
@@ -118,7 +127,17 @@ def _grant(refusal: Refusal, identity: Identity, setfacl: bool) -> str:
         return listed
     if own:
         return handed
-    return f"usermod -aG {shlex.quote(group_name(step['gid']))} {identity.user} && chmod g+{right} {path}"
+    return f"usermod -aG {shlex.quote(group_name(step['gid']))} {shlex.quote(identity.user)} && chmod g+{right} {path}"
+
+
+def listing(entries: str, path: str, user: int, setfacl: bool) -> str:
+    """The command that adds entries to the access control list of a path, which is quoted already.
+
+    :param user: as whom, see ``_walk.editor``
+    :param setfacl: whether setfacl(1) is installed
+    """
+    command = _accounts.as_user(user, f"setfacl -m {shlex.quote(entries)} {path}")
+    return command if setfacl else f"apt-get install -y acl && {command}"
 
 
 def _private_group(step: Step) -> bool:
@@ -144,11 +163,22 @@ def renewal(seen: Evidence) -> str:
 def _permissions(seen: Evidence) -> str:
     now = {each.path for each in _verdict.refusals(seen, seen.identity)}
     then = _verdict.refusals(seen, seen.renewed)
-    commands = grants(then, seen.renewed, seen.setfacl, renewal(seen))
+    commands = grants(list(seen.inside), then, seen.renewed, seen.setfacl, renewal(seen))
+    if commands is None:
+        return ""
     renew = renewal(seen)
     if now - {each.path for each in then} and renew and renew not in commands:
         commands.append(renew)
     return " && ".join(commands)
+
+
+def _move_aside(seen: Evidence, path: str) -> str:
+    step = next((step for step in seen.inside if step["path"] == path and "uid" in step), None)
+    user = _walk.editor(list(seen.inside), step) if step else None
+    if user is None or seen.owner is None:
+        return ""
+    aside = _accounts.as_user(user, f"mv -T {shlex.quote(path)} {shlex.quote(f'{path}.not-a-socket')}")
+    return f"{aside} && {seen.owner.restart()}"
 
 
 def _missing(seen: Evidence, found: Verdict) -> str:
@@ -161,9 +191,9 @@ def _missing(seen: Evidence, found: Verdict) -> str:
 
 
 def _unhide(unit: str, name: str, _value: str) -> str:
-    directory = f"/etc/systemd/system/{unit}.d"
+    directory = shlex.quote(f"/etc/systemd/system/{unit}.d")
     line = f"[Service]\\n{name}={OPENED[name]}\\n"
-    file = f"{directory}/zz-{name.lower()}-{DROP_IN}"  # the last one counts
+    file = shlex.quote(f"/etc/systemd/system/{unit}.d/zz-{name.lower()}-{DROP_IN}")  # the last one counts
     return f"mkdir -p {directory} && printf '{line}' > {file} && systemctl daemon-reload && systemctl restart {short(unit)}"
 
 
@@ -185,6 +215,8 @@ def _edit_line(seen: Evidence, old: str, new: str) -> str:
 
 
 def _sed(file: str, line: int, pattern: str, new: str) -> str:
+    if not _untrusted.is_roots_alone(file):  # sed -i would write whatever it finds there
+        return ""
     script = shlex.quote(f"{line}s#{pattern}#{new}#")
     return f"sed -i {script} {shlex.quote(file)} && nginx -t && systemctl reload-or-restart nginx"
 
@@ -202,11 +234,7 @@ def _place(seen: Evidence) -> tuple[str, int]:
 def _line(file: str, number: int) -> str:
     if not file or number < 1:
         return ""
-    try:
-        with open(file, encoding="utf-8", errors="replace") as stream:
-            lines = stream.read().splitlines()
-    except OSError:
-        return ""
+    lines = (_untrusted.text_or_none(file) or "").splitlines()
     return lines[number - 1] if number <= len(lines) else ""
 
 
@@ -220,16 +248,18 @@ def _shorten_path(seen: Evidence) -> str:
     if seen.outside and seen.outside[-1].get("kind") == "socket":
         link = f"/run/{os.path.basename(directory)[:40]}"
         edit = _edit_line(seen, f"unix:{path}", f"unix:{link}/{name[:40]}")
-        return f"ln -sfn {shlex.quote(directory)} {shlex.quote(link)} && {edit}"
+        return f"ln -sfn {shlex.quote(directory)} {shlex.quote(link)} && {edit}" if edit else ""
     if seen.owner is None or not seen.owner.unit or seen.owner.program:
         return ""
     user = _systemd.properties(seen.owner.unit, ["User"]).get("User") or "root"
     place = f"/run/{short(seen.owner.unit)[:40]}"
     files = [os.path.realpath(each) for each in seen.owner.files]
+    if not all(_untrusted.is_roots_alone(each) for each in [*files, file]):
+        return ""
     script = shlex.quote(f"s#{_pattern(path)}#{place}/{name[-20:]}#g")
     # Sockets inherit the directory's group (setgid), which is nginx's.
     return (
-        f"install -d -o {user} -g {group_name(seen.identity.gid)} -m 2750 {place} && "
+        f"install -d -o {shlex.quote(user)} -g {shlex.quote(group_name(seen.identity.gid))} -m 2750 {shlex.quote(place)} && "
         f"sed -i {script} {' '.join(shlex.quote(each) for each in [*files, file])} && systemctl daemon-reload && "
         f"{seen.owner.restart()} && nginx -t && systemctl reload-or-restart nginx"
     )
@@ -238,6 +268,12 @@ def _shorten_path(seen: Evidence) -> str:
 def permanent_fix(seen: Evidence, found: Verdict) -> str:
     """What to change so that it stays fixed, one sentence; "" if the fix is permanent."""
     address, last = seen.target.address, found.refusals[-1] if found.refusals else None
+    astray = next((each.step for each in found.refusals if _walk.editor(list(seen.inside), each.step) is None), None)
+    if astray:
+        return (
+            f"Move the socket to a directory of its own under /run: others made a symlink to {astray['path']}, or "
+            "can replace it, so no command would be safe."
+        )
     if found.code in ("no_write_permission", "acl_denied", "group_not_effective") and last and last.want == _acl.WRITE:
         return _permanent_setting(seen)
     if found.refusals and found.component.startswith("/run/"):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import grp
 import os
 import pwd
@@ -11,12 +10,9 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _nginx_process, _processes, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
-WORKER = "nginx: worker process"
-LEAVING = f"{WORKER} is shutting down"
-MASTER = "nginx: master process"
 CONFIGURATION = "/etc/nginx/nginx.conf"
 
 
@@ -71,33 +67,16 @@ def of_nginx() -> Identity:
 
 def of_workers() -> Identity | None:
     """The identity of the running nginx workers, None without any."""
-    workers = _workers(_processes.command_lines())
-    if not workers:
+    serving = {master.pid: workers for master in _nginx_process.masters() for workers in [_nginx_process.workers(master.pid)]}
+    chosen = next((pid for pid, workers in serving.items() if workers), None)
+    if chosen is None:
         return None
-    masters = sorted({parent for _pid, parent in workers})
-    chosen = next((master for master in masters if _processes.unit(master) == "nginx.service"), masters[0])
-    pid = next(pid for pid, parent in workers if parent == chosen)
     note = ""
-    if len(masters) > 1:
-        rest = ", ".join(str(master) for master in masters if master != chosen)
-        note = f"Several nginx are running; this is about the workers of process {chosen}, not those of {rest}."
-    return Identity(**{**vars(of_process(pid, note)), "parent": chosen})
-
-
-def _workers(lines: dict[int, list[str]]) -> list[tuple[int, int]]:
-    """The workers of nginx and their masters, without those that are shutting down and those in containers."""
-    own = _processes.status("self")
-    found = []
-    for pid, words in sorted(lines.items()):
-        title = words[0]
-        if not title.startswith(WORKER) or title.startswith(LEAVING):
-            continue
-        with contextlib.suppress(OSError):
-            fields = _processes.status(pid)
-            # A process in a container has one more process id for each nested PID namespace.
-            if len(fields.get("NSpid", ["0"])) == len(own.get("NSpid", ["0"])):
-                found.append((pid, int(fields["PPid"][0])))
-    return found
+    others = ", ".join(str(pid) for pid, workers in sorted(serving.items()) if workers and pid != chosen)
+    if others:
+        note = f"Several nginx are running; this is about the workers of process {chosen}, not those of {others}."
+    # The youngest has the groups that the last reload gave it; those that are shutting down are older.
+    return Identity(**{**vars(of_process(serving[chosen][0], note)), "parent": chosen})
 
 
 def of_process(pid: int, note: str = "") -> Identity:
@@ -154,11 +133,7 @@ def _configured() -> tuple[str, str, str]:
 
     Without a group, it is the one with the user's name: http://nginx.org/en/docs/ngx_core_module.html#user
     """
-    try:
-        with open(CONFIGURATION, encoding="utf-8", errors="replace") as stream:
-            words = user_directive(stream.read())
-    except OSError:
-        words = []
+    words = user_directive(_untrusted.configuration(CONFIGURATION))
     if words:
         group = words[1] if len(words) > 1 else words[0]
         return words[0], group, f"the user in {CONFIGURATION}"

@@ -108,6 +108,8 @@ def enter(pids: list[int]) -> str:
         opened: list[int] = []
         try:
             opened = [os.open(f"/proc/{pid}/{name}", os.O_RDONLY) for name in ("ns/mnt", "ns/net", "root")]
+            if not os.path.samestat(os.stat(f"/proc/{pid}/ns/user"), os.stat("/proc/self/ns/user")):
+                raise PermissionError(errno.EPERM, "its user namespace is one of its own, where any user may be root")
             same = [os.path.samestat(os.fstat(opened[place]), os.stat(f"/proc/self/ns/{name}")) for place, name in NAMESPACES]
             under = os.path.samestat(os.fstat(opened[2]), os.stat("/proc/self/root/."))
             if not same[1]:

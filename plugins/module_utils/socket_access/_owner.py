@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
@@ -22,6 +22,9 @@ SUPERVISOR_UNIT = "supervisor.service"
 DEBIAN_APPS = "/etc/uwsgi/apps-enabled"
 CONFIGURATION = re.compile(r"[^\s\"'=:;,]+\.(?:ini|xml|ya?ml|json|conf|py|toml)(?![\w.])")
 """A name of a configuration file in a command line."""
+
+CONFIGURATIONS, LONGEST = 20, 1024
+"""Configuration files that are read of one command line at most, and characters of a word in which they are looked for."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,9 @@ class Owner:
     def restart(self) -> str:
         """The command that restarts the server, or starts it; "" if unknown."""
         if self.program:
-            return f"supervisorctl restart {self.program}"
+            return f"supervisorctl restart {shlex.quote(self.program)}"
         if self.vassal and _systemd.is_active(self.unit):
-            return f"touch {self.vassal}"
+            return f"touch --no-create {shlex.quote(self.vassal)}"
         return f"systemctl restart {short(self.unit)}" if self.unit else ""
 
     def start(self) -> str:
@@ -62,8 +65,8 @@ class Owner:
 
 
 def short(unit: str) -> str:
-    """A service name without its suffix, as systemctl accepts it: ``nginx`` for ``nginx.service``."""
-    return unit[: -len(".service")] if unit.endswith(".service") else unit
+    """A service name without its suffix, as systemctl accepts it in a shell: ``nginx`` for ``nginx.service``."""
+    return shlex.quote(unit.removesuffix(".service"))
 
 
 def fitting(listeners: Sequence[Listener], address: str, resolved: str = "") -> Listener | None:
@@ -146,14 +149,14 @@ def _naming(path: str) -> list[Owner]:
 def _units(path: str) -> Iterator[Owner]:
     seen = set()
     for directory in UNITS:
-        for file in sorted(glob.glob(f"{directory}/*.service") + glob.glob(f"{directory}/*.socket")):
+        for file in _matching(directory, ".service", ".socket"):
             unit = os.path.basename(file)
             if unit in seen or unit.endswith(("@.service", "@.socket")):
                 continue
             seen.add(unit)
-            text = _files.text_of(file)
-            for drop_in in sorted(glob.glob(f"{directory}/{unit}.d/*.conf")):
-                text += _files.text_of(drop_in)
+            text = _untrusted.configuration(file)
+            for drop_in in _matching(f"{directory}/{unit}.d", ".conf"):
+                text += _untrusted.configuration(drop_in)
             match = re.search(r"^WorkingDirectory=-?(/\S*)", text, re.MULTILINE)
             working = match[1] if match else ""
             commands = "\n".join(re.findall(r"^(?:Exec\w+|ListenStream|Environment)=.*(?:\\\n.*)*", text, re.MULTILINE))
@@ -171,17 +174,17 @@ def _units(path: str) -> Iterator[Owner]:
 
 def _vassal(commands: str, working: str, path: str) -> str:
     """The vassal file that names a path, if the commands start a uWSGI Emperor."""
-    text = commands + "\n".join(_files.text_of(file) for file in _configurations(commands.split(), working))
-    for directory in re.findall(r"(?:--emperor[ =]|^\s*emperor\s*=\s*)(/\S+)", text, re.MULTILINE):
-        for file in sorted(glob.glob(f"{directory}/*.ini")):
-            if names(_files.text_of(file), path, _chdir(_files.text_of(file))):
+    text = commands + "\n".join(_untrusted.configuration(file) for file in _configurations(commands.split(), working))
+    for directory in re.findall(r"(?:--emperor[ =]|^[ \t]*emperor[ \t]*=[ \t]*)(/\S+)", text, re.MULTILINE):
+        for file in _matching(directory, ".ini"):
+            if names(_untrusted.configuration(file), path, _chdir(_untrusted.configuration(file))):
                 return file
     return ""
 
 
 def _programs(path: str) -> Iterator[Owner]:
-    for file in sorted(glob.glob(f"{SUPERVISOR}/*.conf")):
-        for name, options in _supervisor_files.programs(_files.text_of(file)).items():
+    for file in _matching(SUPERVISOR, ".conf"):
+        for name, options in _supervisor_files.programs(_untrusted.configuration(file)).items():
             text, working = "\n".join(options.values()), options.get("directory", "")
             if names(text, path, working):
                 yield Owner(SUPERVISOR_UNIT, name, files=(file,))
@@ -191,18 +194,24 @@ def _programs(path: str) -> Iterator[Owner]:
 
 def _debian_apps(path: str) -> Iterator[Owner]:
     """The apps of Debian's package uwsgi, whose sockets are in /run/uwsgi/app by default."""
-    for file in sorted(glob.glob(f"{DEBIAN_APPS}/*.ini")):
-        name = os.path.splitext(os.path.basename(file))[0]
-        if path == f"/run/uwsgi/app/{name}/socket" or names(_files.text_of(file), path, _chdir(_files.text_of(file))):
+    for file in _matching(DEBIAN_APPS, ".ini"):
+        name, text = os.path.splitext(os.path.basename(file))[0], _untrusted.configuration(file)
+        if path == f"/run/uwsgi/app/{name}/socket" or names(text, path, _chdir(text)):
             yield Owner("uwsgi.service", files=(file,))
 
 
+def _matching(directory: str, *endings: str) -> list[str]:
+    """The files in a directory whose names have one of some endings; hidden ones are left out."""
+    names = (name for name in _untrusted.entries(directory) if name.endswith(endings) and not name.startswith("."))
+    return [os.path.join(directory, name) for name in names]
+
+
 def _configurations(words: Sequence[str], directory: str) -> list[str]:
-    found = []
+    found: list[str] = []
     for word in words:
-        for name in CONFIGURATION.findall(word):
+        for name in CONFIGURATION.findall(word[:LONGEST]):
             path = os.path.join(directory or "/", name)
-            if os.path.isfile(path) and path not in found:
+            if len(found) < CONFIGURATIONS and path not in found and os.path.isfile(path):
                 found.append(path)
     return found
 
@@ -211,14 +220,14 @@ def _named_files(words: Sequence[str], directory: str, path: str) -> list[str]:
     """The configuration files in a command line that name a path."""
     found = []
     for file in _configurations(words, directory):
-        text = _files.text_of(file)
+        text = _untrusted.configuration(file)
         if names(text, path, _chdir(text) or directory or os.path.dirname(file)):
             found.append(file)
     return found
 
 
 def _chdir(text: str) -> str:
-    match = re.search(r"^\s*chdir\s*=\s*[\"']?(/[^\s\"']*)", text, re.MULTILINE)
+    match = re.search(r"^[ \t]*chdir[ \t]*=[ \t]*[\"']?(/[^\s\"']*)", text, re.MULTILINE)
     return match[1] if match else ""
 
 
@@ -244,7 +253,7 @@ def setting(files: Sequence[str], command: Sequence[str] = ()) -> SocketSetting 
     :param command: the command line of the server, which may name further files
     """
     for file in [*files, *(each for each in _configurations(command, "") if each not in files)]:
-        found = parsed_setting(_files.text_of(file), file)
+        found = parsed_setting(_untrusted.configuration(file), file)
         if found.mode >= 0 or found.user or found.group:
             with contextlib.suppress(OSError):
                 found = replace(found, changed=os.stat(file).st_mtime)

@@ -74,6 +74,35 @@ def _foreign(directory: Step | None, link: Step, uid: int) -> bool:
     return link["uid"] not in (uid, directory["uid"])
 
 
+def vouched(steps: list[Step], step: Step) -> bool:
+    """Whether every symlink that led to a component is root's, or of the component's owner: others lead to what is not theirs."""
+    before = steps[: next(place for place, each in enumerate(steps) if each is step)]
+    makers = {link["uid"] for link in links(before) if not _in_roots_directory(steps, link["path"])}
+    return makers <= {step["uid"]}
+
+
+def editor(steps: list[Step], step: Step) -> int | None:
+    """As which user a component can be changed so that nothing else is, whatever is at its path by then.
+
+    Root, where only root can replace it; else its owner. None if neither will do: it is not ``vouched``, or is root's in a
+    directory of somebody else.
+    """
+    if not vouched(steps, step):
+        return None
+    return 0 if _in_roots_directory(steps, step["path"]) else step["uid"] or None
+
+
+def _in_roots_directory(steps: list[Step], path: str) -> bool:
+    """Whether only root can replace the entries of all directories above a path."""
+    directories = {step["path"]: step for step in steps if step.get("kind") == "directory"}
+    while path != "/":
+        path = os.path.dirname(path)
+        found = directories.get(path)
+        if found is None or found["uid"] != 0 or found["mode"] & 0o022:
+            return False
+    return True
+
+
 def links(steps: list[Step]) -> list[Step]:
     """The symlinks on the path."""
     return [step for step in steps if step.get("kind") == "link"]

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _fix, _identity, _inside, _verdict, _walk
@@ -23,15 +24,12 @@ NOBODY = -1
 
 SECRET_FILE = re.compile(r"(\.env(\..+)?|.*\.env|.*\.key|.*\.pem|id_(rsa|ed25519|ecdsa)|secrets?\.\w+)")
 SETTINGS_FILE = re.compile(r"(.*settings.*|config|.*_config|wsgi|app)\.(py|ini|toml|ya?ml|json)")
-SECRET = re.compile(r"(SECRET|PASSWORD|PASSWD|API_KEY|TOKEN)\w*['\"]?\s*[:=]\s*['\"]?[^\s'\"]{6}", re.IGNORECASE)
-PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+SECRET = re.compile(r"(SECRET|PASSWORD|PASSWD|API_KEY|TOKEN)\w{0,40}['\"]?\s{0,4}[:=]\s{0,4}['\"]?[^\s'\"]{6}", re.IGNORECASE)
+PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
 NO_SECRET = (".example", ".sample", ".template", ".dist")
 
 FILES = 500
 """Number of files beside a socket that are checked."""
-
-BYTES = 65536
-"""Bytes read of each."""
 
 FIRST_HUMAN = 1000
 """The first user id of regular users, see adduser.conf(5)."""
@@ -45,18 +43,18 @@ def warnings(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, str]]
     """
     found: list[dict[str, str]] = []
     steps = list(seen.outside)
-    if steps and steps[-1].get("kind") == "socket":
+    if steps and steps[-1].get("kind") == "socket" and _walk.vouched(steps, steps[-1]):
         if reached(steps, NOBODY, ()):
             found.append(_world_writable(seen))
         else:
             found += _other_apps(seen, others)
-        found += _secrets(steps[-1]["path"], seen.server)
+        found += _secrets(steps[-1]["path"], seen.server, seen.setfacl)
     found += _open_homes(seen)
     gone = set(seen.identity.groups) - set(seen.renewed.groups)
     if gone and not _verdict.refusals(seen, seen.identity) and _verdict.refusals(seen, seen.renewed):
         names = ", ".join(group_name(group) for group in sorted(gone))
         message = f"{seen.identity.user} is no longer in the group {names}; after its next reload nginx cannot use the socket."
-        found.append(_warning("group_gone", message, f"usermod -aG {names.replace(', ', ',')} {seen.identity.user}"))
+        found.append(_warning("group_gone", message, f"usermod -aG {shlex.quote(names.replace(', ', ','))} {seen.identity.user}"))
     return found
 
 
@@ -75,11 +73,16 @@ def _world_writable(seen: Evidence) -> dict[str, str]:
     message = (
         f"Every user of the host can send requests to {step['path']} ({_acl.described(step, owner, group)}), bypassing nginx."
     )
-    keep = seen.identity
+    keep, user = seen.identity, _walk.editor(list(seen.outside), step)
+    if user is None:
+        return _warning("world_writable", message, "")
     if keep.uid in (0, step["uid"]) or _by_acl(step, keep, _acl.WRITE):
-        return _warning("world_writable", message, f"chmod o= {path}")
-    commands = [] if keep.has(step["gid"]) else [f"chgrp {shlex.quote(group_name(keep.gid))} {path}"]
-    return _warning("world_writable", message, " && ".join([*commands, f"chmod g=rw,o= {path}"]))
+        return _warning("world_writable", message, _accounts.as_user(user, f"chmod o= {path}"))
+    if keep.has(step["gid"]):
+        return _warning("world_writable", message, _accounts.as_user(user, f"chmod g=rw,o= {path}"))
+    if user:  # who cannot give it to another group
+        return _warning("world_writable", message, _fix.listing(f"u:{keep.user}:rw,o::---", path, user, seen.setfacl))
+    return _warning("world_writable", message, f"chgrp {shlex.quote(group_name(keep.gid))} {path} && chmod g=rw,o= {path}")
 
 
 def _by_acl(step: Step, identity: Identity, want: int) -> bool:
@@ -108,12 +111,14 @@ def _other_apps(seen: Evidence, others: Sequence[Evidence]) -> list[dict[str, st
     for user, other in users.items():
         address = other.target.address
         message = f"{user}, the user of the app at {address}, can send requests to {step['path']}, bypassing nginx."
-        fix = f"setfacl -m u:{seen.identity.user}:rw,g::--- {path}" if seen.setfacl else ""
+        editor = _walk.editor(list(seen.outside), step)
+        possible = seen.setfacl and editor is not None
+        fix = _fix.listing(f"u:{seen.identity.user}:rw,g::---", path, editor or 0, True) if possible else ""
         found.append(_warning("other_app", message, fix))
     return found
 
 
-def _secrets(socket: str, server: ListeningProcess | None) -> list[dict[str, str]]:
+def _secrets(socket: str, server: ListeningProcess | None, setfacl: bool) -> list[dict[str, str]]:
     """Warn of world-readable files beside a socket that look like secrets."""
     directory = os.path.dirname(socket)
     if directory in _fix.PUBLIC:
@@ -122,31 +127,37 @@ def _secrets(socket: str, server: ListeningProcess | None) -> list[dict[str, str
     if _walk.refusals([{**step, "last": False} for step in around], NOBODY, ()):
         return []
     found = []
-    try:
-        names = sorted(os.listdir(directory))[:FILES]
-    except OSError:
-        return []
-    for name in names:
+    for name in _untrusted.entries(directory, FILES):
         path = os.path.join(directory, name)
-        step = _inside.walk(path)[-1]
+        steps = _inside.walk(path)
+        step = steps[-1]
         if step.get("kind") != "file" or step["path"] != path or not step["mode"] & 0o004 or not _secret(name, path):
             continue
         owner, group = user_name(step["uid"]), group_name(step["gid"])
         message = f"Every user of the host can read {path} ({_acl.described(step, owner, group)}), which looks like a secret."
-        found.append(_warning("secret_readable", message, _restrict(step, server)))
+        found.append(_warning("secret_readable", message, _restrict(step, server, _walk.editor(steps, step), setfacl)))
     return found
 
 
-def _restrict(step: Step, server: ListeningProcess | None) -> str:
-    """The command that closes a file to all users but the server beside it, which may only have access as one of all."""
+def _restrict(step: Step, server: ListeningProcess | None, user: int | None, setfacl: bool) -> str:
+    """The command that closes a file to all users but the server beside it, which may only have access as one of all.
+
+    :param user: as whom it can be changed, see ``_walk.editor``; "" is returned for None
+    :param setfacl: whether setfacl(1) is installed
+    """
+    if user is None:
+        return ""
     path, reader = shlex.quote(step["path"]), None
     if server is not None:
         with contextlib.suppress(StackError):
             reader = _identity.of_process(server.pid)
     if reader is None or reader.uid in (0, step["uid"]) or _by_acl(step, reader, _acl.READ):
-        return f"chmod o= {path}"
-    handed = "" if reader.has(step["gid"]) else f"chgrp {shlex.quote(group_name(reader.gid))} {path} && "
-    return f"{handed}chmod g+r,o= {path}"
+        return _accounts.as_user(user, f"chmod o= {path}")
+    if reader.has(step["gid"]):
+        return _accounts.as_user(user, f"chmod g+r,o= {path}")
+    if user:  # who cannot give it to another group
+        return _fix.listing(f"u:{reader.user}:r,o::---", path, user, setfacl)
+    return f"chgrp {shlex.quote(group_name(reader.gid))} {path} && chmod g+r,o= {path}"
 
 
 def _secret(name: str, path: str) -> bool:
@@ -154,11 +165,7 @@ def _secret(name: str, path: str) -> bool:
         return False
     if not SECRET_FILE.fullmatch(name) and not SETTINGS_FILE.fullmatch(name):
         return False
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            text = stream.read(BYTES)
-    except OSError:
-        return False
+    text = _untrusted.configuration(path)
     if name.endswith(".pem"):  # usually a certificate, not a key
         return bool(PRIVATE_KEY.search(text))
     return bool(SECRET_FILE.fullmatch(name) and text.strip()) or bool(SECRET.search(text))
@@ -179,10 +186,13 @@ def _open_homes(seen: Evidence) -> list[dict[str, str]]:
         owner, group = user_name(step["uid"]), group_name(step["gid"])
         closed = {**step, "mode": step["mode"] & ~0o007}
         keep = _fix.grants(
+            [*seen.outside[: seen.outside.index(step)], closed],
             _walk.refusals([closed], seen.identity.uid, {seen.identity.gid, *seen.identity.groups}),
             seen.identity,
             seen.setfacl,
         )
+        if keep is None or _walk.editor(list(seen.outside), step) != 0:
+            continue
         message = (
             f"Every user of the host can enter the home directory {path} "
             f"({_acl.described(step, owner, group)}), which contains {seen.target.address}."
@@ -194,11 +204,7 @@ def _open_homes(seen: Evidence) -> list[dict[str, str]]:
 def homes_open() -> bool:
     """Whether new home directories on this host are world-searchable, as before Debian 12."""
     for file, name in (("/etc/adduser.conf", "DIR_MODE"), ("/etc/login.defs", "HOME_MODE")):
-        try:
-            with open(file, encoding="utf-8", errors="replace") as stream:
-                mode = home_mode(stream.read(), name)
-        except OSError:
-            continue
+        mode = home_mode(_untrusted.configuration(file), name)
         if mode is not None:
             return bool(mode & 0o001)
     return False

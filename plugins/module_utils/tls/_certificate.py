@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 DAY = 86400.0  # seconds
@@ -85,17 +86,17 @@ def read(path: str, key: str) -> Certificate:
     :param key: the path of its key, "" for none
     """
     try:
-        with open(path, encoding="ascii", errors="replace") as stream:
-            block = re.search("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", stream.read(), re.DOTALL)
+        chain = _untrusted.read(path)
+        block = re.search("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", chain.decode("ascii", "replace"), re.DOTALL)
         fingerprint = ssl.PEM_cert_to_DER_cert(block[0] if block else "")
     except (OSError, ValueError) as error:
         return Certificate(path, key, cause=f"{path} cannot be read: {getattr(error, 'strerror', None) or error}")
-    shown = run(["openssl", "x509", "-in", path, "-noout", *SHOWN], timeout=TIMEOUT)
+    shown = run(["openssl", "x509", "-noout", *SHOWN], timeout=TIMEOUT, stdin=chain)
     if shown.code == 127:  # the package openssl is missing: nothing can be said about it
         return Certificate(path, key, fingerprint=fingerprint)
     if shown.code:
         return Certificate(path, key, cause=f"{path} cannot be read: {shown.last_line}")
-    cause, wrong = _pair(path, key)
+    cause, wrong = _pair(chain, key)
     found = replace(parse(path, shown.output), key=key, fingerprint=fingerprint, cause=cause, wrong_key=wrong)
     return replace(found, origin=os.path.realpath(path))
 
@@ -112,16 +113,22 @@ def parse(path: str, shown: str) -> Certificate:
     )
 
 
-def _pair(path: str, key: str) -> tuple[str, bool]:
+def _pair(chain: bytes, key: str) -> tuple[str, bool]:
     """Why a key cannot be used with a certificate, and whether that is because it belongs to another one."""
     if not key.startswith("/"):
         return "", False  # in a hardware module, or a variable in nginx's configuration
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, key, password=lambda: "")
-    except ssl.SSLError as error:
-        return "", error.reason in MISMATCHES
+        content = _untrusted.read(key)
     except OSError as error:
         return (f"{key} cannot be read: {error.strerror}", False) if not os.path.exists(key) else ("", False)
+    # The module ssl reads files by name alone.
+    with os.fdopen(os.memfd_create("certificate"), "wb") as file:
+        file.write(chain + b"\n" + content)
+        file.flush()
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(f"/proc/self/fd/{file.fileno()}", password=lambda: "")
+        except ssl.SSLError as error:
+            return "", error.reason in MISMATCHES
     return "", False
 
 

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import (
     _compile,
@@ -75,7 +74,7 @@ def _probe(options: PluginOptions, failures: Failures) -> dict[str, dict[str, An
 
     def probe(request: InterpreterRequest) -> dict[str, Any] | None:
         try:
-            python = options.interpreters.probe(request.python, request.user)
+            python = options.interpreters.probe(request.python)
         except StackError:
             if request.unsure and options.check_mode:
                 return None
@@ -92,9 +91,6 @@ def _suitable(python: dict[str, Any], request: InterpreterRequest) -> dict[str, 
     if python["implementation"] != "CPython":
         what = f"{request.python} is {python['implementation']}, which has no libpython to link uWSGI's plugin with"
         raise StackError("plugin", f"{what}; name a CPython.")
-    if not _interpreter.open_to_all(python["executable"]):
-        cause = f"{python['executable']} can be run by {request.user}, but not by every user, and uWSGI's plugins are for all"
-        raise StackError("plugin", f"{cause}; move it to a place such as /opt, or open its directories.")
     return python
 
 

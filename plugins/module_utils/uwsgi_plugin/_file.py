@@ -11,11 +11,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._uwsgi import PROGRAM
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _embedded_python, _stamp
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._uwsgi_binary import Core
 
 SUFFIX = "_plugin.so"
+LIMIT = 1 << 26
+"""Bytes that are read of a plugin at most: which files a process has loaded as plugins is for its user to say."""
+
 MODE = 0o644
 
 # The module "uwsgi" that the Python plugins bring has the version of the core that they were compiled for.
@@ -30,8 +34,7 @@ def path_of(core: Core, name: str) -> str:
 def read(path: str) -> _stamp.Stamped | None:
     """A plugin's file, nothing if there is none."""
     try:
-        with open(path, "rb") as stream:
-            return _stamp.split(stream.read())
+        return _stamp.split(_untrusted.read(path, LIMIT))
     except FileNotFoundError:
         return None
 
@@ -101,7 +104,8 @@ def wrong_permissions(path: str) -> list[str]:
 def _built_for(found: _stamp.Stamped, core: Core) -> str:
     """The other uWSGI that a plugin was built for; "" if it is this one, or cannot be known."""
     if found.stamp is not None:
-        key: Mapping[str, Any] = found.stamp.get("uwsgi") or {}
+        stamped = found.stamp.get("uwsgi")
+        key: Mapping[str, Any] = stamped if isinstance(stamped, dict) else {}
         if key == core.key:
             return ""
         version = str(key.get("version", "of an unknown version"))

@@ -44,7 +44,7 @@ def absent(options: PluginOptions) -> tuple[dict[str, Any], Failures]:
 def _names(request: InterpreterRequest, options: PluginOptions, core: Core) -> list[Mapping[str, Any]]:
     """The interpreters of a request: the one that runs, or else those recorded in the stamps of plugins."""
     with contextlib.suppress(StackError):
-        python = options.interpreters.probe(request.python, request.user)
+        python = options.interpreters.probe(request.python)
         return [{"name": _uwsgi.plugin_name(python), "executable": python["executable"], "version": python["version"]}]
     found = {}
     for path in _file.paths(core):

@@ -11,7 +11,6 @@ from typing import Any, Callable, TypeVar
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
-from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _embedded_python
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._plan import RELEASE, Item
 
 T = TypeVar("T")
@@ -27,7 +26,6 @@ class InterpreterRequest:
 
     label: str
     python: str
-    user: str
     unsure: bool = False
 
 
@@ -80,8 +78,8 @@ class Failures:
 def requests(pythons: Sequence[str] | None, apps: Sequence[App] | None) -> list[InterpreterRequest]:
     """The requests of a call: the interpreters named, or those of the apps."""
     if apps is not None:
-        return [InterpreterRequest(app["name"], app["python"], app["user"], bool(app["system_packages"])) for app in apps]
-    return [InterpreterRequest(python, python, _embedded_python.USER) for python in dict.fromkeys(pythons or [])]
+        return [InterpreterRequest(app["name"], app["python"], bool(app["system_packages"])) for app in apps]
+    return [InterpreterRequest(python, python) for python in dict.fromkeys(pythons or [])]
 
 
 def check(options: PluginOptions) -> None:

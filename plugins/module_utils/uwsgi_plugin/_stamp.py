@@ -47,7 +47,7 @@ def split(data: bytes) -> Stamped:
     try:
         stamp = json.loads(text)
         digest = stamp.get("sha256")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return Stamped(content, {}, False)
     return Stamped(content, stamp, digest == hashlib.sha256(content).hexdigest())
 

@@ -19,6 +19,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
         ),
         (TimeoutError("timed out"), "host", "timed out; fix that and run again."),
         (TimeoutError(), "host", "TimeoutError; fix that and run again."),
+        (ValueError("a secret"), "host", "unexpected ValueError, which is a bug in wsgi.stack; report it with the log."),
+        (KeyError("a secret"), "host", "unexpected KeyError, which is a bug in wsgi.stack; report it with the log."),
     ],
 )
 def test_an_apps_failure_is_no_other_apps(error, step, cause):
@@ -31,6 +33,7 @@ def test_an_apps_failure_is_no_other_apps(error, step, cause):
     assert results == {"a": 1, "b": 1}
     assert (failure["app"], failure["step"], failure["message"]) == ("bad", step, f"app bad: {step}: {cause}")
     assert ("raise error" in "".join(failure["log"])) == (step == "host")
+    assert "a secret" not in str(failure)
 
 
 # As pip 23, uv 0.13, pydantic 2, Django 5 and gunicorn 27 print them, with fewer frames.

@@ -31,9 +31,15 @@ def test_what_is_set_wins():
     ("variables", "message"),
     [
         ({"wsgi_prune": "maybe"}, "wsgi_prune: 'maybe' is not valid; set it to true or false."),
+        ({"nginx_http_ports": [65536]}, "nginx_http_ports: [65536] is not valid; set it to a list of port numbers."),
+        (
+            {"wsgi_nginx_group": "www-data\nd /etc 0777"},
+            "wsgi_nginx_group: 'www-data\\nd /etc 0777' is not valid; set it to the name of a user or group.",
+        ),
+        ({"wsgi_nginx_user": "%n"}, "wsgi_nginx_user: '%n' is not valid; set it to the name of a user or group."),
         ({"nginx_http_ports": ["http"]}, "nginx_http_ports: ['http'] is not valid; set it to a list of port numbers."),
     ],
-    ids=["switch", "ports"],
+    ids=["switch", "high port", "group", "user", "ports"],
 )
 def test_what_is_wrong_is_named(variables, message):
     with pytest.raises(InventoryError) as caught:

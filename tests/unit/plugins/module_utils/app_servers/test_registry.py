@@ -12,5 +12,10 @@ def test_every_process_manager_has_a_class_and_a_tree():
 
 
 def test_a_stack_has_all_keys_but_those_of_others():
-    assert _registry.foreign_keys("uwsgi_emperor") == [("gevent", "gunicorn_supervisor"), ("bind", "gunicorn_supervisor")]
+    assert _registry.foreign_keys("uwsgi_emperor") == [
+        ("privileged_programs", "uwsgi"),
+        ("gevent", "gunicorn_supervisor"),
+        ("bind", "gunicorn_supervisor"),
+        ("privileged_programs", "gunicorn_supervisor"),
+    ]
     assert [key for key, _stack in _registry.foreign_keys("uwsgi")] == ["idle", "gevent", "bind"]

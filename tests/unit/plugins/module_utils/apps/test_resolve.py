@@ -164,6 +164,19 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
         ),
         ({"source": {"directory": "/nowhere"}}, "app shop: source.directory: /nowhere is not a directory that can be read here"),
         ({"working_directory": "../x"}, "app shop: working_directory: '../x' is invalid; use a path inside the source"),
+        ({"bind": "127.0.0.1:65536", "stack": "gunicorn_supervisor"}, "app shop: bind: '127.0.0.1:65536' is invalid; use"),
+        ({"python": "-c"}, "app shop: python: '-c' is invalid; use the name of an interpreter, such as python3.12, or its"),
+        ({"system_packages": ["sudo-"]}, "app shop: system_packages: ['sudo-'] is invalid; use a list, each a Debian package"),
+        ({"client_max_body_size": "1" * 10}, "app shop: client_max_body_size: '1111111111' is invalid; use a size"),
+        ({"mount": "/a/.."}, "app shop: mount: '/a/..' is invalid; use / or a URL prefix"),
+        ({"static": [{"url": "/./", "directory": "x"}]}, "app shop: static.url: '/./' is invalid; use a path"),
+        (
+            {"packages": ["a\0b"]},
+            "app shop: packages: ['a\\x00b'] is invalid; use a list, each a text that is not empty, without",
+        ),
+        ({"release_commands": ["a\udcff"]}, "app shop: release_commands: ['a\\udcff'] is invalid; use a list"),
+        ({"\x1b]0;": 1}, "app shop: '\\x1b]0;': unknown key; the keys are name"),
+        ({"name": "a\x1b[2J"}, "app 'a\\x1b[2J': name: 'a\\x1b[2J' is invalid; use 1 to 31"),
         ({"mount": "shop"}, "app shop: mount: 'shop' is invalid; use / or a URL prefix"),
         ({"mount": "/shop/"}, "app shop: mount: '/shop/' is invalid; use / or a URL prefix"),
         (
@@ -201,6 +214,7 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
             "app shop: environment_file: 'shop.env' is inside the static directory . that nginx serves",
         ),
         ({"name": "Shop"}, "app Shop: name: 'Shop' is invalid; use 1 to 31 lower-case letters"),
+        ({"name": "wsgi-bind-shop"}, "app wsgi-bind-shop: name: wsgi-bind-shop begins like the users of wsgi.stack's own units;"),
         ({"name": "www-data"}, "app www-data: name: www-data is a user or group of the system"),
     ],
 )

@@ -21,7 +21,7 @@ class Interpreters:
     def __init__(self, missing=()):
         self.missing = missing
 
-    def probe(self, python, user):
+    def probe(self, python):
         if python in self.missing:
             raise StackError("python", f"there is no {python}.")
         return PYTHON
@@ -36,7 +36,6 @@ def resolve(tmp_path):
         resolved = _resolve.resolve(given, directory=str(tmp_path / "srv"))
         for app in resolved:
             os.makedirs(os.path.join(app["directory"], "builds"))
-            os.makedirs(os.path.join(app["directory"], "cache"))
         return resolved
 
     return resolve
@@ -136,7 +135,7 @@ def test_check_mode_says_what_would_be_built_and_from_what(resolve, users, tmp_p
 
 def test_check_mode_on_a_bare_host_fails_for_nothing_that_a_run_would_bring(resolve, users, monkeypatch):
     users.update(dict.fromkeys(("branch", "commit", "python"), None))
-    monkeypatch.setattr(_build.shutil, "which", lambda program: None)
+    monkeypatch.setattr(_git, "installed", lambda: False)
     apps = resolve(
         {"name": "branch", "source": {"git": "/nowhere"}},
         {"name": "commit", "source": {"git": "/nowhere", "version": COMMIT}},
@@ -221,24 +220,18 @@ def test_a_repository_is_asked_with_the_deploy_key(resolve, users, tmp_path, mon
     users["directory"] = str(tmp_path / "srv")
     seen = []
 
-    class Access:
-        def __init__(self, source, key):
-            seen.append((source["git"], key))
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_exception):
-            return None
+    class Repository:
+        def __init__(self, app, key, check):
+            seen.append((app["source"]["git"], key, check))
 
         def resolve(self, version):
             return COMMIT
 
-    monkeypatch.setattr(_git, "access", Access)
-    monkeypatch.setattr(_build.shutil, "which", lambda program: program)
+    monkeypatch.setattr(_git, "Repository", Repository)
+    monkeypatch.setattr(_git, "installed", lambda: True)
     apps = resolve({"name": "shop", "source": {"git": "ssh://host/x"}})
     result = _build.build(apps, request(check_mode=True, secrets={"shop": {"deploy_key": "KEY"}}))
-    assert seen == [("ssh://host/x", "KEY")]
+    assert seen == [("ssh://host/x", "KEY", True)]
     assert result["builds"]["shop"]["revision"] == COMMIT
 
 

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _checks
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 
 EXCLUDE = _checks.SOURCE_EXCLUDE
 
@@ -103,6 +104,13 @@ def test_an_archive_has_the_digest_of_its_directory_and_becomes_the_same_files(s
 
 def test_two_archives_of_the_same_files_differ_in_no_byte_that_counts(source):
     assert _directory.pack(str(source), EXCLUDE, io.BytesIO()) == _directory.pack(str(source), EXCLUDE, io.BytesIO())
+
+
+def test_a_full_disk_is_told_as_such(tmp_path, monkeypatch):
+    said = "tar: big: Wrote only 2048 of 10240 bytes\ntar: Exiting with failure status due to previous errors\n"
+    monkeypatch.setattr(_directory, "run", lambda argv, timeout: Completed(tuple(argv), 2, said))
+    with pytest.raises(StackError, match=rf"^No space left on device: {tmp_path}/target, on the file system at /"):
+        _directory.unpack("archive", str(tmp_path / "target"))
 
 
 def test_a_broken_archive_is_an_apps_failure(tmp_path):

@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import subprocess
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _git
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.tests import sandbox
+from ansible_collections.wsgi.stack.tests.apps import resolved
 
 A, B, C = ("a" * 40, "b" * 40, "c" * 40)
 UNREADABLE = "Could not read from remote repository.\n\nPlease make sure you have the correct access rights\nand so on.\n"
-SOURCE = {"git": "https://git.example.com/shop.git", "known_hosts": None}
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,14 @@ def test_branches_come_before_tags_and_tags_are_peeled(listing, version, commit)
         (
             128,
             f"fatal: detected dubious ownership in repository at '/x'\nTo add an exception, call:\n\tgit\nfatal: {UNREADABLE}",
-            "detected dubious ownership in repository at '/x'; let root trust it with git config --system",
+            "detected dubious ownership in repository at '/x'; correct source.git",
         ),
-        (128, "fatal: could not read Username for 'https://x': terminal prompts disabled\n", "a git credential"),
+        (
+            128,
+            "fatal: could not read Username for 'https://x': terminal prompts disabled\n",
+            "put credentials for it into the URL",
+        ),
+        (128, "No user exists for uid 63739\nfatal: " + UNREADABLE, "install the package libnss-systemd."),
         (128, "fatal: remote error: upload-pack: not our ref aaaa\n", "correct source.version"),
         (124, "\ngit did not end within 60 s", "git did not end within 60 s; correct"),
         (127, "git: no such file or directory", "install the package git."),
@@ -65,27 +70,35 @@ def test_the_decisive_line_becomes_the_cause(code, output, wanted):
     assert wanted in _git.cause(Completed(("git",), code, output))
 
 
-def test_the_deploy_key_lies_in_a_directory_of_roots_while_it_is_needed(tmp_path, monkeypatch):
-    monkeypatch.setattr(_git, "SCRATCH", str(tmp_path))
-    with _git.access({**SOURCE, "known_hosts": ["host ssh-ed25519 AAAA"]}, "KEY\n") as repository:
-        command = repository.environment["GIT_SSH_COMMAND"]
-        (directory,) = tmp_path.iterdir()
-        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-        assert stat.S_IMODE((directory / "key").stat().st_mode) == 0o600
-        assert (directory / "key").read_text() == "KEY\n"
-        assert (directory / "known_hosts").read_text() == "host ssh-ed25519 AAAA\n"
-    assert "IdentitiesOnly=yes" in command
-    assert "StrictHostKeyChecking=yes" in command
-    assert list(tmp_path.iterdir()) == []
+def repository(url="https://git.example.com/shop.git", key=None, **source):
+    return _git.Repository(resolved(source={"git": str(url), **source}), key)
 
 
-def test_without_key_and_known_hosts_roots_own_ssh_configuration_counts(tmp_path, monkeypatch):
-    monkeypatch.setattr(_git, "SCRATCH", str(tmp_path))
-    with _git.access(SOURCE, None) as repository:
-        assert "GIT_SSH_COMMAND" not in repository.environment
-        assert repository.environment["SSH_ASKPASS_REQUIRE"] == "force"
-    with _git.access(SOURCE, "KEY") as repository:
-        assert "StrictHostKeyChecking=accept-new" in repository.environment["GIT_SSH_COMMAND"]
+def test_ssh_has_the_apps_own_key_or_none():
+    options = repository(key="KEY\n", known_hosts=["host ssh-ed25519 AAAA"])
+    command = options.environment["GIT_SSH_COMMAND"]
+    assert "IdentityFile=/run/wsgi-files/key" in command
+    assert "UserKnownHostsFile=/run/wsgi-files/known_hosts -o StrictHostKeyChecking=yes" in command
+    assert (options.files["key"], options.files["known_hosts"]) == ("KEY\n", "host ssh-ed25519 AAAA\n")
+    command = repository().environment["GIT_SSH_COMMAND"]
+    assert "IdentitiesOnly=yes -o IdentityAgent=none -o IdentityFile=none" in command
+    assert "UserKnownHostsFile=/var/cache/wsgi-source/shop/known_hosts -o StrictHostKeyChecking=accept-new" in command
+
+
+def test_the_credentials_of_a_url_are_in_a_file_for_its_own_host():
+    found = repository("https://reader:hunter22@git.example.com:8443/shop.git")
+    assert found.url == "https://git.example.com:8443/shop.git"
+    assert found.files["git-credentials"] == "https://reader:hunter22@git.example.com:8443\n"
+    assert found.environment["GIT_CONFIG_GLOBAL"] == "/run/wsgi-files/gitconfig"
+    assert "--file=/run/wsgi-files/git-credentials" in found.files["gitconfig"]
+    assert "hunter22" not in str(found.environment)
+    assert repository("ssh://git:hunter22@host/x.git").url == "ssh://git@host/x.git"
+
+
+def test_check_mode_keeps_nothing():
+    found = _git.Repository(resolved(source={"git": "/x"}), None, check=True)
+    assert found.sandbox().cache == ""
+    assert "UserKnownHostsFile=/run/wsgi-files/known_hosts" in found.environment["GIT_SSH_COMMAND"]
 
 
 def git(directory, *arguments):
@@ -96,8 +109,12 @@ def git(directory, *arguments):
 
 
 @pytest.fixture
-def upstream(tmp_path):
-    """A repository with a commit, an annotated tag for it, and a commit after it."""
+def upstream(tmp_path, monkeypatch):
+    """A repository with a commit, an annotated tag for it, and a commit after it; git runs without a sandbox."""
+    (tmp_path / "files").mkdir()
+    sandbox.replace(monkeypatch, tmp_path / "files")
+    monkeypatch.setattr(_layout, "cache", lambda _purpose, _name: (str(tmp_path / "cache"), str(tmp_path / "cache")))
+    (tmp_path / "cache").mkdir()
     directory = tmp_path / "upstream"
     directory.mkdir()
     git(directory, "init", "-q")
@@ -110,61 +127,56 @@ def upstream(tmp_path):
     return directory
 
 
+def fetch(found, commit, certain, target):
+    target.mkdir()
+    found.fetch(commit, certain, str(target))
+    return (target / "app.py").read_text()
+
+
 def test_a_mirror_is_made_brought_up_to_date_and_outlives_a_killed_run(upstream, tmp_path):
-    mirror, repository = str(tmp_path / "mirror.git"), _git.Repository(str(upstream), {})
-    tagged = repository.resolve("v1")
+    found, mirror = repository(upstream), tmp_path / "cache/repository.git"
+    tagged = found.resolve("v1")
     assert tagged == git(upstream, "rev-parse", "v1^{}")
-    repository.fetch(mirror, tagged, certain=False)
-    assert stat.S_IMODE(os.stat(mirror).st_mode) == 0o700
+    assert fetch(found, tagged, False, tmp_path / "one") == "one"
     (upstream / "app.py").write_text("three")
     git(upstream, "commit", "-qam", "three")
-    newest = repository.resolve("HEAD")
-    open(os.path.join(mirror, "packed-refs.lock"), "w").close()
-    open(os.path.join(mirror, "refs/heads/main.lock"), "w").close()
-    repository.fetch(mirror, newest, certain=False)
-    repository.checkout(mirror, newest, str(tmp_path / "three"))
-    assert (tmp_path / "three/app.py").read_text() == "three"
+    newest = found.resolve("HEAD")
+    (mirror / "packed-refs.lock").touch()
+    (mirror / "refs/heads/main.lock").touch()
+    assert fetch(found, newest, False, tmp_path / "three") == "three"
     assert git(tmp_path / "three", "describe").startswith("v1-2-g")
 
 
 def test_a_commit_that_the_mirror_has_needs_no_repository(upstream, tmp_path):
-    mirror, repository = str(tmp_path / "mirror.git"), _git.Repository(str(upstream), {})
-    commit = repository.resolve("HEAD")
-    repository.fetch(mirror, commit, certain=False)
-    gone = _git.Repository(str(tmp_path / "gone"), {})
+    found = repository(upstream)
+    commit = found.resolve("HEAD")
+    fetch(found, commit, False, tmp_path / "out")
+    gone = repository(tmp_path / "gone")
     assert gone.resolve(commit) == commit
-    gone.fetch(mirror, commit, certain=True)
+    assert fetch(gone, commit, True, tmp_path / "again") == "two"
     with pytest.raises(StackError, match="gone"):
-        gone.fetch(mirror, commit, certain=False)
+        fetch(gone, commit, False, tmp_path / "never")
 
 
 def test_a_commit_on_no_branch_is_found(upstream, tmp_path):
     commit = git(upstream, "commit-tree", "HEAD^{tree}", "-m", "aside")
     git(upstream, "update-ref", "refs/pull/1/head", commit)
-    repository = _git.Repository(str(upstream), {})
-    assert repository.resolve("refs/pull/1/head") == commit
-    repository.fetch(str(tmp_path / "mirror.git"), commit, certain=True)
-    repository.checkout(str(tmp_path / "mirror.git"), commit, str(tmp_path / "out"))
-    assert (tmp_path / "out/app.py").read_text() == "two"
+    found = repository(upstream)
+    assert found.resolve("refs/pull/1/head") == commit
+    assert fetch(found, commit, True, tmp_path / "out") == "two"
 
 
 def test_a_version_that_is_not_there_is_named(upstream):
     with pytest.raises(StackError, match=r"no branch or tag v9; correct source\.version"):
-        _git.Repository(str(upstream), {}).resolve("v9")
+        repository(upstream).resolve("v9")
     with pytest.raises(StackError, match="shortened commit id"):
-        _git.Repository(str(upstream), {}).resolve("abcdef12")
+        repository(upstream).resolve("abcdef12")
 
 
-def test_submodules_come_along_and_credentials_do_not_stay(upstream, tmp_path, monkeypatch):
+def test_submodules_come_along(upstream, tmp_path, monkeypatch):
     git(upstream, "submodule", "--quiet", "add", str(upstream), "library")
     git(upstream, "commit", "-qam", "library")
-    monkeypatch.setattr(_git, "OPTIONS", (*_git.OPTIONS, "protocol.file.allow=always"))
-    mirror, repository = str(tmp_path / "mirror.git"), _git.Repository(str(upstream), {})
-    commit = repository.resolve("HEAD")
-    repository.fetch(mirror, commit, certain=False)
-    repository.checkout(mirror, commit, str(tmp_path / "out"))
+    monkeypatch.setattr(_git, "CONFIGURATION", f'{_git.CONFIGURATION}[protocol "file"]\nallow = always\n')
+    found = repository(upstream)
+    fetch(found, found.resolve("HEAD"), False, tmp_path / "out")
     assert (tmp_path / "out/library/app.py").exists()
-    path = tmp_path / "out/.git/config"
-    path.write_text('[remote "origin"]\n\turl = https://user:hunter22@host/x.git\n')
-    _git.forget_credentials(str(tmp_path / "out/.git"))
-    assert "url = https://host/x.git" in path.read_text()

@@ -11,7 +11,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _installers
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Choice
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _environment
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _environment, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 
 BUILD_SYSTEM = '[build-system]\nrequires = ["setuptools"]\n[project]\nname = "shop"\n'
@@ -97,23 +97,30 @@ class Recorder:
         self.lacking = lacking
         self.calls = []
         self.environments = []
+        self.files = []
 
-    def __call__(self, argv, user=None, environment=None, directory="/", timeout=None, **_more):
-        words = list(argv)[list(argv).index("--") + 1 :] if argv[0] == "setpriv" else list(argv)
-        if words[-1] == "import distutils.dist":
-            return Completed(tuple(words), 1 if words[0] in self.lacking else 0, "")
-        self.calls.append([os.path.basename(words[0]), *words[1:]])
-        self.environments.append((user, dict(environment), directory))
-        return Completed(tuple(words), 0, '["flask"]\n')
+    def __call__(self, sandbox, commands, environment=None, directory="/", timeout=None, files=None):
+        if commands[0][-1] == "import distutils.dist":
+            return Completed((), 1 if commands[0][0] in self.lacking else 0, "")
+        for words in commands:
+            if words[0] != "find" and "compileall" not in words[2]:
+                self.calls.append([os.path.basename(words[0]), *words[1:]])
+                self.environments.append((sandbox, dict(environment), directory))
+                self.files.append(dict(files))
+        return Completed((), 0, '["flask"]\n')
 
 
 @pytest.fixture
-def install(monkeypatch):
+def install(monkeypatch, tmp_path):
     """The commands by which a choice is installed."""
 
-    def install(choice, uv, version="3.11.2", overrides=None, prefix="/usr", **keys):
+    def install(choice, uv, version="3.11.2", overrides=None, prefix="/usr", build="/b", **keys):
         recorder = Recorder(lacking=["/usr/bin/python3.9"])
-        monkeypatch.setattr(_installers, "run", recorder)
+
+        def run(*given, **named):
+            return recorder(*given, **named)
+
+        monkeypatch.setattr(_sandbox.Sandbox, "run", run)
         python = {
             "executable": f"{prefix}/bin/python{version[:-2]}",
             "version": version,
@@ -123,7 +130,7 @@ def install(monkeypatch):
             "gil": True,
             "debug": False,
         }
-        _installers.Installer(resolved(**keys), python, "/b", overrides or {}, uv).install(choice)
+        _installers.Installer(resolved(**keys), python, build, overrides or {}, uv).install(choice)
         return recorder
 
     return install
@@ -141,8 +148,10 @@ def test_uv_gets_all_at_once(install):
 def test_a_lock_is_installed_as_it_is(install):
     recorder = install(Choice(lock=True), "/uv", working_directory="api")
     assert recorder.calls[1][:5] == ["uv", "sync", "--frozen", "--no-dev", "--no-editable"]
-    user, environment, directory = recorder.environments[1]
-    assert (user, environment["UV_PROJECT_ENVIRONMENT"], directory) == ("shop", "/b/venv", "/b/source/api")
+    sandbox, environment, directory = recorder.environments[1]
+    assert (environment["UV_PROJECT_ENVIRONMENT"], directory) == ("/b/venv", "/b/source/api")
+    assert sandbox.owned == ("/b/venv", "/b/source")
+    assert (sandbox.name, sandbox.cache) == ("wsgi-build-shop", "wsgi-build/shop")
 
 
 def test_nothing_to_install_is_an_empty_environment(install):
@@ -163,8 +172,9 @@ def test_pip_reads_the_dependencies_of_a_project_that_is_not_built(install):
 
 
 def test_hashes_keep_pip_from_taking_a_directory_in_the_same_call(install, lay):
-    path = os.path.join(lay({"r.txt": "six==1.17.0 --hash=sha256:00\n"}), "r.txt")
-    assert [command[4:] for command in install(Choice(files=(path,), project="whole"), None).calls[1:]] == [
+    source = lay({"source/r.txt": "six==1.17.0 --hash=sha256:00\n"})
+    path = os.path.join(source, "source/r.txt")
+    assert [command[4:] for command in install(Choice(files=(path,), project="whole"), None, build=source).calls[1:]] == [
         ["-r", path],
         ["--", "."],
     ]
@@ -179,12 +189,50 @@ def test_a_python_without_distutils_borrows_it_from_setuptools(install):
     assert install(Choice(), "/uv", version="3.8.1").calls[0][:2] == ["uv", "venv"]
 
 
+def test_no_credentials_become_arguments(install):
+    secret = ("a @ https://u:p4ss@host/a.whl", "b @ git+https://t0ken@host/b.git@v1", "c")
+    index = {"PIP_INDEX_URL": "https://reader:p%40ss@index.test:8443/simple", "UV_DEFAULT_INDEX": "https://u:p4ss@host/simple"}
+    for uv in ("/uv", None):
+        recorder = install(Choice(requirements=secret), uv, overrides=index)
+        words = recorder.calls[-1]
+        assert words[-5:] == ["-r", "/run/wsgi-files/requirements.txt", "--", "b @ git+https://host/b.git@v1", "c"]
+        assert recorder.files[-1]["requirements.txt"] == "a @ https://u:p4ss@host/a.whl\n"
+        assert recorder.files[-1]["git-credentials"] == "https://t0ken:@host\n"
+        assert recorder.files[-1]["netrc"] == "machine index.test login reader password p@ss\n"
+        environment = recorder.environments[-1][1]
+        assert environment["PIP_INDEX_URL"] == "https://index.test:8443/simple"
+        assert environment["UV_DEFAULT_INDEX"] == index["UV_DEFAULT_INDEX"]
+        assert environment["NETRC"] == "/run/wsgi-files/netrc"
+
+
+def test_credentials_that_pip_cannot_take_are_told(install):
+    with pytest.raises(StackError, match=r"the credentials of index\.test in build_environment, which have a blank"):
+        install(Choice(), None, overrides={"PIP_INDEX_URL": "https://reader:p%20ss@index.test/simple"})
+
+
+@pytest.mark.parametrize(("target", "wanted"), [("/dev/zero", "a symlink to /dev/zero, outside"), ("/etc/passwd", "outside")])
+def test_what_is_read_of_a_source_is_in_the_source(lay, target, wanted):
+    source = lay({"app.py": ""})
+    os.symlink(target, os.path.join(source, "pyproject.toml"))
+    with pytest.raises(StackError, match=wanted):
+        _installers.choose(resolved(), source, "uv")
+
+
+def test_a_link_inside_the_source_and_a_huge_file(lay, monkeypatch):
+    source = lay({"docs/project.toml": PROJECT})
+    os.symlink("docs/project.toml", os.path.join(source, "pyproject.toml"))
+    assert _installers.choose(resolved(), source, "uv") == Choice(project="dependencies")
+    monkeypatch.setattr(_installers, "TEXT_BYTES", 20)
+    with pytest.raises(StackError, match=r"pyproject\.toml has more than"):
+        _installers.choose(resolved(), source, "uv")
+
+
 def test_the_build_environment_overrides_ours_except_for_the_place(install):
     recorder = install(Choice(), "/uv", overrides={"UV_SYSTEM_CERTS": "0", "UV_PROJECT_ENVIRONMENT": "/x", "CFLAGS": "-O1"})
     environment = recorder.environments[0][1]
     assert (environment["UV_SYSTEM_CERTS"], environment["CFLAGS"]) == ("0", "-O1")
     assert environment["UV_PROJECT_ENVIRONMENT"] == "/b/venv"
-    assert environment["UV_CACHE_DIR"] == "/srv/wsgi/shop/cache/uv"
+    assert environment["UV_CACHE_DIR"] == "/var/cache/wsgi-build/shop/uv"
 
 
 def test_pip_trusts_what_the_host_trusts_unless_told_otherwise(lay, monkeypatch):
@@ -311,10 +359,10 @@ def test_the_decisive_line_becomes_the_cause(output, wanted):
 def test_a_uwsgi_of_the_build_is_linked_with_the_builds_interpreter(install):
     keys = {"uwsgi_install_from": "venv", "version": "3.14.0"}
     system = install(Choice(), "/uv", **keys).environments[0][1]
-    assert system["UV_CACHE_DIR"] == "/srv/wsgi/shop/cache/python314/uv"
+    assert system["UV_CACHE_DIR"] == "/var/cache/wsgi-build/shop/python314/uv"
     assert "LDFLAGS" not in system
     elsewhere = install(Choice(), "/uv", prefix="/opt/python", **keys).environments[0][1]
-    assert elsewhere["UV_CACHE_DIR"] == "/srv/wsgi/shop/cache/python314_opt_python/uv"
+    assert elsewhere["UV_CACHE_DIR"] == "/var/cache/wsgi-build/shop/python314_opt_python/uv"
     assert elsewhere["LDFLAGS"] == "-L/opt/python/lib -Wl,-rpath,/opt/python/lib"
     assert (
         install(Choice(), "/uv", overrides={"LDFLAGS": "-s"}, prefix="/opt/python", **keys).environments[0][1]["LDFLAGS"] == "-s"

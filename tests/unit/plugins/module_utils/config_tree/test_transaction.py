@@ -333,6 +333,28 @@ def test_a_disk_that_is_full_half_way_leaves_what_was_loaded(host, monkeypatch):
     assert host.texts() == {"a.conf": "a1", "b.conf": "b1"}
 
 
+def test_a_file_that_cannot_be_written_is_the_failure_of_its_app_alone(host, monkeypatch):
+    first = {"a.conf": ("a1", "a"), "b.conf": ("b1", "b"), "b2.conf": ("b1", "b"), "c.conf": ("c1", "c")}
+    host.run(first)
+    real = _files.write
+
+    def immutable(path, item):
+        if path.endswith(("/b2.conf", "/d2.conf")):
+            raise OSError(1, "Operation not permitted")
+        real(path, item)
+
+    monkeypatch.setattr(_files, "write", immutable)
+    wanted = {name: (text.replace("1", "2"), app) for name, (text, app) in first.items()}
+    for _again in range(2):
+        failures = host.run({**wanted, "d.conf": ("d2", "d"), "d2.conf": ("d2", "d")})["failures"]
+        assert [failure["app"] for failure in failures] == ["b", "d"]
+        assert "/b2.conf cannot be written (Operation not permitted), so what is there stays" in failures[0]["message"]
+        assert host.texts() == {"a.conf": "a2", "b.conf": "b1", "b2.conf": "b1", "c.conf": "c2"}
+    monkeypatch.undo()
+    assert host.run(wanted)["failures"] == []
+    assert host.texts() == {"a.conf": "a2", "b.conf": "b2", "b2.conf": "b2", "c.conf": "c2"}
+
+
 def test_no_temporary_file_stays(host):
     (host.etc / ".a.conf.wsgi-stack.tmp").write_text("of a run that was killed")
     host.run({"a.conf": "a"}, {"l.conf": "a.conf"})

@@ -82,13 +82,13 @@ def test_one_server_of_a_group_breaks_nothing(group, other, severity):
 def test_a_slot_is_known_wherever_its_runtime_directory_is(monkeypatch, path, found):
     text = "d /run/apps/shop 0750 root www-data -\nL /run/apps/shop/app.sock - - - - blue.sock\n"
     boot = {"/etc/tmpfiles.d/wsgi-live-shop.conf": text}
-    monkeypatch.setattr(_backends._files, "text_of", lambda name: boot.get(name, ""))
+    monkeypatch.setattr(_backends._untrusted, "configuration", lambda name: boot.get(name, ""))
     slot = _backends._slot(path)
     assert (slot and (slot[0].instance(slot[1]), slot[1])) == found
 
 
 SUPERVISED = "supervisorctl restart wsgi-blue@shop"
-VASSAL = "touch /etc/uwsgi/apps-available/wsgi-blue@shop.ini"
+VASSAL = "touch --no-create /etc/uwsgi/apps-available/wsgi-blue@shop.ini"
 
 
 @pytest.mark.parametrize(

@@ -69,3 +69,18 @@ def test_the_end_of_a_log_is_read(tmp_path, monkeypatch):
     (tmp_path / "log").write_text("0123456789")
     assert _logs.tail(str(tmp_path / "log")) == "6789"
     assert _logs.tail(str(tmp_path / "none")) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'open() "/srv/static/512 worker_connections are not enough" failed (2: No such file or directory)',
+        'open() "/srv/upstream sent too big header" failed (2: No such file or directory)',
+    ],
+)
+def test_what_a_visitor_asked_for_has_no_fix(text):
+    assert _logs.known([_logs.LogLine(text)]) == []
+
+
+def test_a_line_with_a_time_that_is_none_is_passed_over():
+    assert _logs.nginx_errors("9999/99/99 99:99:99 [error] 1#1: x\n", 0) == []

@@ -52,3 +52,10 @@ def test_inodes_are_read_by_address():
 
 def test_the_kernel_has_a_limit():
     assert somaxconn() > 0
+
+
+def test_what_a_process_calls_itself_is_not_its_id():
+    name = 'x",pid=1,fd=3)'  # of a process: 15 bytes at most
+    users = f'users:(("{name}",pid=7,fd=3),("{name}",pid=8,fd=4))'
+    (found,) = parse(f"u_str LISTEN 0 100 /run/a.sock 1 * 0 {users}\n")
+    assert found.pids == (7, 8)

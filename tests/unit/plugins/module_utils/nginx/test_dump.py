@@ -1,22 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import pytest
+import os
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _dump
-
-
-@pytest.mark.parametrize(
-    ("title", "expected"),
-    [
-        (["/usr/bin/python3"], ["nginx"]),
-        (["nginx: master process /usr/sbin/nginx -g daemon on; master_process on;"], ["/usr/sbin/nginx"]),
-        (["nginx: master process nginx -c /srv/n.conf"], ["nginx", "-c", "/srv/n.conf"]),
-    ],
-)
-def test_the_running_nginx_says_where_its_configuration_is(title, expected):
-    assert _dump.command({7: title}) == expected
 
 
 def test_a_configuration_that_fails_its_test_is_read_from_the_disk(tmp_path):
@@ -42,5 +31,30 @@ def test_a_test_leaves_no_files_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(_dump, "run", run)
     monkeypatch.setattr(_dump, "MAIN", str(tmp_path / "nginx.conf"))
     monkeypatch.setattr(_dump, "command", lambda: ["nginx"])
+    monkeypatch.setattr(_untrusted, "is_roots_alone", lambda path: path == str(tmp_path))
     _dump.test()
     assert [path.exists() for path in (log, old, pid)] == [False, True, False]
+
+
+def test_where_others_can_make_links_nothing_is_removed(tmp_path, monkeypatch):
+    log = tmp_path / "new.log"
+    (tmp_path / "nginx.conf").write_text(f"http {{ access_log {log}; }}")
+    monkeypatch.setattr(_dump, "run", lambda argv, **_options: [log.touch(), Completed(tuple(argv), 0, "")][1])
+    monkeypatch.setattr(_dump, "MAIN", str(tmp_path / "nginx.conf"))
+    monkeypatch.setattr(_dump, "command", lambda: ["nginx"])
+    monkeypatch.setattr(_untrusted, "is_roots_alone", lambda _path: False)
+    _dump.test()
+    assert log.exists()
+
+
+def test_an_include_that_is_no_file_is_passed_over(tmp_path):
+    (tmp_path / "nginx.conf").write_text("http { include sites/*; }\n")
+    (tmp_path / "sites").mkdir()
+    os.mkfifo(tmp_path / "sites/a")
+    (tmp_path / "sites/b").symlink_to("/dev/zero")
+    (tmp_path / "sites/c").write_text("server { }\n")
+    found = _dump.from_disk(str(tmp_path / "nginx.conf"))
+    assert [line for line in found.splitlines() if line.startswith("#")] == [
+        f"# configuration file {tmp_path}/nginx.conf:",
+        f"# configuration file {tmp_path}/sites/c:",
+    ]

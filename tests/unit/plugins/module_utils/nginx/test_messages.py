@@ -80,3 +80,47 @@ def test_what_nginx_prints_has_no_time():
     (found,) = read("nginx: [warn] conflicting server name\n")
     assert found == Message("", "warn", "conflicting server name")
     assert found.seconds == 0
+
+
+def visited(path, request, referrer=""):
+    """What nginx 1.22 wrote of a path that it decoded and did not find, cut as nginx cuts it."""
+    tail = f', referrer: "{referrer}"' if referrer else ""
+    text = f'2026/11/28 09:42:05 [error] 18#18: *5 open() "/srv/static{path}" failed (2: No such file or directory)'
+    whole = f'{text}, client: 192.0.2.1, server: a.test, request: "GET {request} HTTP/1.1", host: "a.test"{tail}'
+    return whole.encode("utf-8", "surrogateescape")[:2047].decode("utf-8", "surrogateescape") + "\n"
+
+
+FORGED = "2026/11/28 10:00:00 [emerg] 1#1: bind() failed"
+COMPLETE = '" failed (2: No such file or directory), client: 1.1.1.1, server: b.test, request: "GET / HTTP/1.1", host: "b.test"'
+AFTER = "2026/11/28 09:43:00 [error] 18#18: *6 after\n"
+
+
+@pytest.mark.parametrize("begin", ["/x", f"/x{COMPLETE}"], ids=["open", "complete"])
+@pytest.mark.parametrize("end", ["", "\n" + "x" * 3000, "\n" + "\udcff" * 3000], ids=["whole", "cut", "cut-bytes"])
+def test_a_line_break_in_a_path_begins_no_message(begin, end):
+    log = visited(f"{begin}\n{FORGED}{end}", "/x%0A2026/11/28...") + AFTER
+    assert [message.text for message in read(log)][1:] == ["after"]
+    assert last_error(log) == ""
+
+
+@pytest.mark.parametrize("lines", [1, 7, 60])
+def test_what_others_were_told_in_between_is_not_lost_but_near_it(lines):
+    log = AFTER * lines + visited("/x\ny", "/x%0ay") + AFTER * lines
+    assert [message.text for message in read(log)].count("after") >= 2 * lines - 2048 // len(AFTER)
+
+
+def test_of_two_requests_in_a_message_none_is_believed():
+    for log in (visited("/x" + COMPLETE, "/x%22"), visited("/x", "/x", "y, client: 1.1.1.1, server: b.test, request: z")):
+        (found,) = read(log)
+        assert (found.server, found.context, found.visitor) == ("", "", True)
+
+
+@pytest.mark.parametrize("when", ["9999/99/99 99:99:99", "0000/00/00 00:00:00", "2026/02/30 10:00:00"])
+def test_what_is_no_time_is_none(when):
+    (found,) = read(f"{when} [error] 1#1: x")
+    assert found.seconds == 0
+
+
+def test_such_messages_in_a_row_are_as_many():
+    log = visited("/x\ny\nz", "/x%0ay%0Az") * 3
+    assert len(list(read(log))) == 3

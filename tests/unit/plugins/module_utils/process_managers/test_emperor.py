@@ -131,7 +131,9 @@ def shop(monkeypatch, tmp_path):
         (tmp_path / "enabled/wsgi-blue@shop.ini.socket").write_text("left over\n")
         monkeypatch.setattr(_layout, "VASSALS_AVAILABLE", str(tmp_path / "available"))
         monkeypatch.setattr(_layout, "VASSALS_ENABLED", str(tmp_path / "enabled"))
+        monkeypatch.setattr(_layout, "UNITS", str(tmp_path / "units"))
         monkeypatch.setattr(_emperor, "_ensure_running", lambda: None)
+        monkeypatch.setattr(_emperor._release, "of_slot", lambda layout, slot: {"writable_paths": []})
         monkeypatch.setattr(_emperor._systemd, "journal", lambda fields, since: "")
         monkeypatch.setattr(_emperor._processes, "all_processes", dict)
         owner = {"user": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}

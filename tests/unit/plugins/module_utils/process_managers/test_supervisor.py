@@ -69,8 +69,8 @@ def test_the_file_of_a_program_says_how_it_lives():
     assert parser.sections() == ["fcgi-program:wsgi-blue@shop"]
     found = dict(parser["fcgi-program:wsgi-blue@shop"])
     wanted = {
-        "command": "/srv/wsgi/shop/slots/blue/serve blue",
-        "user": "shop",
+        "command": "/srv/wsgi/shop/slots/blue/launch /srv/wsgi/shop/slots/blue/serve blue",
+        "user": "root",
         "stopsignal": "TERM",
         "stopwaitsecs": "25",
         "stopasgroup": "false",

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import refusal, unit_states
 
 SHOWN = """Id=wsgi-blue@shop.service
 ActiveState=active
@@ -40,3 +42,29 @@ def test_states_are_read_by_unit(monkeypatch):
         "wsgi-green@blog.service": Instance(),
         "unknown.service": Instance(),
     }
+
+
+@pytest.mark.parametrize(
+    ("output", "log", "told"),
+    [
+        (
+            "Failed to start wsgi-blue@shop.service: Unit wsgi-blue@shop.socket is masked.\n",
+            "",
+            "Unit wsgi-blue@shop.socket is masked; run systemctl unmask wsgi-blue@shop.socket, then",
+        ),
+        (
+            "Failed to enable unit: Unit file /etc/systemd/system/wsgi-blue@shop.service is masked.\n",
+            "",
+            "is masked; run systemctl unmask wsgi-blue@shop.service, then",
+        ),
+        (
+            'Job for wsgi-blue@shop.socket failed.\nSee "systemctl status wsgi-blue@shop.socket" for details.\n',
+            "wsgi-blue@shop.socket: Failed to create listening socket: Permission denied\n",
+            "socket failed: wsgi-blue@shop.socket: Failed to create listening socket: Permission denied; fix that, see",
+        ),
+        ("", "", "systemctl ended with code 1 and no output; fix that, see journalctl -u wsgi-blue@shop.socket."),
+    ],
+    ids=["masked", "masked file", "job", "silent"],
+)
+def test_what_systemctl_refuses_is_told_in_its_words(output, log, told):
+    assert told in refusal(Completed(("systemctl",), 1, output), "wsgi-blue@shop.socket", log)

@@ -3,22 +3,21 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands
+from ansible_collections.wsgi.stack.tests import sandbox
 
 
 @pytest.fixture
-def execute(tmp_path):
+def execute(tmp_path, monkeypatch):
+    sandbox.replace(monkeypatch, tmp_path)
     runner = tmp_path / "run"
     runner.write_text(f'#!/bin/sh\nexport TOKEN=s3cret\ncd "{tmp_path}" && exec "$@"\n')
-    user = pwd.getpwuid(os.geteuid()).pw_name
-    return lambda *commands: _commands.execute(commands, ["/bin/sh", str(runner)], user, _redact.redactor(["s3cret"]))
+    where = _sandbox.Sandbox("a release")
+    return lambda *commands: _commands.execute(commands, ["/bin/sh", str(runner)], where, _redact.redactor(["s3cret"]))
 
 
 def test_commands_run_in_order_and_tell_what_they_printed(execute, tmp_path):

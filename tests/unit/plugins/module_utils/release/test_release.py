@@ -79,6 +79,8 @@ def test_the_number_does_not_make_a_difference_but_all_else_does():
         of(server_options={"harakiri": 20}),
         of(entry_point="shop:app"),
         of(drain_timeout=5),
+        of(writable_paths=["/mnt/data"]),
+        of(privileged_programs=True),
     ]
     assert len({of(), *others}) == len(others) + 1
 

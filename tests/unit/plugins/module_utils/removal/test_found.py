@@ -7,11 +7,12 @@ import os
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _ownership
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found
 
 
 def test_a_directory_of_somebody_elses_is_no_app(tmp_path, monkeypatch):
-    monkeypatch.setattr(_found.pwd, "getpwall", list)
+    monkeypatch.setattr(_ownership, "accounts", lambda: _ownership.Accounts((), ()))
     monkeypatch.setattr(_found, "_is_roots_directory", os.path.isdir)
     for name, inside in (("site", "htdocs"), ("half", "releases"), ("Capital", "slots"), ("mysql", "slots")):
         (tmp_path / name / inside).mkdir(parents=True)

@@ -10,6 +10,8 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _ownership
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _remove as _account
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remove
@@ -26,7 +28,11 @@ def layout(tmp_path, monkeypatch):
     """An app on the disk, with a user of its own; who owns a directory is not looked at, since a test need not be root."""
     found = _layout.Layout("shop", str(tmp_path / "srv"), str(tmp_path / "run"))
     found.boot_link = str(tmp_path / "wsgi-live-shop.conf")
-    for directory in (found.builds, found.releases, found.slots, found.cache, found.shared, found.runtime_directory):
+    found.source_cache, found.build_cache = ((str(tmp_path / f"private/{name}"), str(tmp_path / name)) for name in ("s", "b"))
+    for directory, link in (found.source_cache, found.build_cache):
+        os.makedirs(directory)
+        os.symlink(directory, link)
+    for directory in (found.builds, found.releases, found.slots, found.shared, found.runtime_directory):
         os.makedirs(os.path.join(directory, *(["1"] if directory in (found.builds, found.releases) else [])))
     os.symlink("releases/1", found.current)
     for path in (found.history, found.boot_link):
@@ -34,9 +40,14 @@ def layout(tmp_path, monkeypatch):
             stream.write(f"d {found.runtime_directory} 0750 shop www-data -\n")
     users = {"shop": pwd.struct_passwd(("shop", "x", 997, 997, "WSGI application shop", found.directory, "/usr/sbin/nologin"))}
     monkeypatch.setattr(_remove.pwd, "getpwnam", lambda name: users[name])
-    monkeypatch.setattr(_found.pwd, "getpwall", lambda: list(users.values()))
+    monkeypatch.setattr(_ownership, "MARKS", str(tmp_path / "marks"))
+    monkeypatch.setattr(
+        _ownership,
+        "accounts",
+        lambda names=(): _ownership.Accounts(tuple(users.values()), (), frozenset(_ownership.marked())),
+    )
     monkeypatch.setattr(_found, "_is_roots_directory", os.path.isdir)
-    monkeypatch.setattr(_remove, "_user_of", lambda pid: None)
+    monkeypatch.setattr(_remove._orphans, "user_of", lambda pid: None)
 
     def run(argv, **_settings):
         if argv[0] == "userdel":
@@ -44,6 +55,7 @@ def layout(tmp_path, monkeypatch):
         return Completed(tuple(argv), 0, "")
 
     monkeypatch.setattr(_remove, "run", run)
+    monkeypatch.setattr(_account, "run", run)
     return found
 
 
@@ -137,7 +149,7 @@ def test_a_link_in_place_of_the_shared_directory_is_somebodys(layout, tmp_path):
 def test_a_user_that_somebody_had_before_stays(layout, monkeypatch):
     theirs = pwd.struct_passwd(("shop", "x", 997, 997, "WSGI application shop", "/home/shop", "/bin/bash"))
     monkeypatch.setattr(_remove.pwd, "getpwnam", lambda name: theirs)
-    monkeypatch.setattr(_found.pwd, "getpwall", lambda: [theirs])
+    monkeypatch.setattr(_ownership, "accounts", lambda names=(): _ownership.Accounts((theirs,), ()))
     assert found(layout) == {"shop"}
     assert not _remove.look(layout, seen(), False).user
     retire(layout)
@@ -145,7 +157,7 @@ def test_a_user_that_somebody_had_before_stays(layout, monkeypatch):
 
 
 def test_an_app_whose_user_is_busy_elsewhere_is_left_there(layout, monkeypatch):
-    monkeypatch.setattr(_remove, "_user_of", lambda pid: 997 if pid == os.getpid() else 0)
+    monkeypatch.setattr(_remove._orphans, "user_of", lambda pid: 997 if pid == os.getpid() else 0)
     with pytest.raises(StackError, match=rf"user shop still runs processes outside its slots \(pid {os.getpid()}\); stop them"):
         retire(layout)
     assert os.path.isdir(layout.releases)
@@ -159,3 +171,17 @@ def test_slots_that_run_or_are_started_at_boot_are_stopped(layout):
 def test_a_server_is_used_by_whatever_app_runs_under_it(layout):
     assert _remove.running([layout], {**seen(blue=ON), "uwsgi_emperor": seen()["uwsgi"]}) == {"uwsgi"}
     assert _remove.running([layout], seen()) == set()
+
+
+def test_what_servers_left_behind_is_killed_and_what_others_started_is_refused(layout, monkeypatch):
+    # supervisord (10) runs somebody's program as the app's user (11); 12 is an orphan there, 13 one of the Emperor; 14 a login.
+    running = {(10, 1): 1, (11, 1): 10, (12, 1): 1, (13, 1): 1, (14, 1): 1}
+    units = {11: "supervisor.service", 12: "supervisor.service", 13: "wsgi-emperor.service", 14: None}
+    monkeypatch.setattr(_remove._processes, "all_processes", lambda: dict(running))
+    monkeypatch.setattr(_remove._processes, "unit", units.get)
+    monkeypatch.setattr(_remove._orphans._systemd, "main_pid", {"supervisor.service": 10, "wsgi-emperor.service": 0}.get)
+    monkeypatch.setattr(_remove._orphans, "user_of", lambda pid: 997 if pid > 10 else 0)
+    monkeypatch.setattr(_remove._processes, "kill", lambda gone: [running.pop(process) for process in gone])
+    with pytest.raises(StackError, match=r"still runs processes outside its slots \(pid 11 14\)"):
+        retire(layout, remove_shared=True)
+    assert [*running] == [(10, 1), (11, 1), (14, 1)]

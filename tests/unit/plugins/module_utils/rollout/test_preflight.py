@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
 
 INTERPRETER = {"executable": "/usr/bin/python3.11", "version": "3.11.2"}
@@ -50,6 +51,11 @@ def test_a_virtual_environment_says_what_it_was_made_for(configuration, version)
         ({"protocol": "http", "plugin": None, "program": "/bin/sh"}, []),
         ({"protocol": "http", "plugin": None, "program": "/none"}, ["the release has no /none"]),
         ({"protocol": "uwsgi", "plugin": None, "program": "/none"}, ["the release has no /none"]),
+        ({"protocol": "http", "plugin": None, "program": "/bin/sh", "writable_paths": ["/dev/shm"]}, []),
+        (
+            {"protocol": "http", "plugin": None, "program": "/bin/sh", "writable_paths": ["/dev/shm", "/none"]},
+            ["/none is not a directory on this host, or user shop does not get there"],
+        ),
     ],
 )
 def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called):
@@ -57,8 +63,10 @@ def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called
     (app,) = _resolve.resolve([{"name": "shop", "source": source, "entry_point": "shop:app"}], directory=str(tmp_path))
     layout = _layout.of(app)
     os.makedirs(layout.release(1))
-    Path(layout.release(1), "release.json").write_text(json.dumps({**release, "build": {"path": "/build"}}))
+    content = {"writable_paths": [], **release, "build": {"path": "/build"}}
+    Path(layout.release(1), "release.json").write_text(json.dumps(content))
     calls = []
+    monkeypatch.setattr(_preflight._writable, "run", lambda argv, user, timeout: run(argv, timeout=timeout))
     monkeypatch.setattr(_preflight, "_check_environment", lambda venv, user: INTERPRETER)
     monkeypatch.setattr(_preflight, "_check_plugin", lambda name, interpreter: calls.append(f"plugin {name}"))
     monkeypatch.setattr(_preflight._embedded_python, "of_program", lambda program, *_args: calls.append(f"program {program}"))

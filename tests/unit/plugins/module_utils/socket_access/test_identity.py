@@ -8,7 +8,8 @@ import os
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.host._nginx_process import Master
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity
 
 # The line of the groups ends with a blank, see proc(5).
@@ -26,16 +27,19 @@ def test_user_and_groups_are_those_of_the_process():
     assert not found.has(998)
 
 
-def test_workers_that_are_about_to_end_and_those_of_containers_do_not_count(monkeypatch):
-    lines = {
-        812: ["nginx: master process /usr/sbin/nginx"],
-        900: ["nginx: worker process"],
-        901: ["nginx: worker process is shutting down"],
-        902: ["nginx: worker process"],
-        903: ["vi", "nginx: worker process"],
-    }
-    monkeypatch.setattr(_processes, "status", lambda pid: fields({902: "902\t7"}.get(pid, str(pid))))
-    assert _identity._workers(lines) == [(900, 812)]
+def test_the_youngest_worker_of_the_first_nginx_is_taken(monkeypatch):
+    monkeypatch.setattr(_nginx_process, "masters", lambda: [Master(812), Master(700), Master(600)])
+    monkeypatch.setattr(_nginx_process, "workers", {812: [], 700: [720, 701], 600: [601]}.__getitem__)
+    monkeypatch.setattr(_processes, "status", lambda pid: fields(str(pid)))
+    found = _identity.of_workers()
+    assert (found.pid, found.parent) == (720, 700)
+    assert found.note.endswith("the workers of process 700, not those of 600.")
+
+
+def test_without_a_worker_there_is_no_identity(monkeypatch):
+    monkeypatch.setattr(_nginx_process, "masters", lambda: [Master(812)])
+    monkeypatch.setattr(_nginx_process, "workers", lambda _pid: [])
+    assert _identity.of_workers() is None
 
 
 @pytest.mark.parametrize(

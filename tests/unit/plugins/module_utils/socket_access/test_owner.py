@@ -51,7 +51,7 @@ def test_a_vassal(host, monkeypatch):
     (host / "units/emperor.service").write_text(f"[Service]\nExecStart=/usr/bin/uwsgi --emperor {host}/etc/vassals\n")
     monkeypatch.setattr(_owner._systemd, "is_active", lambda unit: True)
     found = _owner.owner(PATH)
-    assert (found.unit, found.restart()) == ("emperor.service", f"touch {vassal}")
+    assert (found.unit, found.restart()) == ("emperor.service", f"touch --no-create {vassal}")
 
 
 def test_a_program_of_supervisor(host):

@@ -19,6 +19,7 @@ NAMES = {0: "root", 33: "www-data", 44: "devs", 1001: "sammy", 1002: "eve"}
 MEMBERS = {0: {"root"}, 33: {"www-data"}, 44: {"sammy", "eve"}, 1001: {"sammy"}, 1002: {"eve"}}
 NGINX = Identity("www-data", 33, 33, (33,), "process", 900, 812)
 PATH = "/home/sammy/app.sock"
+SAMMY = "runuser -u sammy --"
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,8 @@ def database(monkeypatch):
         for name in ("user_name", "group_name"):
             monkeypatch.setattr(module, name, lambda number: NAMES.get(number, str(number)), raising=False)
     monkeypatch.setattr(_accounts, "members", lambda gid: MEMBERS[gid])
+    monkeypatch.setattr(_accounts, "user_name", lambda uid: NAMES.get(uid, str(uid)))
+    monkeypatch.setattr(_fix._untrusted, "is_roots_alone", lambda path: True)
 
 
 def step(path, kind="directory", mode=0o755, uid=0, gid=0, **rest):
@@ -49,6 +52,14 @@ def way(home=0o755, end=None, **socket):
     given = {"kind": "socket", "mode": 0o666, "uid": 1001, "gid": 1001, "last": True, **socket}
     steps = [step("/"), step("/home"), step("/home/sammy", mode=home, uid=1001, gid=1001)]
     return (*steps, end or step(PATH, **given))
+
+
+RUN = "/run/shop.sock"
+
+
+def in_run(**socket):
+    given = {"kind": "socket", "uid": 1001, "gid": 1001, "last": True, **socket}
+    return step("/"), step("/run"), step(RUN, **given)
 
 
 def nothing(path=PATH):
@@ -122,7 +133,7 @@ UWSGI = ListeningProcess(77, 1001, ("/usr/bin/uwsgi", "--ini", "shop.ini"), "sho
         ),
         (
             seen({"uwsgi": failed("ECONNREFUSED")}, way(kind="file"), owner=SHOP),
-            ("not_a_socket", PATH, f"mv -T {PATH} {PATH}.not-a-socket && systemctl restart shop"),
+            ("not_a_socket", PATH, f"{SAMMY} mv -T {PATH} {PATH}.not-a-socket && systemctl restart shop"),
         ),
         (denied(way(kind="file", mode=0o600)), ("not_a_socket", PATH, "")),
         (denied(way()), ("denied_by_policy", PATH, "")),
@@ -141,15 +152,23 @@ def test_the_connection_decides(evidence, expected):
             False,
             ("no_search_permission", "/home/sammy", "chgrp www-data /home/sammy && chmod g=x /home/sammy"),
         ),
-        (way(mode=0o640, gid=33), True, ("no_write_permission", PATH, f"chmod g+w {PATH}")),
-        (way(mode=0o660), True, ("no_write_permission", PATH, f"chgrp www-data {PATH} && chmod g=rw {PATH}")),
-        (way(mode=0o660, gid=44), True, ("no_write_permission", PATH, f"setfacl -m u:www-data:rw {PATH}")),
+        (way(mode=0o640, gid=33), True, ("no_write_permission", PATH, f"{SAMMY} chmod g+w {PATH}")),
+        (way(mode=0o660), True, ("no_write_permission", PATH, f"{SAMMY} setfacl -m u:www-data:rw {PATH}")),
         (
             way(mode=0o660, gid=44),
             False,
-            ("no_write_permission", PATH, f"usermod -aG devs www-data && chmod g+w {PATH} && systemctl reload nginx"),
+            ("no_write_permission", PATH, f"apt-get install -y acl && {SAMMY} setfacl -m u:www-data:rw {PATH}"),
         ),
-        (way(mode=0o400, uid=33), True, ("no_write_permission", PATH, f"chmod u+w {PATH}")),
+        (in_run(mode=0o660), True, ("no_write_permission", RUN, f"chgrp www-data {RUN} && chmod g=rw {RUN}")),
+        (in_run(mode=0o660, gid=44), True, ("no_write_permission", RUN, f"setfacl -m u:www-data:rw {RUN}")),
+        (
+            in_run(mode=0o660, gid=44),
+            False,
+            ("no_write_permission", RUN, f"usermod -aG devs www-data && chmod g+w {RUN} && systemctl reload nginx"),
+        ),
+        (way(mode=0o400, uid=33), True, ("no_write_permission", PATH, f"runuser -u www-data -- chmod u+w {PATH}")),
+        # Root's file in somebody else's directory: its name may stand for another file by the time of the fix.
+        (way(mode=0o660, uid=0), True, ("no_write_permission", PATH, "")),
         (
             (step("/"), step("/home", mode=0o700), *way(home=0o700)[2:]),
             True,
@@ -168,7 +187,7 @@ def test_a_group_that_the_process_does_not_have_yet_takes_a_reload():
         "www-data was added to the group sammy, but process 900, which started before, is not in it"
     )
     assert judged(denied(way(home=0o710), renewed=joined)) == ("group_not_effective", "/home/sammy", "systemctl reload nginx")
-    fixed = f"chmod g+w {PATH} && systemctl reload nginx"
+    fixed = f"{SAMMY} chmod g+w {PATH} && systemctl reload nginx"
     assert judged(denied(way(home=0o710, mode=0o640), renewed=joined)) == ("group_not_effective", "/home/sammy", fixed)
 
 
@@ -324,9 +343,12 @@ def closed_homes(monkeypatch):
 
 @pytest.mark.usefixtures("closed_homes")
 def test_a_socket_that_everybody_gets_at_is_warned_of():
-    fixed = f"chgrp www-data {PATH} && chmod g=rw,o= {PATH}"
-    assert warned(seen()) == [("world_writable", fixed)]
-    assert warned(seen(inside=way(gid=33))) == [("world_writable", f"chmod g=rw,o= {PATH}")]
+    assert warned(seen()) == [("world_writable", f"{SAMMY} setfacl -m u:www-data:rw,o::--- {PATH}")]
+    assert warned(seen(inside=way(gid=33))) == [("world_writable", f"{SAMMY} chmod g=rw,o= {PATH}")]
+    assert warned(seen(inside=in_run(mode=0o666))) == [
+        ("world_writable", f"chgrp www-data {RUN} && chmod g=rw,o= {RUN}"),
+    ]
+    assert warned(seen(inside=way(uid=0))) == [("world_writable", "")]
 
 
 @pytest.mark.usefixtures("closed_homes")
@@ -343,7 +365,7 @@ def test_another_apps_user_that_gets_at_a_socket_is_warned_of(monkeypatch):
     groups = {"value": (33,)}
     monkeypatch.setattr(_identity, "of_process", lambda pid: Identity("eve", 1002, 1002, groups["value"], "process", pid))
     found = warned(seen(inside=inside, server=UWSGI), other)
-    assert found == [("other_app", f"setfacl -m u:www-data:rw,g::--- {PATH}")]
+    assert found == [("other_app", f"{SAMMY} setfacl -m u:www-data:rw,g::--- {PATH}")]
     groups["value"] = (1002,)
     assert warned(seen(inside=inside, server=UWSGI), other) == []
 
@@ -356,16 +378,19 @@ def test_a_group_that_was_taken_away_counts_until_the_reload():
 
 
 @pytest.mark.parametrize(
-    ("owner", "group", "fix"),
+    ("owner", "group", "user", "fix"),
     [
-        (1001, 1001, "chmod o= /x/.env"),
-        (0, 0, "chgrp sammy /x/.env && chmod g+r,o= /x/.env"),
-        (0, 1001, "chmod g+r,o= /x/.env"),
+        (1001, 1001, 0, "chmod o= /x/.env"),
+        (1001, 1001, 1001, f"{SAMMY} chmod o= /x/.env"),
+        (0, 0, 0, "chgrp sammy /x/.env && chmod g+r,o= /x/.env"),
+        (0, 1001, 0, "chmod g+r,o= /x/.env"),
+        (1002, 1002, 1002, "runuser -u eve -- setfacl -m u:sammy:r,o::--- /x/.env"),
+        (0, 0, None, ""),
     ],
 )
-def test_a_secret_stays_readable_for_its_server(monkeypatch, owner, group, fix):
+def test_a_secret_stays_readable_for_its_server(monkeypatch, owner, group, user, fix):
     monkeypatch.setattr(_identity, "of_process", lambda pid: Identity("sammy", 1001, 1001, (1001,), "process", pid))
-    assert _warnings._restrict(step("/x/.env", "file", 0o644, owner, group), UWSGI) == fix
+    assert _warnings._restrict(step("/x/.env", "file", 0o644, owner, group), UWSGI, user, True) == fix
 
 
 def test_the_path_that_is_too_long_is_made_short_on_both_sides(tmp_path, monkeypatch):
@@ -378,3 +403,66 @@ def test_the_path_that_is_too_long_is_made_short_on_both_sides(tmp_path, monkeyp
     fix = judged(evidence)[2]
     assert fix.startswith("install -d -o sammy -g www-data -m 2750 /run/shop && sed -i ")
     assert f" /etc/shop.ini {file} && systemctl daemon-reload && systemctl restart shop && nginx -t" in fix
+
+
+EVIL = {"uid": 1002, "gid": 1002}
+ROOTS = step("/root", mode=0o700)
+
+
+def linked(target, *steps, **link):
+    """A path that a symlink in the directory of eve leads away from."""
+    way_there = [
+        step("/"),
+        step("/home"),
+        step("/home/eve", **EVIL),
+        step("/home/eve/a.sock", "link", target=target, **{**EVIL, **link}),
+    ]
+    return (*way_there, *steps)
+
+
+@pytest.mark.parametrize(
+    ("inside", "code", "fix"),
+    [
+        (linked("/root/a.sock", ROOTS, step("/root/a.sock", "socket", 0o600, last=True)), "no_search_permission", ""),
+        (linked(PATH, *way(mode=0o660)[2:]), "no_write_permission", ""),
+        (linked("/etc/passwd", step("/etc"), step("/etc/passwd", "file", 0o644, last=True)), "not_a_socket", ""),
+        (
+            linked("b.sock", step("/home/eve/b.sock", "socket", 0o600, last=True, **EVIL)),
+            "no_write_permission",
+            "runuser -u eve -- setfacl -m u:www-data:rw /home/eve/b.sock",
+        ),
+        # What root linked itself, below a directory of root's.
+        (
+            (
+                step("/"),
+                step("/run"),
+                step("/run/a", "link", target="/srv/a"),
+                step("/srv"),
+                step("/srv/a", "socket", 0o600, last=True),
+            ),
+            "no_write_permission",
+            "chgrp www-data /srv/a && chmod g=rw /srv/a",
+        ),
+    ],
+)
+def test_a_symlink_opens_nothing_that_is_not_its_makers(inside, code, fix):
+    error = "ECONNREFUSED" if code == "not_a_socket" else "EACCES"
+    evidence = seen({"uwsgi": failed(error)}, inside, owner=SHOP)
+    verdict = _verdict.verdict(evidence)
+    assert (verdict.code, _fix.fix(evidence, verdict)) == (code, fix)
+    if code in _fix.PERMISSIONS and not fix:
+        assert "so no command would be safe" in _fix.permanent_fix(evidence, verdict)
+
+
+@pytest.mark.usefixtures("closed_homes")
+def test_a_symlink_to_somebody_elses_socket_brings_no_warning_of_it():
+    assert warned(seen(inside=linked("/run/bus", step("/run"), step("/run/bus", "socket", 0o666, last=True)))) == []
+
+
+def test_what_a_shell_would_run_is_quoted():
+    path = "/run/$(reboot).sock"
+    inside = (step("/"), step("/run"), step(path, "socket", 0o640, 1001, 33, last=True))
+    assert judged(denied(inside))[2] == "chmod g+w '/run/$(reboot).sock'"
+    owner = Owner("a b.service", "x;y")
+    assert owner.restart() == "supervisorctl restart 'x;y'"
+    assert Owner("a$(b).service").start() == "systemctl start 'a$(b)'"

@@ -8,6 +8,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _w
 
 def test_secrets_beside_a_socket(tmp_path, monkeypatch):
     monkeypatch.setattr(_warnings._walk, "refusals", lambda *rest: [])
+    monkeypatch.setattr(_warnings._walk, "editor", lambda *rest: 0)
     files = {
         ".env": ("KEY=1", 0o644),
         ".env.example": ("KEY=1", 0o644),
@@ -21,7 +22,7 @@ def test_secrets_beside_a_socket(tmp_path, monkeypatch):
     for name, (text, mode) in files.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(mode)
-    found = _warnings._secrets(f"{tmp_path}/a.sock", None)
+    found = _warnings._secrets(f"{tmp_path}/a.sock", None, True)
     assert [each["fix"] for each in found] == [f"chmod o= {tmp_path}/{name}" for name in (".env", "key.pem", "settings.py")]
 
 

@@ -53,7 +53,7 @@ PYTHONS = {
 class Interpreters(Prober):
     """Of a host that has some."""
 
-    def probe(self, python, user):
+    def probe(self, python):
         if python not in PYTHONS:
             raise StackError("python", f"there is no {python}.")
         return PYTHONS[python]
@@ -72,7 +72,6 @@ def core(monkeypatch, tmp_path):
     monkeypatch.setattr(_sources, "DISTRIBUTION", str(tree))
     monkeypatch.setattr(_sources, "DIRECTORY", str(tmp_path / "lib"))
     monkeypatch.setattr(_ensure._uwsgi_binary, "read", lambda: found)
-    monkeypatch.setattr(_ensure._interpreter, "open_to_all", lambda path: not path.startswith("/home"))
     monkeypatch.setattr(_file, "wrong_permissions", lambda path: [])
     monkeypatch.setattr(_file, "owners", lambda paths: {})
     monkeypatch.setattr(_packages, "installed", lambda names: set())
@@ -183,12 +182,6 @@ def test_interpreters_of_one_name_are_not_taken_for_each_other(core, compiler):
     _result, failures = _ensure.present(options("/opt/p_y/bin/python", "/opt/p-y/bin/python"))
     assert [label for label, _failure in failures.found] == ["/opt/p-y/bin/python"]
     assert "a plugin of the same name as /opt/p_y/bin/python3.13, python313_opt_p_y;" in failures.found[0][1].cause
-
-
-def test_an_interpreter_that_is_closed_to_others_is_refused(core, monkeypatch):
-    monkeypatch.setitem(PYTHONS, "/home/x/bin/python", interpreter("/home/x", "3.12.1"))
-    _result, failures = _ensure.present(options("/home/x/bin/python"))
-    assert "can be run by nobody, but not by every user" in failures.found[0][1].cause
 
 
 def test_a_plugin_that_there_is_not_is_refused_before_anything_is_built(core, compiler):

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the users, groups and directories of apps, by systemd-sysusers and systemd-tmpfiles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _ownership
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._transaction import Transaction, TreeRequest
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import TreeEntry
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+
+SYSUSERS = "/etc/sysusers.d/wsgi.conf"
+TMPFILES = "/etc/tmpfiles.d/wsgi.conf"
+TREE = "app"
+"""The name of the two as a tree of ``config_tree``."""
+
+HEAD = "# Managed by wsgi.stack; changes here are overwritten."
+
+
+@dataclass(frozen=True)
+class AccountsRequest:
+    """What holds for all apps.
+
+    :ivar directory: the root of builds, releases and data
+    :ivar runtime_directory: the root of the sockets
+    :ivar nginx_group: the group of nginx's workers
+    :ivar check: check mode
+    """
+
+    directory: str
+    runtime_directory: str
+    nginx_group: str
+    check: bool = False
+
+
+def sysusers(apps: Sequence[App]) -> str:
+    """The text of the file for sysusers.d(5). Pure."""
+    users = [
+        f'u {app["user"]} - "{_ownership.FULL_NAME.format(name=app["name"])}" {app["directory"]} /usr/sbin/nologin'
+        for app in apps
+    ]
+    return "\n".join([HEAD, *users, ""])
+
+
+def tmpfiles(apps: Sequence[App], request: AccountsRequest) -> str:
+    """The text of the file for tmpfiles.d(5). Pure."""
+    lines = [
+        HEAD,
+        "# An app's code is root's: the app may read it, and nginx may go through to its static files. Nobody else may open",
+        "# these directories, which are also what plays lock.",
+        "# Its runtime directory is the gate to its sockets: root and nginx's group get in, the app does not.",
+        f"d {request.directory} 0755 root root -",
+        f"d {request.runtime_directory} 0755 root root -",
+    ]
+    for app in apps:
+        layout = _layout.of(app)
+        code = [layout.directory, layout.builds, layout.releases, layout.slots]
+        lines += ["", *(f"d {path} 0711 root root -" for path in code)]
+        lines.append(f"d {layout.shared} 0750 {app['user']} {app['group']} -")
+        lines.append(f"d {layout.runtime_directory} 0750 root {request.nginx_group} -")
+    return "\n".join([*lines, ""])
+
+
+def ensure(apps: Sequence[App], request: AccountsRequest) -> dict[str, Any]:
+    """Make the users, groups and directories of apps. An app whose name somebody else's user or group has gets nothing.
+
+    :returns: the result of the module
+    :raises StackError: nobody's in particular: the files cannot be written, or systemd's programs fail
+    """
+    if request.check:
+        return _ensure(apps, request)
+    os.makedirs(_ownership.MARKS, mode=0o700, exist_ok=True)
+    with _locks.locked(_ownership.MARKS):
+        return _ensure(apps, request)
+
+
+def _ensure(apps: Sequence[App], request: AccountsRequest) -> dict[str, Any]:
+    before = _ownership.accounts(app["name"] for app in apps)
+    refused = {app["name"]: cause for app in apps if (cause := _ownership.objection(_layout.of(app), before))}
+    taken = [app for app in apps if app["name"] not in refused]
+    new = [app["name"] for app in taken if before.user(app["name"]) is None]
+    if not request.check:
+        _ownership.mark(new)
+    tree = Transaction(
+        TreeRequest(
+            name=TREE,
+            wanted={
+                SYSUSERS: TreeEntry(_files.File(sysusers(taken))),
+                TMPFILES: TreeEntry(_files.File(tmpfiles(taken, request))),
+            },
+            load=[["systemd-sysusers", SYSUSERS]],
+            dry=request.check,
+            stale=bool(new),
+        )
+    )
+    tree.converge()
+    if not request.check:
+        refused.update(_unmade(taken))
+        taken = [app for app in taken if app["name"] not in refused]
+        _ownership.unmark(app["name"] for app in taken)
+        # On every run, to restore directories that were removed, and their modes. Nothing else is touched.
+        done = run(["systemd-tmpfiles", "--create", TMPFILES], timeout=300)
+        if done.code:
+            raise StackError(
+                TREE, f"systemd-tmpfiles --create {TMPFILES} failed: {done.last_line}; fix that and run again.", done.output
+            )
+    return {
+        **tree.result(),
+        "apps": [app["name"] for app in taken],
+        "failures": [StackError("user", cause).result(name) for name, cause in sorted(refused.items())],
+    }
+
+
+def _unmade(apps: Sequence[App]) -> dict[str, str]:
+    """The apps that still have no user and group of their own, each with the cause."""
+    after = _ownership.accounts(app["name"] for app in apps)
+    causes = {}
+    for app in apps:
+        if after.user(app["name"]) is None:
+            causes[app["name"]] = f"systemd-sysusers made no user {app['name']}; find out why with: systemd-sysusers {SYSUSERS}"
+        else:
+            causes[app["name"]] = _ownership.objection(_layout.of(app), after)
+    return {name: cause for name, cause in causes.items() if cause}

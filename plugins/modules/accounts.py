@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Create the users, groups and directories of WSGI apps."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: accounts
+short_description: Create the users, groups and directories of WSGI apps
+version_added: 0.1.0
+description:
+  - Gives each app a system user and a group of its own, with the app's name, and its directories. They are declared in
+    C(/etc/sysusers.d/wsgi.conf) and C(/etc/tmpfiles.d/wsgi.conf), and made by C(systemd-sysusers) and C(systemd-tmpfiles).
+  - An app never gets a user or a group that the host has already, such as C(docker). It fails, in check mode too, before anything
+    is made for it, and the other apps go on.
+  - A user counts as the app's own if it has the home and the full name that this module sets, and a primary group of its name.
+  - M(wsgi.stack.retire) removes users and groups.
+options:
+  directory:
+    description: The root of builds, releases and data.
+    type: path
+    default: /srv/wsgi
+  runtime_directory:
+    description: The root of the sockets.
+    type: path
+    default: /run/wsgi
+  nginx_group:
+    description: The group of nginx's workers, which may connect to the sockets of the apps.
+    type: str
+    default: www-data
+extends_documentation_fragment:
+  - wsgi.stack.attributes
+  - wsgi.stack.attributes.root
+  - wsgi.stack.apps
+author:
+  - The wsgi.stack founders (@wsgi-stack)
+"""
+
+EXAMPLES = r"""
+- name: Create the users and directories of the apps
+  wsgi.stack.accounts:
+    apps: "{{ lookup('wsgi.stack.apps') }}"
+  register: app_accounts
+"""
+
+RETURN = r"""
+apps:
+  description: The names of the apps that have a user and a group, or in check mode would get them.
+  returned: always
+  type: list
+  elements: str
+written:
+  description: The paths whose content changed.
+  returned: always
+  type: list
+  elements: str
+failures:
+  description: The apps that failed, each with C(app), C(step), C(message) and C(log).
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _create
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
+
+
+def main() -> None:
+    module = Module(
+        argument_spec={
+            "apps": {"type": "list", "elements": "dict", "required": True},
+            "directory": {"type": "path", "default": _layout.DIRECTORY},
+            "runtime_directory": {"type": "path", "default": _layout.RUNTIME_DIRECTORY},
+            "nginx_group": {"type": "str", "default": "www-data"},
+        },
+        supports_check_mode=True,
+    )
+    require_root(module)
+    given = {key: module.params[key] for key in ("directory", "runtime_directory", "nginx_group")}
+    try:
+        result = _create.ensure(module.params["apps"], _create.AccountsRequest(**given, check=module.check_mode))
+    except StackError as failure:
+        module.fail_json(msg=f"{failure.step}: {failure.cause}")
+    except OSError as error:
+        module.fail_json(msg=from_os_error(error).cause)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
