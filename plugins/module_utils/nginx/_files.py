@@ -29,7 +29,6 @@ LIMITS = [
     ("client_header_timeout", "10s"),  # for the whole header, and the TLS handshake; only then does limit_conn count a request
     ("client_body_timeout", "30s"),  # between two reads, as the next one between two writes
     ("send_timeout", "30s"),
-    ("reset_timedout_connection", "on"),
     ("limit_conn", "wsgi_clients 1000"),
     ("limit_conn_status", "429"),
 ]

@@ -147,7 +147,6 @@ def test_what_a_client_can_hold_is_limited_on_every_site(directives, gone):
         "client_header_timeout 10s;",
         "client_body_timeout 30s;",
         "send_timeout 30s;",
-        "reset_timedout_connection on;",
         "limit_conn wsgi_clients 1000;",
         "limit_conn_status 429;",
     }
