@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -16,17 +17,18 @@ TIMEOUT = 20
 
 
 def waiting(path: str) -> int:
-    """How many connections wait in a unix socket's backlog for the server to accept them; 0 if nothing listens there."""
-    address = f"unix:{path}"
-    return sum(listener.waiting for listener in parse(_shown("--unix")) if listener.address == address)
+    """How many connections wait in a unix socket's backlog for the server to accept them; 0 if nothing listens there.
 
-
-def _known_as(path: str) -> str:
-    """The path by which clients find a socket.
-
-    A gunicorn of ours binds ``blue.PID.sock`` and renames it to ``blue.sock``; the kernel goes on showing the first name.
+    Any user can make a socket that is called the same, in a mount namespace or by a line break in its name: only the one that this
+    file is counts.
     """
-    return re.sub(r"/(blue|green)\.\d+\.sock$", r"/\1.sock", path)
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0
+    place = [f"ino:{status.st_ino}", f"dev:{os.major(status.st_dev)}/{os.minor(status.st_dev)}"]
+    rows = _rows(_shown("--unix", "--extended", "src", path))
+    return sum(int(row[2]) for row in rows if row[4] == path and row[9:11] == place and row[2].isdigit())
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def parse(output: str) -> list[Listener]:
     for row in _rows(output):
         if row[2].isdigit() and row[3].isdigit():
             pids = tuple(sorted({int(pid) for pid in USER.findall(" ".join(row[5:]))}))
-            address = f"unix:{_known_as(row[4])}" if row[0].startswith("u_") else row[4]
+            address = f"unix:{row[4]}" if row[0].startswith("u_") else row[4]
             found.append(Listener(address, int(row[2]), int(row[3]), pids))
     return found
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener, parse, parse_inodes, somaxconn, waiting
@@ -25,18 +27,18 @@ def test_whoever_listens_is_read_with_the_processes():
     ]
 
 
-BACKLOGS = """\
-u_str LISTEN 0      1024   /run/wsgi/shop/blue.7.sock 18021            * 0
-u_str LISTEN 7      1024   /run/wsgi/shop/blue.8.sock 18022            * 0
-u_str LISTEN 2      1024   /run/wsgi/shop/blue.9.sock 18023            * 0
-u_str LISTEN 1      1024   /run/wsgi/shop/green.sock 18024             * 0
-u_str ESTAB  3      0                             * 18100            * 18101
-"""
-
-
-def test_the_backlog_of_a_slot_is_the_sum_of_its_servers(monkeypatch):
-    monkeypatch.setattr(_sockets, "run", lambda argv, timeout: Completed(tuple(argv), 0, BACKLOGS))
-    assert [waiting(f"/run/wsgi/shop/{name}.sock") for name in ("blue", "green", "gone")] == [9, 1, 0]
+def test_the_backlog_of_a_slot_is_that_of_its_file(monkeypatch, tmp_path):
+    path = tmp_path / "blue.sock"
+    path.write_text("")
+    status = path.stat()
+    shown = "u_str LISTEN {} 1024 {} 18020 * 0 <-> ino:{} dev:{}/{} peers:\n"
+    place = (os.major(status.st_dev), os.minor(status.st_dev))
+    rows = [(9, path, status.st_ino, *place), (5, path, status.st_ino + 1, *place), (4, f"{path}x", status.st_ino, *place)]
+    output = "".join(shown.format(*row) for row in rows)
+    monkeypatch.setattr(_sockets, "run", lambda argv, timeout: Completed(tuple(argv), 0, output))
+    assert waiting(str(path)) == 9
+    path.unlink()
+    assert waiting(str(path)) == 0
 
 
 EXTENDED = """\
