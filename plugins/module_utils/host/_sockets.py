@@ -19,8 +19,7 @@ TIMEOUT = 20
 def waiting(path: str) -> int:
     """How many connections wait in a unix socket's backlog for the server to accept them; 0 if nothing listens there.
 
-    Any user can make a socket that is called the same, in a mount namespace or by a line break in its name: only the one that this
-    file is counts.
+    Any user can make a socket with the same name, in a mount namespace or by a line break in the name; it does not count.
     """
     try:
         status = os.stat(path)
