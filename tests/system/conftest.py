@@ -54,12 +54,13 @@ class Play:
 
 
 class Server:
-    """A throwaway host."""
+    """A throwaway host, new for who makes it: what an interrupted run left of the same name goes."""
 
     def __init__(self, name: str, debian: int, scratch: Path):
         self.name = name
         self.debian = str(debian)
         self.scratch = scratch
+        self.down()
         self.inventory = self._host("up", name, "--debian", self.debian).strip()
 
     @staticmethod
