@@ -14,21 +14,22 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
 class ActionModule(_step.StepAction):
     """A run with nothing new is one execution of the module; the files go over only if it asks for them."""
 
-    def execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        sources = {}
-        for app in self._task.args.get("apps") or []:
-            if isinstance(app, dict) and (app.get("source") or {}).get("kind") == "directory":
-                sources[app["name"]] = app["source"]
-        found = {name: self._look(source) for name, source in sources.items()}
-        result = self._call(found, task_vars)
+    def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        return {**self._task.args, "directories": {name: self._look(source) for name, source in self._sources().items()}}
+
+    def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        result = super().call(arguments, task_vars)
         while needed := result.pop("needed", None):
-            found.update({name: self._send(name, sources[name]) for name in needed})
-            result = self._call(found, task_vars)
+            sources = self._sources()
+            sent = {name: self._send(name, sources[name]) for name in needed}
+            arguments = {**arguments, "directories": {**arguments["directories"], **sent}}
+            result = super().call(arguments, task_vars)
         return result
 
-    def _call(self, directories: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        arguments = {**self._task.args, "directories": directories}
-        return self._execute_module(module_name="wsgi.stack.build", module_args=arguments, task_vars=task_vars)
+    def _sources(self) -> dict[str, dict[str, Any]]:
+        """The sources on the controller, by app."""
+        apps = [app for app in self._task.args.get("apps") or [] if isinstance(app, dict)]
+        return {app["name"]: app["source"] for app in apps if (app.get("source") or {}).get("kind") == "directory"}
 
     def _look(self, source: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -13,13 +13,15 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
 
 
 class ActionModule(_step.StepAction):
-    def execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    """See the module's documentation."""
+
+    def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         arguments = dict(self._task.args)
         sources: dict[str, Any] = {}
         files = arguments.get("files")
         if isinstance(files, list):  # anything else is the module's to refuse
             arguments["files"] = [self._rendered(file, task_vars, sources) for file in files]
-        return self._execute_module(module_name="wsgi.stack.config_tree", module_args=arguments, task_vars=task_vars)
+        return arguments
 
     def _rendered(self, file: Any, task_vars: dict[str, Any], sources: dict[str, Any]) -> Any:
         if not isinstance(file, dict) or not file.get("src") or file.get("content") is not None:

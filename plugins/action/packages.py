@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _imports
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _imports, _step
 
 _imports.import_all()  # here, since every role begins with packages
 
@@ -18,14 +16,16 @@ LOCK_TIMEOUT = 600
 UNKNOWN_IN_CHECK_MODE = ("No package matching", "must be installed to use check mode")
 
 
-class ActionModule(ActionBase):
+class ActionModule(_step.StepAction):
     """See the module's documentation."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Install with the package lists that are there; fetch new ones only if that fails."""
-        super().run(tmp, task_vars)
+    def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         _validation, arguments = self.validate_argument_spec({"name": {"type": "list", "elements": "str", "required": True}})
-        names = sorted(set(arguments["name"]))
+        return {"name": sorted(set(arguments["name"]))}
+
+    def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Install with the package lists that are there; fetch new ones only if that fails."""
+        names = arguments["name"]
         wanted: dict[str, Any] = {"name": names, "install_recommends": False, "lock_timeout": LOCK_TIMEOUT}
         result = self._apt(wanted, task_vars)
         if not result.get("failed"):
@@ -41,5 +41,5 @@ class ActionModule(ActionBase):
             }
         return result
 
-    def _apt(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+    def _apt(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         return self._execute_module(module_name="ansible.builtin.apt", module_args=arguments, task_vars=task_vars)

@@ -16,7 +16,7 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
 class ActionModule(_step.StepAction):
     """See the module's documentation."""
 
-    def execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Ship the files of all sites as one text that no log shows."""
         arguments = dict(self._task.args)
         apps = arguments.get("apps")
@@ -25,7 +25,7 @@ class ActionModule(_step.StepAction):
             if site["mode"] == "files" and not site["on_host"]:
                 given[site["name"]] = {"chain": self._read(site, "certificate"), "key": self._read(site, "key")}
         arguments["given"] = base64.b64encode(json.dumps(given).encode()).decode()
-        return self._execute_module(module_name="wsgi.stack.site_certificates", module_args=arguments, task_vars=task_vars)
+        return arguments
 
     def _read(self, site: dict[str, Any], key: str) -> str:
         try:

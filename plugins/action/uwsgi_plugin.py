@@ -11,22 +11,18 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
 class ActionModule(_step.StepAction):
     """A run that builds nothing is one execution of the module; packages are installed only if it asks for them."""
 
-    def execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        result = self._call({}, task_vars)
+    def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        result = super().call(arguments, task_vars)
         if "needed" not in result:
             return result
         needed = result["needed"]
         installed = self._install(needed, task_vars)
         if installed.get("failed"):
             # The builds go on, and fail in their own words, each for itself: other apps are none the worse for it.
-            result = self._call({"installed_build_dependencies": []}, task_vars)
+            result = super().call({**arguments, "installed_build_dependencies": []}, task_vars)
             warning = f"{' '.join(needed)} could not be installed: {installed.get('msg')}"
             return {**result, "warnings": [*result.get("warnings", []), warning]}
-        return {**self._call({"installed_build_dependencies": needed}, task_vars), "changed": True}
-
-    def _call(self, more: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        arguments = {**self._task.args, **more}
-        return self._execute_module(module_name="wsgi.stack.uwsgi_plugin", module_args=arguments, task_vars=task_vars)
+        return {**super().call({**arguments, "installed_build_dependencies": needed}, task_vars), "changed": True}
 
     def _install(self, packages: list[str], task_vars: dict[str, Any]) -> dict[str, Any]:
         task = self._task.copy()

@@ -10,7 +10,7 @@ short_description: What happened to the apps in this run so far
 version_added: 0.1.0
 description:
   - Returns the names of the apps of the host that failed in this run, of those whose release waits for a preview, and of those
-    that changed protocol, for later steps to take or leave.
+    that changed protocol, for later steps to take or leave. Also says which roles have nothing to do.
   - Failures are known here only with C(wsgi_defer_failures). Without it, they fail the host at once.
     M(wsgi.stack.failures) fails the host for them in the end.
 author:
@@ -27,7 +27,8 @@ RETURN = r"""
 _raw:
   description: >-
     C(failed), the apps of which a step failed; C(staged), those that M(wsgi.stack.rollout) returned as such; C(unfinished), both;
-    C(switching), those that M(wsgi.stack.rollout) returned as such and that did not fail.
+    C(switching), those that M(wsgi.stack.rollout) returned as such and that did not fail; C(releases), the number of each app's
+    newest release; C(idle), the roles that have nothing to do, as M(wsgi.stack.survey) found, and still have.
   type: list
   elements: dict
 """
@@ -36,7 +37,7 @@ from typing import Any
 
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _run
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _run
 
 
 class LookupModule(LookupBase):
@@ -52,5 +53,7 @@ class LookupModule(LookupBase):
                 "staged": report.staged,
                 "switching": [name for name in report.switching if name not in report.failed],
                 "unfinished": list(dict.fromkeys([*report.failed, *report.staged])),
+                "releases": report.releases,
+                "idle": _answers.idle(variables["inventory_hostname"]),
             }
         ]

@@ -62,32 +62,11 @@ failures:
   elements: dict
 """
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
-from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _create
-from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
-from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts._step import STEP
 
 
 def main() -> None:
-    module = Module(
-        argument_spec={
-            "apps": {"type": "list", "elements": "dict", "required": True},
-            "directory": {"type": "path", "default": _layout.DIRECTORY},
-            "runtime_directory": {"type": "path", "default": _layout.RUNTIME_DIRECTORY},
-            "nginx_group": {"type": "str", "default": "www-data"},
-        },
-        supports_check_mode=True,
-    )
-    require_root(module)
-    given = {key: module.params[key] for key in ("directory", "runtime_directory", "nginx_group")}
-    try:
-        result = _create.ensure(module.params["apps"], _create.AccountsRequest(**given, check=module.check_mode))
-    except StackError as failure:
-        module.fail_json(msg=f"{failure.step}: {failure.cause}")
-    except OSError as error:
-        module.fail_json(msg=from_os_error(error).cause)
-    module.exit_json(**result)
+    STEP.main()
 
 
 if __name__ == "__main__":

@@ -171,36 +171,11 @@ failures:
       elements: str
 """
 
-import os
-
-from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
-from ansible_collections.wsgi.stack.plugins.module_utils.build import _build, _uv
-from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
-from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
+from ansible_collections.wsgi.stack.plugins.module_utils.build._step import STEP
 
 
 def main() -> None:
-    module = Module(
-        argument_spec={
-            "apps": {"type": "list", "elements": "dict", "required": True},
-            "secrets": {"type": "str", "no_log": True},
-            "installer": {"type": "str", "choices": ["uv", "pip"], "default": "uv"},
-            "uv_version": {"type": "str", "default": _uv.VERSION},
-            "jobs": {"type": "int"},
-            "directories": {"type": "dict"},
-        },
-        supports_check_mode=True,
-    )
-    require_root(module)
-    request = _build.BuildRequest(
-        secrets=_resolve.read_secrets(module.params["secrets"]) if module.params["secrets"] else {},
-        directories=module.params["directories"] or {},
-        installer=module.params["installer"],
-        uv_version=module.params["uv_version"],
-        jobs=module.params["jobs"] or len(os.sched_getaffinity(0)),
-        check_mode=module.check_mode,
-    )
-    module.exit_json(**_build.build(module.params["apps"], request))
+    STEP.main()
 
 
 if __name__ == "__main__":

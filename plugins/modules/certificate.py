@@ -196,60 +196,11 @@ failures:
       elements: str
 """
 
-from dataclasses import asdict
-
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command, _run
-from ansible_collections.wsgi.stack.plugins.module_utils.certbot._command import CertbotSettings
-from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
-from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-
-CERTIFICATE = {
-    "name": {"type": "str", "required": True},
-    "domains": {"type": "list", "elements": "str", "required": True},
-    "apps": {"type": "list", "elements": "str"},
-}
-
-OPTIONS = {
-    "apps": {"type": "list", "elements": "dict"},
-    "certificates": {"type": "list", "elements": "dict", "options": CERTIFICATE},
-    "server": {"type": "str"},
-    "email": {"type": "str"},
-    "agree_tos": {"type": "bool", "default": False},
-    "options": {"type": "list", "elements": "str", "default": []},
-    "key_type": {"type": "str", "choices": ["ecdsa", "rsa"], "no_log": False},
-    "webroot": {"type": "path", "default": "/var/lib/wsgi/acme"},
-    "minimum_days": {"type": "int"},
-    "check_names": {"type": "bool", "default": True},
-    "ca_bundle": {"type": "path"},
-}
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot._step import STEP
 
 
 def main() -> None:
-    module = Module(
-        OPTIONS,
-        mutually_exclusive=[("apps", "certificates")],
-        required_one_of=[("apps", "certificates")],
-        supports_check_mode=True,
-    )
-    require_root(module)
-    options = module.params
-    settings = CertbotSettings(
-        server=options["server"] or _command.configured_server(),
-        webroot=options["webroot"].rstrip("/"),
-        email=options["email"],
-        agree_tos=options["agree_tos"],
-        options=tuple(options["options"]),
-        key_type=options["key_type"],
-        minimum_days=options["minimum_days"],
-        check_names=options["check_names"],
-        bundle=options["ca_bundle"],
-    )
-    try:
-        outcome = _run.converge(options["apps"], options["certificates"], settings, module.check_mode)
-    except StackError as failure:
-        module.fail_json(msg=f"{failure.step}: {failure.cause}")
-    module.exit_json(**asdict(outcome))
+    STEP.main()
 
 
 if __name__ == "__main__":

@@ -242,76 +242,11 @@ failures:
       elements: str
 """
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _adjust, _transaction, _tree
-from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
-from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-
-APPS = {"type": "list", "elements": "str", "aliases": ["app"], "default": []}
-FILE = {
-    "src": {"type": "str"},
-    "content": {"type": "str"},
-    "vars": {"type": "dict", "default": {}},
-    "dest": {"type": "str", "required": True},
-    "mode": {"type": "str", "default": "0644"},
-    "owner": {"type": "str", "default": "root"},
-    "group": {"type": "str", "default": "root"},
-    "initial": {"type": "bool", "default": False},
-    "apps": APPS,
-}
-LINK = {"path": {"type": "str", "required": True}, "target": {"type": "str", "required": True}, "apps": APPS}
-ADJUSTMENT = {name: {"type": kind, "required": True} for name, kind in (("path", "path"), ("before", "str"), ("after", "str"))}
-OPTIONS = {
-    "name": {"type": "str", "required": True},
-    "files": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": FILE,
-        "required_one_of": [["src", "content"]],
-        "no_log": True,
-    },
-    "links": {"type": "list", "elements": "dict", "default": [], "options": LINK},
-    "displace": {"type": "list", "elements": "path", "default": []},
-    "adjust": {"type": "list", "elements": "dict", "default": [], "options": ADJUSTMENT},
-    "validate": {"type": "list", "elements": "str", "default": []},
-    "service": {"type": "str"},
-    "reload": {"type": "list", "elements": "list"},
-    "stale": {"type": "bool", "default": False},
-    "needs": {"type": "list", "elements": "path", "default": []},
-    "unchanged_apps": {"type": "list", "elements": "str", "default": []},
-}
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._step import STEP
 
 
 def main() -> None:
-    module = Module(OPTIONS, mutually_exclusive=[["service", "reload"]], supports_check_mode=True)
-    require_root(module)
-    options = module.params
-    module.no_log_values.clear()  # no_log keeps the texts of all files out of the journal; the diff shows them
-    transaction = None
-    try:
-        wanted, initial = _tree.entries(options["files"], options["links"])
-        request = _transaction.TreeRequest(
-            name=options["name"],
-            wanted=wanted,
-            initial=initial,
-            displace=options["displace"],
-            adjust=[_adjust.Adjustment(**change) for change in options["adjust"]],
-            check=options["validate"],
-            service=options["service"],
-            load=options["reload"] or [],
-            unchanged_apps=frozenset(options["unchanged_apps"]),
-            dry=module.check_mode,
-            stale=options["stale"],
-            needs=options["needs"],
-        )
-        transaction = _transaction.Transaction(request)
-        transaction.converge()
-    except StackError as failure:
-        module.fail_json(msg=f"{failure.step}: {failure.cause}", **(transaction.result() if transaction else {}))
-    except OSError as error:
-        module.fail_json(msg=from_os_error(error).cause, **(transaction.result() if transaction else {}))
-    module.exit_json(**transaction.result())
+    STEP.main()
 
 
 if __name__ == "__main__":

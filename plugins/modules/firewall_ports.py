@@ -60,42 +60,11 @@ reason:
   type: str
 """
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _ufw
-from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
-from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-
-OPTIONS = {
-    "ports": {"type": "list", "elements": "int", "required": True},
-    "comment": {"type": "str", "default": "wsgi.stack"},
-}
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._firewall_ports import STEP
 
 
 def main() -> None:
-    module = Module(OPTIONS, supports_check_mode=True)
-    require_root(module)
-    comment = module.params["comment"]
-    try:
-        reason = _ufw.inactive()
-        if reason:
-            module.exit_json(changed=False, opened=[], closed=[], blocked=[], reason=reason)
-        plan = _ufw.plan(_ufw.rules(), module.params["ports"], comment)
-        if not module.check_mode:
-            _ufw.carry_out(plan, comment)
-    except StackError as failure:
-        module.fail_json(msg=failure.cause)
-    for port in plan.blocked:
-        module.warn(f"Port {port} is not open to everybody: another rule of ufw denies it or restricts it to some sources.")
-    module.exit_json(
-        changed=bool(plan.open or plan.close),
-        opened=list(plan.open),
-        closed=list(plan.close),
-        blocked=list(plan.blocked),
-        diff={
-            "before": "".join(f"allow {port}/tcp\n" for port in plan.close),
-            "after": "".join(f"allow {port}/tcp\n" for port in plan.open),
-        },
-    )
+    STEP.main()
 
 
 if __name__ == "__main__":

@@ -109,66 +109,11 @@ failures:
   returned: always
 """
 
-import os
-from typing import Any
-
-from ansible_collections.wsgi.stack.plugins.module_utils import _errors
-from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
-from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
-from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
+from ansible_collections.wsgi.stack.plugins.module_utils.release._step import STEP
 
 
 def main() -> None:
-    module = Module(
-        argument_spec={
-            "apps": {"type": "list", "elements": "dict", "required": True},
-            "secrets": {"type": "str", "required": True, "no_log": True},
-            "builds": {"type": "dict", "required": True},
-            "command_results": {"type": "dict"},
-            "host": {"type": "str", "default": ""},
-            "jobs": {"type": "int"},
-        },
-        supports_check_mode=True,
-    )
-    require_root(module)
-    module.exit_json(**release(module.params, module.check_mode))
-
-
-def release(wanted: dict[str, Any], check: bool) -> dict[str, Any]:
-    """Make a release of each app that has a build.
-
-    :param wanted: the module's parameters
-    :returns: the module's result
-    """
-    secrets = _resolve.read_secrets(wanted["secrets"])
-    builds = wanted["builds"]
-    processors = len(os.sched_getaffinity(0))
-    host = {"processors": processors, "backlog": _sockets.somaxconn() or 128}  # 128 is the least that a kernel has by default
-    request = _release.ReleaseRequest(host, check, wanted["host"], wanted["command_results"])
-
-    made, failures = _errors.for_each_app(
-        [app for app in wanted["apps"] if app["name"] in builds],
-        lambda app: _release.make(app, secrets[app["name"]]["environment"], builds[app["name"]], request),
-        wanted["jobs"] or processors,
-    )
-    return {
-        "changed": any(result["changed"] for result in made.values()),
-        "releases": {name: result["number"] for name, result in made.items()},
-        "commands": {name: result["commands"] for name, result in made.items() if result["commands"]},
-        "failures": failures,
-        "diff": [
-            {
-                "before_header": name,
-                "after_header": f"{name}, release {result['number']}",
-                "before": result["before"],
-                "after": result["after"],
-            }
-            for name, result in made.items()
-            if result["changed"]
-        ],
-    }
+    STEP.main()
 
 
 if __name__ == "__main__":

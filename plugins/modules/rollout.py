@@ -89,73 +89,11 @@ failures:
   returned: always
 """
 
-import os
-from typing import Any
-
-from ansible_collections.wsgi.stack.plugins.module_utils import _errors
-from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
-from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _plan, _run, _state
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._step import STEP
 
 
 def main() -> None:
-    module = Module(
-        argument_spec={
-            "apps": {"type": "list", "elements": "dict", "required": True},
-            "releases": {"type": "dict", "required": True},
-            "preview": {"type": "bool", "default": False},
-            "finish": {"type": "bool", "default": False},
-            "nginx_user": {"type": "str", "default": "www-data"},
-            "jobs": {"type": "int"},
-        },
-        supports_check_mode=True,
-    )
-    require_root(module)
-    module.exit_json(**rollout(module.params, module.check_mode))
-
-
-def rollout(wanted: dict[str, Any], check: bool) -> dict[str, Any]:
-    """Roll out each app that has a release.
-
-    :param wanted: the module's parameters
-    :returns: the module's result
-    """
-    releases = {name: int(number) for name, number in wanted["releases"].items()}
-    apps: list[App] = [app for app in wanted["apps"] if app["name"] in releases]
-    stacks = {app["name"]: app["stack"] for app in apps}
-    states = _state.observe([_state.ObservedApp.of(app) for app in apps], wanted["nginx_user"])
-    options = wanted["preview"], wanted["finish"]
-    plans = {name: _plan.plan(state, releases[name], stacks[name], *options) for name, state in states.items()}
-    failures: list[dict[str, Any]] = []
-    if not check:
-        done, failures = _errors.for_each_app(
-            [app for app in apps if plans[app["name"]]],
-            lambda app: _run.locked_rollout(app, releases[app["name"]], wanted["nginx_user"], *options),
-            wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
-        )
-        plans.update(done)
-    staged = {name for name, state in states.items() if wanted["preview"] and _plan.staged(state, releases[name], stacks[name])}
-    not_switching = staged | {failure["app"] for failure in failures}
-    return {
-        "changed": any(plans.values()),
-        "steps": {name: [list(step) for step in steps] for name, steps in plans.items() if steps},
-        "staged": sorted(staged),
-        "switching": [
-            name
-            for name, state in states.items()
-            if _plan.switching(state, releases[name], stacks[name]) and name not in not_switching
-        ],
-        "failures": failures,
-        "diff": [
-            {
-                "before": f"{name}: {_plan.describe(states[name])}\n",
-                "after": f"{name}: {_plan.describe_plan(steps, releases[name], stacks[name])}\n",
-            }
-            for name, steps in plans.items()
-            if steps
-        ],
-    }
+    STEP.main()
 
 
 if __name__ == "__main__":

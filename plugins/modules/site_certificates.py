@@ -89,29 +89,11 @@ failures:
       elements: str
 """
 
-import base64
-import json
-
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import from_os_error
-from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
-from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _site_certificates
-
-OPTIONS = {
-    "apps": {"type": "list", "elements": "dict", "required": True},
-    "given": {"type": "str", "no_log": True},
-}
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._site_certificates import STEP
 
 
 def main() -> None:
-    module = Module(OPTIONS, supports_check_mode=True)
-    require_root(module)
-    given = json.loads(base64.b64decode(module.params["given"] or b"e30="))
-    try:
-        result = _site_certificates.converge(module.params["apps"], given, module.check_mode)
-    except OSError as error:
-        module.fail_json(msg=from_os_error(error).cause)
-    module.exit_json(**result)
+    STEP.main()
 
 
 if __name__ == "__main__":

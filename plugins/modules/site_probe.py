@@ -84,32 +84,11 @@ msg:
   type: str
 """
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _probe
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _emperor
-
-OPTIONS = {
-    "apps": {"type": "list", "elements": "dict", "required": True},
-    "address": {"type": "str", "default": "127.0.0.1"},
-    "port": {"type": "int", "default": 80},
-    "timeout": {"type": "int", "default": 10},
-}
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._site_probe import STEP
 
 
 def main() -> None:
-    module = Module(OPTIONS, supports_check_mode=True)
-    apps, address, port = module.params["apps"], module.params["address"], module.params["port"]
-    if module.check_mode and not _probe.listening(address, port):
-        where = f"Nothing listens on {address}:{port}, so in check mode there is nothing to request."
-        module.exit_json(changed=False, skipped=True, sites={}, asleep=[], failures=[], msg=where)
-    asleep = _emperor.asleep(apps)
-    apps = [app for app in apps if app["name"] not in asleep]
-    sites, failures = _probe.probe(apps, address, port, 0 if module.check_mode else module.params["timeout"])
-    result = {"changed": False, "sites": sites, "asleep": asleep, "failures": failures}
-    if module.check_mode and failures:
-        names = ", ".join(failure["app"] for failure in failures)
-        result.update(failures=[], msg=f"These apps do not respond as expected before the run: {names}.")
-    module.exit_json(**result)
+    STEP.main()
 
 
 if __name__ == "__main__":

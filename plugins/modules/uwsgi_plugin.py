@@ -204,56 +204,11 @@ failures:
       elements: str
 """
 
-import os
-
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
-from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _ensure, _remove, _requests, _result
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._step import STEP
 
 
 def main() -> None:
-    module = Module(
-        argument_spec={
-            "python": {"type": "list", "elements": "str"},
-            "apps": {"type": "list", "elements": "dict"},
-            "plugins": {"type": "list", "elements": "str", "default": ["python"]},
-            "source": {"type": "str", "default": "distribution"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "install_build_dependencies": {"type": "bool", "default": False},
-            "jobs": {"type": "int"},
-            "installed_build_dependencies": {"type": "list", "elements": "str"},
-        },
-        mutually_exclusive=[("python", "apps")],
-        required_one_of=[("python", "apps")],
-        supports_check_mode=True,
-    )
-    require_root(module)
-    apps = module.params["apps"]
-    options = _requests.PluginOptions(
-        requests=_requests.requests(module.params["python"], apps),
-        plugins=list(dict.fromkeys(module.params["plugins"])),
-        source=module.params["source"],
-        jobs=module.params["jobs"] or len(os.sched_getaffinity(0)),
-        check_mode=module.check_mode,
-        install=module.params["install_build_dependencies"],
-        installed=module.params["installed_build_dependencies"],
-    )
-    try:
-        _requests.check(options)
-    except StackError as failure:
-        module.fail_json(msg=f"uwsgi_plugin: {failure.cause}")
-    result, failures = (_ensure.present if module.params["state"] == "present" else _remove.absent)(options)
-    if "needed" in result:
-        module.exit_json(**result)
-    for leftover in result["leftovers"]:
-        module.warn(_result.warning(leftover))
-    if apps is not None:
-        module.exit_json(**result, failures=[failure.result(app) for app, failure in failures.found])
-    found = [{"python": python, **_result.failure_of_python(failure)} for python, failure in failures.found]
-    if found:
-        module.fail_json(msg="\n".join(dict.fromkeys(failure["message"] for failure in found)), **result, failures=found)
-    module.exit_json(**result, failures=[])
+    STEP.main()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The base of every action whose module returns ``failures``."""
+"""The base of every action that is a step of a run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _run
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _run
 
 
 class StepAction(ActionBase):
-    """Runs a module, and fails if it returned failures.
+    """Runs a module unless a survey found that it has nothing to do, and fails if it returned failures.
 
     With ``wsgi_defer_failures`` they are kept instead, and ``wsgi.stack.failures`` fails for them.
     """
@@ -21,19 +21,39 @@ class StepAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
+        host = task_vars["inventory_hostname"]
         result = self.execute(task_vars)
         if result.get("failed"):
             return result
         failures = result.get("failures") or []
         deferred = boolean(self._templar.template(task_vars.get("wsgi_defer_failures", False)))
-        _run.note(task_vars["inventory_hostname"], self._identity(task_vars), result, self._apps(), failures if deferred else [])
+        _run.note(host, self._identity(task_vars), result, self._apps(), failures if deferred else [])
         if failures and not deferred:
             result.update(failed=True, msg=message(failures))
         return result
 
     def execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Run the module; a subclass does here what the controller has to do besides."""
-        return self._execute_module(task_vars=task_vars)
+        """What the module returns, or would return."""
+        host, arguments = task_vars["inventory_hostname"], self.arguments(task_vars)
+        result = _answers.answer(host, self.name, arguments)
+        if result is None:
+            result = self.call(arguments, task_vars)
+            if result.get("changed") or result.get("failed"):
+                _answers.changed(host, self.name)
+        return result
+
+    @property
+    def name(self) -> str:
+        """The full name of the module."""
+        return f"wsgi.stack.{type(self).__module__.rpartition('.')[2]}"
+
+    def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """The module's arguments. A subclass adds what the controller knows."""
+        return dict(self._task.args)
+
+    def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Run the module. A subclass does here what the controller has to do besides."""
+        return self._execute_module(module_name=self.name, module_args=arguments, task_vars=task_vars)
 
     def _apps(self) -> list[str]:
         apps = self._task.args.get("apps")

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The base of this collection's modules."""
+"""The base of this collection's modules, and what those have in common that are steps of a run."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Callable, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
 
 class Module(AnsibleModule):
@@ -35,3 +39,44 @@ class Module(AnsibleModule):
         # First without secrets, since one is not recognized once a character of it is replaced.
         found: dict[str, Any] = _display.shown(remove_values(result, self.no_log_values))
         return found
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a module does, apart from the module, so that ``survey`` can ask in check mode what it would do.
+
+    :ivar options: the argument specification
+    :ivar work: takes the parameters, and whether to run in check mode; returns the result, with ``failed`` and ``msg`` if the
+        step failed for the host and has something to return, and with ``warnings``
+    :ivar rules: further arguments of AnsibleModule, such as ``mutually_exclusive``
+    :ivar shows_secrets: whether ``no_log`` keeps parameters out of the journal only, and not out of the result
+    """
+
+    options: Mapping[str, Any]
+    work: Callable[[Mapping[str, Any], bool], dict[str, Any]]
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    shows_secrets: bool = False
+    needs_root: bool = True
+
+    def run(self, params: Mapping[str, Any], check: bool) -> dict[str, Any]:
+        """The result, also of a step that failed for the host."""
+        try:
+            return self.work(params, check)
+        except StackError as failure:
+            return {"failed": True, "msg": f"{failure.step}: {failure.cause}"}
+        except OSError as error:
+            return {"failed": True, "msg": from_os_error(error).cause}
+
+    def main(self) -> None:
+        """Be the module."""
+        module = Module(dict(self.options), supports_check_mode=True, **self.rules)
+        if self.needs_root:
+            require_root(module)
+        if self.shows_secrets:
+            module.no_log_values.clear()
+        result = self.run(module.params, module.check_mode)
+        for warning in result.pop("warnings", ()):
+            module.warn(warning)
+        if result.pop("failed", False):
+            module.fail_json(**result)
+        module.exit_json(**result)

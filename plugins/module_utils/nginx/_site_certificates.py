@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _facts
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 
@@ -38,3 +41,20 @@ def converge(apps: Sequence[App], given: Mapping[str, Mapping[str, str]], dry: b
 
 def _shown(presented: Mapping[str, tuple[str, str]], which: int) -> str:
     return "".join(f"{name}: {what[which]}\n" for name, what in presented.items() if what[which])
+
+
+def site_certificates(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """See ``converge``.
+
+    :param wanted: the parameters of the module ``site_certificates``
+    """
+    return converge(wanted["apps"], json.loads(base64.b64decode(wanted["given"] or b"e30=")), check)
+
+
+STEP = Step(
+    {
+        "apps": {"type": "list", "elements": "dict", "required": True},
+        "given": {"type": "str", "no_log": True},
+    },
+    site_certificates,
+)

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _run
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _notes, _run
 
 
 @pytest.fixture(autouse=True)
 def temporary(monkeypatch, tmp_path):
-    monkeypatch.setattr(_run.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    monkeypatch.setattr(_notes.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
 
 def failure(app, step="health"):
@@ -22,7 +22,7 @@ def note(step, *failed, host="web1", apps=(), **result):
 
 
 def test_nothing_was_reported():
-    assert _run.report("web1") == _run.Report([], [], [])
+    assert _run.report("web1") == _run.Report([], [], [], {})
 
 
 def test_failures_are_kept_in_order_and_each_once():
@@ -58,6 +58,12 @@ def test_failures_that_were_reported_are_forgotten():
 def test_a_later_rollout_replaces_what_an_earlier_one_said_of_its_apps():
     note("rollout", apps=["shop", "blog", "wiki"], staged=["shop"], switching=["blog", "wiki"])
     note("rollout of another stack", apps=["cms"], staged=["cms"], switching=[])
-    assert _run.report("web1") == _run.Report([], ["shop", "cms"], ["blog", "wiki"])
+    assert _run.report("web1") == _run.Report([], ["shop", "cms"], ["blog", "wiki"], {})
     note("finish", apps=["blog"], staged=[], switching=[])
     assert _run.report("web1") == _run.Report([], ["shop", "cms"], ["wiki"])
+
+
+def test_the_releases_of_all_steps_are_known():
+    note("release", releases={"shop": 1, "blog": 2})
+    note("release of another role", releases={"shop": 3})
+    assert _run.report("web1").releases == {"shop": 3, "blog": 2}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of the module ``survey``: it reads the roles, and keeps what the host answers."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.wsgi.stack.plugins.module_utils.survey import _references
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _imports, _role_tasks, _run, _step
+
+_imports.import_all()  # here, since a play that has a survey begins with it
+
+
+class ActionModule(ActionBase):
+    """See the module's documentation."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _validation, given = self.validate_argument_spec({"roles": {"type": "list", "elements": "str", "required": True}})
+        reader = _role_tasks.Roles(self._loader, self._templar, variables)
+        steps = [self._asked(task) for role in given["roles"] for task in reader.tasks(role)]
+        asked = [step for step in steps if step["module"]]
+        text = json.dumps([{key: step[key] for key in ("module", "register", "arguments")} for step in asked])
+        result = self._execute_module(
+            module_name="wsgi.stack.survey",
+            module_args={"roles": given["roles"], "steps": base64.b64encode(text.encode()).decode()},
+            task_vars=task_vars,
+        )
+        if result.get("failed"):
+            return result
+        host = variables["inventory_hostname"]
+        self._keep(host, steps, dict(zip(map(id, asked), result.pop("results"))), given["roles"])
+        return {**result, "idle": _answers.idle(host)}
+
+    def _asked(self, task: _role_tasks.RoleTask) -> dict[str, Any]:
+        """A task as the host is asked about it; without a module if there is nothing to ask."""
+        step = {"role": task.role, "module": task.module, "register": task.register, "arguments": dict(task.arguments)}
+        if not task.module.startswith("wsgi.stack."):
+            return step
+        copy = self._task.copy()
+        copy.args = task.arguments
+        action = self._shared_loader_obj.action_loader.get(
+            task.module,
+            task=copy,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar.copy_with_new_env(available_variables=task.variables),
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        if not isinstance(action, _step.StepAction):
+            return {**step, "module": ""}
+        try:
+            return {**step, "arguments": action.arguments(task.variables)}
+        except AnsibleError:  # the step itself will fail, and tell
+            return {**step, "module": ""}
+
+    def _keep(self, host: str, steps: list[dict[str, Any]], results: Mapping[int, Any], roles: list[str]) -> None:
+        registered: dict[str, Any] = {}
+        answers = []
+        for step in steps:
+            answer = {**step, "result": results.get(id(step))}
+            if answer["result"] is not None:
+                answer["arguments"] = _references.resolve(step["arguments"], registered)
+                registered[step["register"]] = answer["result"]
+                names = [app["name"] for app in step["arguments"].get("apps") or []]
+                _run.note(host, f"survey {step['role']} {step['module']} {step['register']}", answer["result"], names, [])
+            answers.append(answer)
+        _answers.keep(host, answers, roles)

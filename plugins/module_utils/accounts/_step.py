@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The step ``accounts``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _create
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
+
+
+def accounts(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Create the users, groups and directories of the apps.
+
+    :param wanted: the module's parameters
+    """
+    given = {key: wanted[key] for key in ("directory", "runtime_directory", "nginx_group")}
+    return _create.ensure(wanted["apps"], _create.AccountsRequest(**given, check=check))
+
+
+STEP = Step(
+    {
+        "apps": {"type": "list", "elements": "dict", "required": True},
+        "directory": {"type": "path", "default": _layout.DIRECTORY},
+        "runtime_directory": {"type": "path", "default": _layout.RUNTIME_DIRECTORY},
+        "nginx_group": {"type": "str", "default": "www-data"},
+    },
+    accounts,
+)

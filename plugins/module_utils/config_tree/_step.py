@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The step ``config_tree``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _adjust, _transaction, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
+
+APPS = {"type": "list", "elements": "str", "aliases": ["app"], "default": []}
+FILE = {
+    "src": {"type": "str"},
+    "content": {"type": "str"},
+    "vars": {"type": "dict", "default": {}},
+    "dest": {"type": "str", "required": True},
+    "mode": {"type": "str", "default": "0644"},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "root"},
+    "initial": {"type": "bool", "default": False},
+    "apps": APPS,
+}
+LINK = {"path": {"type": "str", "required": True}, "target": {"type": "str", "required": True}, "apps": APPS}
+ADJUSTMENT = {name: {"type": kind, "required": True} for name, kind in (("path", "path"), ("before", "str"), ("after", "str"))}
+
+
+def config_tree(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Write the files as one transaction.
+
+    :param wanted: the module's parameters
+    """
+    entries, initial = _tree.entries(wanted["files"], wanted["links"])
+    transaction = _transaction.Transaction(
+        _transaction.TreeRequest(
+            name=wanted["name"],
+            wanted=entries,
+            initial=initial,
+            displace=wanted["displace"],
+            adjust=[_adjust.Adjustment(**change) for change in wanted["adjust"]],
+            check=wanted["validate"],
+            service=wanted["service"],
+            load=wanted["reload"] or [],
+            unchanged_apps=frozenset(wanted["unchanged_apps"]),
+            dry=check,
+            stale=wanted["stale"],
+            needs=wanted["needs"],
+        )
+    )
+    try:
+        transaction.converge()
+    except StackError as failure:
+        return {**transaction.result(), "failed": True, "msg": f"{failure.step}: {failure.cause}"}
+    except OSError as error:
+        return {**transaction.result(), "failed": True, "msg": from_os_error(error).cause}
+    return transaction.result()
+
+
+STEP = Step(
+    {
+        "name": {"type": "str", "required": True},
+        "files": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": FILE,
+            "required_one_of": [["src", "content"]],
+            "no_log": True,
+        },
+        "links": {"type": "list", "elements": "dict", "default": [], "options": LINK},
+        "displace": {"type": "list", "elements": "path", "default": []},
+        "adjust": {"type": "list", "elements": "dict", "default": [], "options": ADJUSTMENT},
+        "validate": {"type": "list", "elements": "str", "default": []},
+        "service": {"type": "str"},
+        "reload": {"type": "list", "elements": "list"},
+        "stale": {"type": "bool", "default": False},
+        "needs": {"type": "list", "elements": "path", "default": []},
+        "unchanged_apps": {"type": "list", "elements": "str", "default": []},
+    },
+    config_tree,
+    {"mutually_exclusive": [["service", "reload"]]},
+    shows_secrets=True,  # the diff shows the files
+)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The step ``retire``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _errors, _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remove
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _state
+
+
+def retire(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Remove the apps.
+
+    :param wanted: the module's parameters
+    :returns: the module's result
+    """
+    directories = wanted["directory"], wanted["runtime_directory"]
+    there = _found.found(*directories)
+    layouts = {name: _layout.Layout(name, *directories) for name in sorted(there | set(wanted["keep"]))}
+    going = _found.going(there, wanted["keep"], wanted["remove"], wanted["prune"])
+    instances = _state.instances(list(layouts.values()))
+    remains = {name: _remove.look(layouts[name], instances, wanted["remove_shared"]) for name in going}
+
+    failures: list[dict[str, Any]] = []
+    if not check:
+        _done, failures = _errors.for_each_app(
+            [{"name": name} for name in going if remains[name]],
+            lambda app: _remove.locked_retirement(layouts[app["name"]], wanted["remove_shared"]),
+            wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
+        )
+    gone = sorted(set(going) - {failure["app"] for failure in failures})
+    staying = [layout for name, layout in layouts.items() if name not in gone]
+    unused = _remove.idle_trees(wanted["stacks"], staying, [layouts[name] for name in gone], instances)
+    if not check:
+        _remove.remove_empty_directories(unused)
+    return {
+        "changed": any(remains.values()),
+        "removed": [name for name in going if remains[name] and name in gone],
+        "kept": {name: list(remains[name].kept) for name in gone if remains[name].kept},
+        "dropped": sorted(there - set(wanted["keep"]) - set(going)),
+        "unused": unused,
+        "failures": failures,
+        "diff": [
+            {
+                "before_header": name,
+                "after_header": name,
+                "before": "\n".join([*remains[name].lines(layouts[name]), ""]),
+                "after": "",
+            }
+            for name in going
+            if remains[name]
+        ],
+        "warnings": [message for name in gone if (message := _remove.message(layouts[name], remains[name]))],
+    }
+
+
+STEP = Step(
+    {
+        "keep": {"type": "list", "elements": "str", "required": True},
+        "remove": {"type": "list", "elements": "str", "default": []},
+        "prune": {"type": "bool", "default": False},
+        "remove_shared": {"type": "bool", "default": False},
+        "stacks": {"type": "list", "elements": "str", "default": []},
+        "directory": {"type": "path", "default": _layout.DIRECTORY},
+        "runtime_directory": {"type": "path", "default": _layout.RUNTIME_DIRECTORY},
+        "jobs": {"type": "int"},
+    },
+    retire,
+)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the steps of a run would do, asked of all of them in one process: each is run in check mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _step as accounts
+from ansible_collections.wsgi.stack.plugins.module_utils.build import _step as build
+from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _step as certificate
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _step as config_tree
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _firewall_ports as firewall_ports
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _site_certificates as site_certificates
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _step as release
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _step as retire
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _site_probe as site_probe
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _step as rollout
+from ansible_collections.wsgi.stack.plugins.module_utils.survey import _references
+from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _step as uwsgi_plugin
+
+STEPS: dict[str, Step] = {
+    "wsgi.stack.accounts": accounts.STEP,
+    "wsgi.stack.build": build.STEP,
+    "wsgi.stack.certificate": certificate.STEP,
+    "wsgi.stack.config_tree": config_tree.STEP,
+    "wsgi.stack.firewall_ports": firewall_ports.STEP,
+    "wsgi.stack.release": release.STEP,
+    "wsgi.stack.retire": retire.STEP,
+    "wsgi.stack.rollout": rollout.STEP,
+    "wsgi.stack.site_probe": site_probe.STEP,
+    "wsgi.stack.site_certificates": site_certificates.STEP,
+    "wsgi.stack.uwsgi_plugin": uwsgi_plugin.STEP,
+}
+
+TELLS = ("changed", "failed", "failures", "warnings", "needed", "skipped", "unused", "msg")
+"""What a result has, and is not empty, if its step has something to do or to say."""
+
+
+def survey(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
+    """What each step would return.
+
+    :param steps: in their order: ``module``, ``register`` or "", and ``arguments``, which can refer to what earlier ones return
+    :returns: the result of each step that has nothing to do; None of one that has, or of which that cannot be said, since it
+        takes the result of such a step
+    """
+    results: dict[str, dict[str, Any]] = {}
+    found = []
+    for step in steps:
+        result = _ask(step, results)
+        if result is not None and step["register"]:
+            results[step["register"]] = result
+        found.append(result)
+    return found
+
+
+def _ask(step: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any] | None:
+    try:
+        arguments = _references.resolve(step["arguments"], results)
+    except KeyError:
+        return None
+    module = step["module"]
+    if module in BUILTIN:
+        return {"changed": False} if BUILTIN[module](arguments) else None
+    known = STEPS[module]
+    validated = ArgumentSpecValidator(known.options, **known.rules).validate(arguments)
+    if validated.error_messages:
+        return None
+    try:
+        result = known.run(validated.validated_parameters, True)
+    except Exception:  # the step itself will run, and tell
+        return None
+    return None if any(result.get(key) for key in TELLS) else result
+
+
+def _has_packages(arguments: Mapping[str, Any]) -> bool:
+    return _packages.installed(arguments["name"]) == set(arguments["name"])
+
+
+def _has_started(arguments: Mapping[str, Any]) -> bool:
+    unit = _systemd.properties(arguments["name"], ["ActiveState", "UnitFileState"])
+    return unit.get("ActiveState") == "active" and unit.get("UnitFileState") == "enabled"
+
+
+BUILTIN: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "wsgi.stack.packages": _has_packages,
+    "ansible.builtin.systemd_service": _has_started,
+}
+"""Modules that are not ours in the end: whether a host is as these arguments want it."""

@@ -1,0 +1,76 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: survey
+short_description: Find out what the roles have to do on a host
+version_added: 0.1.0
+author:
+  - The wsgi.stack founders (@wsgi-stack)
+description:
+  - Reads the tasks of roles of this collection, with their variables, and asks in one module execution what each of them would
+    change. It runs each in check mode, with the same code and the same arguments, so it never has an opinion of its own.
+  - A role that has nothing to do is listed in C(idle) of P(wsgi.stack.run#lookup). Leave it out.
+  - In a role that has something to do, a task whose arguments are those of the survey returns what the survey found, without a
+    module execution, as long as no task that it depends on has changed anything since.
+  - A playbook without this module runs every task.
+options:
+  roles:
+    description: The roles that follow. V(app/retire) stands for the tasks C(retire) of the role C(app).
+    type: list
+    elements: str
+    required: true
+  steps:
+    description:
+      - The tasks, as JSON in base64.
+      - Set by the action plugin of this module, not by playbooks.
+    type: str
+extends_documentation_fragment:
+  - wsgi.stack.attributes.reader
+  - wsgi.stack.attributes.root
+seealso:
+  - plugin: wsgi.stack.run
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: Find out what there is to do
+  wsgi.stack.survey:
+    roles: [app, uwsgi, nginx]
+
+- name: Configure nginx
+  ansible.builtin.include_role:
+    name: wsgi.stack.nginx
+  when: "'nginx' not in lookup('wsgi.stack.run').idle"
+"""
+
+RETURN = r"""
+idle:
+  description: The roles of O(roles) that have nothing to do.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import base64
+import json
+
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
+from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
+from ansible_collections.wsgi.stack.plugins.module_utils.survey import _survey
+
+
+def main() -> None:
+    module = Module(
+        {"roles": {"type": "list", "elements": "str", "required": True}, "steps": {"type": "str", "no_log": True}},
+        supports_check_mode=True,
+    )
+    require_root(module)
+    module.exit_json(changed=False, results=_survey.survey(json.loads(base64.b64decode(module.params["steps"] or b"W10="))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a survey found, for as long as it holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _notes
+
+BUILD, RELEASE, ROLLOUT, TREE = (f"wsgi.stack.{name}" for name in ("build", "release", "rollout", "config_tree"))
+
+
+@pytest.fixture(autouse=True)
+def temporary(monkeypatch, tmp_path):
+    monkeypatch.setattr(_notes.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+
+
+def asked(role, module, result, **arguments):
+    return {"role": role, "module": module, "arguments": arguments, "result": result}
+
+
+@pytest.fixture
+def surveyed():
+    answers = [
+        asked("app", BUILD, {"builds": {"shop": "abc"}}, apps=["shop"]),
+        asked("uwsgi", ROLLOUT, {"staged": []}, releases={"shop": 1}),
+        asked("nginx", TREE, {"changed": False}, name="nginx"),
+        asked("certbot", "", None),
+    ]
+    _answers.keep("web1", answers, ["app", "uwsgi", "nginx", "certbot", "empty"])
+
+
+def test_without_a_survey_nothing_is_known():
+    assert _answers.answer("web1", BUILD, {"apps": ["shop"]}) is None
+    assert _answers.idle("web1") == []
+
+
+@pytest.mark.usefixtures("surveyed")
+def test_the_same_module_with_the_same_arguments_has_an_answer():
+    assert _answers.answer("web1", BUILD, {"apps": ["shop"]}) == {"builds": {"shop": "abc"}}
+    assert _answers.answer("web1", BUILD, {"apps": ["blog"]}) is None
+    assert _answers.answer("web1", RELEASE, {"apps": ["shop"]}) is None
+    assert _answers.answer("web2", BUILD, {"apps": ["shop"]}) is None
+
+
+@pytest.mark.usefixtures("surveyed")
+def test_a_role_is_idle_if_every_task_of_it_has_an_answer():
+    assert _answers.idle("web1") == ["app", "uwsgi", "nginx", "empty"]
+
+
+@pytest.mark.usefixtures("surveyed")
+def test_a_change_ends_what_was_said_of_the_steps_that_depend_on_it():
+    _answers.changed("web1", RELEASE)
+    assert _answers.idle("web1") == ["app", "nginx", "empty"]
+    assert _answers.answer("web1", ROLLOUT, {"releases": {"shop": 1}}) is None
+    assert _answers.answer("web1", TREE, {"name": "nginx"})
+
+
+@pytest.mark.usefixtures("surveyed")
+def test_another_survey_begins_anew():
+    _answers.changed("web1", RELEASE)
+    _answers.keep("web1", [asked("uwsgi", ROLLOUT, {"staged": []})], ["uwsgi"])
+    assert _answers.idle("web1") == ["uwsgi"]
+
+
+@pytest.mark.usefixtures("surveyed")
+def test_no_secret_is_kept(tmp_path):
+    _answers.keep("web1", [asked("app", BUILD, {}, secrets="hunter22")], ["app"])
+    assert "hunter22" not in "".join(path.read_text() for path in tmp_path.iterdir())
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_every_dependency_is_a_step():
+    modules = {"packages", "accounts", "build", "release", "uwsgi_plugin", "rollout", "site_certificates", "config_tree"}
+    modules |= {"certificate", "retire", "site_probe"}
+    known = {f"wsgi.stack.{name}" for name in modules}
+    assert set().union(_answers.DEPENDS, *_answers.DEPENDS.values()) == known
