@@ -81,6 +81,9 @@ CONSEQUENCE = re.compile(
 )
 """Lines that only say that something else failed, before or after them."""
 
+LONGEST_LINE = 2000
+"""Characters of a line that are looked at, and shown, at most."""
+
 DRAWING = "\u00d7\u2500\u2502\u256d\u2570\u2574\u25b6>|+ "
 """What pip, uv and Python (for groups of exceptions) draw in front of lines."""
 
@@ -113,7 +116,7 @@ def _without_frames(log: str) -> tuple[list[str], set[int]]:
     lines: list[str] = []
     raised: set[int] = set()
     frames: int | None = None  # the indentation of the traceback whose frames are being read
-    for whole in log.splitlines():
+    for whole in (line[:LONGEST_LINE] for line in log.splitlines()):
         line = whole.strip().lstrip(DRAWING)
         indentation = len(whole) - len(whole.lstrip())
         if not line:

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running code that is not trusted: in a transient unit of systemd, with which all ends that it starts."""
+"""Running programs as other users. Nothing else in the collection does.
+
+Code that is not trusted runs in a transient unit of systemd, with which all ends that it starts. So does every program that runs
+as the user of an app: the app's own processes can change what such a program does, see ptrace(2).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
+import pwd
 import shlex
 import threading
 import uuid
@@ -17,6 +22,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._environment impor
 
 GRACE = 30
 """Seconds after the time limit until systemd ends a unit that is still there."""
+
+OUTPUT = 1 << 20
+"""Bytes of what the programs in a sandbox print that are kept, see ``_command.Kept``."""
 
 CACHES = "/var/cache"
 
@@ -106,6 +114,7 @@ class Sandbox:
     :ivar name: the unit's, if there is never more than one at a time; without it, each has its own
     :ivar cache: a directory below ``/var/cache`` that belongs to the unit's user and is kept
     :ivar owned: paths that are given to the unit's user, who can write there, with all that is in them
+    :ivar prefix: the beginning of each command
     """
 
     description: str
@@ -113,6 +122,7 @@ class Sandbox:
     name: str = ""
     cache: str = ""
     owned: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()
 
     def run(
         self,
@@ -135,12 +145,12 @@ class Sandbox:
         if timeout is not None:
             properties["RuntimeMaxSec"] = str(int(timeout) + GRACE)
         options = [f"--property={key}={value}" for key, value in properties.items()] + [*self._ownership()]
-        text = script(commands, {**BASE_ENVIRONMENT, **(environment or {})}, directory, files or {})
+        prefixed = [[*self.prefix, *each] for each in commands]
+        text = script(prefixed, {**BASE_ENVIRONMENT, **(environment or {})}, directory, files or {})
         command = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={name}", *options]
         with _pipe(text) as stdin:
-            done = run(
-                dies_with_parent([*command, "/bin/sh", "-c", _SHELL, str(len(text))]), stdin=stdin, timeout=timeout, umask=0o077
-            )
+            shell = ["/bin/sh", "-c", _SHELL, str(len(text))]
+            done = run(dies_with_parent([*command, *shell]), stdin=stdin, timeout=timeout, umask=0o077, limit=OUTPUT)
         first = tuple(commands[0])
         if done.code == TIMED_OUT:
             stop(name)
@@ -178,6 +188,29 @@ def as_app(description: str, user: str, group: str, name: str, writable: Sequenc
     paths = " ".join(map(_quoted, writable))
     lifted = PRIVILEGED if privileged else {}
     return Sandbox(description, {**RESTRICTIONS, **lifted, "User": user, "Group": group, "ReadWritePaths": paths}, name)
+
+
+def as_ids(description: str, uid: int, gid: int) -> Sandbox:
+    """A sandbox with the ids of a process, which need not be in the user database, and that can write nowhere."""
+    # systemd itself runs nothing as a user that it does not know.
+    identity = ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--inh-caps=-all", "--")
+    properties = {**RESTRICTIONS, "CapabilityBoundingSet": "CAP_SETGID CAP_SETUID"}
+    return Sandbox(description, properties, prefix=identity)
+
+
+def run_own(argv: Sequence[str], user: str, timeout: float, stdin: bytes | None = None) -> Completed:
+    """Run a program of the host's own as a user that no app runs as, such as nginx's, without a unit, which would take longer.
+
+    Nobody but root may be able to replace the program or anything that it loads.
+
+    :param user: the present one if this process is not root's
+    :raises KeyError: there is no such user
+    """
+    account = pwd.getpwnam(user)
+    identity = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups"]
+    privileges = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--pdeathsig=KILL", "--"]
+    command = ["setpriv", *identity, *privileges, *argv] if os.geteuid() == 0 else argv
+    return run(command, environment={"HOME": account.pw_dir, "USER": user}, timeout=timeout, stdin=stdin, limit=OUTPUT)
 
 
 def stop(name: str) -> None:
@@ -253,9 +286,8 @@ def run_script(text: str, output: str, timeout: int, network: bool = False) -> C
     limit = ["timeout", f"--kill-after={GRACE}", str(timeout)]
     # In braces, so that the shell reads all of it before it runs any of it.
     braced = f"{{\nset -eu\nexec 3>&1 >&2 </dev/null\n{text}\nexit\n}}\n"
-    completed = run(
-        ["sh", "-c", 'exec "$@" >"$0"', output, *service, *limit, "sh", "-s"], stdin=braced.encode(), timeout=timeout + 2 * GRACE
-    )
+    command = ["sh", "-c", 'exec "$@" >"$0"', output, *service, *limit, "sh", "-s"]
+    completed = run(command, stdin=braced.encode(), timeout=timeout + 2 * GRACE, limit=OUTPUT)
     if completed.code == TIMED_OUT:
         return Completed(completed.argv, TIMED_OUT, f"{completed.output}\nit did not end within {timeout} s")
     return completed

@@ -185,7 +185,7 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
         content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
-        _writable.check(app["writable_paths"], app["user"])
+        _writable.check(app, app["writable_paths"])
         unit, what = f"wsgi-release-{app['name']}", f"Release of the WSGI application {app['name']}"
         writable = [layout.shared, *app["writable_paths"]]
         sandbox = _sandbox.as_app(what, app["user"], app["group"], unit, writable, app["privileged_programs"])
