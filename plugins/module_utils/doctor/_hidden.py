@@ -16,6 +16,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _descript
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
 
 TIMEOUT = 10  # seconds
+LIMIT = 1 << 22
+"""Bytes of what is read as one user."""
+
 AT_ONCE = 8
 """Users as whom links are read at the same time: each can make it take the whole time."""
 
@@ -52,5 +55,5 @@ def parsed(output: str, pids: Iterable[int]) -> dict[int, dict[str, Any]]:
 def _asked(ids: tuple[int, int], pids: list[int]) -> dict[int, dict[str, Any]]:
     sandbox = _sandbox.as_ids("Open files of processes, for a diagnosis", *ids)
     program = [sys.executable, "-I", "-S", "-c", inspect.getsource(_descriptors), *map(str, pids)]
-    done = sandbox.run([program], timeout=TIMEOUT)
+    done = sandbox.run([program], timeout=TIMEOUT, limit=LIMIT)
     return {} if done.code else parsed(done.output, pids)

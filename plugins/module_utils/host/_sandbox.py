@@ -23,8 +23,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._environment impor
 GRACE = 30
 """Seconds after the time limit until systemd ends a unit that is still there."""
 
-OUTPUT = 1 << 20
-"""Bytes of what the programs in a sandbox print that are kept, see ``_command.Kept``."""
+OUTPUT = 1 << 19
+"""Bytes of what untrusted programs print that are kept, unless the caller says otherwise."""
 
 CACHES = "/var/cache"
 
@@ -131,12 +131,14 @@ class Sandbox:
         directory: str = "/",
         timeout: float | None = None,
         files: Mapping[str, str] | None = None,
+        limit: int = OUTPUT,
     ) -> Completed:
         """Run commands one after the other, up to the first that fails. When this returns, none of their processes is left.
 
         :param environment: variables in addition to PATH and LANG; no other user can read them
         :param timeout: seconds after which everything is killed; None for no limit
         :param files: contents by name, for files in the directory ``FILES``
+        :param limit: bytes of the output that are kept, see ``_command.Kept``
         """
         name = self.name or f"wsgi-sandbox-{uuid.uuid4().hex[:16]}"
         properties = {**_COMMON, **self.properties, "Description": self.description}
@@ -150,7 +152,7 @@ class Sandbox:
         command = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={name}", *options]
         with _pipe(text) as stdin:
             shell = ["/bin/sh", "-c", _SHELL, str(len(text))]
-            done = run(dies_with_parent([*command, *shell]), stdin=stdin, timeout=timeout, umask=0o077, limit=OUTPUT)
+            done = run(dies_with_parent([*command, *shell]), stdin=stdin, timeout=timeout, umask=0o077, limit=limit)
         first = tuple(commands[0])
         if done.code == TIMED_OUT:
             stop(name)
