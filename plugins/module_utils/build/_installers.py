@@ -134,7 +134,7 @@ def source_text(source: str, path: str) -> str:
 
 
 def _has_table(text: str, name: str) -> bool:
-    return re.search(rf"^\s*\[\s*{name}\s*\]", text, re.MULTILINE) is not None
+    return re.search(rf"^[ \t]*\[[ \t]*{name}[ \t]*\]", text, re.MULTILINE) is not None
 
 
 class Installer:

@@ -21,7 +21,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _writable
 
 
@@ -232,7 +232,10 @@ def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
                 "environment", f"{path} is in a static directory, which nginx serves to everybody; move one of the two."
             )
         try:
-            return _dotenv.parse(stream.read())
+            text = stream.read(_untrusted.CONFIGURATION + 1)
+            if len(text) > _untrusted.CONFIGURATION:
+                raise ValueError(f"it has more than {_untrusted.CONFIGURATION >> 10} KiB")
+            return _dotenv.parse(text)
         except ValueError as error:
             raise StackError("environment", f"{path}, {error}; correct the file. The running release is unchanged.") from None
 
