@@ -15,6 +15,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sa
 OLDEST = (3, 8)
 TIMEOUT = 60  # seconds
 PATH_MAX = 4096  # bytes, see limits.h
+SHOWN = 200  # characters of what is no answer
 
 FACTS: dict[str, type] = {
     "executable": str,
@@ -88,7 +89,7 @@ def probe(python: str, within: Sandbox | None = None) -> dict[str, Any]:
         raise StackError("python", f"{python} cannot be run by every user; {fix}.")
     found = parsed(completed.output)
     if found is None:
-        cause = f"{python} does not run as a Python ({completed.last_line}); name another interpreter."
+        cause = f"{python} does not run as a Python ({completed.last_line[:SHOWN]}); name another interpreter."
         raise StackError("python", cause, completed.output)
     if language_version(found["version"]) < OLDEST:
         wanted = ".".join(map(str, OLDEST))
