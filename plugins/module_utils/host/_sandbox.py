@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import pwd
+import re
 import shlex
 import threading
 import uuid
@@ -30,6 +31,9 @@ CACHES = "/var/cache"
 
 FILES = "/run/wsgi-files"
 """Where a sandbox finds the files that it is given: in memory, and nowhere but in its own view of the file system."""
+
+ATTEMPTS = 3
+"""How often a unit is started that does not begin."""
 
 SIGNALLED = range(129, 193)
 """The exit codes by which a shell tells that a program was killed by a signal."""
@@ -140,7 +144,6 @@ class Sandbox:
         :param files: contents by name, for files in the directory ``FILES``
         :param limit: bytes of the output that are kept, see ``_command.Kept``
         """
-        name = self.name or f"wsgi-sandbox-{uuid.uuid4().hex[:16]}"
         properties = {**_COMMON, **self.properties, "Description": self.description}
         if files:
             properties["TemporaryFileSystem"] = f"{FILES}:mode=1777"
@@ -148,17 +151,27 @@ class Sandbox:
             properties["RuntimeMaxSec"] = str(int(timeout) + GRACE)
         options = [f"--property={key}={value}" for key, value in properties.items()] + [*self._ownership()]
         prefixed = [[*self.prefix, *each] for each in commands]
-        text = script(prefixed, {**BASE_ENVIRONMENT, **(environment or {})}, directory, files or {})
-        command = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={name}", *options]
-        with _pipe(text) as stdin:
-            shell = ["/bin/sh", "-c", _SHELL, str(len(text))]
-            done = run(dies_with_parent([*command, *shell]), stdin=stdin, timeout=timeout, umask=0o077, limit=limit)
+        variables = {**BASE_ENVIRONMENT, **(environment or {})}
         first = tuple(commands[0])
-        if done.code == TIMED_OUT:
+        for _attempt in range(ATTEMPTS):
+            name, mark = self.name or f"wsgi-sandbox-{uuid.uuid4().hex[:16]}", uuid.uuid4().hex
+            text = script(prefixed, variables, directory, files or {}, mark)
+            command = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={name}", *options]
+            shell = ["/bin/sh", "-c", _SHELL, str(len(text))]
+            with _pipe(text) as stdin:
+                done = run(dies_with_parent([*command, *shell]), stdin=stdin, timeout=timeout, umask=0o077, limit=limit)
+            begun, output, ended = marked(done.output, mark)
+            if done.code == TIMED_OUT:
+                stop(name)
+                return Completed(first, TIMED_OUT, f"{output.rpartition(chr(10))[0]}\nit did not end within {timeout:g} s")
+            if begun or done.code:
+                break
+            # If systemd reads its files again at the wrong moment, systemd-run takes a unit that waits for one that has ended.
             stop(name)
-            return Completed(first, TIMED_OUT, f"{done.output.rpartition(chr(10))[0]}\nit did not end within {timeout:g} s")
-        code = 128 - done.code if done.code in SIGNALLED else done.code
-        return Completed(first, code, done.output)
+        else:
+            return Completed(first, 1, f"systemd did not start {name}.service")
+        code = ended if done.code == 0 else 128 - done.code if done.code in SIGNALLED else done.code
+        return Completed(first, code, output)
 
     def _ownership(self) -> Iterator[str]:
         if self.cache:
@@ -220,18 +233,35 @@ def stop(name: str) -> None:
     run(["systemctl", "stop", f"{name}.service"])
 
 
-def script(commands: Sequence[Sequence[str]], environment: Mapping[str, str], directory: str, files: Mapping[str, str]) -> bytes:
-    """What the shell in a sandbox runs. Pure."""
+def script(
+    commands: Sequence[Sequence[str]], environment: Mapping[str, str], directory: str, files: Mapping[str, str], mark: str
+) -> bytes:
+    """What the shell in a sandbox runs. Pure.
+
+    :param mark: what begins the first and the last line that it prints itself, see ``marked``
+    """
     lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     lines += [f"printf %s {shlex.quote(content)} >{FILES}/{name} || exit" for name, content in files.items()]
     lines += [
         "umask 022",
         f"cd {shlex.quote(directory)} || exit 126",
         _WATCH + " &&\n".join(map(shlex.join, commands)),
-        "exit",
+        "code=$?",
+        f"echo {mark} $code",
+        "exit $code",
         "",
     ]
-    return "\n".join(["umask 077", *lines]).encode("utf-8", "surrogateescape")
+    return "\n".join(["umask 077", f"echo {mark}", *lines]).encode("utf-8", "surrogateescape")
+
+
+def marked(output: str, mark: str) -> tuple[bool, str, int]:
+    """Whether the shell in a sandbox has begun, what its commands printed, and the exit code that it saw, 1 without one. Pure."""
+    before, begun, printed = output.partition(f"{mark}\n")
+    printed, ended, after = printed.rpartition(f"{mark} ")
+    if not ended:
+        return bool(begun), before + after, 1
+    code, _newline, later = after.partition("\n")
+    return True, before + printed + later, int(code) if re.fullmatch("[0-9]{1,3}", code) else 1
 
 
 @contextlib.contextmanager
