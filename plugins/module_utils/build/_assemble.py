@@ -73,7 +73,7 @@ def make(spec: BuildSpec) -> bool:
     if not os.path.isdir(builds):
         raise StackError("user", f"there is no {builds}; the role wsgi.stack.app makes it.")
     path = spec.layout.build(spec.digest)
-    with locked(builds):
+    with locked(spec.layout.build_lock):
         stamp = read_stamp(path)
         if stamp is not None:
             unfinished = bool(unpublished(spec.app, stamp))

@@ -214,9 +214,7 @@ def locked_retirement(layout: _layout.Layout, remove_shared: bool) -> None:
 
     :raises StackError: see ``Retirement.run``
     """
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            stack.enter_context(_locks.locked(layout.slots))
+    with _locks.locked(layout.rollout_lock):
         # What another one has done meanwhile counts.
         Retirement(layout, look(layout, instances([layout]), remove_shared)).run()
 

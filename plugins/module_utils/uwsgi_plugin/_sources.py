@@ -100,7 +100,7 @@ def fetch(sources: Sources) -> None:
     directory = os.path.dirname(sources.tree)
     os.makedirs(directory, exist_ok=True)
     os.chmod(directory, 0o755)
-    with locked(directory):
+    with locked("uwsgi-sources"):
         if not sources.present:
             for leftover in glob.glob(os.path.join(glob.escape(directory), f"{SCRATCH}*")):
                 shutil.rmtree(leftover)
