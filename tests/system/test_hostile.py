@@ -459,8 +459,28 @@ def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unh
     assert server.sh("ls /srv/wsgi").split() == sorted(VICTIMS)
 
 
+KEEP = """
+import subprocess, sys
+
+receive = r'''
+import os, socket, sys, time
+
+door = socket.socket(socket.AF_UNIX)
+door.bind("\\0kept-" + sys.argv[1])
+door.listen()
+connection = door.accept()[0]
+descriptors = socket.recv_fds(connection, 1, 1)[1]
+while os.write(descriptors[0], b"# by an app\\n"):
+    with open(sys.argv[2] + "/kept", "a") as stream:
+        stream.write("written\\n")
+    time.sleep(0.05)
+'''
+nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "close_fds": True}
+print(subprocess.Popen(["python3", "-c", receive, NAME, SHARED], **nothing).pid)
+"""
+
 DAEMON = """
-import os, sys, time
+import os, socket, sys, time
 from setuptools import setup
 
 seen = open("seen", "w")
@@ -470,6 +490,10 @@ uids = {os.stat(f"/proc/{pid}").st_uid for pid in os.listdir("/proc") if pid.isd
 seen.write(f"{uids == {os.getuid()}}")
 seen.close()
 code = open("app.py", "a")
+for name in ("evil-uwsgi", "evil-emperor", "evil-gunicorn"):
+    door = socket.socket(socket.AF_UNIX)
+    door.connect("\\0kept-" + name)
+    socket.send_fds(door, [b"x"], [code.fileno()])
 if os.fork() == 0:
     os.setsid()
     for descriptor in range(3):
@@ -516,6 +540,8 @@ def test_what_a_build_or_an_import_starts_ends_with_it(server, apps, unharmed, t
             {"name": name, "mount": f"/{name}", "source": {"directory": str(tmp_path / name)}, "entry_point": "app:application"}
         )
     (tmp_path / "zero/pyproject.toml").symlink_to("/dev/zero")
+    pids = [pid for name in EVIL for pid in post(server, name, KEEP).split()]
+    assert len(pids) == len(EVIL), pids
     began = time.monotonic()
     play = server.play([*apps, *more])
     assert time.monotonic() - began < 110, "the import check waited for a child"
@@ -526,8 +552,15 @@ def test_what_a_build_or_an_import_starts_ends_with_it(server, apps, unharmed, t
         "cd /srv/wsgi/lingers; sha256sum builds/*/source/app.py; find . -newer history -o -not -user root -not -path './shared*'"
     )
     before = server.sh(script)
+    kept = "cat /srv/wsgi/evil-*/shared/kept | wc -l; ls /srv/wsgi/evil-*/shared/kept | wc -l"
+    written = server.sh(kept).split()
     time.sleep(0.5)
     assert server.sh(script) == before
+    assert "# by an app" in server.sh("cat /srv/wsgi/lingers/builds/*/source/app.py"), "no app got the descriptor in time"
+    more_written = server.sh(kept).split()
+    assert int(more_written[0]) > int(written[0]), "no app writes any more"
+    assert more_written[1] == "3"
+    server.sh(f"kill -9 {' '.join(pids)}; rm /srv/wsgi/evil-*/shared/kept")
     assert server.sh("pgrep -f '[s]etup.py' || true") == ""
     assert server.sh("ls /srv/wsgi/deep/builds /srv/wsgi/zero/builds").split() == [
         "/srv/wsgi/deep/builds:",
