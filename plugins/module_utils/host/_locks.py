@@ -12,6 +12,11 @@ DIRECTORY = "/var/lib/wsgi/locks"
 """Where all locks are. Only root gets in: whoever can open a file, or a directory, can lock it for as long as he likes."""
 
 
+def path(name: str) -> str:
+    """The file of a lock, which is there while it is held, or was left by a run that was killed."""
+    return os.path.join(DIRECTORY, name)
+
+
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
     """Hold an exclusive lock; waits, without a limit, for a run that holds it.
@@ -21,22 +26,21 @@ def locked(name: str) -> Iterator[None]:
     :param name: what is worked on
     """
     os.makedirs(DIRECTORY, mode=0o700, exist_ok=True)
-    path = os.path.join(DIRECTORY, name)
-    lock = _acquire(path)
+    lock = _acquire(path(name))
     try:
         yield
     finally:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+            os.unlink(path(name))
         os.close(lock)
 
 
-def _acquire(path: str) -> int:
+def _acquire(file: str) -> int:
     """The descriptor of a lock's file, locked. Who had it before has removed the file, and another may have made it again."""
     while True:
-        lock = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.stat(path), os.fstat(lock)):
+            if os.path.samestat(os.stat(file), os.fstat(lock)):
                 return lock
         os.close(lock)

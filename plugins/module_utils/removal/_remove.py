@@ -69,6 +69,7 @@ def look(layout: _layout.Layout, found: Instances, remove_shared: bool) -> Remai
     """
     slots = {slot: [states[layout.instance(slot)] for states in found.values()] for slot in _layout.SLOTS}
     files = [*_server_files(layout), layout.runtime_directory, *layout.source_cache, *layout.build_cache]
+    files += map(_locks.path, (layout.build_lock, layout.release_lock))
     inside, kept = _inside(layout, remove_shared)
     ends = [] if kept else [layout.directory]
     certificate, users = _certificate(layout.name)
