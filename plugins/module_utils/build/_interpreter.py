@@ -67,7 +67,7 @@ print(json.dumps({
 
 def sandbox() -> Sandbox:
     """With a user that nothing else runs as, so that nothing can change what an interpreter answers."""
-    return _sandbox.own_user("Facts about a Python interpreter")
+    return _sandbox.own_user("Facts about a Python interpreter", network=False)
 
 
 def probe(python: str, within: Sandbox | None = None) -> dict[str, Any]:

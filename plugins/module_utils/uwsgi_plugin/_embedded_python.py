@@ -22,7 +22,7 @@ SEPARATOR = "--- libraries"
 
 def sandbox() -> Sandbox:
     """With a user that nothing else runs as: the library of an interpreter may be anybody's."""
-    return _sandbox.own_user("Check of a uWSGI plugin")
+    return _sandbox.own_user("Check of a uWSGI plugin", network=False)
 
 
 def with_plugins(*plugins: str) -> Completed:
