@@ -116,6 +116,7 @@ def test_what_opens_more_to_an_app(server, apps):
 @on(13)
 def test_an_app_is_removed_with_what_it_has_left_running(server, apps):
     for name in APPS:
+        shell(server, name, RESTLESS % 1)
         shell(server, name, RESTLESS % 0.002)
         assert server.sh(f"pgrep -u {name} sleep"), name
     server.converge([{**app, "state": "absent"} for app in apps], wsgi_remove_shared=True)
