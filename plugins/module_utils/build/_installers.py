@@ -269,11 +269,13 @@ INDEX = "correct the requirement, or the index and its credentials in build_envi
 NETWORK = "correct the host's network or the index that is asked"
 REQUIREMENT = "correct the requirement, or name another python"
 LOG = "the log has what was printed"
+SPACE = "free some space on the host"
 PROGRAM = r"(?:\S*gcc|\S*g\+\+|cc|c\+\+|make|cmake|rustc|cargo|pg_config|mysql_config|pkg-config)"
 
 # The first that fits names the cause, and the fix: what a compiler misses comes before what pip and uv make of that.
 # (uv before 0.13 draws a cross where it says "error:" now.)
 CAUSES = (
+    (r"^\W*(?:cause: |error: |ERROR: )*(.*(?:No space left on device|Disk quota exceeded).*)", SPACE),
     (r"fatal error: (\S+: No such file or directory)", PACKAGE),
     (rf"\W({PROGRAM}['\"]?(?: executable)?(?: not found| failed: No such file or directory))", PACKAGE),
     (r"(.*(?:CERTIFICATE_VERIFY_FAILED|UnknownIssuer|certificate verify failed).*)", TRUST),

@@ -54,7 +54,7 @@ class Run(Protocol):
 
 def sandboxed(argv: Sequence[str]) -> Completed:
     """Run an interpreter as a user that nothing else runs as, so that nothing can change its answer."""
-    return _sandbox.own_user("Facts about a Python interpreter").run([argv], timeout=TIMEOUT)
+    return _sandbox.own_user("Facts about a Python interpreter", network=False).run([argv], timeout=TIMEOUT)
 
 
 def as_user(user: str) -> Run:

@@ -23,6 +23,9 @@ CACHES = "/var/cache"
 FILES = "/run/wsgi-files"
 """Where a sandbox finds the files that it is given: in memory, and nowhere but in its own view of the file system."""
 
+SHARED_MEMORY, SHARED_LOCKS = "/dev/shm", "/run/lock"
+"""Directories in which every user of a host may leave files for others."""
+
 SIGNALLED = range(129, 193)
 """The exit codes by which a shell tells that a program was killed by a signal."""
 
@@ -88,6 +91,7 @@ _OWN_USER = {
     "DynamicUser": "yes",
     "PrivateIPC": "yes",
     "ProtectProc": "invisible",
+    "TemporaryFileSystem": f"{SHARED_MEMORY}:mode=1777 {SHARED_LOCKS}:mode=1777",
     "CacheDirectoryMode": "0700",
 }
 
@@ -131,7 +135,7 @@ class Sandbox:
         name = self.name or f"wsgi-sandbox-{uuid.uuid4().hex[:16]}"
         properties = {**_COMMON, **self.properties, "Description": self.description}
         if files:
-            properties["TemporaryFileSystem"] = f"{FILES}:mode=1777"
+            properties["TemporaryFileSystem"] = f"{properties.get('TemporaryFileSystem', '')} {FILES}:mode=1777".strip()
         if timeout is not None:
             properties["RuntimeMaxSec"] = str(int(timeout) + GRACE)
         options = [f"--property={key}={value}" for key, value in properties.items()] + [*self._ownership()]
@@ -151,17 +155,24 @@ class Sandbox:
     def _ownership(self) -> Iterator[str]:
         if self.cache:
             yield f"--property=CacheDirectory={self.cache}"
-        for path in map(_quoted, self.owned):
-            yield f"--property=ReadWritePaths={path}"
-            yield f"--property=ExecStartPre=+/bin/chown -R -h --reference={CACHES}/{self.cache} {path}"
+        for path in self.owned:
+            yield f"--property=ReadWritePaths={_quoted(path)}"
+            # What an earlier unit was given, it may have opened to others: root changes nothing in there any more.
+            if os.lstat(path).st_uid == 0:
+                yield f"--property=ExecStartPre=+/bin/chown -R -h --reference={CACHES}/{self.cache} {_quoted(path)}"
 
 
-def own_user(description: str, purpose: str = "", app: str = "", name: str = "", owned: tuple[str, ...] = ()) -> Sandbox:
+def own_user(
+    description: str, purpose: str = "", app: str = "", name: str = "", owned: tuple[str, ...] = (), network: bool = True
+) -> Sandbox:
     """A sandbox with a user that nothing else runs as, who can write nowhere but to its cache and to what is given to it.
 
     :param purpose: with ``app``, what the user and the cache are for: they are the same each time; another each time if not given
+    :param network: whether it may use the network; with it, it reaches the abstract sockets of all users, see unix(7)
     """
     properties = dict(_OWN_USER)
+    if not network:
+        properties["PrivateNetwork"] = "yes"
     if purpose:
         # No name of an app, which might be that of an account of the host.
         digest = hashlib.sha256(f"{purpose} {app}".encode()).hexdigest()[:16]
@@ -236,7 +247,7 @@ def run_script(text: str, output: str, timeout: int, network: bool = False) -> C
     :param network: whether it may use the network
     """
     properties = {
-        "DynamicUser": "yes",
+        **{name: _OWN_USER[name] for name in ("DynamicUser", "PrivateIPC", "ProtectProc", "TemporaryFileSystem")},
         "WorkingDirectory": "/tmp",
         "PrivateNetwork": "no" if network else "yes",
         "RuntimeMaxSec": str(timeout + GRACE),

@@ -159,7 +159,7 @@ def make(app: App, environment: dict[str, str], build: dict[str, Any], request: 
     if request.check:
         return _make(app, environment, build, request)
     # A run whose connection was lost may still be in a command: wait, and find its release.
-    with _locks.locked(_layout.of(app).releases):
+    with _locks.locked(_layout.of(app).release_lock):
         return _make(app, environment, build, request)
 
 

@@ -69,6 +69,7 @@ def look(layout: _layout.Layout, found: Instances, remove_shared: bool) -> Remai
     """
     slots = {slot: [states[layout.instance(slot)] for states in found.values()] for slot in _layout.SLOTS}
     files = [*_server_files(layout), layout.runtime_directory, *layout.source_cache, *layout.build_cache]
+    files += map(_locks.path, (layout.build_lock, layout.release_lock))
     inside, kept = _inside(layout, remove_shared)
     ends = [] if kept else [layout.directory]
     certificate, users = _certificate(layout.name)
@@ -215,9 +216,7 @@ def locked_retirement(layout: _layout.Layout, remove_shared: bool) -> None:
 
     :raises StackError: see ``Retirement.run``
     """
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            stack.enter_context(_locks.locked(layout.slots))
+    with _locks.locked(layout.rollout_lock):
         # What another one has done meanwhile counts.
         Retirement(layout, look(layout, instances([layout]), remove_shared)).run()
 

@@ -158,7 +158,7 @@ def locked_rollout(app: App, release: int, nginx_user: str, preview: bool, finis
     :raises StackError: see ``Rollout.run``
     """
     layout = _layout.of(app)
-    with _locks.locked(layout.slots):
+    with _locks.locked(layout.rollout_lock):
         state = _state.observe([_state.ObservedApp.of(app)], nginx_user)[app["name"]]
         steps = _plan.plan(state, release, app["stack"], preview, finish)
         if steps:

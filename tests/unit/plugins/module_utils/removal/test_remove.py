@@ -71,10 +71,14 @@ def retire(layout, remove_shared=False):
     _remove.Retirement(layout, _remove.look(layout, seen(), remove_shared)).run()
 
 
-def test_an_app_goes_with_all_that_was_made_for_it(layout):
+def test_an_app_goes_with_all_that_was_made_for_it(layout, locks):
     assert found(layout) == {"shop"}
+    locks.mkdir()
+    for name in ("build-shop", "release-shop", "build-blog"):  # of runs that were killed
+        (locks / name).touch()
     retire(layout)
     assert found(layout) == set()
+    assert os.listdir(locks) == ["build-blog"]
     assert not any(os.path.lexists(path) for path in (layout.directory, layout.runtime_directory, layout.boot_link))
     assert not _remove.look(layout, seen(), False)
 
