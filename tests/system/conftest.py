@@ -141,7 +141,7 @@ class Server:
         environment: dict[str, str] | None = None,
         **variables,
     ):
-        """Run a playbook against the host, with these apps. One that hangs fails after a quarter of an hour."""
+        """Run a playbook against the host, with these apps. One that hangs is ended after a quarter of an hour, as a failure."""
         witness = self.scratch / "witness.jsonl"
         witness.unlink(missing_ok=True)
         extra = self.scratch / "variables.yml"

@@ -438,6 +438,21 @@ print(subprocess.Popen(command, executable="/usr/bin/python3", env={}, **nothing
 """
 
 
+RESTLESS = """
+import os, time
+
+for seconds in (1, 0.002):
+    if os.fork() == 0:
+        os.setsid()
+        os.closerange(0, 1024)
+        while True:
+            if os.fork():
+                os._exit(0)
+            time.sleep(seconds)
+print("forked")
+"""
+
+
 @on(12)
 def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unharmed):
     pids = [pid for name in EVIL for pid in post(server, name, PRETEND).split()]
@@ -448,6 +463,7 @@ def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unh
     server.converge([*apps, newcomer])
     assert server.get("/", "newcomer.test").startswith("200 hello|")
     server.sh(f"kill -9 {' '.join(pids)}")
+    assert [post(server, name, RESTLESS) for name in EVIL] == ["forked\n"] * len(EVIL)
     server.converge(
         [*({**app, "state": "absent"} for app in apps if app["name"] in EVIL), *apps[len(EVIL) :]],
         wsgi_prune=True,

@@ -169,7 +169,8 @@ class Retirement:
         # Their processes belong to the app's user. The files of the units are removed with their tree.
         run(["systemctl", "stop", *(f"wsgi-bind-{self.layout.name}.{kind}" for kind in ("socket", "service"))])
         if self.remains.user:
-            _orphans.kill(self.layout.name)
+            for manager in MANAGERS.values():
+                manager().kill_orphans(self.layout.name, removed=True)
             self._refuse_processes()
         if self.remains.certificate:
             _command.delete(self.layout.name)
@@ -203,7 +204,7 @@ class Retirement:
             uid = pwd.getpwnam(self.layout.name).pw_uid
         except KeyError:  # a run that was killed has left its group
             return
-        theirs = sorted(pid for pid, _start in _processes.all_processes() if _orphans.user_of(pid) == uid)
+        theirs = sorted(pid for pid, _start in _processes.all_processes() if uid in (_orphans.uids_of(pid) or ()))
         if theirs:
             pids = " ".join(map(str, theirs))
             cause = f"user {self.layout.name} still runs processes outside its slots (pid {pids}); stop them and run again."
