@@ -534,12 +534,65 @@ setup(name="deep", version="1", py_modules=["app"])
 
 CHILD = "import subprocess\nsubprocess.Popen(['sleep', '300'], start_new_session=True)\n"
 
+SITE = """
+import sys
+from setuptools import setup
+
+site = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+setup(name="spy", version="1", py_modules=["app", "spy"], data_files=[(site, ["x.pth"])])
+"""
+
+SPY = """
+import os, pwd, subprocess
+
+nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+try:
+    name = pwd.getpwuid(os.getuid()).pw_name
+    with open("/proc/self/status") as status, open(f"/srv/wsgi/{name}/shared/ran", "a") as ran:
+        ran.write("".join(line for line in status if line.startswith("NoNewPrivs")))
+except (KeyError, OSError):
+    pass
+if "WSGI_RELEASE" not in os.environ:
+    subprocess.Popen(["sleep", "301"], start_new_session=True, **nothing)
+"""
+"""Runs with every Python of the build, says how, and leaves a daemon unless it runs in a slot."""
+
+FORGED = """
+import atexit, os
+
+if "WSGI_RELEASE" not in os.environ:
+    atexit.register(lambda: print("\\n" + "[" * 200000, flush=True))
+"""
+
+FLOOD = "for _ in range(500):\n    print('x' * 100_000)\nraise RuntimeError('too much')\n"
+
+
+def spying(code):
+    """The files of a build that runs code with each of its Pythons."""
+    return {"setup.py": SITE, "spy.py": code, "x.pth": "import spy\n"}
+
+
 BUILT = {
     "lingers": {"setup.py": DAEMON},
     "deep": {"setup.py": DEEP},
     "zero": {},
     "child": {"app.py": CHILD + HELLO},
+    "flood": {"app.py": FLOOD},
+    "forged": spying(FORGED),
+    **{f"spy-{short}": spying(SPY) for short in STACKS},
 }
+
+RUNNING = """
+for name in "$@"; do
+    grep -v "NoNewPrivs:.1" /srv/wsgi/$name/shared/ran || true
+    test -s /srv/wsgi/$name/shared/ran
+    for pid in $(pgrep -u $name); do
+        grep "NoNewPrivs:.0" /proc/$pid/status || true
+        tr '\\0' ' ' </proc/$pid/cmdline | grep 'sleep 301' || true
+    done
+done
+"""
+"""What the spies say that is not in order, and what they have left."""
 
 
 @on(12)
@@ -552,12 +605,18 @@ def test_what_a_build_or_an_import_starts_ends_with_it(server, apps, unharmed, t
         more.append(
             {"name": name, "mount": f"/{name}", "source": {"directory": str(tmp_path / name)}, "entry_point": "app:application"}
         )
+        if name.startswith("spy-"):
+            more[-1]["stack"] = STACKS[name.partition("-")[2]]
     (tmp_path / "zero/pyproject.toml").symlink_to("/dev/zero")
     pids = [pid for name in EVIL for pid in post(server, name, KEEP).split()]
     assert len(pids) == len(EVIL), pids
     play = server.play([*apps, *more])  # an import that waited for its child would be refused after 120 s
-    told = play.message.splitlines()
-    assert [line.split(": ")[:2] for line in told] == [["app deep", "build"], ["app zero", "source"]], play.message
+    told = sorted(play.message.splitlines())
+    steps = {"deep": "build", "flood": "import", "forged": "python", "zero": "source"}
+    assert [line.split(": ")[:2] for line in told] == [[f"app {name}", step] for name, step in steps.items()], play.message
+    assert "cannot be imported: RuntimeError: too much;" in told[1]
+    assert "/venv/bin/python does not run as a Python (" in told[2]
+    assert server.sh(RUNNING, *(name for name in BUILT if name.startswith("spy-"))) == ""
     assert server.sh("cat /srv/wsgi/lingers/builds/*/source/seen") == "False False False True"
     script = (
         "cd /srv/wsgi/lingers; sha256sum builds/*/source/app.py; find . -newer history -o -not -user root -not -path './shared*'"
@@ -580,6 +639,8 @@ def test_what_a_build_or_an_import_starts_ends_with_it(server, apps, unharmed, t
     assert "nested too deeply" in told[0]
     (tmp_path / "deep/setup.py").unlink()
     (tmp_path / "zero/pyproject.toml").unlink()
+    (tmp_path / "flood/app.py").write_text(HELLO)
+    (tmp_path / "forged/spy.py").write_text("")
     server.converge([*apps, *more])
     server.converge(apps, wsgi_prune=True, wsgi_remove_shared=True)
     assert server.sh("ls /var/cache/private/wsgi-build").split() == sorted([*EVIL, *VICTIMS])
