@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nothing runs a program as another user but ``host._sandbox``, and hardly anything starts one but ``host._command``."""
+"""Nothing runs a program as another user but ``host._sandbox``, and nothing starts one but ``host._command``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILES = sorted(path for part in ("module_utils", "modules") for path in (HERE / 
 
 ALLOWED = {
     "host/_command.py": {"subprocess"},
-    "host/_control_group.py": {"subprocess", "systemd-run"},  # as root: what outlives this process has to be a unit
+    "host/_control_group.py": {"subprocess", "systemd-run"},  # a shell of root's, which waits for the end of its parent
     "host/_environment.py": {"setpriv"},  # for the signal at the end of the parent
     "host/_sandbox.py": {"setpriv", "--reuid", "systemd-run"},
     "host/_mounts.py": {"setpriv", "--reuid", "execv"},  # the launcher of a slot, which supervisord runs
