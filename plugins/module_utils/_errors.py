@@ -81,6 +81,9 @@ CONSEQUENCE = re.compile(
 )
 """Lines that only say that something else failed, before or after them."""
 
+LONGEST_LINE = 1000
+"""Characters of a line that are looked at, and shown, at most."""
+
 DRAWING = "\u00d7\u2500\u2502\u256d\u2570\u2574\u25b6>|+ "
 """What pip, uv and Python (for groups of exceptions) draw in front of lines."""
 
@@ -108,12 +111,17 @@ def decisive_line(log: str) -> str:
     return line
 
 
+def clipped(log: str) -> str:
+    """A log with the beginnings of its lines: what searches a long one may take a time that grows with its square. Pure."""
+    return "\n".join(line[:LONGEST_LINE] for line in log.split("\n"))
+
+
 def _without_frames(log: str) -> tuple[list[str], set[int]]:
     """The lines of a log, stripped, without noise and the frames of tracebacks, and which of them end a traceback."""
     lines: list[str] = []
     raised: set[int] = set()
     frames: int | None = None  # the indentation of the traceback whose frames are being read
-    for whole in log.splitlines():
+    for whole in clipped(log).splitlines():
         line = whole.strip().lstrip(DRAWING)
         indentation = len(whole) - len(whole.lstrip())
         if not line:

@@ -73,6 +73,7 @@ class Layout:
         self.preview = os.path.join(self.directory, "preview")
         self.history = os.path.join(self.directory, "history")
         self.boot_link = f"/etc/tmpfiles.d/wsgi-live-{name}.conf"
+        self.build_lock, self.release_lock, self.rollout_lock = f"build-{name}", f"release-{name}", f"rollout-{name}"
 
     def build(self, digest: str) -> str:
         """The directory of a build: ``source``, ``venv`` and ``build.json`` are in it."""

@@ -141,7 +141,7 @@ class Server:
         environment: dict[str, str] | None = None,
         **variables,
     ):
-        """Run a playbook against the host, with these apps."""
+        """Run a playbook against the host, with these apps. One that hangs is ended after a quarter of an hour, as a failure."""
         witness = self.scratch / "witness.jsonl"
         witness.unlink(missing_ok=True)
         extra = self.scratch / "variables.yml"
@@ -162,6 +162,7 @@ class Server:
             text=True,
             check=False,
             start_new_session=True,
+            timeout=900,
         )
         results = [json.loads(line) for line in witness.read_text().splitlines()] if witness.exists() else []
         return Play(done.returncode, done.stdout, results)

@@ -347,7 +347,6 @@ print("planted")
 def test_what_an_app_leaves_in_its_own_directory_stops_nobody(server, apps, unharmed):
     for name in EVIL:
         assert post(server, name, PLANT) == "planted\n"
-    began = time.monotonic()
     told = server.play(apps, "playbooks/status.yml")
     assert told.code == 0, told.output
     assert server.converge(apps).changed == []
@@ -356,7 +355,6 @@ def test_what_an_app_leaves_in_its_own_directory_stops_nobody(server, apps, unha
     server.converge([*rest, gone], wsgi_remove_shared=True)
     assert server.sh("ls -d /srv/wsgi/evil-emperor 2>/dev/null || true; getent passwd evil-emperor || true") == ""
     server.converge(apps)
-    assert time.monotonic() - began < 120
 
 
 def down(server, apps):
@@ -371,15 +369,11 @@ def test_an_app_that_answers_its_health_check_with_anything_at_all_is_down_alone
     for mode in ("digits", "drip", "headers", "silence"):
         for name in EVIL:
             server.sh(f"echo {mode} >/srv/wsgi/{name}/shared/mode")
-        began = time.monotonic()
         assert down(server, apps) == {*EVIL}, mode
-        assert time.monotonic() - began < 40, mode
     for name, mode in zip(EVIL, ("drip", "digits", "silence")):
         server.sh(f"echo {mode} >/srv/wsgi/{name}/shared/mode")
-    began = time.monotonic()
     play = server.play(apps)
     assert play.code, play.output
-    assert time.monotonic() - began < 120
     lines = play.message.splitlines()
     assert [line.split(":")[0] for line in lines] == [f"app {name}" for name in EVIL], play.message
     assert all(": health: release " in line for line in lines), play.message
@@ -417,9 +411,7 @@ def test_the_doctor_believes_neither_apps_nor_visitors(server, apps, unharmed):
     server.sh('printf "%s\n" "$@" >/etc/nginx/conf.d/hostile.conf; nginx -t -q; systemctl reload nginx', LINKED, LOGGED)
     ask = f"curl --silent --globoff --header 'Host: logged.test' --write-out '%{{http_code}}' 'http://127.0.0.1{ASKED}'"
     server.sh(f"chmod 700 /root; for _ in 1 2 3 4 5; do {ask} | grep -q 404 && break; sleep 0.5; done")
-    began = time.monotonic()
     play = server.play(None, "playbooks/doctor.yml", doctor_fail=False)
-    assert time.monotonic() - began < 60
     assert play.code == 0, play.output
     assert not server.sh("ls /srv/wsgi/evil-*/shared/ran 2>/dev/null || true")
     (found,) = re.findall(r"NOTE nginx_not_roots: .*\n((?:    \| .*\n)+)", play.output)
@@ -446,6 +438,21 @@ print(subprocess.Popen(command, executable="/usr/bin/python3", env={}, **nothing
 """
 
 
+RESTLESS = """
+import os, time
+
+for seconds in (1, 0.002):
+    if os.fork() == 0:
+        os.setsid()
+        os.closerange(0, 1024)
+        while True:
+            if os.fork():
+                os._exit(0)
+            time.sleep(seconds)
+print("forked")
+"""
+
+
 @on(12)
 def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unharmed):
     pids = [pid for name in EVIL for pid in post(server, name, PRETEND).split()]
@@ -456,6 +463,7 @@ def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unh
     server.converge([*apps, newcomer])
     assert server.get("/", "newcomer.test").startswith("200 hello|")
     server.sh(f"kill -9 {' '.join(pids)}")
+    assert [post(server, name, RESTLESS) for name in EVIL] == ["forked\n"] * len(EVIL)
     server.converge(
         [*({**app, "state": "absent"} for app in apps if app["name"] in EVIL), *apps[len(EVIL) :]],
         wsgi_prune=True,
@@ -464,8 +472,28 @@ def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unh
     assert server.sh("ls /srv/wsgi").split() == sorted(VICTIMS)
 
 
+KEEP = """
+import subprocess, sys
+
+receive = r'''
+import os, socket, sys, time
+
+door = socket.socket(socket.AF_UNIX)
+door.bind("\\0kept-" + sys.argv[1])
+door.listen()
+connection = door.accept()[0]
+descriptors = socket.recv_fds(connection, 1, 1)[1]
+while os.write(descriptors[0], b"# by an app\\n"):
+    with open(sys.argv[2] + "/kept", "a") as stream:
+        stream.write("written\\n")
+    time.sleep(0.05)
+'''
+nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "close_fds": True}
+print(subprocess.Popen(["python3", "-c", receive, NAME, SHARED], **nothing).pid)
+"""
+
 DAEMON = """
-import os, sys, time
+import os, socket, sys, time
 from setuptools import setup
 
 seen = open("seen", "w")
@@ -475,6 +503,10 @@ uids = {os.stat(f"/proc/{pid}").st_uid for pid in os.listdir("/proc") if pid.isd
 seen.write(f"{uids == {os.getuid()}}")
 seen.close()
 code = open("app.py", "a")
+for name in ("evil-uwsgi", "evil-emperor", "evil-gunicorn"):
+    door = socket.socket(socket.AF_UNIX)
+    door.connect("\\0kept-" + name)
+    socket.send_fds(door, [b"x"], [code.fileno()])
 if os.fork() == 0:
     os.setsid()
     for descriptor in range(3):
@@ -502,12 +534,65 @@ setup(name="deep", version="1", py_modules=["app"])
 
 CHILD = "import subprocess\nsubprocess.Popen(['sleep', '300'], start_new_session=True)\n"
 
+SITE = """
+import sys
+from setuptools import setup
+
+site = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+setup(name="spy", version="1", py_modules=["app", "spy"], data_files=[(site, ["x.pth"])])
+"""
+
+SPY = """
+import os, pwd, subprocess
+
+nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+try:
+    name = pwd.getpwuid(os.getuid()).pw_name
+    with open("/proc/self/status") as status, open(f"/srv/wsgi/{name}/shared/ran", "a") as ran:
+        ran.write("".join(line for line in status if line.startswith("NoNewPrivs")))
+except (KeyError, OSError):
+    pass
+if "WSGI_RELEASE" not in os.environ:
+    subprocess.Popen(["sleep", "301"], start_new_session=True, **nothing)
+"""
+"""Runs with every Python of the build, says how, and leaves a daemon unless it runs in a slot."""
+
+FORGED = """
+import atexit, os
+
+if "WSGI_RELEASE" not in os.environ:
+    atexit.register(lambda: print("\\n" + "[" * 200000, flush=True))
+"""
+
+FLOOD = "for _ in range(500):\n    print('x' * 100_000)\nraise RuntimeError('too much')\n"
+
+
+def spying(code):
+    """The files of a build that runs code with each of its Pythons."""
+    return {"setup.py": SITE, "spy.py": code, "x.pth": "import spy\n"}
+
+
 BUILT = {
     "lingers": {"setup.py": DAEMON},
     "deep": {"setup.py": DEEP},
     "zero": {},
     "child": {"app.py": CHILD + HELLO},
+    "flood": {"app.py": FLOOD},
+    "forged": spying(FORGED),
+    **{f"spy-{short}": spying(SPY) for short in STACKS},
 }
+
+RUNNING = """
+for name in "$@"; do
+    grep -v "NoNewPrivs:.1" /srv/wsgi/$name/shared/ran || true
+    test -s /srv/wsgi/$name/shared/ran
+    for pid in $(pgrep -u $name); do
+        grep "NoNewPrivs:.0" /proc/$pid/status || true
+        tr '\\0' ' ' </proc/$pid/cmdline | grep 'sleep 301' || true
+    done
+done
+"""
+"""What the spies say that is not in order, and what they have left."""
 
 
 @on(12)
@@ -520,19 +605,32 @@ def test_what_a_build_or_an_import_starts_ends_with_it(server, apps, unharmed, t
         more.append(
             {"name": name, "mount": f"/{name}", "source": {"directory": str(tmp_path / name)}, "entry_point": "app:application"}
         )
+        if name.startswith("spy-"):
+            more[-1]["stack"] = STACKS[name.partition("-")[2]]
     (tmp_path / "zero/pyproject.toml").symlink_to("/dev/zero")
-    began = time.monotonic()
-    play = server.play([*apps, *more])
-    assert time.monotonic() - began < 110, "the import check waited for a child"
-    told = play.message.splitlines()
-    assert [line.split(": ")[:2] for line in told] == [["app deep", "build"], ["app zero", "source"]], play.message
+    pids = [pid for name in EVIL for pid in post(server, name, KEEP).split()]
+    assert len(pids) == len(EVIL), pids
+    play = server.play([*apps, *more])  # an import that waited for its child would be refused after 120 s
+    told = sorted(play.message.splitlines())
+    steps = {"deep": "build", "flood": "import", "forged": "python", "zero": "source"}
+    assert [line.split(": ")[:2] for line in told] == [[f"app {name}", step] for name, step in steps.items()], play.message
+    assert "cannot be imported: RuntimeError: too much;" in told[1]
+    assert "/venv/bin/python does not run as a Python (" in told[2]
+    assert server.sh(RUNNING, *(name for name in BUILT if name.startswith("spy-"))) == ""
     assert server.sh("cat /srv/wsgi/lingers/builds/*/source/seen") == "False False False True"
     script = (
         "cd /srv/wsgi/lingers; sha256sum builds/*/source/app.py; find . -newer history -o -not -user root -not -path './shared*'"
     )
     before = server.sh(script)
+    kept = "cat /srv/wsgi/evil-*/shared/kept | wc -l; ls /srv/wsgi/evil-*/shared/kept | wc -l"
+    written = server.sh(kept).split()
     time.sleep(0.5)
     assert server.sh(script) == before
+    assert "# by an app" in server.sh("cat /srv/wsgi/lingers/builds/*/source/app.py"), "no app got the descriptor in time"
+    more_written = server.sh(kept).split()
+    assert int(more_written[0]) > int(written[0]), "no app writes any more"
+    assert more_written[1] == "3"
+    server.sh(f"kill -9 {' '.join(pids)}; rm /srv/wsgi/evil-*/shared/kept")
     assert server.sh("pgrep -f '[s]etup.py' || true") == ""
     assert server.sh("ls /srv/wsgi/deep/builds /srv/wsgi/zero/builds").split() == [
         "/srv/wsgi/deep/builds:",
@@ -541,6 +639,8 @@ def test_what_a_build_or_an_import_starts_ends_with_it(server, apps, unharmed, t
     assert "nested too deeply" in told[0]
     (tmp_path / "deep/setup.py").unlink()
     (tmp_path / "zero/pyproject.toml").unlink()
+    (tmp_path / "flood/app.py").write_text(HELLO)
+    (tmp_path / "forged/spy.py").write_text("")
     server.converge([*apps, *more])
     server.converge(apps, wsgi_prune=True, wsgi_remove_shared=True)
     assert server.sh("ls /var/cache/private/wsgi-build").split() == sorted([*EVIL, *VICTIMS])

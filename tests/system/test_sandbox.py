@@ -24,9 +24,16 @@ PLACES = "$WSGI_SHARED /data /data/inner /other /etc/open /usr/open /var/open /h
 OWN = {"$WSGI_SHARED", "/tmp", "/dev/shm"}
 
 
+RESTLESS = "setsid sh -c 'again() { sleep $0; again & exit; }; again' %s <&- >/dev/null 2>&1 &"
+"""A daemon that forks and exits all the time, so that it is never older than it sleeps."""
+
+STILL_THERE = "pgrep -f '[a]gain &' || true"
+
+
 @pytest.fixture(scope="module")
 def apps(server, tmp_path_factory):
     """An app under each stack that runs the shell command it is asked for."""
+    server.need("hey")
     directory = tmp_path_factory.mktemp("code")
     (directory / "app.py").write_text(CODE)
     common = {"source": {"directory": str(directory)}, "entry_point": "app:application", "processes": 2, "drain_timeout": 3}
@@ -85,10 +92,13 @@ def test_what_opens_more_to_an_app(server, apps):
     emperor = server.sh("systemctl show --property MainPID wsgi-emperor")
     wanted = [{**app, "writable_paths": ["/data"], "privileged_programs": app["stack"] != "uwsgi_emperor"} for app in apps]
     for name in APPS:
-        shell(server, name, "setsid sleep 500 <&- >/dev/null 2>&1 &")
+        shell(server, name, RESTLESS % 1)
+        shell(server, name, RESTLESS % 0.002)
         assert server.sh(f"pgrep -u {name} sleep"), name
-    server.converge(wanted)
-    assert server.sh("pgrep -fx 'sleep 500' || true") == "", "a daemon has survived its release"
+    with server.load("/box-emperor/", 1) as emperor_load, server.load("/box-gunicorn/", 1) as gunicorn_load:
+        server.converge(wanted)
+    assert (set(emperor_load), set(gunicorn_load)) == ({"200"}, {"200"}), (emperor_load, gunicorn_load)
+    assert server.sh(STILL_THERE) == "", "a daemon has survived its release"
     for app in wanted:
         name, found = app["name"], writes(server, app["name"])
         assert {*OWN, "/data", "/data/inner"} <= found, name
@@ -106,8 +116,9 @@ def test_what_opens_more_to_an_app(server, apps):
 @on(13)
 def test_an_app_is_removed_with_what_it_has_left_running(server, apps):
     for name in APPS:
-        shell(server, name, "setsid sleep 600 <&- >/dev/null 2>&1 &")
+        shell(server, name, RESTLESS % 1)
+        shell(server, name, RESTLESS % 0.002)
         assert server.sh(f"pgrep -u {name} sleep"), name
     server.converge([{**app, "state": "absent"} for app in apps], wsgi_remove_shared=True)
-    left = server.sh("ls /srv/wsgi; ls -d /etc/systemd/system/wsgi-*.d 2>/dev/null || true; pgrep -fx 'sleep 600' || true")
+    left = server.sh("ls /srv/wsgi; ls -d /etc/systemd/system/wsgi-*.d 2>/dev/null || true; " + STILL_THERE)
     assert left == ""

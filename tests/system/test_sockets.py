@@ -124,6 +124,7 @@ def test_an_app_reaches_neither_its_sockets_nor_the_list_of_its_releases(server,
             f"ls /srv/wsgi/{name}/releases",
             f"mkdir /srv/wsgi/{name}/releases/9",
             f"flock --nonblock /srv/wsgi/{name}/slots true",
+            f"flock --nonblock /var/lib/wsgi/locks/rollout-{name} true",
         ):
             told = server.sh(f"if {user} {attempt} 2>&1; then echo done; fi")
             assert "Permission denied" in told, (attempt, told)

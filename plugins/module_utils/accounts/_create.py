@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +54,7 @@ def tmpfiles(apps: Sequence[App], request: AccountsRequest) -> str:
     lines = [
         HEAD,
         "# An app's code is root's: the app may read it, and nginx may go through to its static files. Nobody else may open",
-        "# these directories, which are also what plays lock.",
+        "# these directories.",
         "# Its runtime directory is the gate to its sockets: root and nginx's group get in, the app does not.",
         f"d {request.directory} 0755 root root -",
         f"d {request.runtime_directory} 0755 root root -",
@@ -77,8 +76,7 @@ def ensure(apps: Sequence[App], request: AccountsRequest) -> dict[str, Any]:
     """
     if request.check:
         return _ensure(apps, request)
-    os.makedirs(_ownership.MARKS, mode=0o700, exist_ok=True)
-    with _locks.locked(_ownership.MARKS):
+    with _locks.locked("accounts"):
         return _ensure(apps, request)
 
 

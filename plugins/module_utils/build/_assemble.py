@@ -21,6 +21,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory, _git, _permissions
+from ansible_collections.wsgi.stack.plugins.module_utils.build._copy import DIRECTORY_MODE
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer, choose
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
@@ -73,7 +74,7 @@ def make(spec: BuildSpec) -> bool:
     if not os.path.isdir(builds):
         raise StackError("user", f"there is no {builds}; the role wsgi.stack.app makes it.")
     path = spec.layout.build(spec.digest)
-    with locked(builds):
+    with locked(spec.layout.build_lock):
         stamp = read_stamp(path)
         if stamp is not None:
             unfinished = bool(unpublished(spec.app, stamp))
@@ -114,7 +115,7 @@ def _assemble(spec: BuildSpec, path: str) -> None:
     source, venv = os.path.join(path, "source"), os.path.join(path, "venv")
     os.mkdir(path)
     os.chown(path, 0, group)
-    os.chmod(path, _permissions.DIRECTORY_MODE)
+    os.chmod(path, DIRECTORY_MODE)
     _fetch(spec, source, group)
     choice = choose(spec.app, source, "uv" if spec.uv else "pip")
     os.mkdir(venv, 0o700)

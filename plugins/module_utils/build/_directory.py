@@ -7,7 +7,6 @@ import fnmatch
 import hashlib
 import io
 import os
-import re
 import stat
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -18,9 +17,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 EXTRACT_TIMEOUT = 600  # seconds
-
-NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes")
-"""What tar says when the disk is full; the last line is about something else."""
 
 
 def digest(directory: str, exclude: Sequence[str]) -> str:
@@ -52,9 +48,8 @@ def unpack(archive: str, target: str) -> None:
     extracted = run(
         ["tar", "--extract", "--gzip", "--no-same-owner", "--file", archive, "--directory", target], timeout=EXTRACT_TIMEOUT
     )
-    if extracted.code and NO_SPACE.search(extracted.output):
-        where = f"{target}, on the file system at {_files.mount_point(target)}"
-        raise StackError("source", f"No space left on device: {where}; free some and run the play again.", extracted.output)
+    if extracted.code and _files.NO_SPACE.search(extracted.output):
+        raise StackError("source", _files.no_space(target), extracted.output)
     if extracted.code:
         raise StackError(
             "source",

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _credentials, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _credentials, _files, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import inherited
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import FILES
@@ -77,6 +77,8 @@ FIXES = (
     ("could not read username", "correct source.git, or put credentials for it into the URL"),
     ("authentication failed", "correct the credentials in source.git"),
     ("not our ref", "correct source.version, which names a commit that is not there"),
+    ("no space left on device", "free some space on the host"),
+    ("disk quota exceeded", "free some space on the host"),
     ("no user exists for uid", "install the package libnss-systemd"),
     ("does not appear to be a git repository", "correct source.git; a repository on the host has to be readable for all users"),
     ("ssl certificate problem", "add the certificate of the authority to the host's /usr/local/share/ca-certificates"),
@@ -193,10 +195,14 @@ def cause(completed: Completed) -> str:
     lines = [
         line.strip() for line in completed.output.splitlines() if line.strip() and not line.startswith(("Warning:", "hint:"))
     ]
-    fatal = next((line for line in reversed(lines) if line.startswith(("fatal:", "error:"))), completed.last_line)
-    if "Could not read from remote repository" in fatal:  # why, the other side or ssh has said before
-        before = lines[: lines.index(fatal)]
-        fatal = next((line for line in before if line.startswith("fatal:")), before[-1] if before else fatal)
-    reason = fatal.partition("fatal: ")[2] or fatal
+    # The first is the cause, what comes after it the consequences: submodules are fetched twice.
+    first = next((line for line in lines if line.startswith(("fatal:", "error:"))), completed.last_line)
+    if "Could not read from remote repository" in first:  # why, the other side or ssh has said before
+        first = next(reversed(lines[: lines.index(first)]), first)
+    first = next(filter(_files.NO_SPACE.search, lines), first)
+    reason = re.sub("^(fatal|error): ", "", first)
+    submodule = re.search("^fatal: clone of '(.*)' into submodule path '.*' failed$", completed.output, re.MULTILINE)
+    if submodule and submodule[1] not in reason:
+        reason = f"submodule {submodule[1]}: {reason}"
     fix = next((fix for sign, fix in FIXES if sign in reason.lower()), "correct source.git or the host's access to it")
     return f"{reason.rstrip('.')}; {fix}."

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, clipped, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import BUILD, build_unit, of
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.build._handover import Handover
@@ -134,7 +134,7 @@ def source_text(source: str, path: str) -> str:
 
 
 def _has_table(text: str, name: str) -> bool:
-    return re.search(rf"^\s*\[\s*{name}\s*\]", text, re.MULTILINE) is not None
+    return re.search(rf"^[ \t]*\[[ \t]*{name}[ \t]*\]", text, re.MULTILINE) is not None
 
 
 class Installer:
@@ -269,30 +269,31 @@ INDEX = "correct the requirement, or the index and its credentials in build_envi
 NETWORK = "correct the host's network or the index that is asked"
 REQUIREMENT = "correct the requirement, or name another python"
 LOG = "the log has what was printed"
+SPACE = "free some space on the host"
 PROGRAM = r"(?:\S*gcc|\S*g\+\+|cc|c\+\+|make|cmake|rustc|cargo|pg_config|mysql_config|pkg-config)"
 
 # The first that fits names the cause, and the fix: what a compiler misses comes before what pip and uv make of that.
 # (uv before 0.13 draws a cross where it says "error:" now.)
 CAUSES = (
+    (r"^[^\w\n]*(?:cause: |error: |ERROR: )*(.*(?:No space left on device|Disk quota exceeded).*)", SPACE),
     (r"fatal error: (\S+: No such file or directory)", PACKAGE),
     (rf"\W({PROGRAM}['\"]?(?: executable)?(?: not found| failed: No such file or directory))", PACKAGE),
-    (r"(.*(?:CERTIFICATE_VERIFY_FAILED|UnknownIssuer|certificate verify failed).*)", TRUST),
+    (r"^(.*(?:CERTIFICATE_VERIFY_FAILED|UnknownIssuer|certificate verify failed).*)", TRUST),
     (r"^hint: (An index URL .*\b(?:401|403)\b.*)", CREDENTIALS),
     (r"^WARNING: Retrying .* after connection broken by '?(.*)", NETWORK),
     (r"^error: (Failed to fetch:? .*(?:\n  cause: .*)*)", NETWORK),
     (r"\(from versions: none\)\nERROR: (No matching distribution found for .*)", INDEX),
     (r"^ERROR: (No matching distribution found for .*)", REQUIREMENT),
-    (r"^\s*(?:error:|\u00d7) (No solution found when resolving dependencies.*(?:\n +\S.*)*)", REQUIREMENT),
+    (r"^[ \t]*(?:error:|\u00d7) (No solution found when resolving dependencies.*(?:\n +\S.*)*)", REQUIREMENT),
 )
 # What pip and uv say of other errors. If a build backend failed, the cause is in what that printed.
 GENERAL = (
-    (r"^\s*(?:error:|\u00d7) (.*(?:\n  cause: .*(?:\n {9}\S.*)*)*)", LOG),
+    (r"^[ \t]*(?:error:|\u00d7) (.*(?:\n  cause: .*(?:\n {9}\S.*)*)*)", LOG),
     (r"^ERROR: (?!Ignored the following)(.*)", LOG),
 )
 # What a build backend printed, as pip and as uv quote it.
-BACKEND_OUTPUT = re.compile(
-    r" lines of output\]\n((?s:.*?))\n\s*\[end of output\]|^  cause: Call to .* failed .*\n((?:(?: {9}.*)?\n)+)", re.MULTILINE
-)
+PIP_QUOTES, PIP_QUOTED = " lines of output]\n", re.compile(r"\n[ \t]*\[end of output\]")
+UV_QUOTE = re.compile(r"^  cause: Call to .* failed .*\n((?:(?: {9}.*)?\n)+)", re.MULTILINE)
 BUILDING = r"(?:Failed (?:to|to download and) build `|Building wheel for |Failed building wheel for )([^`@\s]+)"
 CONCLUSION = ", we can conclude that your requirements are unsatisfiable"
 
@@ -308,17 +309,27 @@ def cause(completed: Completed, version: str) -> str:
     return "{}; {}.".format(*first_cause(completed))
 
 
+def backend_output(output: str) -> str:
+    """What a build backend printed, out of what pip or uv did; "" if none failed. Pure."""
+    _before, quotes, rest = output.partition(PIP_QUOTES)
+    if quotes and (end := PIP_QUOTED.search(rest)):
+        return rest[: end.start()]
+    quoted = UV_QUOTE.search(output)
+    return quoted[1] if quoted else ""
+
+
 def first_cause(completed: Completed) -> tuple[str, str]:
     """Why pip or uv failed, out of all that they and compilers print, and what to do. Pure."""
-    backend = BACKEND_OUTPUT.search(completed.output)
-    reason, fix = decisive_line((backend and (backend[1] or backend[2])) or completed.output) or completed.last_line, LOG
+    output = clipped(completed.output)
+    backend = backend_output(output)
+    reason, fix = decisive_line(backend or output) or completed.last_line, LOG
     for pattern, known_fix in CAUSES if backend else CAUSES + GENERAL:
-        found = re.search(pattern, completed.output, re.MULTILINE)
+        found = re.search(pattern, output, re.MULTILINE)
         if found:
             reason, fix = re.sub(r":?\s*\n\s*(?:cause:|[\u2500-\u257f\u25b6]+) ", ": ", found[1]), known_fix
             break
     reason = " ".join(reason.split()).replace(CONCLUSION, "").rstrip(".")
-    building = re.search(BUILDING, completed.output)
+    building = re.search(BUILDING, output)
     if building and building[1] not in reason:
         reason = f"{building[1]} cannot be built: {reason}"
     return reason, fix

@@ -4,16 +4,35 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 
 OLDEST = (3, 8)
 TIMEOUT = 60  # seconds
+PATH_MAX = 4096  # bytes, see limits.h
+SHOWN = 200  # characters of what is no answer
+
+FACTS: dict[str, type] = {
+    "executable": str,
+    "version": str,
+    "implementation": str,
+    "soabi": str,
+    "cache_tag": str,
+    "prefix": str,
+    "library": str,
+    "include": str,
+    "gil": bool,
+    "debug": bool,
+}
+"""What is known of an interpreter: ``executable`` is its real path, ``version`` as in "3.11.2", ``library`` the real path of its
+own libpython, "" without one, and ``include`` the directory of its Python.h, or where that would be."""
+
+VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}[0-9A-Za-z.+-]{0,40}")
 
 # Any Python can run it, so that one which is too old is named with its version. What sysconfig says of places is where the
 # interpreter was once installed to; one that has moved since (python-build-standalone: /install/lib) has its library and its
@@ -46,37 +65,20 @@ print(json.dumps({
 """
 
 
-class Run(Protocol):
-    """What runs an interpreter, and who that is."""
-
-    def __call__(self, argv: Sequence[str]) -> Completed: ...
-
-
-def sandboxed(argv: Sequence[str]) -> Completed:
-    """Run an interpreter as a user that nothing else runs as, so that nothing can change its answer."""
-    return _sandbox.own_user("Facts about a Python interpreter").run([argv], timeout=TIMEOUT)
+def sandbox() -> Sandbox:
+    """With a user that nothing else runs as, so that nothing can change what an interpreter answers."""
+    return _sandbox.own_user("Facts about a Python interpreter", network=False)
 
 
-def as_user(user: str) -> Run:
-    """Run it as a user, whose interpreter it is; the answer is as trustworthy as that."""
-    return lambda argv: run(argv, user=user, timeout=TIMEOUT)
-
-
-def probe(python: str, execute: Run = sandboxed) -> dict[str, Any]:
+def probe(python: str, within: Sandbox | None = None) -> dict[str, Any]:
     """Run an interpreter and get facts about it.
 
-    Never as root, who does not run what others could have put there.
-
     :param python: a name, looked up in the usual directories, or an absolute path
-    :returns: ``executable`` (its real path), ``version`` ("3.11.2"), ``implementation``, ``soabi``, ``cache_tag``, ``prefix``,
-        ``library`` (the real path of its own libpython, "" without one), ``include`` (the directory of its Python.h, or where
-        that would be), ``gil``, ``debug``
+    :param within: where it runs; by default in ``sandbox``
+    :returns: see ``FACTS``
     :raises StackError: there is none, it does not run, or it is too old
     """
-    try:
-        completed = execute([python, "-c", PROBE])
-    except OSError as error:  # a file that is no program
-        raise StackError("python", f"{python} does not run ({error.strerror}); name another interpreter.") from None
+    completed = (within or sandbox()).run([[python, "-c", PROBE]], timeout=TIMEOUT)
     if completed.code == 127:
         where = f"there is no {python}" if "/" in python else f"there is no {python} in the usual directories"
         raise StackError(
@@ -85,18 +87,34 @@ def probe(python: str, execute: Run = sandboxed) -> dict[str, Any]:
     if completed.code == 126:
         fix = "move it to a place such as /opt, or open its directories"
         raise StackError("python", f"{python} cannot be run by every user; {fix}.")
-    try:
-        found = json.loads(completed.last_line)
-        version = tuple(int(part) for part in found["version"].split(".")[:2])
-    except (ValueError, KeyError, TypeError):
-        cause = f"{python} does not run as a Python ({completed.last_line}); name another interpreter."
-        raise StackError("python", cause, completed.output) from None
-    if version < OLDEST:
+    found = parsed(completed.output)
+    if found is None:
+        cause = f"{python} does not run as a Python ({completed.last_line[:SHOWN]}); name another interpreter."
+        raise StackError("python", cause, completed.output)
+    if language_version(found["version"]) < OLDEST:
         wanted = ".".join(map(str, OLDEST))
         raise StackError(
             "python", f"{python} is Python {found['version']}, and {wanted} or later is needed; name another interpreter."
         )
     return found
+
+
+def parsed(output: str) -> dict[str, Any] | None:
+    """The ``FACTS`` in the last line that an interpreter printed, which may be anything; None if it has not all of them. Pure."""
+    try:
+        found = json.loads(output.strip().rpartition("\n")[2])
+        facts = {name: found[name] for name in FACTS}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if any(type(facts[name]) is not kind for name, kind in FACTS.items()) or not VERSION.fullmatch(facts["version"]):
+        return None
+    texts = [text for text in facts.values() if isinstance(text, str)]
+    return None if any(len(text) > PATH_MAX or "\0" in text for text in texts) else facts
+
+
+def language_version(version: str) -> tuple[int, ...]:
+    """3 and 11 of "3.11.2". Pure."""
+    return tuple(int(part) for part in version.split(".")[:2])
 
 
 class Prober:

@@ -1,67 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gives a build to root, and lets nginx read its static directories.
-
-What it was made by has ended, with all its processes, so nothing changes while this looks at it. Nothing in it is believed: no
-link is followed.
-"""
+"""Gives a build to root, and lets nginx read its static directories. Nothing in it is believed: no link is followed."""
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.build._copy import Copy
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 
 LINKS = 40
 """Symlinks that are followed at most on the way to a file, as in the kernel (path_resolution(7))."""
 
-DIRECTORY_MODE = 0o751
-"""The app may read, and nginx may pass through to what ``publish`` opens."""
-
 
 def take_over(path: str, gid: int) -> None:
-    """Give a directory and all in it to root, readable by the app's group and writable by nobody else.
+    """Replace a directory by a copy that belongs to root, is readable by the app's group and writable by nobody else.
 
     :param gid: the app's group
     :raises StackError: it has what no build has
     """
-    uid = os.lstat(path).st_uid
-    todo = [path]
-    while todo:
-        directory = todo.pop()
-        try:
-            os.chown(directory, 0, gid, follow_symlinks=False)
-            os.chmod(directory, DIRECTORY_MODE)
-            with os.scandir(directory) as entries:
-                todo += [entry.path for entry in entries if not _take_over_entry(entry, uid, gid)]
-        except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
-                raise
-            cause = f"it leaves directories in {path} that are nested too deeply"
-            raise StackError("build", f"{cause}; correct what makes them, such as its setup.py.") from None
-
-
-def _take_over_entry(entry: os.DirEntry[str], uid: int, gid: int) -> bool:
-    """Give an entry to root, unless it is a directory.
-
-    :param uid: whose it is by now; a file of somebody else is a hard link to one elsewhere
-    """
-    if entry.is_dir(follow_symlinks=False):
-        return False
-    if entry.is_symlink():
-        os.chown(entry.path, 0, gid, follow_symlinks=False)
-    elif not entry.is_file(follow_symlinks=False):
-        os.unlink(entry.path)  # a socket or a pipe
-    else:
-        status = entry.stat(follow_symlinks=False)
-        if status.st_uid != uid:
-            cause = f"{entry.path} belongs to another user (id {status.st_uid})"
-            raise StackError("build", f"{cause}; remove what put it there.")
-        os.chown(entry.path, 0, gid, follow_symlinks=False)
-        os.chmod(entry.path, 0o750 if status.st_mode & stat.S_IXUSR else 0o640)
-    return True
+    copy = f"{path}.new"
+    Copy(path, copy, gid).make()
+    _files.remove(path)
+    os.rename(copy, path)
 
 
 def publish(build: str, directory: str) -> None:

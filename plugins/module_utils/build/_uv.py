@@ -30,7 +30,7 @@ def ensure(version: str, directory: str = DIRECTORY) -> str:
         return path
     os.makedirs(directory, exist_ok=True)
     os.chmod(directory, 0o755)
-    with locked(directory):
+    with locked("uv"):
         if not os.path.exists(path):
             _install(version, os.path.dirname(path))
     return path

@@ -31,9 +31,8 @@ class MemoryFile:
         if self.dry:
             yield
             return
-        directory = os.path.dirname(self.path)
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        with locked(directory):
+        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+        with locked("config_tree"):
             yield
 
     def read(self) -> Memory:

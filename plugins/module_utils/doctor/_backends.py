@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
-    _descriptors,
+    _hidden,
     _judge_server,
     _logs,
     _queues,
@@ -132,7 +132,7 @@ def look(configuration: Configuration, own: set[str], timeout: float, pool: Thre
         accesses = [Access(*key, code="not_checked", message=failure.cause) for key in asked]
     after, inodes = _sockets.listeners(), _sockets.inodes()
     everybody = _processes.all_processes()
-    links = _descriptors.look_as_users(pid for pid, _start in everybody)
+    links = _hidden.look_as_users(pid for pid, _start in everybody)
     host = _server.HostFacts(everybody, links, _server.core())
     limit = _sockets.somaxconn()
 

@@ -124,7 +124,7 @@ def running(pid: int, host: HostFacts, unit: Mapping[str, str], unit_directory: 
     status = _texts(pid, "status")
     if not status:
         return ServerProcess()
-    family = sorted(_processes.with_descendants(pid, host.everybody), key=lambda process: process[1])
+    family = sorted(_processes.with_descendants([pid], host.everybody), key=lambda process: process[1])
     children = [process[0] for process in family if process[0] != pid]
     starts = [_processes.started(child) for child in children]
     started = _processes.started(pid)

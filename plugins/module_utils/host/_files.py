@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 from dataclasses import dataclass
 from typing import Union
@@ -16,6 +17,12 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._command import ru
 TEMPORARY = ".wsgi-stack.tmp"
 """The suffix of temporary files. They lie in the directory of the file that they replace, so that the rename is atomic, and their
 names begin with a dot, which globs and programs that scan a directory pass over."""
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes")
+"""What programs say when the disk is full, the last one tar; often not in their last line."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,11 @@ def remove(path: str) -> None:
     done = run(["rm", "-rf", "--one-file-system", "--", path])
     if done.code:
         raise OSError(errno.EBUSY, done.last_line or "rm failed", path)
+
+
+def no_space(path: str) -> str:
+    """What is wrong, and what to do, if something cannot be written to a path for lack of space."""
+    return f"No space left on device: {path}, on the file system at {mount_point(path)}; free some and run the play again."
 
 
 def mount_point(path: str) -> str:

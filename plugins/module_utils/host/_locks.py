@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Locks between runs that change the same directory."""
+"""Locks between runs on the same host."""
 
 from __future__ import annotations
 
@@ -8,18 +8,39 @@ import fcntl
 import os
 from collections.abc import Iterator
 
+DIRECTORY = "/var/lib/wsgi/locks"
+"""Where all locks are. Only root gets in: whoever can open a file, or a directory, can lock it for as long as he likes."""
+
+
+def path(name: str) -> str:
+    """The file of a lock, which is there while it is held, or was left by a run that was killed."""
+    return os.path.join(DIRECTORY, name)
+
 
 @contextlib.contextmanager
-def locked(directory: str) -> Iterator[None]:
-    """Hold an exclusive lock on a directory; waits, without a limit, for a run that holds it.
+def locked(name: str) -> Iterator[None]:
+    """Hold an exclusive lock; waits, without a limit, for a run that holds it.
 
     The kernel releases the lock when the process ends, also when it is killed, see flock(2).
 
-    :raises OSError: there is no such directory
+    :param name: what is worked on
     """
-    lock = os.open(directory, os.O_RDONLY)
+    os.makedirs(DIRECTORY, mode=0o700, exist_ok=True)
+    lock = _acquire(path(name))
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path(name))
+        os.close(lock)
+
+
+def _acquire(file: str) -> int:
+    """The descriptor of a lock's file, locked. Who had it before has removed the file, and another may have made it again."""
+    while True:
+        lock = os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(file), os.fstat(lock)):
+                return lock
         os.close(lock)

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd, _untrusted
@@ -67,12 +67,12 @@ def parsed(stat: str) -> tuple[Process, int]:
     return (int(pid), int(words[19])), int(words[1])
 
 
-def with_descendants(pid: int, processes: dict[Process, int]) -> set[Process]:
-    """A process with its children, their children, and so on. Pure.
+def with_descendants(pids: Collection[int], processes: dict[Process, int]) -> set[Process]:
+    """Some processes with their children, their children, and so on. Pure.
 
     :param processes: see ``all_processes``
     """
-    members = {process for process in processes if process[0] == pid}
+    members = {process for process in processes if process[0] in pids}
     while True:
         ids = {member[0] for member in members}
         more = {process for process, parent in processes.items() if parent in ids} - members

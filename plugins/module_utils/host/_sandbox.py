@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running code that is not trusted: in a transient unit of systemd, with which all ends that it starts."""
+"""Running programs as other users. Nothing else in the collection does.
+
+Code that is not trusted runs in a transient unit of systemd, with which all ends that it starts. So does every program that runs
+as the user of an app: the app's own processes can change what such a program does, see ptrace(2).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
+import pwd
+import re
 import shlex
 import threading
 import uuid
@@ -18,10 +24,19 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._environment impor
 GRACE = 30
 """Seconds after the time limit until systemd ends a unit that is still there."""
 
+OUTPUT = 1 << 19
+"""Bytes of what untrusted programs print that are kept, unless the caller says otherwise."""
+
 CACHES = "/var/cache"
 
 FILES = "/run/wsgi-files"
 """Where a sandbox finds the files that it is given: in memory, and nowhere but in its own view of the file system."""
+
+ATTEMPTS = 3
+"""How often a unit is started that does not begin."""
+
+SHARED_MEMORY, SHARED_LOCKS = "/dev/shm", "/run/lock"
+"""Directories in which every user of a host may leave files for others."""
 
 SIGNALLED = range(129, 193)
 """The exit codes by which a shell tells that a program was killed by a signal."""
@@ -88,6 +103,7 @@ _OWN_USER = {
     "DynamicUser": "yes",
     "PrivateIPC": "yes",
     "ProtectProc": "invisible",
+    "TemporaryFileSystem": f"{SHARED_MEMORY}:mode=1777 {SHARED_LOCKS}:mode=1777",
     "CacheDirectoryMode": "0700",
 }
 
@@ -106,6 +122,7 @@ class Sandbox:
     :ivar name: the unit's, if there is never more than one at a time; without it, each has its own
     :ivar cache: a directory below ``/var/cache`` that belongs to the unit's user and is kept
     :ivar owned: paths that are given to the unit's user, who can write there, with all that is in them
+    :ivar prefix: the beginning of each command
     """
 
     description: str
@@ -113,6 +130,7 @@ class Sandbox:
     name: str = ""
     cache: str = ""
     owned: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()
 
     def run(
         self,
@@ -121,47 +139,65 @@ class Sandbox:
         directory: str = "/",
         timeout: float | None = None,
         files: Mapping[str, str] | None = None,
+        limit: int = OUTPUT,
     ) -> Completed:
         """Run commands one after the other, up to the first that fails. When this returns, none of their processes is left.
 
         :param environment: variables in addition to PATH and LANG; no other user can read them
         :param timeout: seconds after which everything is killed; None for no limit
         :param files: contents by name, for files in the directory ``FILES``
+        :param limit: bytes of the output that are kept, see ``_command.Kept``
         """
-        name = self.name or f"wsgi-sandbox-{uuid.uuid4().hex[:16]}"
         properties = {**_COMMON, **self.properties, "Description": self.description}
         if files:
-            properties["TemporaryFileSystem"] = f"{FILES}:mode=1777"
+            properties["TemporaryFileSystem"] = f"{properties.get('TemporaryFileSystem', '')} {FILES}:mode=1777".strip()
         if timeout is not None:
             properties["RuntimeMaxSec"] = str(int(timeout) + GRACE)
         options = [f"--property={key}={value}" for key, value in properties.items()] + [*self._ownership()]
-        text = script(commands, {**BASE_ENVIRONMENT, **(environment or {})}, directory, files or {})
-        command = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={name}", *options]
-        with _pipe(text) as stdin:
-            done = run(
-                dies_with_parent([*command, "/bin/sh", "-c", _SHELL, str(len(text))]), stdin=stdin, timeout=timeout, umask=0o077
-            )
+        prefixed = [[*self.prefix, *each] for each in commands]
+        variables = {**BASE_ENVIRONMENT, **(environment or {})}
         first = tuple(commands[0])
-        if done.code == TIMED_OUT:
+        for _attempt in range(ATTEMPTS):
+            name, mark = self.name or f"wsgi-sandbox-{uuid.uuid4().hex[:16]}", uuid.uuid4().hex
+            text = script(prefixed, variables, directory, files or {}, mark)
+            command = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={name}", *options]
+            shell = ["/bin/sh", "-c", _SHELL, str(len(text))]
+            with _pipe(text) as stdin:
+                done = run(dies_with_parent([*command, *shell]), stdin=stdin, timeout=timeout, umask=0o077, limit=limit)
+            begun, output, ended = marked(done.output, mark)
+            if done.code == TIMED_OUT:
+                stop(name)
+                return Completed(first, TIMED_OUT, f"{output.rpartition(chr(10))[0]}\nit did not end within {timeout:g} s")
+            if begun or done.code:
+                break
+            # If systemd reads its files again at the wrong moment, systemd-run takes a unit that waits for one that has ended.
             stop(name)
-            return Completed(first, TIMED_OUT, f"{done.output.rpartition(chr(10))[0]}\nit did not end within {timeout:g} s")
-        code = 128 - done.code if done.code in SIGNALLED else done.code
-        return Completed(first, code, done.output)
+        else:
+            return Completed(first, 1, f"systemd did not start {name}.service")
+        code = ended if done.code == 0 else 128 - done.code if done.code in SIGNALLED else done.code
+        return Completed(first, code, output)
 
     def _ownership(self) -> Iterator[str]:
         if self.cache:
             yield f"--property=CacheDirectory={self.cache}"
-        for path in map(_quoted, self.owned):
-            yield f"--property=ReadWritePaths={path}"
-            yield f"--property=ExecStartPre=+/bin/chown -R -h --reference={CACHES}/{self.cache} {path}"
+        for path in self.owned:
+            yield f"--property=ReadWritePaths={_quoted(path)}"
+            # What an earlier unit was given, it may have opened to others: root changes nothing in there any more.
+            if os.lstat(path).st_uid == 0:
+                yield f"--property=ExecStartPre=+/bin/chown -R -h --reference={CACHES}/{self.cache} {_quoted(path)}"
 
 
-def own_user(description: str, purpose: str = "", app: str = "", name: str = "", owned: tuple[str, ...] = ()) -> Sandbox:
+def own_user(
+    description: str, purpose: str = "", app: str = "", name: str = "", owned: tuple[str, ...] = (), network: bool = True
+) -> Sandbox:
     """A sandbox with a user that nothing else runs as, who can write nowhere but to its cache and to what is given to it.
 
     :param purpose: with ``app``, what the user and the cache are for: they are the same each time; another each time if not given
+    :param network: whether it may use the network; with it, it reaches the abstract sockets of all users, see unix(7)
     """
     properties = dict(_OWN_USER)
+    if not network:
+        properties["PrivateNetwork"] = "yes"
     if purpose:
         # No name of an app, which might be that of an account of the host.
         digest = hashlib.sha256(f"{purpose} {app}".encode()).hexdigest()[:16]
@@ -180,23 +216,63 @@ def as_app(description: str, user: str, group: str, name: str, writable: Sequenc
     return Sandbox(description, {**RESTRICTIONS, **lifted, "User": user, "Group": group, "ReadWritePaths": paths}, name)
 
 
+def as_ids(description: str, uid: int, gid: int) -> Sandbox:
+    """A sandbox with the ids of a process, which need not be in the user database, and that can write nowhere."""
+    # systemd itself runs nothing as a user that it does not know.
+    identity = ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--inh-caps=-all", "--")
+    properties = {**RESTRICTIONS, "CapabilityBoundingSet": "CAP_SETGID CAP_SETUID"}
+    return Sandbox(description, properties, prefix=identity)
+
+
+def run_own(argv: Sequence[str], user: str, timeout: float, stdin: bytes | None = None) -> Completed:
+    """Run a program of the host's own as a user that no app runs as, such as nginx's, without a unit, which would take longer.
+
+    Nobody but root may be able to replace the program or anything that it loads.
+
+    :param user: the present one if this process is not root's
+    :raises KeyError: there is no such user
+    """
+    account = pwd.getpwnam(user)
+    identity = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--init-groups"]
+    privileges = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--pdeathsig=KILL", "--"]
+    command = ["setpriv", *identity, *privileges, *argv] if os.geteuid() == 0 else argv
+    return run(command, environment={"HOME": account.pw_dir, "USER": user}, timeout=timeout, stdin=stdin, limit=OUTPUT)
+
+
 def stop(name: str) -> None:
     """End a unit that an earlier run may have left, with all its processes."""
     run(["systemctl", "stop", f"{name}.service"])
 
 
-def script(commands: Sequence[Sequence[str]], environment: Mapping[str, str], directory: str, files: Mapping[str, str]) -> bytes:
-    """What the shell in a sandbox runs. Pure."""
+def script(
+    commands: Sequence[Sequence[str]], environment: Mapping[str, str], directory: str, files: Mapping[str, str], mark: str
+) -> bytes:
+    """What the shell in a sandbox runs. Pure.
+
+    :param mark: what begins the first and the last line that it prints itself, see ``marked``
+    """
     lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     lines += [f"printf %s {shlex.quote(content)} >{FILES}/{name} || exit" for name, content in files.items()]
     lines += [
         "umask 022",
         f"cd {shlex.quote(directory)} || exit 126",
         _WATCH + " &&\n".join(map(shlex.join, commands)),
-        "exit",
+        "code=$?",
+        f"echo {mark} $code",
+        "exit $code",
         "",
     ]
-    return "\n".join(["umask 077", *lines]).encode("utf-8", "surrogateescape")
+    return "\n".join(["umask 077", f"echo {mark}", *lines]).encode("utf-8", "surrogateescape")
+
+
+def marked(output: str, mark: str) -> tuple[bool, str, int]:
+    """Whether the shell in a sandbox has begun, what its commands printed, and the exit code that it saw, 1 without one. Pure."""
+    before, begun, printed = output.partition(f"{mark}\n")
+    printed, ended, after = printed.rpartition(f"{mark} ")
+    if not ended:
+        return bool(begun), before + after, 1
+    code, _newline, later = after.partition("\n")
+    return True, before + printed + later, int(code) if re.fullmatch("[0-9]{1,3}", code) else 1
 
 
 @contextlib.contextmanager
@@ -236,7 +312,7 @@ def run_script(text: str, output: str, timeout: int, network: bool = False) -> C
     :param network: whether it may use the network
     """
     properties = {
-        "DynamicUser": "yes",
+        **{name: _OWN_USER[name] for name in ("DynamicUser", "PrivateIPC", "ProtectProc", "TemporaryFileSystem")},
         "WorkingDirectory": "/tmp",
         "PrivateNetwork": "no" if network else "yes",
         "RuntimeMaxSec": str(timeout + GRACE),
@@ -253,9 +329,8 @@ def run_script(text: str, output: str, timeout: int, network: bool = False) -> C
     limit = ["timeout", f"--kill-after={GRACE}", str(timeout)]
     # In braces, so that the shell reads all of it before it runs any of it.
     braced = f"{{\nset -eu\nexec 3>&1 >&2 </dev/null\n{text}\nexit\n}}\n"
-    completed = run(
-        ["sh", "-c", 'exec "$@" >"$0"', output, *service, *limit, "sh", "-s"], stdin=braced.encode(), timeout=timeout + 2 * GRACE
-    )
+    command = ["sh", "-c", 'exec "$@" >"$0"', output, *service, *limit, "sh", "-s"]
+    completed = run(command, stdin=braced.encode(), timeout=timeout + 2 * GRACE, limit=OUTPUT)
     if completed.code == TIMED_OUT:
         return Completed(completed.argv, TIMED_OUT, f"{completed.output}\nit did not end within {timeout} s")
     return completed

@@ -60,6 +60,13 @@ class ProcessManager(ABC):
         """Stop an instance and wait until it has exited; after ``timeout`` seconds what is left of it is killed."""
 
     @abstractmethod
+    def kill_orphans(self, user: str, removed: bool = False) -> None:
+        """Kill the processes of an app's user that no instance of the process manager has started; ``stop`` does so, too.
+
+        :param removed: none of the app's instances runs any more
+        """
+
+    @abstractmethod
     def enable(self, app: App, slot: str) -> None:
         """Have an instance started at boot. A running one is not touched."""
 

@@ -25,7 +25,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _options
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _options, _orphans
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor_stats import EmperorStats, stats
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import refusal, unit_states
@@ -119,11 +119,17 @@ class Vassals(ProcessManager):
         _remove(layout.vassal_link(slot), layout.vassal(slot), layout.vassal_socket(slot))
         _wait_until_ended(_file(layout.instance(slot)), timeout)
         _remove(layout.socket(slot))  # the Emperor leaves it
+        self.kill_orphans(layout.name)
         _options.write(layout.emperor_options(slot), _layout.EMPEROR, "")
         with _lock:
             found = stats()
             if found and not found.vassals and not _watched_files():
                 run(["systemctl", "disable", "--now", "--quiet", _layout.EMPEROR])
+
+    def kill_orphans(self, user: str, removed: bool = False) -> None:
+        found = stats()
+        if found or removed:
+            _orphans.kill(_layout.EMPEROR, user, [vassal.pid for vassal in found.vassals.values()] if found else [])
 
     def enable(self, app: App, slot: str) -> None:
         # The symlink starts a vassal at boot as at any other time: it came with the start.
@@ -207,7 +213,7 @@ def _wait_until_ended(file: str, timeout: float) -> None:
         running = _processes.all_processes()
         if vassal and vassal.pid > 0:
             masters |= {process for process in running if process[0] == vassal.pid}
-            family |= _processes.with_descendants(vassal.pid, running)
+            family |= _processes.with_descendants([vassal.pid], running)
         if vassal is None and not masters & set(running):
             break
         if vassal and vassal.pid > 0 and vassal.cursed and not vassal.accepting and not terminated:

@@ -3,45 +3,58 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
 import os
 import pwd
+import signal
 import time
+from collections.abc import Collection
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _control_group, _processes
 
 KILL_TIMEOUT = 5
 """Seconds that processes have to be gone after SIGKILL."""
 
-UNITS = (_layout.EMPEROR, _layout.SUPERVISOR)
 
+def kill(unit: str, user: str, masters: Collection[int]) -> None:
+    """Kill the processes of a user in a service that no server has started which is known there.
 
-def kill(user: str, before: float = math.inf) -> None:
-    """Kill a user's processes in these services that nothing in there started, or whose parents have exited.
+    One that forks and exits all the time is never where it was seen, so the service stands still meanwhile: some milliseconds,
+    and only if there is such a process.
 
-    What somebody else has supervisor run as that user goes on.
-
-    :param before: only those that began before that time, in seconds since the epoch
+    :param masters: the process ids of all servers that the service runs, also of others
     """
+    group = _control_group.directory(unit)
+    if not group:
+        return
     uid = pwd.getpwnam(user).pw_uid
-    running = _processes.all_processes()
-    kept = {process for unit in UNITS for process in _processes.with_descendants(_systemd.main_pid(unit), running)}
-    theirs = {process for process in running if user_of(process[0]) == uid} - kept
-    orphans = {
-        process
-        for process in theirs
-        if _processes.unit(process[0]) in UNITS and (before == math.inf or _processes.started(process[0]) < before)
-    }
-    _processes.kill(orphans)
+    if not any(uids is None or uid in uids for uids in _unknown(group, masters).values()):
+        return
+    killed: set[_processes.Process] = set()
     deadline = time.monotonic() + KILL_TIMEOUT
-    while orphans & set(_processes.all_processes()) and time.monotonic() < deadline:
+    with _control_group.frozen(unit, group):
+        while time.monotonic() < deadline:
+            found = {process for process, uids in _unknown(group, masters).items() if uids and uid in uids} - killed
+            if not found:
+                break
+            for pid, _start in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            killed |= found
+    while killed & {*_control_group.members(group)} and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
-def user_of(pid: int) -> int | None:
-    """The id of the user that a process runs as; None if it is gone."""
+def _unknown(group: str, masters: Collection[int]) -> dict[_processes.Process, set[int] | None]:
+    """The processes in a control group that no server has started, each with its users; None if it has ended by now."""
+    running = _control_group.members(group)
+    known = _processes.with_descendants(masters, {process: parent or 0 for process, parent in running.items()})
+    return {process: uids_of(process[0]) for process in running if process not in known}
+
+
+def uids_of(pid: int) -> set[int] | None:
+    """The ids of the users that a process runs as: more than one if it is a setuid program; None if it is gone."""
     try:
-        return os.stat(f"/proc/{pid}").st_uid
-    except OSError:
+        return set(map(int, _processes.status(pid)["Uid"]))
+    except (OSError, KeyError):
         return None

@@ -26,7 +26,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gun
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _processes, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files, _supervisor_rpc
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _orphans, _supervisor_files, _supervisor_rpc
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import refusal, unit_states
 
@@ -114,11 +114,17 @@ class Programs(ProcessManager):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(layout.program(slot))
         _wait_until_ended(name, timeout)
+        self.kill_orphans(layout.name)
         with _lock:
             _remove(name)
             programs = _supervisor_rpc.process_info()
             if programs is not None and not programs and not glob.glob(f"{_layout.PROGRAMS}/*.conf"):
                 run(["systemctl", "disable", "--now", "--quiet", _layout.SUPERVISOR])
+
+    def kill_orphans(self, user: str, removed: bool = False) -> None:
+        programs = _supervisor_rpc.process_info() if os.path.exists(_supervisor_files.CONFIGURATION) else None
+        if programs is not None or removed:
+            _orphans.kill(_layout.SUPERVISOR, user, [program["pid"] for program in (programs or {}).values()])
 
     def enable(self, app: App, slot: str) -> None:
         path, wanted = _layout.of(app).program(slot), _program_file(app, slot)
@@ -231,7 +237,7 @@ def _wait_until_ended(name: str, timeout: float) -> None:
             if master[0] != process.get("pid"):  # an orphan, which supervisord does not stop
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(master[0], signal.SIGTERM)
-        family |= {member for master in found for member in _processes.with_descendants(master[0], running)}
+        family |= _processes.with_descendants([master[0] for master in found], running)
         if not found and process.get("statename") not in (*STARTING, *RUNNING, *STOPPING):
             break
         if time.monotonic() > deadline and not killed:

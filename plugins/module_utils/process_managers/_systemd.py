@@ -62,6 +62,9 @@ class Units(ProcessManager):
         run(["systemctl", "reset-failed", *units])
         _options.write(layout.unit_options(slot), layout.unit(slot), "")
 
+    def kill_orphans(self, user: str, removed: bool = False) -> None:
+        pass  # systemd does
+
     def enable(self, app: App, slot: str) -> None:
         unit = _layout.of(app).unit(slot)
         done = run(["systemctl", "enable", "--quiet", unit])

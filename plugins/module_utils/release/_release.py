@@ -21,7 +21,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _writable
 
 
@@ -159,7 +159,7 @@ def make(app: App, environment: dict[str, str], build: dict[str, Any], request: 
     if request.check:
         return _make(app, environment, build, request)
     # A run whose connection was lost may still be in a command: wait, and find its release.
-    with _locks.locked(_layout.of(app).releases):
+    with _locks.locked(_layout.of(app).release_lock):
         return _make(app, environment, build, request)
 
 
@@ -185,7 +185,7 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
         content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
-        _writable.check(app["writable_paths"], app["user"])
+        _writable.check(app, app["writable_paths"])
         unit, what = f"wsgi-release-{app['name']}", f"Release of the WSGI application {app['name']}"
         writable = [layout.shared, *app["writable_paths"]]
         sandbox = _sandbox.as_app(what, app["user"], app["group"], unit, writable, app["privileged_programs"])
@@ -232,7 +232,10 @@ def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
                 "environment", f"{path} is in a static directory, which nginx serves to everybody; move one of the two."
             )
         try:
-            return _dotenv.parse(stream.read())
+            text = stream.read(_untrusted.CONFIGURATION + 1)
+            if len(text) > _untrusted.CONFIGURATION:
+                raise ValueError(f"it has more than {_untrusted.CONFIGURATION >> 10} KiB")
+            return _dotenv.parse(text)
         except ValueError as error:
             raise StackError("environment", f"{path}, {error}; correct the file. The running release is unchanged.") from None
 

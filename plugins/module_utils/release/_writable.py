@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
 
 WRITE_TEST = '[ -d "$1" ] || exit 3; [ -w "$1" ] && [ -x "$1" ] || exit 4'
 
@@ -14,15 +15,18 @@ TEST_TIMEOUT = 10
 """Seconds; a file system over a network may not answer."""
 
 
-def check(paths: Iterable[str], user: str) -> None:
-    """Make sure that a user may write to some directories; of the sandbox that will open them nothing is known here.
+def check(app: App, paths: Iterable[str]) -> None:
+    """Make sure that an app may write to some directories.
 
     :raises StackError: one is missing, or may not be written to
     """
+    what = f"Check of the WSGI application {app['name']}"
     for path in paths:
-        done = run(["sh", "-c", WRITE_TEST, "sh", path], user=user, timeout=TEST_TIMEOUT)
+        # Without it the sandbox is made all the same, and the test tells that it is missing.
+        sandbox = _sandbox.as_app(what, app["user"], app["group"], "", [f"-{path}"])
+        done = sandbox.run([["sh", "-c", WRITE_TEST, "sh", path]], timeout=TEST_TIMEOUT)
         if done.code:
-            raise StackError("writable_paths", unwritable(path, user, done.code))
+            raise StackError("writable_paths", unwritable(path, app["user"], done.code))
 
 
 def unwritable(path: str, user: str, code: int) -> str:

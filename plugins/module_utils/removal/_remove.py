@@ -69,6 +69,7 @@ def look(layout: _layout.Layout, found: Instances, remove_shared: bool) -> Remai
     """
     slots = {slot: [states[layout.instance(slot)] for states in found.values()] for slot in _layout.SLOTS}
     files = [*_server_files(layout), layout.runtime_directory, *layout.source_cache, *layout.build_cache]
+    files += map(_locks.path, (layout.build_lock, layout.release_lock))
     inside, kept = _inside(layout, remove_shared)
     ends = [] if kept else [layout.directory]
     certificate, users = _certificate(layout.name)
@@ -168,7 +169,8 @@ class Retirement:
         # Their processes belong to the app's user. The files of the units are removed with their tree.
         run(["systemctl", "stop", *(f"wsgi-bind-{self.layout.name}.{kind}" for kind in ("socket", "service"))])
         if self.remains.user:
-            _orphans.kill(self.layout.name)
+            for manager in MANAGERS.values():
+                manager().kill_orphans(self.layout.name, removed=True)
             self._refuse_processes()
         if self.remains.certificate:
             _command.delete(self.layout.name)
@@ -202,7 +204,7 @@ class Retirement:
             uid = pwd.getpwnam(self.layout.name).pw_uid
         except KeyError:  # a run that was killed has left its group
             return
-        theirs = sorted(pid for pid, _start in _processes.all_processes() if _orphans.user_of(pid) == uid)
+        theirs = sorted(pid for pid, _start in _processes.all_processes() if uid in (_orphans.uids_of(pid) or ()))
         if theirs:
             pids = " ".join(map(str, theirs))
             cause = f"user {self.layout.name} still runs processes outside its slots (pid {pids}); stop them and run again."
@@ -214,9 +216,7 @@ def locked_retirement(layout: _layout.Layout, remove_shared: bool) -> None:
 
     :raises StackError: see ``Retirement.run``
     """
-    with contextlib.ExitStack() as stack:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            stack.enter_context(_locks.locked(layout.slots))
+    with _locks.locked(layout.rollout_lock):
         # What another one has done meanwhile counts.
         Retirement(layout, look(layout, instances([layout]), remove_shared)).run()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _ask
 
 ASK = inspect.getsource(_ask)
@@ -61,7 +61,8 @@ def check(targets: Sequence[tuple[HealthRequest, str, str]], nginx_user: str, ti
     except KeyError:
         return [(False, f"the user {nginx_user} does not exist; correct nginx_user")] * len(targets)
     questions = [request.over(socket, protocol, timeout) for request, socket, protocol in targets]
-    done = run([sys.executable, "-I", "-c", ASK], user=nginx_user, timeout=timeout + 10, stdin=json.dumps(questions).encode())
+    program, stdin = [sys.executable, "-I", "-c", ASK], json.dumps(questions).encode()
+    done = _sandbox.run_own(program, nginx_user, timeout=timeout + 10, stdin=stdin)
     if done.code:
         return [(False, done.last_line)] * len(targets)
     return [judge(request, answer) for (request, _socket, _protocol), answer in zip(targets, json.loads(done.output))]

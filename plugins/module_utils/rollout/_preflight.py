@@ -16,6 +16,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release, _writable
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _embedded_python, _file, _uwsgi_binary
 
@@ -29,22 +31,24 @@ def check(app: App, number: int) -> None:
     :raises StackError: two of its parts do not fit each other, or the host does not have what it needs
     """
     release = _release.read(_layout.of(app), number)
-    _writable.check(release["writable_paths"], app["user"])
-    interpreter = _check_environment(os.path.join(release["build"]["path"], "venv"), app["user"])
+    _writable.check(app, release["writable_paths"])
+    # The programs of a build are the app's own code.
+    sandbox = _sandbox.as_app(f"Check of the WSGI application {app['name']}", app["user"], app["group"], "", ())
+    interpreter = _check_environment(os.path.join(release["build"]["path"], "venv"), sandbox)
     program = release["program"]
     if release["plugin"]:
         _check_plugin(release["plugin"], interpreter)
     elif not os.path.exists(program):
         raise StackError("plugin", f"the release has no {program}; {NEW_BUILD}.")
     elif release["protocol"] == "uwsgi":
-        unfit = _embedded_python.of_program(program, interpreter, app["user"])
+        unfit = _embedded_python.of_program(program, interpreter, sandbox)
         if unfit:
             raise StackError("plugin", f"{program} does not fit: {unfit[0]}; {NEW_BUILD}.", unfit[1])
 
 
 def environment_version(configuration: str) -> str:
     """The version in the text of a ``pyvenv.cfg``: ``version`` from the module venv, ``version_info`` from uv. Pure."""
-    found = re.search(r"^version(?:_info)?\s*=\s*([\w.+]+)", configuration, re.MULTILINE)
+    found = re.search(r"^version(?:_info)?\s*=\s*([\w.+]{1,40})", configuration, re.MULTILINE)
     return found[1] if found else "unknown"
 
 
@@ -61,16 +65,16 @@ def environment_mismatch(version: str, interpreter: dict[str, Any]) -> str | Non
     return f"{made}, but the app's interpreter {interpreter['executable']} is {interpreter['version']}; {NEW_BUILD}."
 
 
-def _check_environment(venv: str, user: str) -> dict[str, Any]:
+def _check_environment(venv: str, sandbox: Sandbox) -> dict[str, Any]:
     python = os.path.join(venv, "bin/python")
     if not os.path.exists(python):
         gone = os.readlink(python) if os.path.islink(python) else python
         raise StackError(
             "plugin", f"the interpreter of the virtual environment, {gone}, is missing; install it again, or {NEW_BUILD}."
         )
-    interpreter = _interpreter.probe(python, _interpreter.as_user(user))
-    with open(os.path.join(venv, "pyvenv.cfg"), encoding="utf-8") as stream:
-        mismatch = environment_mismatch(environment_version(stream.read()), interpreter)
+    interpreter = _interpreter.probe(python, sandbox)
+    configuration = _untrusted.text_or_none(os.path.join(venv, "pyvenv.cfg"), _untrusted.CONFIGURATION) or ""
+    mismatch = environment_mismatch(environment_version(configuration), interpreter)
     if mismatch:
         raise StackError("plugin", mismatch)
     return interpreter

@@ -17,7 +17,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _sockets
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _orphans
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _plan, _preflight, _state
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._plan import RolloutStep
@@ -148,8 +147,6 @@ class Rollout:
 
     def _stop(self, slot: str, _release: int) -> None:
         drain(self.layout, slot, self.managers.values(), self.app["drain_timeout"])
-        # The other slot's link was made just before its server was started: what is older is not of the live release.
-        _orphans.kill(self.app["user"], os.lstat(self.layout.slot(_layout.other(slot))).st_mtime)
 
 
 def locked_rollout(app: App, release: int, nginx_user: str, preview: bool, finish: bool) -> list[RolloutStep]:
@@ -161,7 +158,7 @@ def locked_rollout(app: App, release: int, nginx_user: str, preview: bool, finis
     :raises StackError: see ``Rollout.run``
     """
     layout = _layout.of(app)
-    with _locks.locked(layout.slots):
+    with _locks.locked(layout.rollout_lock):
         state = _state.observe([_state.ObservedApp.of(app)], nginx_user)[app["name"]]
         steps = _plan.plan(state, release, app["stack"], preview, finish)
         if steps:

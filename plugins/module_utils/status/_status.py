@@ -108,7 +108,7 @@ def usage(pid: int, processes: Mapping[_processes.Process, int]) -> Usage:
     :param pid: 0 for none
     :param processes: see ``host._processes.all_processes``
     """
-    family = _processes.with_descendants(pid, dict(processes)) if pid else set()
+    family = _processes.with_descendants([pid], dict(processes)) if pid else set()
     if not family:
         return Usage()
     sizes = [_processes.memory(member) for member, _start in family]

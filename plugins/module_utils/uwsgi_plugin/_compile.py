@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -119,6 +120,10 @@ def compile_draft(spec: PluginSpec, directory: str) -> str:
     if completed.code:
         found = diagnose(completed.output, spec.python, spec.sources.release, os.path.realpath(DEFAULT))
         raise refusal(spec, found, completed.output)
+    # As a file that nobody has open: what compiled it could give its descriptor to others.
+    copy = f"{draft}.new"
+    shutil.copyfile(draft, copy)
+    os.rename(copy, draft)
     return draft
 
 

@@ -10,10 +10,19 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._uwsgi import PROGRAM
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 
-USER = "nobody"
 TIMEOUT = 60  # seconds
+
+SEPARATOR = "--- libraries"
+"""The line between the output of uWSGI and that of ldd(1)."""
+
+
+def sandbox() -> Sandbox:
+    """With a user that nothing else runs as: the library of an interpreter may be anybody's."""
+    return _sandbox.own_user("Check of a uWSGI plugin", network=False)
 
 
 def with_plugins(*plugins: str) -> Completed:
@@ -22,24 +31,23 @@ def with_plugins(*plugins: str) -> Completed:
     The last line of the output is the version of the libpython that they got. By a name alone, uWSGI would silently take another
     file if it cannot read the one meant.
     """
-    needed = [word for path in plugins for word in ("--need-plugin", path)]
-    return run([PROGRAM, *needed, "--python-version"], user=USER, timeout=TIMEOUT)
+    return sandbox().run([_loading(*plugins)], timeout=TIMEOUT)
 
 
 def of_plugin(plugin: str, python: Mapping[str, Any]) -> tuple[str, str] | None:
     """Why a file is not a plugin for an interpreter, and uWSGI's output; None if it is one.
 
-    :param python: see ``build._interpreter.probe``
+    :param python: see ``build._interpreter.FACTS``
     """
-    return _mismatch(plugin, with_plugins(plugin), python, USER)
+    return _mismatch(sandbox(), _loading(plugin), plugin, python)
 
 
-def of_program(program: str, python: Mapping[str, Any], user: str) -> tuple[str, str] | None:
+def of_program(program: str, python: Mapping[str, Any], within: Sandbox) -> tuple[str, str] | None:
     """As ``of_plugin``, for a uWSGI that has Python built in.
 
-    :param user: a user who can run it
+    :param within: where it runs, as a user who can run it
     """
-    return _mismatch(program, run([program, "--python-version"], user=user, timeout=TIMEOUT), python, user)
+    return _mismatch(within, [program, "--python-version"], program, python)
 
 
 def unloadable(output: str) -> str:
@@ -67,13 +75,20 @@ def mismatch(python: Mapping[str, Any], version: str, library: str) -> str:
 
 def library_in(output: str) -> str:
     """The path of the libpython in what ldd(1) prints; "" without one."""
-    found = re.search(r"libpython\d\S* => (/.*) \(0x", output)
+    found = re.search(r"libpython\d\S* => (/[^\0\n]*) \(0x", output)
     return found[1] if found else ""
 
 
-def _mismatch(path: str, asked: Completed, python: Mapping[str, Any], user: str) -> tuple[str, str] | None:
+def _loading(*plugins: str) -> list[str]:
+    return [PROGRAM, *(word for path in plugins for word in ("--need-plugin", path)), "--python-version"]
+
+
+def _mismatch(within: Sandbox, command: list[str], path: str, python: Mapping[str, Any]) -> tuple[str, str] | None:
+    asked = within.run([command, ["echo", SEPARATOR], ["sh", "-c", 'ldd "$1" || :', "sh", path]], timeout=TIMEOUT)
+    said, _separator, libraries = asked.output.rpartition(f"{SEPARATOR}\n")
     if asked.code:
         return unloadable(asked.output), asked.output
-    library = library_in(run(["ldd", path], user=user, timeout=TIMEOUT).output)
-    cause = mismatch(python, asked.last_line, os.path.realpath(library) if library else "")
-    return (cause, asked.output) if cause else None
+    library = library_in(libraries)
+    version = Completed(asked.argv, 0, said).last_line
+    cause = mismatch(python, version, os.path.realpath(library) if library else "")
+    return (cause, said) if cause else None

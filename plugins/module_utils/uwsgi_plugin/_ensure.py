@@ -120,7 +120,7 @@ def _items(options: PluginOptions, core: Core | None, pythons: Mapping[str, dict
 
 def _build(items: Sequence[Item], core: Core, jobs: int, failures: Failures) -> None:
     """Compile all in parallel, then test and install them one by one, Python's before those that depend on it."""
-    with locked(core.directory):
+    with locked("uwsgi-plugins"):
         _compile.clean(core)
         unavailable: dict[str, StackError] = {}
         for item in items:

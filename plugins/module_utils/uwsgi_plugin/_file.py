@@ -50,7 +50,7 @@ def owners(paths: Iterable[str]) -> dict[str, str]:
 
 def loads(path: str) -> Completed:
     """Have uWSGI load a plugin that has nothing to do with Python."""
-    return run([PROGRAM, "--need-plugin", path, "--version"], user=_embedded_python.USER, timeout=_embedded_python.TIMEOUT)
+    return _embedded_python.sandbox().run([[PROGRAM, "--need-plugin", path, "--version"]], timeout=_embedded_python.TIMEOUT)
 
 
 def problem(path: str, core: Core) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import first_cause
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, pip_environment
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
@@ -100,7 +100,7 @@ def fetch(sources: Sources) -> None:
     directory = os.path.dirname(sources.tree)
     os.makedirs(directory, exist_ok=True)
     os.chmod(directory, 0o755)
-    with locked(directory):
+    with locked("uwsgi-sources"):
         if not sources.present:
             for leftover in glob.glob(os.path.join(glob.escape(directory), f"{SCRATCH}*")):
                 shutil.rmtree(leftover)
@@ -132,6 +132,8 @@ def _fetch(sources: Sources, scratch: str) -> None:
     os.mkdir(unpacked)
     extract = ["tar", "--extract", "--gzip", "--no-same-owner", "--strip-components=1", "--wildcards"]
     extracted = run([*extract, f"--file={archive}", f"--directory={unpacked}", "*/plugins/*"], timeout=TIMEOUT)
+    if extracted.code and _files.NO_SPACE.search(extracted.output):
+        raise StackError("plugin", _files.no_space(sources.tree), extracted.output)
     if extracted.code:
         _refuse(sources, f"the download is not a source distribution ({extracted.last_line}); correct source", extracted.output)
     run(["chmod", "--recursive", "u=rwX,go=rX", unpacked])

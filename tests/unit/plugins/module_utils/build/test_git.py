@@ -60,6 +60,22 @@ def test_branches_come_before_tags_and_tags_are_peeled(listing, version, commit)
             "put credentials for it into the URL",
         ),
         (128, "No user exists for uid 63739\nfatal: " + UNREADABLE, "install the package libnss-systemd."),
+        (
+            128,
+            "error: file write error: No space left on device\nfatal: unable to write loose object file\n",
+            "file write error: No space left on device; free some space on the host.",
+        ),
+        (
+            128,
+            "git@h: Permission denied (publickey).\r\nfatal: "
+            + UNREADABLE
+            + "fatal: clone of 'git@h:b.git' into submodule path '/x/sub' failed\nFailed to clone 'sub'. Retry scheduled\n"
+            + "git@h: Permission denied (publickey).\r\nfatal: "
+            + UNREADABLE
+            + "fatal: clone of 'git@h:b.git' into submodule path '/x/sub' failed\n"
+            + "Failed to clone 'sub' a second time, aborting\n",
+            "submodule git@h:b.git: git@h: Permission denied (publickey); give source.deploy_key",
+        ),
         (128, "fatal: remote error: upload-pack: not our ref aaaa\n", "correct source.version"),
         (124, "\ngit did not end within 60 s", "git did not end within 60 s; correct"),
         (127, "git: no such file or directory", "install the package git."),

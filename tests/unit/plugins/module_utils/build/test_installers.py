@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -376,3 +377,20 @@ def test_a_uwsgi_of_the_build_is_a_requirement_like_others(lay):
     )
     package = resolved(source={"package": "httpbin"}, uwsgi_install_from="venv")
     assert _installers.choose(package, "/nowhere", "pip").requirements == ("httpbin", "uwsgi")
+
+
+HOSTILE = {
+    "one line": "a" * (1 << 16),
+    "words": "-a" * (1 << 15),
+    "empty lines": " lines of output]\n" + "\n" * (1 << 16),
+    "quotes": " lines of output]\n" * (1 << 14),
+    "errors": "error: x\n" * (1 << 14),
+    "causes": "  cause: Call to `a` failed \n" * (1 << 14),
+}
+
+
+@pytest.mark.parametrize("output", HOSTILE.values(), ids=HOSTILE)
+def test_no_output_takes_long_to_be_searched(output):
+    began = time.process_time()
+    _installers.cause(Completed(("uv",), 1, output), "3.11.2")
+    assert time.process_time() - began < 3

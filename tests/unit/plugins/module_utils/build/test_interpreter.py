@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import subprocess
@@ -13,8 +12,18 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
-SELF = _interpreter.as_user(getpass.getuser())
+
+class Here:
+    """A sandbox that is none."""
+
+    def run(self, commands, timeout):
+        return run(commands[0], timeout=timeout)
+
+
+SELF = Here()
+FACTS = {name: "" if kind is str else False for name, kind in _interpreter.FACTS.items()}
 
 
 @pytest.fixture
@@ -49,10 +58,25 @@ def test_one_that_is_not_there_is_named(tmp_path):
 
 def test_one_that_is_too_old_is_refused(program):
     with pytest.raises(StackError, match=r"is Python 3\.7\.3, and 3\.8 or later is needed"):
-        _interpreter.probe(program(json.dumps({"version": "3.7.3"})), SELF)
+        _interpreter.probe(program(json.dumps({**FACTS, "version": "3.7.3"})), SELF)
 
 
-@pytest.mark.parametrize("text", ["Syntax error", "{}", "[]", '{"version": "x"}'])
+FORGED = {
+    "text": "Syntax error",
+    "empty": "{}",
+    "list": "[]",
+    "missing": '{"version": "3.11.2"}',
+    "nested": "[" * 200_000,
+    "version": json.dumps({**FACTS, "version": "3.x"}),
+    "digits": json.dumps({**FACTS, "version": "9" * 5000 + ".1"}),
+    "type": json.dumps({**FACTS, "version": "3.11.2", "library": 1}),
+    "number": json.dumps({**FACTS, "version": "3.11.2", "gil": 1}),
+    "nul": json.dumps({**FACTS, "version": "3.11.2", "executable": "/a\0b"}),
+    "long": json.dumps({**FACTS, "version": "3.11.2", "executable": "/" * 5000}),
+}
+
+
+@pytest.mark.parametrize("text", FORGED.values(), ids=FORGED)
 def test_what_is_no_python_is_refused(program, text):
     with pytest.raises(StackError, match="does not run as a Python"):
         _interpreter.probe(program(text), SELF)

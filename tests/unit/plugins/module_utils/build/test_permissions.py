@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Taking a build over from its app, and opening its static directories."""
+"""Opening the static directories of a build."""
 
 from __future__ import annotations
 
@@ -10,87 +10,10 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _permissions
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
-
-
-@pytest.fixture
-def owners(monkeypatch):
-    """The owners that were given, by inode; none is, so that the test needs no root."""
-    given = {}
-
-    def chown(name, uid, gid, dir_fd=None, follow_symlinks=True):
-        assert follow_symlinks is False
-        given[os.lstat(name, dir_fd=dir_fd).st_ino] = (uid, gid)
-
-    monkeypatch.setattr(os, "chown", chown)
-    return given
 
 
 def mode(path):
     return stat.S_IMODE(path.lstat().st_mode)
-
-
-def test_all_is_taken_over_and_no_link_is_followed(tmp_path, owners):
-    outside = tmp_path / "outside"
-    (outside / "directory").mkdir(parents=True)
-    (outside / "file").write_text("")
-    (outside / "file").chmod(0o600)
-    tree = tmp_path / "tree"
-    (tree / "sub").mkdir(parents=True)
-    (tree / "sub").chmod(0o777)
-    (tree / "program").write_text("")
-    (tree / "program").chmod(0o4777)
-    (tree / "sub/data").write_text("")
-    (tree / "sub/data").chmod(0o444)
-    (tree / "file").symlink_to(outside / "file")
-    (tree / "directory").symlink_to(outside)
-    os.mkfifo(tree / "pipe")
-    _permissions.take_over(str(tree), 4242)
-    assert mode(tree) == mode(tree / "sub") == 0o751
-    assert mode(tree / "program") == 0o750
-    assert mode(tree / "sub/data") == 0o640
-    assert not (tree / "pipe").exists()
-    ours = [tree, *tree.rglob("*")]
-    assert owners == {path.lstat().st_ino: (0, 4242) for path in ours}
-    assert mode(outside / "file") == 0o600
-
-
-def test_a_file_of_somebody_else_is_refused(tmp_path, owners):
-    directory = os.lstat(tmp_path)
-
-    class Entry:
-        path = str(tmp_path / "file")
-
-        def is_dir(self, follow_symlinks):
-            return False
-
-        is_symlink = staticmethod(lambda: False)
-
-        def is_file(self, follow_symlinks):
-            return True
-
-        def stat(self, follow_symlinks):
-            return directory
-
-    with pytest.raises(StackError, match="belongs to another user"):
-        _permissions._take_over_entry(Entry(), os.getuid() + 1, 4242)
-    assert owners == {}
-
-
-def test_a_tree_that_is_too_deep_is_refused_and_told(tmp_path, owners):
-    here = os.open(tmp_path, os.O_RDONLY)
-    for _level in range(3000):
-        os.mkdir("deep", dir_fd=here)
-        there = os.open("deep", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = there
-    os.close(here)
-    try:
-        with pytest.raises(StackError, match=r"directories in .* that are nested too deeply; correct what makes them"):
-            _permissions.take_over(str(tmp_path), 4242)
-    finally:
-        _files.remove(str(tmp_path / "deep"))
-    assert os.listdir(tmp_path) == []
 
 
 @pytest.fixture

@@ -65,14 +65,14 @@ def test_a_process_is_known_by_its_id_and_its_start(name):
 
 def test_a_family_is_all_that_a_process_has_started():
     processes = {(1, 0): 0, (10, 5): 1, (11, 6): 10, (12, 6): 10, (13, 7): 12, (20, 8): 1, (21, 9): 20}
-    assert _processes.with_descendants(10, processes) == {(10, 5), (11, 6), (12, 6), (13, 7)}
-    assert _processes.with_descendants(99, processes) == set()
+    assert _processes.with_descendants([10], processes) == {(10, 5), (11, 6), (12, 6), (13, 7)}
+    assert _processes.with_descendants([99], processes) == set()
 
 
 def test_what_is_killed_is_that_process_and_no_later_one_of_its_id():
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        family = _processes.with_descendants(child.pid, _processes.all_processes())
+        family = _processes.with_descendants([child.pid], _processes.all_processes())
         _processes.kill({(pid, start + 1) for pid, start in family})
         assert family <= set(_processes.all_processes())
         _processes.kill(family)

@@ -14,6 +14,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
 SLOT = Path(__file__).resolve().parents[5] / "roles/uwsgi/templates/slot.service.j2"
 
 
+MARK = "mark"
+
+
 def shell(script, hold=True):
     """Run a script as a unit does; the other end of its input is closed at once, or when it has ended."""
     command = ["/bin/sh", "-c", _sandbox._SHELL, str(len(script))]
@@ -22,9 +25,9 @@ def shell(script, hold=True):
         process.stdin.flush()
         if not hold:
             process.stdin.close()
-        output = process.stdout.readline() + process.stdout.readline()
+        output = "".join(process.stdout.readline() for _ in range(4))
         code = process.wait(20)
-    return code, output
+    return code, _sandbox.marked(output, MARK)[1]
 
 
 @pytest.mark.parametrize("value", ["it's", "$(id) `id` $HOME", "two\nlines\n\n", '\\ "', "ünï ☃ \x01\x88", "x" * 100_000])
@@ -32,7 +35,7 @@ def test_variables_and_files_arrive_as_they_are(value, tmp_path, monkeypatch):
     monkeypatch.setattr(_sandbox, "FILES", str(tmp_path))
     told = ["sh", "-c", 'printf %s "$VALUE" >"$PLACE"; pwd; umask']
     environment = {"VALUE": value, "PLACE": str(tmp_path / "told")}
-    code, output = shell(_sandbox.script([told], environment, "/usr", {"secret": value}))
+    code, output = shell(_sandbox.script([told], environment, "/usr", {"secret": value}, MARK))
     assert (code, output) == (0, "/usr\n0022\n")
     assert (tmp_path / "told").read_text() == value
     assert (tmp_path / "secret").read_text() == value
@@ -40,12 +43,12 @@ def test_variables_and_files_arrive_as_they_are(value, tmp_path, monkeypatch):
 
 
 def test_commands_run_up_to_the_first_that_fails():
-    script = _sandbox.script([["echo", "one"], ["sh", "-c", "exit 3"], ["echo", "two"]], {}, "/", {})
+    script = _sandbox.script([["echo", "one"], ["sh", "-c", "exit 3"], ["echo", "two"]], {}, "/", {}, MARK)
     assert shell(script) == (3, "one\n")
 
 
 def test_it_ends_when_nobody_waits_for_it_any_more():
-    code, output = shell(_sandbox.script([["sh", "-c", "echo begun; exec >&-; sleep 60"]], {}, "/", {}), hold=False)
+    code, output = shell(_sandbox.script([["sh", "-c", "echo begun; exec >&-; sleep 60"]], {}, "/", {}, MARK), hold=False)
     assert code == -9
     assert output in ("", "begun\n")
 
@@ -61,3 +64,19 @@ def test_the_user_of_a_build_is_no_account_of_the_host():
     assert one != two
     assert all(re.fullmatch("_[a-z0-9-]{1,30}", user) for user in (one, two))
     assert "User" not in _sandbox.own_user("Facts").properties
+
+
+@pytest.mark.parametrize(
+    ("output", "wanted"),
+    [
+        ("mark\none\nmark 0\n", (True, "one\n", 0)),
+        ("mark\none line without its endmark 3\n", (True, "one line without its end", 3)),
+        ("mark\nmark 0\nsomething later", (True, "something later", 0)),
+        ("mark\nkilled", (True, "killed", 1)),
+        ("mark\nmark forged\n", (True, "", 1)),
+        ("", (False, "", 1)),
+        ("Failed to start transient service unit\n", (False, "Failed to start transient service unit\n", 1)),
+    ],
+)
+def test_a_unit_says_that_it_has_begun_and_how_it_has_ended(output, wanted):
+    assert _sandbox.marked(output, MARK) == wanted

@@ -3,35 +3,56 @@
 
 from __future__ import annotations
 
-import math
+import contextlib
+import pwd
 
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _orphans
 
-# supervisord (10) runs a server (11) with a worker (12); 13 is a daemon of an earlier release, 14 one of the live release, 15 a
-# login, 16 a daemon of another user.
-RUNNING = {(10, 1): 1, (11, 5): 10, (12, 6): 11, (13, 2): 1, (14, 7): 1, (15, 3): 1, (16, 3): 1}
-UNITS = dict.fromkeys((10, 11, 12, 13, 14, 16), "supervisor.service")
-USERS = {10: 0, 16: 998}
+# supervisord (10) runs a server (11) with a worker (12), and what the app has given it as a child (13); 14 is a daemon, 15 one of
+# another user, 16 a setuid program of the app's, 17 has just ended.
+RUNNING = {(10, 1): 1, (11, 5): 10, (12, 6): 11, (13, 7): 10, (14, 2): 1, (15, 3): 1, (16, 3): 1, (17, 0): None}
+USERS = {10: {0}, 15: {998}, 16: {997, 0}, 17: None}
 
 
-@pytest.mark.parametrize(("before", "killed"), [(4, {13}), (math.inf, {13, 14})])
-def test_what_is_older_than_the_live_release(monkeypatch, before, killed):
-    running = dict(RUNNING)
-    gone = set()
+@pytest.fixture
+def host(monkeypatch):
+    """What runs, what was killed, and how often the service stood still."""
+    seen = {"running": dict(RUNNING), "killed": [], "frozen": 0}
 
-    def kill(processes):
-        gone.update(pid for pid, _start in processes)
-        for process in processes:
-            del running[process]
+    @contextlib.contextmanager
+    def frozen(unit, group):
+        seen["frozen"] += 1
+        seen["running"].pop((14, 2), None)
+        seen["running"][(18, 9)] = 1  # 14 has forked and ended since it was seen
+        yield
 
-    monkeypatch.setattr(_orphans.pwd, "getpwnam", lambda name: _orphans.pwd.struct_passwd(["shop", "x", 997, 997, "", "", ""]))
-    monkeypatch.setattr(_orphans._processes, "all_processes", lambda: dict(running))
-    monkeypatch.setattr(_orphans._processes, "unit", UNITS.get)
-    monkeypatch.setattr(_orphans._processes, "started", dict(list(RUNNING)).get)
-    monkeypatch.setattr(_orphans._processes, "kill", kill)
-    monkeypatch.setattr(_orphans._systemd, "main_pid", {"supervisor.service": 10}.get)
-    monkeypatch.setattr(_orphans, "user_of", lambda pid: USERS.get(pid, 997))
-    _orphans.kill("shop", before)
-    assert gone == killed
+    def kill(pid, _signal):
+        seen["killed"].append(pid)
+        for process in [process for process in seen["running"] if process[0] == pid]:
+            del seen["running"][process]
+
+    monkeypatch.setattr(_orphans.pwd, "getpwnam", lambda name: pwd.struct_passwd(["shop", "x", 997, 997, "", "", ""]))
+    monkeypatch.setattr(_orphans._control_group, "directory", {"supervisor.service": "/group"}.get)
+    monkeypatch.setattr(_orphans._control_group, "members", lambda group: dict(seen["running"]))
+    monkeypatch.setattr(_orphans._control_group, "frozen", frozen)
+    monkeypatch.setattr(_orphans, "uids_of", lambda pid: USERS.get(pid, {997}))
+    monkeypatch.setattr(_orphans.os, "kill", kill)
+    return seen
+
+
+def test_only_servers_that_the_service_names_and_their_children_stay(host):
+    _orphans.kill("supervisor.service", "shop", [11])
+    assert sorted(host["killed"]) == [13, 16, 18]
+
+
+def test_a_service_stands_still_only_if_there_may_be_something(host):
+    _orphans.kill("wsgi-emperor.service", "shop", [])
+    host["running"] = {process: RUNNING[process] for process in ((10, 1), (11, 5), (12, 6), (15, 3))}
+    _orphans.kill("supervisor.service", "shop", [11])
+    assert host["frozen"] == 0
+    host["running"][(17, 0)] = None  # it may have forked
+    _orphans.kill("supervisor.service", "shop", [11])
+    assert host["frozen"] == 1
+    assert host["killed"] == [18]

@@ -152,7 +152,7 @@ def test_masters_are_found_whoever_has_started_them(monkeypatch):
             monkeypatch.setattr(_supervisor.pwd, "getpwnam", lambda _name: nobody())
             assert _supervisor.masters([BLUE]) == {BLUE: set()}
         finally:
-            family = _supervisor._processes.with_descendants(process.pid, _supervisor._processes.all_processes())
+            family = _supervisor._processes.with_descendants([process.pid], _supervisor._processes.all_processes())
             _supervisor._processes.kill(family)
 
 

@@ -216,6 +216,14 @@ def test_a_file_of_the_source_is_read(source):
     assert of_source(source, "config/../config//shop.env") == {"A": "$(id)"}
 
 
+def test_a_file_that_is_far_too_large_is_refused(source):
+    (source / "config/shop.env").write_text("#" * (1 << 16))
+    assert of_source(source, "config/shop.env") == {}
+    (source / "config/shop.env").write_text("#" * ((1 << 16) + 1))
+    with pytest.raises(StackError, match=r"config/shop.env, it has more than 64 KiB; correct the file"):
+        of_source(source, "config/shop.env")
+
+
 def test_a_link_inside_the_source_is_followed(source):
     (source / "link").symlink_to("config/shop.env")
     assert of_source(source, "link") == {"A": "$(id)"}

@@ -47,7 +47,7 @@ def layout(tmp_path, monkeypatch):
         lambda names=(): _ownership.Accounts(tuple(users.values()), (), frozenset(_ownership.marked())),
     )
     monkeypatch.setattr(_found, "_is_roots_directory", os.path.isdir)
-    monkeypatch.setattr(_remove._orphans, "user_of", lambda pid: None)
+    monkeypatch.setattr(_remove._orphans, "uids_of", lambda pid: None)
 
     def run(argv, **_settings):
         if argv[0] == "userdel":
@@ -71,10 +71,14 @@ def retire(layout, remove_shared=False):
     _remove.Retirement(layout, _remove.look(layout, seen(), remove_shared)).run()
 
 
-def test_an_app_goes_with_all_that_was_made_for_it(layout):
+def test_an_app_goes_with_all_that_was_made_for_it(layout, locks):
     assert found(layout) == {"shop"}
+    locks.mkdir()
+    for name in ("build-shop", "release-shop", "build-blog"):  # of runs that were killed
+        (locks / name).touch()
     retire(layout)
     assert found(layout) == set()
+    assert os.listdir(locks) == ["build-blog"]
     assert not any(os.path.lexists(path) for path in (layout.directory, layout.runtime_directory, layout.boot_link))
     assert not _remove.look(layout, seen(), False)
 
@@ -157,7 +161,7 @@ def test_a_user_that_somebody_had_before_stays(layout, monkeypatch):
 
 
 def test_an_app_whose_user_is_busy_elsewhere_is_left_there(layout, monkeypatch):
-    monkeypatch.setattr(_remove._orphans, "user_of", lambda pid: 997 if pid == os.getpid() else 0)
+    monkeypatch.setattr(_remove._orphans, "uids_of", lambda pid: {997} if pid == os.getpid() else {0})
     with pytest.raises(StackError, match=rf"user shop still runs processes outside its slots \(pid {os.getpid()}\); stop them"):
         retire(layout)
     assert os.path.isdir(layout.releases)
@@ -174,14 +178,12 @@ def test_a_server_is_used_by_whatever_app_runs_under_it(layout):
 
 
 def test_what_servers_left_behind_is_killed_and_what_others_started_is_refused(layout, monkeypatch):
-    # supervisord (10) runs somebody's program as the app's user (11); 12 is an orphan there, 13 one of the Emperor; 14 a login.
-    running = {(10, 1): 1, (11, 1): 10, (12, 1): 1, (13, 1): 1, (14, 1): 1}
-    units = {11: "supervisor.service", 12: "supervisor.service", 13: "wsgi-emperor.service", 14: None}
+    # Somebody's program runs as the app's user (11), an orphan in supervisor's service (12), and one in the Emperor's (13).
+    running = {(11, 1): 1, (12, 1): 1, (13, 1): 1, (14, 1): 1}
+    left = {"supervisor.service": (12, 1), "wsgi-emperor.service": (13, 1)}
     monkeypatch.setattr(_remove._processes, "all_processes", lambda: dict(running))
-    monkeypatch.setattr(_remove._processes, "unit", units.get)
-    monkeypatch.setattr(_remove._orphans._systemd, "main_pid", {"supervisor.service": 10, "wsgi-emperor.service": 0}.get)
-    monkeypatch.setattr(_remove._orphans, "user_of", lambda pid: 997 if pid > 10 else 0)
-    monkeypatch.setattr(_remove._processes, "kill", lambda gone: [running.pop(process) for process in gone])
+    monkeypatch.setattr(_remove._orphans, "uids_of", lambda pid: {997})
+    monkeypatch.setattr(_remove._orphans, "kill", lambda unit, user, masters: running.pop(left.pop(unit, None), None))
     with pytest.raises(StackError, match=r"still runs processes outside its slots \(pid 11 14\)"):
         retire(layout, remove_shared=True)
-    assert [*running] == [(10, 1), (11, 1), (14, 1)]
+    assert [*running] == [(11, 1), (14, 1)]

@@ -13,6 +13,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
 
 INTERPRETER = {"executable": "/usr/bin/python3.11", "version": "3.11.2"}
@@ -66,8 +67,8 @@ def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called
     content = {"writable_paths": [], **release, "build": {"path": "/build"}}
     Path(layout.release(1), "release.json").write_text(json.dumps(content))
     calls = []
-    monkeypatch.setattr(_preflight._writable, "run", lambda argv, user, timeout: run(argv, timeout=timeout))
-    monkeypatch.setattr(_preflight, "_check_environment", lambda venv, user: INTERPRETER)
+    monkeypatch.setattr(Sandbox, "run", lambda self, commands, timeout: run(commands[0], timeout=timeout))
+    monkeypatch.setattr(_preflight, "_check_environment", lambda venv, sandbox: INTERPRETER)
     monkeypatch.setattr(_preflight, "_check_plugin", lambda name, interpreter: calls.append(f"plugin {name}"))
     monkeypatch.setattr(_preflight._embedded_python, "of_program", lambda program, *_args: calls.append(f"program {program}"))
     try:
