@@ -60,10 +60,11 @@ class Roles:
     def _read(self, path: Path) -> Any:
         return self.loader.load_from_file(os.fspath(path), trusted_as_template=True)
 
-    def _task(self, role: str, task: Mapping[str, Any], variables: Mapping[str, Any]) -> Iterator[RoleTask]:
+    def _task(self, role: str, task: Mapping[str, Any], variables: dict[str, Any]) -> Iterator[RoleTask]:
         module = next((key for key in task if key not in KEYWORDS and "." in key), "")
         register = str(task.get("register", ""))
-        templar = self.templar.copy_with_new_env(available_variables={**variables, **self.registered, **(task.get("vars") or {})})
+        variables = {**variables, **self.registered, **(task.get("vars") or {})}
+        templar = self.templar.copy_with_new_env(available_variables=variables)
         try:
             if not all(templar.evaluate_conditional(each) for each in _listed(task.get("when", []))):
                 return

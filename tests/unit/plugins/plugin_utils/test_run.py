@@ -60,7 +60,7 @@ def test_a_later_rollout_replaces_what_an_earlier_one_said_of_its_apps():
     note("rollout of another stack", apps=["cms"], staged=["cms"], switching=[])
     assert _run.report("web1") == _run.Report([], ["shop", "cms"], ["blog", "wiki"], {})
     note("finish", apps=["blog"], staged=[], switching=[])
-    assert _run.report("web1") == _run.Report([], ["shop", "cms"], ["wiki"])
+    assert _run.report("web1") == _run.Report([], ["shop", "cms"], ["wiki"], {})
 
 
 def test_the_releases_of_all_steps_are_known():
