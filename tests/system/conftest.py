@@ -48,9 +48,9 @@ class Play:
         return str(failed[-1]) if failed else ""
 
     @property
-    def round_trips(self) -> int:
-        """How often something was run on the host; the connection's own start-up is in it."""
-        return len(re.findall(r"SSH: EXEC", self.output))
+    def executions(self) -> int:
+        """How many modules were run on the host; of a play with ``-vvv``."""
+        return len(re.findall(r"^Using module file ", self.output, re.MULTILINE))
 
 
 class Server:
