@@ -20,7 +20,8 @@ def test_nothing_is_found(host):
 def test_a_slot_that_was_stopped_is_found(host):
     slot = host.file(f"{RUNTIME_DIRECTORY}/native/app.sock").linked_to.rpartition("/")[2].removesuffix(".sock")
     unit = f"wsgi-{slot}@native.service"
-    host.check_output("systemctl stop %s", unit)
+    # Its socket, too, which would start it with the next request.
+    host.check_output("systemctl stop %s %s", unit.replace(".service", ".socket"), unit)
     try:
         found = [finding for finding in findings(host) if finding["site"] == "native.test"]
     finally:

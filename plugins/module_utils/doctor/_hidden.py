@@ -15,6 +15,9 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _descriptors
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
 
+PROGRAM = inspect.getsource(_descriptors)  # here, since linecache fails if several threads ask at once
+"""What runs as each user."""
+
 TIMEOUT = 10  # seconds
 LIMIT = 1 << 22
 """Bytes of what is read as one user."""
@@ -54,6 +57,6 @@ def parsed(output: str, pids: Iterable[int]) -> dict[int, dict[str, Any]]:
 
 def _asked(ids: tuple[int, int], pids: list[int]) -> dict[int, dict[str, Any]]:
     sandbox = _sandbox.as_ids("Open files of processes, for a diagnosis", *ids)
-    program = [sys.executable, "-I", "-S", "-c", inspect.getsource(_descriptors), *map(str, pids)]
+    program = [sys.executable, "-I", "-S", "-c", PROGRAM, *map(str, pids)]
     done = sandbox.run([program], timeout=TIMEOUT, limit=LIMIT)
     return {} if done.code else parsed(done.output, pids)

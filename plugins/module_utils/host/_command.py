@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO, cast
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import LONGEST_LINE
 
@@ -127,14 +128,14 @@ def _read(process: subprocess.Popen[bytes], deadline: float | None, kept: Kept) 
 
     :returns: whether it has ended, and has closed its output, before the deadline
     """
-    assert process.stdout is not None
+    output = cast(IO[bytes], process.stdout)  # a pipe
     with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(output, selectors.EVENT_READ)
         while True:
             left = None if deadline is None else deadline - time.monotonic()
             if (left is not None and left <= 0) or not selector.select(left):
                 return False
-            chunk = os.read(process.stdout.fileno(), 1 << 16)
+            chunk = os.read(output.fileno(), 1 << 16)
             if not chunk:
                 break
             kept.add(chunk)

@@ -16,6 +16,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Co
 
 HEAD = "# Managed by wsgi.stack; changes here are overwritten.\n"
 
+OPEN_UP = f"{inspect.getsource(_mounts)}\n\nimport sys\n\nopen_up(int(sys.argv[1]), sys.argv[2:])\n"
+"""A program that opens directories in a process's view of the file system. Here, since linecache fails if several threads ask."""
+
 _lock = threading.Lock()
 """One thread at a time asks whether systemd has to read its files again, so that it does so once for many apps."""
 
@@ -68,5 +71,4 @@ def write(path: str, unit: str, text: str) -> None:
 
 def open_up(unit: str, paths: Sequence[str]) -> Completed:
     """Let the processes of a service write to some directories from now on. None of them is restarted."""
-    program = f"{inspect.getsource(_mounts)}\n\nimport sys\n\nopen_up(int(sys.argv[1]), sys.argv[2:])\n"
-    return run([sys.executable, "-I", "-c", program, str(_systemd.main_pid(unit)), *paths])
+    return run([sys.executable, "-I", "-c", OPEN_UP, str(_systemd.main_pid(unit)), *paths])
