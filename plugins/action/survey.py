@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.wsgi.stack.plugins.module_utils.survey import _references
+from ansible_collections.wsgi.stack.plugins.module_utils.survey import _packed, _references
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _imports, _role_tasks, _run, _step
 
 _imports.import_all()  # here, since a play that has a survey begins with it
@@ -27,10 +25,9 @@ class ActionModule(ActionBase):
         reader = _role_tasks.Roles(self._loader, self._templar, variables)
         steps = [self._asked(task) for role in given["roles"] for task in reader.tasks(role)]
         asked = [step for step in steps if step["module"]]
-        text = json.dumps([{key: step[key] for key in ("module", "register", "arguments")} for step in asked])
         result = self._execute_module(
             module_name="wsgi.stack.survey",
-            module_args={"roles": given["roles"], "steps": base64.b64encode(text.encode()).decode()},
+            module_args={"roles": given["roles"], "steps": _packed.pack(asked)},
             task_vars=task_vars,
         )
         if result.get("failed"):

@@ -25,9 +25,10 @@ options:
     required: true
   steps:
     description:
-      - The tasks, as JSON in base64.
+      - The tasks.
       - Set by the action plugin of this module, not by playbooks.
     type: str
+    default: ""
 extends_documentation_fragment:
   - wsgi.stack.attributes.reader
   - wsgi.stack.attributes.root
@@ -55,21 +56,18 @@ idle:
   returned: always
 """
 
-import base64
-import json
-
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
-from ansible_collections.wsgi.stack.plugins.module_utils.survey import _survey
+from ansible_collections.wsgi.stack.plugins.module_utils.survey import _packed, _survey
 
 
 def main() -> None:
     module = Module(
-        {"roles": {"type": "list", "elements": "str", "required": True}, "steps": {"type": "str", "no_log": True}},
+        {"roles": {"type": "list", "elements": "str", "required": True}, "steps": {"type": "str", "no_log": True, "default": ""}},
         supports_check_mode=True,
     )
     require_root(module)
-    module.exit_json(changed=False, results=_survey.survey(json.loads(base64.b64decode(module.params["steps"] or b"W10="))))
+    module.exit_json(changed=False, results=_survey.survey(_packed.unpack(module.params["steps"])))
 
 
 if __name__ == "__main__":
