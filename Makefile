@@ -11,6 +11,7 @@ NEEDS_unit := python git
 NEEDS_package := python git
 NEEDS_molecule := python git $(HOSTS)
 NEEDS_system := python git $(HOSTS)
+NEEDS_smoke := python git $(HOSTS)
 NEEDS_demo := python git $(HOSTS)
 NEEDS_benchmark := python git $(HOSTS)
 NEEDS_test := python git shellcheck $(HOSTS)
@@ -18,7 +19,7 @@ NEEDS_test := python git shellcheck $(HOSTS)
 # Checks first for everything that may be missing: packages, Docker, the images of the hosts, the tools.
 define prepare
 @tests/images/prerequisites $@ $(NEEDS_$@)
-@$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo benchmark,$@),13,12 13))
+@$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo smoke benchmark,$@),13,12 13))
 @$(MAKE) --silent .venv/complete
 endef
 
@@ -28,6 +29,7 @@ help:
 	@echo "make demo-clean  remove the demo host"
 	@echo "make test        run all checks and tests; the single stages are:"
 	@echo "                 $(STAGES)"
+	@echo "make smoke       deploy, redeploy, break, roll back and examine apps on each stack; 5 minutes"
 	@echo "make benchmark   measure the memory per app on each stack; 10 to 20 minutes"
 	@echo "make venv        install the tools of requirements-dev.txt into .venv"
 
@@ -40,8 +42,8 @@ demo:
 demo-clean:
 	@tests/images/host down wsgi-stack-demo
 
-.PHONY: test $(STAGES)
-test $(STAGES):
+.PHONY: test smoke $(STAGES)
+test smoke $(STAGES):
 	$(prepare)
 	@.venv/bin/python tests/run.py $(if $(filter test,$@),$(STAGES),$@)
 

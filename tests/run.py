@@ -213,8 +213,15 @@ def system() -> Iterator[list[Check]]:
     yield [on("debian12", "not debian13"), on("debian13", "debian13")]
 
 
+def smoke() -> Iterator[Check]:
+    """Of tests/system what a change most likely breaks, on one Debian: every stack, TLS, bad releases, rollback, doctor."""
+    report = REPORTS / "smoke.xml"
+    command = ["pytest", "--durations=12", f"--junit-xml={report}", "-m", "smoke", "-k", "debian13", "tests/system"]
+    yield Check("tests/system, smoke", command, reports=str(report.relative_to(ROOT)))
+
+
 STAGES: dict[str, Callable[[], Iterator[Check | list[Check]]]] = {
-    stage.__name__: stage for stage in (lint, sanity, unit, package, molecule, system)
+    stage.__name__: stage for stage in (lint, sanity, unit, package, molecule, system, smoke)
 }
 
 

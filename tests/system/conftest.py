@@ -29,6 +29,10 @@ OURS = re.compile(r"/etc/nginx/(conf\.d/wsgi|(sites-enabled|wsgi)/[^/]+)\.conf$"
 """Files of nginx's that the collection writes."""
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "smoke: one of the tests that ``make smoke`` runs, on one Debian")
+
+
 @dataclass(frozen=True)
 class Play:
     """A run that has ended: its exit code, all that it printed, and every task result."""

@@ -298,6 +298,7 @@ def assert_well(host: Handmade, names: Iterable[str]) -> None:
     assert [(socket["code"], socket["warnings"]) for socket in sockets] == [("ok", []) for _name in names], sockets
 
 
+@pytest.mark.smoke
 @on(13)
 def test_apps_of_the_collection_have_no_finding_beside_others(healthy, code):
     server = healthy.server

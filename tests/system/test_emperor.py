@@ -43,6 +43,7 @@ def await_page(server, start, path="/"):
     server.sh(f"for _ in $(seq 150); do curl -s http://127.0.0.1{path} | grep -q '^{start}' && exit; sleep 0.1; done; exit 1")
 
 
+@pytest.mark.smoke
 @on(13)
 def test_an_app_moves_between_the_stacks_without_a_failed_request(server, hello):
     neighbour = {**hello, "name": "neighbour", "mount": "/neighbour", **EMPEROR}

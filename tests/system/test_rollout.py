@@ -35,6 +35,7 @@ def certificate(server):
     return server.sh(f"{ask} | openssl x509 -noout -fingerprint -sha256")
 
 
+@pytest.mark.smoke
 @each_stack
 def test_every_kind_of_change_is_a_rollout_without_a_failed_request(server, stack, hello, code):
     hello.update(stack=stack, tls={"mode": "self_signed", "redirect": False})
@@ -129,6 +130,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.smoke
 @each_stack
 def test_bad_releases_harm_nobody_and_the_next_good_ones_go_out(server, stack, hello, code):
     """Every kind of bad release at once, each of an app of its own, beside an app with a change that is good."""
