@@ -19,7 +19,7 @@ NEEDS_test := python git shellcheck $(HOSTS)
 # Checks first for everything that may be missing: packages, Docker, the images of the hosts, the tools.
 define prepare
 @tests/images/prerequisites $@ $(NEEDS_$@)
-@$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo smoke benchmark,$@),13,12 13))
+@$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo smoke,$@),13,12 13))
 @$(MAKE) --silent .venv/complete
 endef
 
@@ -30,7 +30,7 @@ help:
 	@echo "make test        run all checks and tests; the single stages are:"
 	@echo "                 $(STAGES)"
 	@echo "make smoke       deploy, redeploy, break, roll back and examine apps on each stack; 5 minutes"
-	@echo "make benchmark   measure the memory per app on each stack; 10 to 20 minutes"
+	@echo "make benchmark   measure the memory per app on each stack, and plays; 30 to 60 minutes"
 	@echo "make venv        install the tools of requirements-dev.txt into .venv"
 
 .PHONY: demo
@@ -51,6 +51,7 @@ test smoke $(STAGES):
 benchmark:
 	$(prepare)
 	@.venv/bin/python tests/benchmarks/memory.py
+	@.venv/bin/python tests/benchmarks/plays.py
 
 .PHONY: venv
 venv:
