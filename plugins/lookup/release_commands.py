@@ -45,6 +45,7 @@ _raw:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
 
@@ -71,6 +72,8 @@ class LookupModule(LookupBase):
         if not any(app["release_commands"] for app in apps):
             return [{"apps": [], "results": {}}]
         hosts, hostvars = variables["ansible_play_hosts"], variables["hostvars"]
+        if not _registered(hostvars[variables["inventory_hostname"]], "app_build"):  # as in a survey, which so has no answer
+            raise AnsibleError("which host runs the release commands is not known before the apps are built; build them first.")
         builds = {name: list(_registered(hostvars[name], "app_build").get("builds", ())) for name in hosts}
         results = {
             name: result
