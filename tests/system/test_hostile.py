@@ -438,40 +438,6 @@ print(subprocess.Popen(command, executable="/usr/bin/python3", env={}, **nothing
 """
 
 
-RESTLESS = """
-import os, time
-
-for seconds in (1, 0.002):
-    if os.fork() == 0:
-        os.setsid()
-        os.closerange(0, 1024)
-        while True:
-            if os.fork():
-                os._exit(0)
-            time.sleep(seconds)
-print("forked")
-"""
-
-
-@on(12)
-def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unharmed):
-    pids = [pid for name in EVIL for pid in post(server, name, PRETEND).split()]
-    assert len(pids) == len(EVIL), pids
-    assert server.sh(f"ps -o args= -p {','.join(pids)}").count("/etc/uwsgi/apps-enabled/x") == len(EVIL)
-    like = next(app for app in apps if app["name"] == "victim-emperor")
-    newcomer = {**like, "name": "newcomer", "domains": ["newcomer.test"], "idle": 60}
-    server.converge([*apps, newcomer])
-    assert server.get("/", "newcomer.test").startswith("200 hello|")
-    server.sh(f"kill -9 {' '.join(pids)}")
-    assert [post(server, name, RESTLESS) for name in EVIL] == ["forked\n"] * len(EVIL)
-    server.converge(
-        [*({**app, "state": "absent"} for app in apps if app["name"] in EVIL), *apps[len(EVIL) :]],
-        wsgi_prune=True,
-        wsgi_remove_shared=True,
-    )
-    assert server.sh("ls /srv/wsgi").split() == sorted(VICTIMS)
-
-
 KEEP = """
 import subprocess, sys
 
@@ -644,3 +610,37 @@ def test_what_a_build_or_an_import_starts_ends_with_it(server, apps, unharmed, t
     server.converge([*apps, *more])
     server.converge(apps, wsgi_prune=True, wsgi_remove_shared=True)
     assert server.sh("ls /var/cache/private/wsgi-build").split() == sorted([*EVIL, *VICTIMS])
+
+
+RESTLESS = """
+import os, time
+
+for seconds in (1, 0.002):
+    if os.fork() == 0:
+        os.setsid()
+        os.closerange(0, 1024)
+        while True:
+            if os.fork():
+                os._exit(0)
+            time.sleep(seconds)
+print("forked")
+"""
+
+
+@on(12)
+def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unharmed):
+    pids = [pid for name in EVIL for pid in post(server, name, PRETEND).split()]
+    assert len(pids) == len(EVIL), pids
+    assert server.sh(f"ps -o args= -p {','.join(pids)}").count("/etc/uwsgi/apps-enabled/x") == len(EVIL)
+    like = next(app for app in apps if app["name"] == "victim-emperor")
+    newcomer = {**like, "name": "newcomer", "domains": ["newcomer.test"], "idle": 60}
+    server.converge([*apps, newcomer])
+    assert server.get("/", "newcomer.test").startswith("200 hello|")
+    server.sh(f"kill -9 {' '.join(pids)}")
+    assert [post(server, name, RESTLESS) for name in EVIL] == ["forked\n"] * len(EVIL)
+    server.converge(
+        [*({**app, "state": "absent"} for app in apps if app["name"] in EVIL), *apps[len(EVIL) :]],
+        wsgi_prune=True,
+        wsgi_remove_shared=True,
+    )
+    assert not set(server.sh("ls /srv/wsgi").split()) & {*EVIL, "newcomer"}

@@ -28,10 +28,12 @@ import re
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import ARGUMENT_BYTES, TAKEN_VARIABLE, VARIABLE, too_long
 
 BLANK = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
-ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([^=\n]*?)[ \t]*=([ \t]*)")
+EXPORT = re.compile(r"[ \t]*export[ \t]+")
+BLANKS = re.compile(r"[ \t]*")
 SINGLE_QUOTED = re.compile(r"'([^'\\]*(?:\\.[^'\\]*)*)'", re.DOTALL)
 DOUBLE_QUOTED = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 UNQUOTED = re.compile(r"[^\n]*")
+COMMENT = re.compile(r"[ \t]#")
 
 SINGLE_ESCAPE = re.compile(r"\\([\\'])")
 DOUBLE_ESCAPE = re.compile(r"\\([\\'\"abfnrtv])")
@@ -46,39 +48,44 @@ def parse(content: bytes) -> dict[str, str]:
     """
     text = _decoded(content)
     variables: dict[str, str] = {}
-    position = 0
+    position, line, counted = 0, 1, 0
     while position < len(text):
-        line = text.count("\n", 0, position) + 1
         blank = BLANK.match(text, position)
         if blank:
             position = blank.end()
             continue
-        assignment = ASSIGNMENT.match(text, position)
-        if not assignment:
+        line, counted = line + text.count("\n", counted, position), position
+        equals = text.find("=", position)
+        if equals == -1 or "\n" in text[position:equals]:
             raise ValueError(f"line {line}: there is no '='; write NAME=VALUE")
-        if not VARIABLE.fullmatch(assignment[1]):
+        export = EXPORT.match(text, position, equals)
+        name = text[export.end() if export else position : equals].strip(" \t")
+        if not VARIABLE.fullmatch(name):
             raise ValueError(
                 f"line {line}: the text before the '=' is not a variable name (letters, digits and underscores, no digit first)"
             )
-        if TAKEN_VARIABLE.fullmatch(assignment[1]):
-            raise ValueError(f"line {line}: {assignment[1]} is used by what starts the app, so give yours another name")
-        value, position = _value(text, assignment.end(), bool(assignment[2]), line)
-        if too_long(f"{assignment[1]}={value}"):
+        if TAKEN_VARIABLE.fullmatch(name):
+            raise ValueError(f"line {line}: {name} is used by what starts the app, so give yours another name")
+        value, position = _value(text, equals + 1, line)
+        if too_long(f"{name}={value}"):
             raise ValueError(f"line {line}: the value is longer than Linux hands to a program ({ARGUMENT_BYTES} bytes)")
-        variables[assignment[1]] = value
+        variables[name] = value
     return variables
 
 
-def _value(text: str, position: int, after_blank: bool, line: int) -> tuple[str, int]:
-    """The value that begins at a position, and where the next line does."""
+def _value(text: str, after_equals: int, line: int) -> tuple[str, int]:
+    """The value behind an equals sign, and where the next line begins."""
+    blanks = BLANKS.match(text, after_equals)
+    position = blanks.end() if blanks else after_equals
     quote = text[position : position + 1]
     if quote not in ("'", '"'):
         found = UNQUOTED.match(text, position)
         written = found[0] if found else ""
         end = position + len(written) + 1
-        if after_blank and written.startswith("#"):
+        if position > after_equals and written.startswith("#"):
             return "", end
-        return re.split(r"[ \t]+#", written, maxsplit=1)[0].rstrip(" \t"), end
+        comment = COMMENT.search(written)
+        return written[: comment.start() if comment else None].rstrip(" \t"), end
     pattern, escape = (SINGLE_QUOTED, SINGLE_ESCAPE) if quote == "'" else (DOUBLE_QUOTED, DOUBLE_ESCAPE)
     quoted = pattern.match(text, position)
     if not quoted:

@@ -232,9 +232,9 @@ def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
                 "environment", f"{path} is in a static directory, which nginx serves to everybody; move one of the two."
             )
         try:
-            text = stream.read(_untrusted.CONFIGURATION + 1)
-            if len(text) > _untrusted.CONFIGURATION:
-                raise ValueError(f"it has more than {_untrusted.CONFIGURATION >> 10} KiB")
+            text = stream.read(_untrusted.LIMIT + 1)
+            if len(text) > _untrusted.LIMIT:
+                raise ValueError(f"it has more than {_untrusted.LIMIT >> 20} MiB")
             return _dotenv.parse(text)
         except ValueError as error:
             raise StackError("environment", f"{path}, {error}; correct the file. The running release is unchanged.") from None

@@ -86,3 +86,21 @@ def test_what_cannot_be_read_is_refused_without_quoting_it(written, told):
     with pytest.raises(ValueError, match=r"^line \d") as caught:
         parse(written)
     assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("written", ["\n", "# \n", "A=\n", "A='\n'\n", "A=1" + " " * 1000 + "\n", " " * 1000 + "A=1\n"], ids=repr)
+def test_a_file_as_large_as_any_is_read_line_by_line(written):
+    assert len(parse((written * ((1 << 20) // len(written))).encode())) == ("A" in written)
+
+
+@pytest.mark.parametrize(
+    ("written", "variables"), [("", {}), ("A=1", {"A": "1"}), ("A=1 #", {"A": "1"}), ("export A=", {"A": ""})]
+)
+def test_a_line_as_long_as_any_is_read_at_once(written, variables):
+    assert parse((written + " " * (1 << 20)).encode()) == variables
+
+
+@pytest.mark.parametrize("written", ["A", "export"])
+def test_a_line_as_long_as_any_is_refused_at_once(written):
+    with pytest.raises(ValueError, match="line 1: there is no '='"):
+        parse((written + " " * (1 << 20)).encode())

@@ -217,10 +217,10 @@ def test_a_file_of_the_source_is_read(source):
 
 
 def test_a_file_that_is_far_too_large_is_refused(source):
-    (source / "config/shop.env").write_text("#" * (1 << 16))
+    (source / "config/shop.env").write_text("#" * (1 << 20))
     assert of_source(source, "config/shop.env") == {}
-    (source / "config/shop.env").write_text("#" * ((1 << 16) + 1))
-    with pytest.raises(StackError, match=r"config/shop.env, it has more than 64 KiB; correct the file"):
+    (source / "config/shop.env").write_text("#" * ((1 << 20) + 1))
+    with pytest.raises(StackError, match=r"config/shop.env, it has more than 1 MiB; correct the file"):
         of_source(source, "config/shop.env")
 
 
