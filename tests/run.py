@@ -6,19 +6,15 @@ A check counts as one; where pytest runs, each of its tests does. A failed check
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,17 +48,12 @@ class Check:
     environment: dict[str, str] | None = None
     reports: str = ""
 
-    def run(self, output: IO[bytes] | None = None) -> tuple[int, int]:
-        """How many tests passed, and how many failed.
-
-        :param output: where what the command prints goes; to the terminal if not given
-        """
+    def run(self) -> tuple[int, int]:
+        """How many tests passed, and how many failed."""
         for report in self._reports():
             report.unlink()
         environment = {**ENVIRONMENT, **(self.environment or {})}
-        errors = subprocess.STDOUT if output else None
-        done = subprocess.run(self.command, cwd=self.cwd, env=environment, stdout=output, stderr=errors, check=False)
-        code = done.returncode
+        code = subprocess.run(self.command, cwd=self.cwd, env=environment, check=False).returncode
         suites = [suite for report in self._reports() for suite in ElementTree.parse(report).iter("testsuite")]
         total, failed, skipped = (
             sum(int(suite.get(key, 0)) for suite in suites for key in keys)
@@ -202,15 +193,12 @@ def molecule() -> Iterator[Check]:
         )
 
 
-def system() -> Iterator[list[Check]]:
-    """tests/system: what molecule's one way through a playbook can not show; each Debian's host at the same time."""
-
-    def on(debian: str, selection: str) -> Check:
-        report = REPORTS / f"system-{debian}.xml"
-        command = ["pytest", "--durations=12", f"--junit-xml={report}", "-k", selection, "tests/system"]
-        return Check(f"tests/system, {debian}", command, reports=str(report.relative_to(ROOT)))
-
-    yield [on("debian12", "not debian13"), on("debian13", "debian13")]
+def system() -> Iterator[Check]:
+    """tests/system: what molecule's one way through a playbook can not show; as many at once as there are processors."""
+    report = REPORTS / "system.xml"
+    processes = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadgroup"]
+    command = ["pytest", *processes, "--durations=20", f"--junit-xml={report}", "tests/system"]
+    yield Check("tests/system", command, reports=str(report.relative_to(ROOT)))
 
 
 def smoke() -> Iterator[Check]:
@@ -220,7 +208,7 @@ def smoke() -> Iterator[Check]:
     yield Check("tests/system, smoke", command, reports=str(report.relative_to(ROOT)))
 
 
-STAGES: dict[str, Callable[[], Iterator[Check | list[Check]]]] = {
+STAGES: dict[str, Callable[[], Iterator[Check]]] = {
     stage.__name__: stage for stage in (lint, sanity, unit, package, molecule, system, smoke)
 }
 
@@ -234,21 +222,6 @@ def run_one(check: Check) -> tuple[int, int]:
     return good, bad
 
 
-def run_together(checks: list[Check]) -> list[tuple[int, int]]:
-    """Run checks side by side, and show the output of each when all have ended."""
-    print(f"\n=== {' | '.join(check.name for check in checks)}", flush=True)
-    begun = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        outputs = [stack.enter_context(tempfile.TemporaryFile()) for _check in checks]
-        pool = stack.enter_context(ThreadPoolExecutor(len(checks)))
-        results = list(pool.map(Check.run, checks, outputs))
-        for check, output, (good, bad) in zip(checks, outputs, results):
-            output.seek(0)
-            print(f"\n=== {check.name}", output.read().decode(errors="replace"), sep="\n")
-            print(f"=== {check.name}: {good} passed, {bad} failed, {time.monotonic() - begun:.0f} s together", flush=True)
-    return results
-
-
 def main(names: list[str]) -> int:
     """Run the stages named."""
     passed = 0
@@ -256,12 +229,10 @@ def main(names: list[str]) -> int:
     failures: list[str] = []
     for name in names:
         for found in STAGES[name]():
-            checks = found if isinstance(found, list) else [found]
-            results = run_together(checks) if isinstance(found, list) else [run_one(found)]
-            for check, (good, bad) in zip(checks, results):
-                passed, failed = passed + good, failed + bad
-                if bad:
-                    failures.append(check.name)
+            good, bad = run_one(found)
+            passed, failed = passed + good, failed + bad
+            if bad:
+                failures.append(found.name)
     if failures:
         print(f"\nFailed: {', '.join(failures)}")
     print(f"\n{passed} passed, {failed} failed")

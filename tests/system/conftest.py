@@ -21,8 +21,8 @@ sys.path.append(str(ROOT / ".collections"))  # what tests share is below its ful
 HOST = ROOT / "tests/images/host"
 PYTHONS = ROOT / "tests/images/pythons"
 
-HOSTS = os.environ.get("WSGI_STACK_HOSTS", "wsgi-stack-system")
-"""How the hosts' names begin; another beginning lets two people run tests on one machine."""
+HOSTS = "-".join([os.environ.get("WSGI_STACK_HOSTS", "wsgi-stack-system"), os.environ.get("PYTEST_XDIST_WORKER", "one"), ""])
+"""How the hosts' names begin, which is different in each process; another beginning lets two people run tests on one machine."""
 
 
 OURS = re.compile(r"/etc/nginx/(conf\.d/wsgi|(sites-enabled|wsgi)/[^/]+)\.conf$")
@@ -31,6 +31,13 @@ OURS = re.compile(r"/etc/nginx/(conf\.d/wsgi|(sites-enabled|wsgi)/[^/]+)\.conf$"
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "smoke: one of the tests that ``make smoke`` runs, on one Debian")
+
+
+def pytest_collection_modifyitems(items):
+    """Keep the tests of a file and a Debian together, whatever process they are given to: they share what they have deployed."""
+    for item in items:
+        found = re.search(r"debian\d+", item.name)
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{found[0] if found else ''}"))
 
 
 @dataclass(frozen=True)
@@ -216,13 +223,26 @@ def on(debian: int):
     return pytest.mark.parametrize("server", [debian], ids=[f"debian{debian}"], indirect=True)
 
 
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory):
+    """Gives the host of a Debian that the tests of a process share; each of them has apps of its own."""
+    made = {}
+
+    def of(debian):
+        if debian not in made:
+            made[debian] = Server(f"{HOSTS}{debian}", debian, tmp_path_factory.mktemp("system"))
+            made[debian].need("curl")
+        return made[debian]
+
+    yield of
+    for host in made.values():
+        host.down()
+
+
 @pytest.fixture(scope="session", params=[12, 13], ids=["debian12", "debian13"])
-def server(request, tmp_path_factory):
-    """A host that the tests of a session share; each of them has apps of its own."""
-    host = Server(f"{HOSTS}{request.param}", request.param, tmp_path_factory.mktemp("system"))
-    host.need("curl")
-    yield host
-    host.down()
+def server(request, servers):
+    """A host of each Debian."""
+    return servers(request.param)
 
 
 @pytest.fixture
