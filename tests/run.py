@@ -25,6 +25,9 @@ REPORTS = BUILD / "reports"
 OLDEST_PYTHON = "3.9"  # Debian 11's, the oldest that a host may run our modules with
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
+PARALLEL = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadgroup"]
+"""Arguments of pytest: as many processes as processors, each with hosts of its own."""
+
 ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -196,8 +199,7 @@ def molecule() -> Iterator[Check]:
 def system() -> Iterator[Check]:
     """tests/system: what molecule's one way through a playbook can not show; as many at once as there are processors."""
     report = REPORTS / "system.xml"
-    processes = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadgroup"]
-    command = ["pytest", *processes, "--durations=20", f"--junit-xml={report}", "tests/system"]
+    command = ["pytest", *PARALLEL, "--durations=20", f"--junit-xml={report}", "tests/system"]
     yield Check("tests/system", command, reports=str(report.relative_to(ROOT)))
 
 
@@ -208,8 +210,31 @@ def smoke() -> Iterator[Check]:
     yield Check("tests/system, smoke", command, reports=str(report.relative_to(ROOT)))
 
 
+def coverage() -> Iterator[Check]:
+    """Of plugins, which lines tests/unit and tests/system run: on the controller, and as modules on hosts."""
+    measured = BUILD / "coverage"
+    shutil.rmtree(measured, ignore_errors=True)
+    measured.mkdir(parents=True)
+    settings = f"--rcfile={ROOT / 'tests/coverage.ini'}"
+    environment = {"COVERAGE_FILE": str(measured / "controller"), "WSGI_STACK_COVERAGE": str(measured)}
+    for tests in ("unit", "system"):
+        report = REPORTS / f"coverage-{tests}.xml"
+        command = [
+            *("coverage", "run", settings, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", f"--junit-xml={report}"),
+            *(PARALLEL if tests == "system" else ()),
+            f"tests/{tests}",
+        ]
+        paths = {**environment, "PYTHONPATH": str(ROOT / ".collections")}
+        yield Check(f"tests/{tests}, measured", command, environment=paths, reports=str(report.relative_to(ROOT)))
+    yield Check("coverage combine", ["coverage", "combine", "--quiet", settings, measured], environment=environment)
+    yield Check(
+        "coverage html", ["coverage", "html", "--quiet", settings, f"--directory={REPORTS / 'coverage'}"], environment=environment
+    )
+    yield Check("coverage report", ["coverage", "report", settings], environment=environment)
+
+
 STAGES: dict[str, Callable[[], Iterator[Check]]] = {
-    stage.__name__: stage for stage in (lint, sanity, unit, package, molecule, system, smoke)
+    stage.__name__: stage for stage in (lint, sanity, unit, package, molecule, system, smoke, coverage)
 }
 
 
