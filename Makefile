@@ -32,7 +32,7 @@ help:
 	@echo "                 $(STAGES)"
 	@echo "make smoke       deploy, redeploy, break, roll back and examine apps on each stack; 5 minutes"
 	@echo "make coverage    measure which lines of plugins the unit and system tests run; 40 minutes"
-	@echo "make benchmark   measure the memory per app on each stack, and plays; 30 to 60 minutes"
+	@echo "make benchmark   measure memory, plays and requests a second; about an hour"
 	@echo "make venv        install the tools of requirements-dev.txt into .venv"
 
 .PHONY: demo
@@ -54,6 +54,7 @@ benchmark:
 	$(prepare)
 	@.venv/bin/python tests/benchmarks/memory.py
 	@.venv/bin/python tests/benchmarks/plays.py
+	@.venv/bin/python tests/benchmarks/throughput.py
 
 .PHONY: venv
 venv:
