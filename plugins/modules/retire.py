@@ -103,11 +103,12 @@ failures:
   returned: always
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove
 from ansible_collections.wsgi.stack.plugins.module_utils.removal._step import STEP
 
 
 def main() -> None:
-    STEP.main()
+    STEP.main(remove=_remove.locked_retirement, remove_directories=_remove.remove_empty_directories)
 
 
 if __name__ == "__main__":
