@@ -51,6 +51,7 @@ def retire(
         "kept": {name: list(remains[name].kept) for name in gone if remains[name].kept},
         "dropped": sorted(there - set(wanted["keep"]) - set(going)),
         "unused": unused,
+        "leaving": sorted(_remains.running(staying, instances) - set(wanted["stacks"])),
         "failures": failures,
         "diff": [
             {

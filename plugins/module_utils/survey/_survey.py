@@ -37,7 +37,7 @@ STEPS: dict[str, Step] = {
     "wsgi.stack.uwsgi_plugin": uwsgi_plugin.STEP,
 }
 
-TELLS = ("changed", "failed", "failures", "warnings", "needed", "skipped", "unused", "msg")
+TELLS = ("changed", "failed", "failures", "warnings", "needed", "skipped", "unused", "leaving", "outdated", "msg")
 """What a result has, and is not empty, if its step has something to do or to say."""
 
 
