@@ -24,7 +24,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _orphans
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _orphans, _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
@@ -68,7 +68,7 @@ def look(layout: _layout.Layout, found: Instances, remove_shared: bool) -> Remai
     :param remove_shared: whether to remove the app's own data, too
     """
     slots = {slot: [states[layout.instance(slot)] for states in found.values()] for slot in _layout.SLOTS}
-    files = [*_server_files(layout), layout.runtime_directory, *layout.source_cache, *layout.build_cache]
+    files = [*_workers.paths(layout), *_server_files(layout), layout.runtime_directory, *layout.source_cache, *layout.build_cache]
     files += map(_locks.path, (layout.build_lock, layout.release_lock))
     inside, kept = _inside(layout, remove_shared)
     ends = [] if kept else [layout.directory]
@@ -164,6 +164,7 @@ class Retirement:
 
         :raises StackError: its user still runs other processes; the app is stopped, and nothing is removed
         """
+        _workers.remove(self.layout)
         if self.remains.slots:
             self._stop()
         # Their processes belong to the app's user. The files of the units are removed with their tree.
