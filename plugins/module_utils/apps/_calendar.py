@@ -20,7 +20,7 @@ MONTHS, DAYS, HOURS, MINUTES, SECONDS = (1, 12), (1, 31), (0, 23), (0, 59), (0, 
 
 def valid(event: str) -> bool:
     """Whether a text is a calendar event, such as ``daily`` or ``Mon..Fri *-*-* 03:30:00 Europe/Berlin``."""
-    words = event.split()
+    words = [word for word in event.split(" ") if word] if event.isascii() else []
     if len(words) > 1 and ZONE.fullmatch(words[-1]) and not _weekdays(words[-1]):
         words.pop()
     if len(words) == 1 and words[0].lower() in SHORTHANDS:

@@ -80,7 +80,7 @@ def timers(layout: Layout, slot: str, release: Mapping[str, Any], first_host: bo
             f"Description=Timer {name} of WSGI application {layout.name}",
             "",
             "[Timer]",
-            f"OnCalendar={timer['schedule'].replace('%', '%%')}",
+            f"OnCalendar={timer['schedule']}",
             "AccuracySec=1s",
             "Persistent=yes",
             f"Unit={job}",

@@ -102,7 +102,8 @@ def record(layout: Layout, slot: str, first_host: bool) -> None:
     _disable(_there(layout.worker_units(_layout.other(slot)), _worker_state.BOOT))
     texts = _worker_units.timers(layout, slot, release, first_host)
     _remove_timers([path for path in _there(layout.timer_unit("*")) if path not in texts])
-    changed = _write(texts)
+    idle = [path for path in _there(layout.job_unit("*", slot)) if path not in texts and not _runs(path)]
+    changed = _write(texts, idle)
     timers = [os.path.basename(path) for path in texts if path.endswith(".timer")]
     units = [*_worker_state.flat(_worker_units.processes(layout, slot, release, first_host)), *timers]
     new = [
@@ -132,7 +133,7 @@ def stop(layout: Layout, slot: str, jobs: bool = False) -> None:
     patterns = [*([layout.worker_units(slot)] if templates else []), *([layout.job_unit("*", slot)] if jobs and services else [])]
     for command in ("stop", "reset-failed") if patterns else ():
         run(["systemctl", command, *patterns])
-    _write({}, [*templates, *(path for path in services if jobs or not _systemd.is_active(os.path.basename(path)))])
+    _write({}, [*templates, *(path for path in services if jobs or not _runs(path))])
 
 
 def remove(layout: Layout) -> None:
@@ -163,6 +164,10 @@ def _remove_timers(timers: Sequence[str]) -> None:
         run(["systemctl", "disable", "--now", "--quiet", *map(os.path.basename, timers)])
         stamps = [f"{_layout.TIMER_STAMPS}/stamp-{os.path.basename(path)}" for path in timers]
         _write({}, [*timers, *stamps])
+
+
+def _runs(path: str) -> bool:
+    return _systemd.is_active(os.path.basename(path))
 
 
 def _disable(links: Iterable[str]) -> None:

@@ -55,6 +55,8 @@ def test_a_calendar_event(event):
         "5m",
         "1969-01-01",
         "UTC",
+        "Mon\u00a010:00",
+        "Mon\n10:00",
     ],
 )
 def test_no_calendar_event(event):
