@@ -85,7 +85,7 @@ def units(server, name):
 
 # Whatever has the name of one of the apps. nginx's logs stay.
 LEFT = r"""
-find / -xdev \( -path /proc -o -path /sys -o -path /var/log/nginx \) -prune -o \( -name '*w-uwsgi*' -o -name '*w-gunicorn*' \) -print
+find / -xdev -path /var/log/nginx -prune -o \( -name '*w-uwsgi*' -o -name '*w-gunicorn*' \) -print
 systemctl list-units --all --plain --full --no-legend 'wsgi-*w-uwsgi*' 'wsgi-*w-gunicorn*'
 getent passwd | grep ^w- || true
 """
