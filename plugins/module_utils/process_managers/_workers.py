@@ -37,23 +37,20 @@ def start(layout: Layout, slot: str, first_host: bool) -> None:
         run(["systemctl", "stop", pattern])
     _write(texts, unwanted)
     units = _worker_state.flat(_worker_units.processes(layout, slot, release, first_host))
-    now = time.clock_gettime(time.CLOCK_MONOTONIC)
-    todo = [
-        unit for unit, state in _systemd.show(units, _worker_state.PROPERTIES).items() if not _worker_state.is_well(state, now)
-    ]
-    if todo:
-        run(["systemctl", "reset-failed", *todo])  # resets NRestarts
-        began = time.time()
-        done = run(["systemctl", "start", *todo])
-        ended = "" if done.code else _first_to_end(todo)
-        if done.code or ended:
-            log = _systemd.journal([_systemd.written_by(unit) for unit in ([ended] if ended else todo)], began)
-            cause = (
-                ended_early(ended, _systemd.properties(ended, _worker_state.PROPERTIES), log)
-                if ended
-                else refusal(done, todo[0], log)
-            )
-            raise StackError("workers", f"release {release['number']}: {cause}", log)
+    now, states = time.clock_gettime(time.CLOCK_MONOTONIC), _systemd.show(units, _worker_state.PROPERTIES)
+    todo = [unit for unit, state in states.items() if not _worker_state.is_well(state, now)]
+    if not todo:
+        return
+    run(["systemctl", "reset-failed", *todo])  # resets NRestarts
+    began = time.time()
+    done = run(["systemctl", "start", *todo])
+    ended = "" if done.code else _first_to_end(todo)
+    if not done.code and not ended:
+        return
+    state = _systemd.properties(ended, _worker_state.PROPERTIES) if ended else {}
+    log = _systemd.journal([_systemd.written_by(unit) for unit in ([ended] if ended else todo)], began)
+    cause = ended_early(ended, state, log) if ended else refusal(done, todo[0], log)
+    raise StackError("workers", f"release {release['number']}: {cause}", log)
 
 
 def _first_to_end(units: Sequence[str]) -> str:
@@ -105,16 +102,16 @@ def record(layout: Layout, slot: str, first_host: bool) -> None:
     idle = [path for path in _there(layout.job_unit("*", slot)) if path not in texts and not _runs(path)]
     changed = _write(texts, idle)
     timers = [os.path.basename(path) for path in texts if path.endswith(".timer")]
-    units = [*_worker_state.flat(_worker_units.processes(layout, slot, release, first_host)), *timers]
-    new = [
-        unit
-        for unit in units
-        if not os.path.lexists(os.path.join(_worker_state.TIMERS if unit in timers else _worker_state.BOOT, unit))
-    ]
-    for argv in (["enable", "--quiet", *new] if new else [], ["restart" if changed else "start", *timers] if timers else []):
-        done = run(["systemctl", *argv]) if argv else None
-        if done is not None and done.code:
-            raise StackError("workers", refusal(done, argv[-1]))
+    workers = _worker_state.flat(_worker_units.processes(layout, slot, release, first_host))
+    links = {**dict.fromkeys(workers, _worker_state.BOOT), **dict.fromkeys(timers, _worker_state.TIMERS)}
+    _systemctl(["enable", "--quiet"], [unit for unit, at in links.items() if not os.path.lexists(os.path.join(at, unit))])
+    _systemctl(["restart" if changed else "start"], timers)
+
+
+def _systemctl(command: Sequence[str], units: Sequence[str]) -> None:
+    done = run(["systemctl", *command, *units]) if units else None
+    if done is not None and done.code:
+        raise StackError("workers", refusal(done, units[0]))
 
 
 def stop_soon(layout: Layout, slot: str) -> None:
@@ -130,9 +127,10 @@ def stop(layout: Layout, slot: str, jobs: bool = False) -> None:
     """
     _disable(_there(layout.worker_units(slot), _worker_state.BOOT))
     templates, services = _there(layout.worker_template("*", slot)), _there(layout.job_unit("*", slot))
-    patterns = [*([layout.worker_units(slot)] if templates else []), *([layout.job_unit("*", slot)] if jobs and services else [])]
-    for command in ("stop", "reset-failed") if patterns else ():
-        run(["systemctl", command, *patterns])
+    workers, job = [layout.worker_units(slot)] if templates else [], [layout.job_unit("*", slot)] if services else []
+    for command, patterns in (("stop", [*workers, *(job if jobs else [])]), ("reset-failed", [*workers, *job])):
+        if patterns:
+            run(["systemctl", command, *patterns])
     _write({}, [*templates, *(path for path in services if jobs or not _runs(path))])
 
 
