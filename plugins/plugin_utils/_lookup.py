@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.plugins.loader import lookup_loader
-from ansible.plugins.lookup import LookupBase
+from ansible.plugins.lookup import LookupBase, inventory_hostnames
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
@@ -64,7 +63,7 @@ class InventoryLookup(LookupBase):
         pattern, play = self._template(self.variables.get("wsgi_hosts", "wsgi")), list(self.variables["ansible_play_hosts_all"])
         if pattern == "wsgi" and pattern not in self.variables["groups"]:  # the roles in somebody's own play
             return play
-        lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
+        lookup = inventory_hostnames.LookupModule(loader=self._loader, templar=self._templar)
         found: list[str] = lookup.run([pattern], variables=dict(self.variables))
         return found if self.variables["inventory_hostname"] in found else play
 
