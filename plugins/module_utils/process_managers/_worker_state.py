@@ -68,12 +68,13 @@ def observe(apps: Sequence[tuple[Layout, bool | None]]) -> dict[tuple[str, str],
         a unit is as it should be
     """
     files, boot, timers = (frozenset(_names(directory)) for directory in (UNITS, BOOT, TIMERS))
+    # The names of our units of workers and timers begin with wsgi-APP.
+    there = {name.partition(".")[0] for name in files | boot}
     observed = []
     for layout, first_host in apps:
         for slot in _layout.SLOTS:
             release = release_of(layout, slot)
-            there = _matching(files, layout.worker_template("*", slot)) | _matching(boot, layout.worker_units(slot))
-            if there or release.get("workers") or release.get("timers"):
+            if f"wsgi-{layout.name}" in there or release.get("workers") or release.get("timers"):
                 observed.append(_Observed(layout, slot, release, first_host, files, boot, timers))
     states = _systemd.show([unit for each in observed for unit in each.units()], PROPERTIES)
     now = time.clock_gettime(time.CLOCK_MONOTONIC)
