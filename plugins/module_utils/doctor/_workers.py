@@ -7,19 +7,20 @@ import re
 import time
 from collections.abc import Mapping
 
+from ansible_collections.wsgi.stack.plugins.module_utils._layout import UNITS
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _logs
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _worker_state
-
-PATTERNS = ("wsgi-*.*-blue@*.service", "wsgi-*.*-green@*.service", "wsgi-*.*-blue.service", "wsgi-*.*-green.service")
 
 UNIT = re.compile(r"wsgi-([a-z][a-z0-9-]*)\.([a-z][a-z0-9_-]*)-(?:blue|green)(@[0-9]+)?\.service")
 
 
 def look() -> list[Finding]:
     """The findings about all workers and jobs on this host."""
-    units = _systemd.show(PATTERNS, ("UnitFileState", *_worker_state.PROPERTIES))
+    # Workers are those that are started at boot. A pattern would leave out what is inactive.
+    there = [*_worker_state.names(_worker_state.BOOT), *_worker_state.names(UNITS)]
+    units = _systemd.show(filter(UNIT.fullmatch, there), _worker_state.PROPERTIES)
     now = time.clock_gettime(time.CLOCK_MONOTONIC)
     failing = {unit: what for unit, state in units.items() if (what := problem(unit, state, now))}
     logs = {unit: _systemd.journal([_systemd.written_by(unit)]) for unit in failing}
@@ -39,7 +40,7 @@ def problem(unit: str, state: Mapping[str, str], now: float) -> str:
     if not process:
         failed = state.get("ActiveState") == "failed"
         return f"The last job of the timer {name} of the app {app} failed ({end})." if failed else ""
-    if state.get("UnitFileState") != "enabled" or _worker_state.is_well(state, now):
+    if _worker_state.is_well(state, now):
         return ""
     if state.get("ActiveState") == "inactive":
         return f"The worker {name} of the app {app} is not running."

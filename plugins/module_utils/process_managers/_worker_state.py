@@ -67,7 +67,7 @@ def observe(apps: Sequence[tuple[Layout, bool | None]]) -> dict[tuple[str, str],
     :param apps: each with whether this is the host for what runs on one host only; None if that is not known, and then what has
         a unit is as it should be
     """
-    files, boot, timers = (frozenset(_names(directory)) for directory in (UNITS, BOOT, TIMERS))
+    files, boot, timers = (frozenset(names(directory)) for directory in (UNITS, BOOT, TIMERS))
     # The names of our units of workers and timers begin with wsgi-APP.
     there = {name.partition(".")[0] for name in files | boot}
     observed = []
@@ -168,7 +168,8 @@ def release_of(layout: Layout, slot: str) -> dict[str, Any]:
         return {}
 
 
-def _names(directory: str) -> list[str]:
+def names(directory: str) -> list[str]:
+    """The names in a directory of systemd's units; none if it is not there."""
     try:
         return os.listdir(directory)
     except FileNotFoundError:

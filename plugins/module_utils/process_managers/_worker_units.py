@@ -112,6 +112,7 @@ def _service(layout: Layout, slot: str, release: Mapping[str, Any], work: str, s
         **settings,
         **_sandbox.RESTRICTIONS,
         **lifted,
+        **_sandbox.BESIDE_A_SLOT,
         "ReadWritePaths": " ".join([layout.shared, *release["writable_paths"]]),
     }
     return ["", "[Service]", *(f"{name}={value}" for name, value in options.items())]

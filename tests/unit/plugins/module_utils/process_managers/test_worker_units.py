@@ -31,7 +31,7 @@ def test_a_worker_is_a_template_with_the_sandbox_of_a_slot():
     assert (found["KillSignal"], found["TimeoutStopSec"], found["KillMode"]) == ("SIGINT", "60", "mixed")
     assert found["ReadWritePaths"] == "/srv/wsgi/shop/shared /mnt/data"
     assert found["RequiresMountsFor"] == "/mnt/data"
-    assert _sandbox.RESTRICTIONS.items() <= found.items()
+    assert {**_sandbox.RESTRICTIONS, "RemoveIPC": "no"}.items() <= found.items()
     assert list(_worker_units.workers(LAYOUT, "green", RELEASE, first_host=False)) == [
         "/etc/systemd/system/wsgi-shop.queue-green@.service"
     ]
