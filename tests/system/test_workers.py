@@ -138,10 +138,17 @@ def test_workers_are_rolled_out_and_back_and_removed_with_their_release(server, 
     assert units(server, "w-uwsgi") == running("blue", "1")
     assert "second" not in "".join(of_singles(server, "w-uwsgi"))
 
+    # With a host before this one that has the app, too, what is single runs there.
+    fleet = ["-i", "earlier,", "-e", f"wsgi_hosts=earlier,{server.name}", "--limit", server.name]
+    play = server.play([hello, *moved], "playbooks/rollback.yml", "-e", "app=w-uwsgi", "-e", "release=1", *fleet)
+    assert play.code == 0, play.output
+    assert units(server, "w-uwsgi") == dict.fromkeys(["queue-blue@1.service", "queue-blue@2.service"], "1")
+    assert "w-uwsgi" not in server.sh("systemctl list-timers --all --no-legend")
+
     server.sh("systemctl stop 'wsgi-w-uwsgi.queue-blue@2.service'")
     assert "worker_failing" in [finding["code"] for finding in server.module("doctor")["findings"]]
-    play = server.play([hello, *moved], "playbooks/status.yml")
-    assert " 2/3 " in next(line for line in play.output.splitlines() if line.startswith("w-uwsgi "))
+    play = server.play([hello, *moved], "playbooks/status.yml", *fleet)
+    assert " 1/2 " in next(line for line in play.output.splitlines() if line.startswith("w-uwsgi "))
     play = server.play([hello, *moved], "playbooks/logs.yml", "-e", "app=w-uwsgi")
     assert "==> wsgi-w-uwsgi.queue-blue@1.service wsgi-w-uwsgi.queue-blue@2.service <==" in play.output
     assert ": at work 2\n" in play.output

@@ -67,8 +67,8 @@ RESTRICTIONS = {
 """What a slot's unit forbids the app, so that whatever else runs as the app's user is forbidden it, too."""
 
 BESIDE_A_SLOT = {"RemoveIPC": "no"}
-"""What a unit must not do that runs as an app's user beside a slot. Under the Emperor and supervisor systemd does not know that the
-slot has that user, too, and would remove whatever it has in /dev/shm when the unit ends."""
+"""What a unit must not do that runs as an app's user beside a slot. Under the Emperor and supervisor systemd does not know that
+the slot has that user, too, and would remove whatever it has in /dev/shm when the unit ends."""
 
 PRIVILEGED = {
     "NoNewPrivileges": "no",
