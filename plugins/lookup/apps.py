@@ -42,11 +42,11 @@ _raw:
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _lookup, _settings
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _lookup
 
 
 class LookupModule(_lookup.InventoryLookup):
     """See the documentation above."""
 
     def value(self, terms: list[Any], **kwargs: Any) -> list[App]:
-        return _settings.resolve(kwargs["apps"] if "apps" in kwargs else self.apps(), self.settings())
+        return self.resolve(kwargs["apps"] if "apps" in kwargs else self.apps())

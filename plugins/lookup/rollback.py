@@ -49,38 +49,46 @@ _raw:
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Callable
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _rollback
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _lookup, _settings
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _lookup
 
 
 def plan(
-    name: str, release: Any, status: Mapping[str, Any] | None, apps: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]
+    name: str,
+    release: Any,
+    status: Mapping[str, Any] | None,
+    apps: Sequence[Mapping[str, Any]],
+    stack: str,
+    resolve: Callable[[Any], list[App]],
 ) -> dict[str, Any]:
     """See RETURN.
+
+    :param stack: of the apps that name none
+    :param resolve: fills in every key
 
     :raises InventoryError: there is no such app, or nothing to go back to
     """
     _rollback.restack(apps, name)
-    listed = [app for app in _settings.resolve(apps, settings) if app["name"] == name]
+    listed = [app for app in resolve(apps) if app["name"] == name]
     checked = {"app": name, "listed": listed}
     if not status:
         return checked
     found = next(entry for entry in status["apps"] if entry["app"] == name)
     target = _rollback.target(found, release)
-    stack = target["stack"]
-    restacked = _rollback.restack(apps, name, stack, settings["stack"])
+    restacked = _rollback.restack(apps, name, target["stack"], stack)
     known = [str(app["name"]) for app in apps] + [entry["app"] for entry in status["apps"]]
     return {
         **checked,
         **target,
-        "role": _registry.role(stack),
+        "role": _registry.role(target["stack"]),
         "apps": restacked,
-        "resolved": [app for app in _settings.resolve(restacked, settings) if app["name"] == name],
+        "resolved": [app for app in resolve(restacked) if app["name"] == name],
         "releases": {name: target["release"]},
-        "stack_changed": len({listed[0]["stack"], found["stack"], stack}) > 1,
+        "stack_changed": len({listed[0]["stack"], found["stack"], target["stack"]}) > 1,
         "other_apps": [other for other in dict.fromkeys(known) if other != name],
     }
 
@@ -89,4 +97,5 @@ class LookupModule(_lookup.InventoryLookup):
     """See the documentation above."""
 
     def value(self, terms: list[Any], **kwargs: Any) -> dict[str, Any]:
-        return plan(str(terms[0]), kwargs.get("release"), kwargs.get("status"), self.apps(), self.settings())
+        stack = self.settings()["stack"]
+        return plan(str(terms[0]), kwargs.get("release"), kwargs.get("status"), self.apps(), stack, self.resolve)

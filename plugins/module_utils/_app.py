@@ -40,6 +40,27 @@ class HealthCheck(TypedDict):
     timeout: int
 
 
+class Worker(TypedDict):
+    """A command that keeps running: ``count`` processes of it on each host, with ``single`` one process on one host.
+
+    ``stop_timeout`` is in seconds; ``stop_signal`` has a name such as ``SIGTERM``.
+    """
+
+    command: str
+    count: int
+    single: bool
+    stop_timeout: int
+    stop_signal: str
+
+
+class Timer(TypedDict):
+    """A command that runs when a calendar event elapses (systemd.time(7)): ``on`` the ``first_host`` or ``all`` hosts."""
+
+    command: str
+    schedule: str
+    on: str
+
+
 class TLS(TypedDict):
     """TLS of an app's site. ``hsts`` in seconds; ``certificate`` and ``key`` are absolute paths, with mode ``files``."""
 
@@ -54,7 +75,10 @@ class TLS(TypedDict):
 
 
 class App(TypedDict):
-    """A resolved app. Times are seconds."""
+    """A resolved app. Times are seconds.
+
+    ``first_host`` says whether this host is the one for workers and timers that run on one host only.
+    """
 
     name: str
     stack: str
@@ -69,6 +93,8 @@ class App(TypedDict):
     system_packages: list[str]
     environment_file: str | None
     release_commands: list[str]
+    workers: dict[str, Worker]
+    timers: dict[str, Timer]
     processes: int | None
     threads: int
     gevent: int
@@ -100,3 +126,4 @@ class App(TypedDict):
     protocol: str
     role: str
     upstream: str
+    first_host: bool

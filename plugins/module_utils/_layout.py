@@ -15,6 +15,8 @@ RUNTIME_DIRECTORY = "/run/wsgi"
 
 UNITS = "/etc/systemd/system"
 
+TIMER_STAMPS = "/var/lib/systemd/timers"
+
 EMPEROR = "wsgi-emperor.service"
 EMPEROR_STATS = "/run/wsgi-emperor/stats.sock"
 VASSALS_AVAILABLE = "/etc/uwsgi/apps-available"
@@ -113,6 +115,30 @@ class Layout:
     def recovery_unit(self, slot: str) -> str:
         """The systemd unit that starts a live slot of the ``uwsgi`` stack again after it failed to start."""
         return f"wsgi-recover-{slot}@{self.name}.service"
+
+    def worker_template(self, worker: str, slot: str) -> str:
+        """The template unit of a worker; its instances are numbers."""
+        return f"wsgi-{self.name}.{worker}-{slot}@.service"
+
+    def worker_unit(self, worker: str, slot: str, number: int) -> str:
+        """The unit of a process of a worker."""
+        return f"wsgi-{self.name}.{worker}-{slot}@{number}.service"
+
+    def worker_units(self, slot: str) -> str:
+        """A pattern for the units of all workers of a slot. A dot is in no name of an app."""
+        return self.worker_template("*", slot).replace("@.", "@*.")
+
+    def job_unit(self, timer: str, slot: str) -> str:
+        """The unit in which a slot does what a timer runs."""
+        return f"wsgi-{self.name}.{timer}-{slot}.service"
+
+    def timer_unit(self, timer: str) -> str:
+        """The unit of a timer, which starts the job of the live slot."""
+        return f"wsgi-{self.name}.{timer}.timer"
+
+    def timer_stamp(self, timer: str) -> str:
+        """Where systemd keeps when a timer last elapsed."""
+        return f"{TIMER_STAMPS}/stamp-{self.timer_unit(timer)}"
 
     def unit_options(self, slot: str) -> str:
         """The drop-in of the unit of a slot on the ``uwsgi`` stack."""

@@ -107,6 +107,16 @@ apps:
       description: Programs and libraries that they have loaded and that were replaced since, as by an upgrade.
       type: list
       elements: str
+    workers:
+      description: The workers of the live release on this host, each with C(name), C(running) and C(count), its processes.
+      type: list
+      elements: dict
+    timers:
+      description: >-
+        The timers of the live release on this host, each with C(name), C(next) and C(last), when it elapses next and did last,
+        and C(result), how its last job since the boot ended, such as V(success) or V(exit-code).
+      type: list
+      elements: dict
     releases:
       description: >-
         The releases on the host, ascending, each with C(number), C(stack), C(revision), C(made) (UTC), and C(been_live), whether

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
+from ansible.plugins.lookup import LookupBase, inventory_hostnames
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _settings
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _workers
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _fleet, _settings
 
 
 class InventoryLookup(LookupBase):
@@ -42,6 +44,33 @@ class InventoryLookup(LookupBase):
         if "wsgi_apps" not in self.variables:
             raise InventoryError("wsgi_apps is not set; set it in the inventory.")
         return self._template(self.variables["wsgi_apps"])
+
+    def resolve(self, apps: Any) -> list[App]:
+        """The apps with every key filled in, and whether this host is the first one of those that have them.
+
+        :param apps: as a user writes them
+        """
+        resolved = _settings.resolve(apps, self.settings())
+        names = {app["name"] for app in resolved if _workers.any_for_first_host(app)}
+        if names:
+            earlier = _fleet.with_earlier_host(names, self._fleet(), self.variables["inventory_hostname"], self._names)
+            for app in resolved:
+                app["first_host"] = app["name"] not in earlier
+        return resolved
+
+    def _fleet(self) -> list[str]:
+        """The hosts that the apps are for, whether or not this run is limited to some; those of the play if it is not said."""
+        pattern, play = self._template(self.variables.get("wsgi_hosts", "wsgi")), list(self.variables["ansible_play_hosts_all"])
+        if pattern == "wsgi" and pattern not in self.variables["groups"]:  # the roles in somebody's own play
+            return play
+        lookup = inventory_hostnames.LookupModule(loader=self._loader, templar=self._templar)
+        found: list[str] = lookup.run([pattern], variables=dict(self.variables))
+        return found if self.variables["inventory_hostname"] in found else play
+
+    def _names(self, host: str) -> set[str]:
+        """The names of the apps that another host has."""
+        apps = self.variables["hostvars"][host].get("wsgi_apps") or []
+        return {str(app.get("name")) for app in apps if isinstance(app, Mapping) and app.get("state", "present") == "present"}
 
     def _template(self, value: Any) -> Any:
         templar: Any = self._templar  # a lookup that a task runs has one

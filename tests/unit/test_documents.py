@@ -37,7 +37,9 @@ TYPES = {
     "path_of_either": "str",
     "private_key": "str",
     "text": "str",
+    "timers": "dict",
     "variables": "dict",
+    "workers": "dict",
 }
 
 

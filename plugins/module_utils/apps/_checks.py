@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
-from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _tls
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _tls, _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller, shown
 
 SOURCE_EXCLUDE = [".git", ".hg", ".svn", "__pycache__", "*.pyc", ".venv", "venv", ".tox", ".nox", ".*_cache", "node_modules"]
@@ -21,6 +21,7 @@ def check(app: dict[str, Any]) -> None:
     """
     _check_source(app["source"])
     _check_environment_file(app)
+    _workers.check(app)
     _check_domains(app)
     _tls.check(app["tls"], app["domains"])
 

@@ -23,7 +23,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._layout import (
     Layout,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
-from ansible_collections.wsgi.stack.plugins.module_utils.apps import _checks, _tls
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _checks, _tls, _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._conflicts import check_conflicts
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     CONTROL,
@@ -113,6 +113,8 @@ APP: Schema = {
     "environment": (variables, {}),
     "environment_file": (path_of_either, None),
     "release_commands": (list_of(text()), []),
+    "workers": (_workers.workers, {}),
+    "timers": (_workers.timers, {}),
     "processes": (integer(1, 1024), None),
     "threads": (integer(1, 1024), 2),
     "gevent": (integer(0, 100000), 0),
@@ -164,8 +166,8 @@ def resolve(
     :param certbot_options: certbot's further options, for a name that needs some; None if they are not known
     :returns: one dictionary an app that shall be there (see ``absent``), every key there, without what may be secret (see
         ``secrets``), and with ``user``, ``group``, ``directory``, ``runtime_directory``, ``current``, ``live_socket``,
-        ``protocol``, ``upstream`` (nginx's), ``preview`` and ``preview_socket`` in addition; ``source.kind`` names the kind of
-        source, ``static`` has absolute URLs and paths, ``health_check.path`` the mount in it
+        ``protocol``, ``upstream`` (nginx's), ``preview``, ``preview_socket`` and ``first_host``, which is true, in addition;
+        ``source.kind`` names the kind of source, ``static`` has absolute URLs and paths, ``health_check.path`` the mount in it
     :raises InventoryError: the first mistake found
     """
     for variable, path in (("wsgi_directory", directory), ("wsgi_runtime_directory", runtime_directory)):
@@ -292,6 +294,7 @@ def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> 
         "protocol": stack.protocol,
         "role": stack.role,
         "upstream": layout.upstream(stack.protocol),
+        "first_host": True,
         "system_packages": [*app["system_packages"], *stack.server.build_packages(app)],
         "static": [
             {

@@ -21,6 +21,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _logs,
     _result,
     _units,
+    _workers,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backends import Backend
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, Finding
@@ -65,6 +66,7 @@ def examine(timeout: float) -> dict[str, Any]:
     for server, finding in _host.clashes(configuration.servers):
         next(site for site in sites if server in site.servers).findings.append(finding)
     general = _host.judge_nginx(nginx, configuration, root)
+    general += _workers.look()
     general += _host.judge_backlogs(configuration, _sockets.somaxconn())
     general += _host.judge_file_systems(_host.file_systems([*_host.DIRECTORIES, *_directories(backends.values())]))
     return _result.result(nginx, sites, backends, general, root, own.result())

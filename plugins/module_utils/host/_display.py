@@ -9,6 +9,13 @@ from typing import Any
 # C0, DEL and C1, line and paragraph separators, what changes the direction of text (UAX 9), and bytes that are no UTF-8.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+ESCAPE = re.compile(
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"  # such as colors
+    "|(?:\x1b[]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)?"  # such as the title of a window
+    "|\x1b[ -/]*[0-~]"
+)
+"""Escape sequences of terminals, see ECMA-48."""
+
 SEVERAL_LINES = ("msg", "diff", "exception")
 """The results that have line breaks of their own."""
 
@@ -26,6 +33,11 @@ def shown(value: Any, breaks: bool = False) -> Any:
     if isinstance(value, (list, tuple)):
         return [shown(each, breaks) for each in value]
     return value
+
+
+def plain(text: str) -> str:
+    """A text without the escape sequences of terminals, tabs, and carriage returns at the ends of lines."""
+    return ESCAPE.sub("", text).replace("\r\n", "\n").expandtabs()
 
 
 def _escape(code: int) -> str:

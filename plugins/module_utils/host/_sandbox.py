@@ -66,6 +66,10 @@ RESTRICTIONS = {
 }
 """What a slot's unit forbids the app, so that whatever else runs as the app's user is forbidden it, too."""
 
+BESIDE_A_SLOT = {"RemoveIPC": "no"}
+"""What a unit must not do that runs as an app's user beside a slot. Under the Emperor and supervisor systemd does not know that
+the slot has that user, too, and would remove whatever it has in /dev/shm when the unit ends."""
+
 PRIVILEGED = {
     "NoNewPrivileges": "no",
     "CapabilityBoundingSet": "~",
@@ -213,7 +217,8 @@ def as_app(description: str, user: str, group: str, name: str, writable: Sequenc
     """
     paths = " ".join(map(_quoted, writable))
     lifted = PRIVILEGED if privileged else {}
-    return Sandbox(description, {**RESTRICTIONS, **lifted, "User": user, "Group": group, "ReadWritePaths": paths}, name)
+    identity = {"User": user, "Group": group, "ReadWritePaths": paths}
+    return Sandbox(description, {**RESTRICTIONS, **lifted, **BESIDE_A_SLOT, **identity}, name)
 
 
 def as_ids(description: str, uid: int, gid: int) -> Sandbox:

@@ -60,6 +60,11 @@ def written_by(unit: str) -> str:
     return f"_SYSTEMD_UNIT={unit if '.' in unit else f'{unit}.service'}"
 
 
+def sync_journal() -> None:
+    """Have journald write what it has received."""
+    run(["journalctl", "--sync"], timeout=TIMEOUT)
+
+
 def journal(fields: Sequence[str], since: float = 0, lines: int = 60, dated: bool = False, sync: bool = True) -> str:
     """The last messages in the journal that have some fields.
 
@@ -71,7 +76,7 @@ def journal(fields: Sequence[str], since: float = 0, lines: int = 60, dated: boo
     :returns: "" if the journal cannot be read
     """
     if sync:
-        run(["journalctl", "--sync"], timeout=TIMEOUT)
+        sync_journal()
     options = ["--output", "short-iso" if dated else "cat", "--lines", str(lines)]
     if since:
         options += ["--since", f"@{int(since)}"]

@@ -22,7 +22,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _reg
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox, _untrusted
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _writable
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _workers, _writable
 
 
 def files(app: App, environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]) -> dict[str, str]:
@@ -67,6 +67,7 @@ def files(app: App, environment: dict[str, str], build: dict[str, Any], number: 
             ]
         ),
         server.CONFIGURATION: server.configuration(app, build, host),
+        **_workers.script(app, release),
         **({"launch": launcher} if (launcher := server.launcher(app)) else {}),
     }
 
@@ -77,6 +78,7 @@ def digest(app: App, environment: dict[str, str], build: dict[str, Any], host: d
         "build": build["digest"],
         "entry_point": app["entry_point"],
         "sandbox": sandbox(app),
+        "workers": _workers.facts(app),
         "files": files(app, environment, build, 0, host),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -87,7 +89,8 @@ def describe(app: App, environment: dict[str, str], build: dict[str, Any], host:
     names = " ".join(sorted(environment)) or "none"
     configuration = files(app, environment, build, 0, host)[_registry.server(app["stack"]).CONFIGURATION]
     opened = "".join(f"{key}: {value}\n" for key, value in sandbox(app).items() if value)
-    return f"build: {build['digest']}\nenvironment variables: {names}\n{opened}{configuration}"
+    workers = _workers.describe(app)
+    return f"build: {build['digest']}\nenvironment variables: {names}\n{opened}{workers}{configuration}"
 
 
 def sandbox(app: App) -> dict[str, Any]:
@@ -111,6 +114,7 @@ def facts(app: App, build: dict[str, Any]) -> dict[str, Any]:
         "plugin": server.plugin(app, build),
         "drain_timeout": app["drain_timeout"],
         "idle": app["idle"],
+        **_workers.facts(app),
         **sandbox(app),
     }
 
@@ -186,6 +190,7 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     if not request.check:
         content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
         _writable.check(app, app["writable_paths"])
+        _workers.check_schedules(app)
         unit, what = f"wsgi-release-{app['name']}", f"Release of the WSGI application {app['name']}"
         writable = [layout.shared, *app["writable_paths"]]
         sandbox = _sandbox.as_app(what, app["user"], app["group"], unit, writable, app["privileged_programs"])

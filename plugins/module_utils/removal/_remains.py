@@ -16,6 +16,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import Instances
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
@@ -57,7 +58,8 @@ def look(layout: _layout.Layout, found: Instances, remove_shared: bool) -> Remai
     :param remove_shared: whether to remove the app's own data, too
     """
     slots = {slot: [states[layout.instance(slot)] for states in found.values()] for slot in _layout.SLOTS}
-    files = [*_server_files(layout), layout.runtime_directory, *layout.source_cache, *layout.build_cache]
+    files = [*_workers.paths(layout), *_server_files(layout), layout.runtime_directory]
+    files += [*layout.source_cache, *layout.build_cache]
     files += map(_locks.path, (layout.build_lock, layout.release_lock))
     inside, kept = _inside(layout, remove_shared)
     ends = [] if kept else [layout.directory]

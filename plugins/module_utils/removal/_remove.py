@@ -19,7 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _orphans
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _orphans, _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.removal._remains import Remains, look
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
@@ -42,6 +42,7 @@ class Retirement:
 
         :raises StackError: its user still runs other processes; the app is stopped, and nothing is removed
         """
+        _workers.remove(self.layout)
         if self.remains.slots:
             self._stop()
         # Their processes belong to the app's user. The files of the units are removed with their tree.

@@ -17,15 +17,19 @@ RolloutStep = tuple[str, str]
 """An action and a slot."""
 
 
-def plan(state: State, wanted: int, stack: str, preview: bool = False, finish: bool = False) -> list[RolloutStep]:
+def plan(
+    state: State, wanted: int, stack: str, preview: bool = False, finish: bool = False, workers: bool = False
+) -> list[RolloutStep]:
     """The steps that make ``wanted`` the live release, under the process manager of ``stack``.
 
-    ``start``: the release, in a slot that is stopped first if it runs; ``preview``: publish it as the staged release; ``flip``:
-    nginx's symlink to the slot; ``record``: the live socket for everybody else, and what brings the slot back after a boot;
-    ``stop``: a slot that serves no more, under whatever runs it.
+    ``start``: the release, in a slot that is stopped first if it runs; ``preview``: publish it as the staged release;
+    ``workers``: those of the release, and none of the other slot that are single; ``flip``: nginx's symlink to the slot;
+    ``record``: the live socket for everybody else, and what brings the slot back after a boot; ``stop``: a slot that serves no
+    more, under whatever runs it.
 
     :param preview: stop before the flip
     :param finish: nginx uses the protocol of ``stack`` by now
+    :param workers: whether the release has workers for this host
     """
     serving = state.serving
     steps: list[RolloutStep] = []
@@ -37,15 +41,18 @@ def plan(state: State, wanted: int, stack: str, preview: bool = False, finish: b
             steps.append(("start", slot))
         if preview:
             return [*steps, ("preview", slot)] if steps or state.preview != slot else []
+    if workers if ("start", slot) in steps else not state.slots[slot].workers.up:
+        steps.append(("workers", slot))
     if state.upstream != slot:
         steps.append(("flip", slot))
     new, old = state.slots[slot], state.slots[_layout.other(slot)]
     if changes_protocol(old, stack) and not finish:
         return steps
     recorded = state.live == state.boot == slot and state.current == wanted and state.preview is None and not state.stale
+    recorded = recorded and new.workers.recorded
     if steps or not recorded or new.enabled != (stack,) or old.enabled:
         steps.append(("record", slot))
-    if old.stacks or old.enabled:
+    if old.stacks or old.enabled or old.workers.there:
         steps.append(("stop", _layout.other(slot)))
     return steps
 

@@ -17,6 +17,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _plan, _preflight, _state
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._plan import RolloutStep
@@ -40,8 +41,10 @@ class Rollout:
         self.request = _health.request(app)
         self.managers = {stack: manager() for stack, manager in _state.MANAGERS.items()}
         self.manager = self.managers[app["stack"]]
+        self.going_live: set[str] = set()
         self.actions: dict[str, Callable[[str, int], None]] = {
             "start": self._start,
+            "workers": self._start_workers,
             "preview": self._preview,
             "flip": self._flip,
             "record": self._record,
@@ -61,12 +64,14 @@ class Rollout:
             problem = self._wait_until_healthy(flipped[0])
             if problem:
                 raise StackError("health", f"release {release} was healthy when it was started, but now {problem}.")
+        self.going_live = {slot for action, slot in steps if action == "flip"}
         for action, slot in steps:
             self.actions[action](slot, release)
 
     def _start(self, slot: str, release: int) -> None:
         self._drop_preview()
         stop_everywhere(self.layout, slot, self.managers.values(), self.app["drain_timeout"])
+        _workers.stop(self.layout, slot, jobs=True)
         _files.replace_link(os.path.join("..", "releases", str(release)), self.layout.slot(slot))
         began = time.time()
         self.manager.start(self.app, slot)
@@ -115,6 +120,18 @@ class Rollout:
             return ""
         return access.message.rstrip(".") + (f" (fix it with: {access.fix})" if access.fix else "")
 
+    def _start_workers(self, slot: str, _release: int) -> None:
+        other = _layout.other(slot)
+        _workers.stop_single(self.layout, other)
+        try:
+            _workers.start(self.layout, slot, self.app["first_host"])
+        except Exception:
+            if slot in self.going_live:
+                _workers.stop(self.layout, slot)
+                self.manager.stop(self.layout, slot, self.app["drain_timeout"])
+                _workers.resume(self.layout, other, self.app["first_host"])
+            raise
+
     def _flip(self, slot: str, release: int) -> None:
         # nginx resolves the symlink at each connect: no reload, and no moment without a live socket.
         _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.upstream(self.app["protocol"]))
@@ -144,9 +161,12 @@ class Rollout:
             else:
                 manager.disable(self.layout, slot)
             manager.disable(self.layout, _layout.other(slot))
+        _workers.record(self.layout, slot, self.app["first_host"])
 
     def _stop(self, slot: str, _release: int) -> None:
+        _workers.stop_soon(self.layout, slot)
         drain(self.layout, slot, self.managers.values(), self.app["drain_timeout"])
+        _workers.stop(self.layout, slot)
 
 
 def locked_rollout(app: App, release: int, nginx_user: str, preview: bool, finish: bool) -> list[RolloutStep]:
@@ -160,7 +180,7 @@ def locked_rollout(app: App, release: int, nginx_user: str, preview: bool, finis
     layout = _layout.of(app)
     with _locks.locked(layout.rollout_lock):
         state = _state.observe([_state.ObservedApp.of(app)], nginx_user)[app["name"]]
-        steps = _plan.plan(state, release, app["stack"], preview, finish)
+        steps = _plan.plan(state, release, app["stack"], preview, finish, _state.has_workers(app, release))
         if steps:
             Rollout(app, nginx_user).run(steps, release)
     return steps

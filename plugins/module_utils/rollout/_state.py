@@ -12,11 +12,14 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _worker_state
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._emperor import Vassals
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._supervisor import Programs
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import Units
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._worker_state import Workers
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _workers as _release_workers
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._health import HealthRequest
 
@@ -27,6 +30,8 @@ MANAGERS = {name: PROCESS_MANAGERS[stack.process_manager] for name, stack in _re
 
 LIVE_CHECK_TIMEOUT = 10
 """Seconds that a slot which runs already has for its answer before it counts as unhealthy."""
+
+NO_WORKERS = Workers()
 
 Instances = Mapping[str, Mapping[str, Instance]]
 """Instances by stack and by name, see ``Layout.instance``."""
@@ -42,6 +47,7 @@ class Slot:
     :ivar answers: it just gave a healthy answer
     :ivar outdated: the files that its server has loaded and that were replaced on the disk since, as by an upgrade
     :ivar asleep: it has no process until its next request
+    :ivar workers: those of its release
     """
 
     stacks: tuple[str, ...] = ()
@@ -50,6 +56,7 @@ class Slot:
     answers: bool = False
     outdated: tuple[str, ...] = ()
     asleep: bool = False
+    workers: Workers = NO_WORKERS
 
 
 @dataclass(frozen=True)
@@ -84,16 +91,18 @@ class ObservedApp:
 
     :ivar protocol: that of the stack that is wanted, ``uwsgi`` or ``http``
     :ivar request: its health check
+    :ivar first_host: whether this host has the workers and timers that run on one host only; None if that is not known
     """
 
     layout: Layout
     protocol: str = "uwsgi"
     request: HealthRequest = field(default_factory=HealthRequest)
+    first_host: bool | None = None
 
     @classmethod
     def of(cls, app: App) -> ObservedApp:
         """A resolved app."""
-        return cls(_layout.of(app), app["protocol"], _health.request(app))
+        return cls(_layout.of(app), app["protocol"], _health.request(app), app["first_host"])
 
 
 def instances(layouts: Sequence[Layout]) -> dict[str, dict[str, Instance]]:
@@ -120,8 +129,9 @@ def observe(apps: Sequence[ObservedApp], nginx_user: str, found: Instances | Non
     targets = [(app.request, app.layout.socket(slot), _registry.protocol(stack)) for app, slot, stack in asked]
     answers = _health.check(targets, nginx_user, LIVE_CHECK_TIMEOUT)
     healthy = asleep | {(app.layout.name, slot) for (app, slot, _stack), (well, _words) in zip(asked, answers) if well}
+    workers = _worker_state.observe([(app.layout, app.first_host) for app in apps])
     return {
-        app.layout.name: _state(app, found, {slot for slot in _layout.SLOTS if (app.layout.name, slot) in healthy})
+        app.layout.name: _state(app, found, workers, {slot for slot in _layout.SLOTS if (app.layout.name, slot) in healthy})
         for app in apps
     }
 
@@ -155,7 +165,7 @@ def _asleep(layout: Layout, slot: str, found: Instances) -> bool:
     return waiting and _release.sleeps(layout, slot) and os.path.exists(layout.socket(slot))
 
 
-def _state(app: ObservedApp, found: Instances, healthy: set[str]) -> State:
+def _state(app: ObservedApp, found: Instances, workers: Mapping[tuple[str, str], Workers], healthy: set[str]) -> State:
     layout = app.layout
     slots = {}
     for slot in _layout.SLOTS:
@@ -167,6 +177,7 @@ def _state(app: ObservedApp, found: Instances, healthy: set[str]) -> State:
             answers=slot in healthy and all(instance.ready for instance in running.values()),
             outdated=tuple(path for instance in running.values() for path in _processes.replaced(instance.pid)),
             asleep=_asleep(layout, slot, found),
+            workers=workers.get((layout.name, slot), NO_WORKERS),
         )
     boot = _files.text_of(layout.boot_link)
     return State(
@@ -187,3 +198,11 @@ def _slot_of(path: str) -> str | None:
     except OSError:
         return None
     return next((slot for slot in _layout.SLOTS if target == f"{slot}.sock"), None)
+
+
+def has_workers(app: App, release: int) -> bool:
+    """Whether a release has workers for this host; not before it is made."""
+    try:
+        return bool(_release_workers.of(_release.read(_layout.of(app), release), app["first_host"])[0])
+    except OSError:
+        return False

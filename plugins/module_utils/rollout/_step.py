@@ -25,7 +25,8 @@ def rollout(wanted: Mapping[str, Any], check: bool, roll_out: Callable[..., Any]
     stacks = {app["name"]: app["stack"] for app in apps}
     states = _state.observe([_state.ObservedApp.of(app) for app in apps], wanted["nginx_user"])
     options = wanted["preview"], wanted["finish"]
-    plans = {name: _plan.plan(state, releases[name], stacks[name], *options) for name, state in states.items()}
+    workers = {app["name"]: _state.has_workers(app, releases[app["name"]]) for app in apps}
+    plans = {name: _plan.plan(state, releases[name], stacks[name], *options, workers[name]) for name, state in states.items()}
     failures: list[dict[str, Any]] = []
     if roll_out and not check:
         done, failures = _errors.for_each_app(

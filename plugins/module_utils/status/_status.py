@@ -159,6 +159,8 @@ def entry(name: str, state: State, kept: Records, used: Usage) -> dict[str, Any]
         "memory_mib": None if used.memory is None else round(used.memory / MIB, 1),
         "uptime": used.uptime,
         "outdated": list(slot.outdated),
+        "workers": [{"name": worker, "running": running, "count": count} for worker, running, count in slot.workers.counts],
+        "timers": [vars(timer) for timer in slot.workers.timers],
         "releases": releases,
     }
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 COLUMNS = tuple(
-    "app,state,stack,slot,release,revision,live since,staged,previous,processes,MiB,up,certificate".split(","),
+    "app,state,stack,slot,release,revision,live since,staged,previous,processes,MiB,up,workers,certificate".split(","),
 )
 
 COMMIT = re.compile(r"[0-9a-f]{40,64}")
@@ -45,8 +45,16 @@ def _cells(each: Mapping[str, Any]) -> tuple[str, ...]:
         str(each["processes"]),
         _number(each["memory_mib"]),
         _duration(each["uptime"]),
+        _workers(each["workers"], each["timers"]),
         _left(days, bool(days is not None and each["certificate"]["late"])),
     )
+
+
+def _workers(workers: Sequence[Mapping[str, Any]], timers: Sequence[Mapping[str, Any]]) -> str:
+    """How many processes of all workers run, and whose last job failed."""
+    counts = [f"{sum(worker['running'] for worker in workers)}/{sum(worker['count'] for worker in workers)}"] if workers else []
+    failed = [timer["name"] for timer in timers if timer["result"] not in ("", "success")]
+    return ", ".join([*counts, *(f"{name} failed" for name in failed)]) or "-"
 
 
 def _left(days: int | None, late: bool) -> str:

@@ -34,6 +34,7 @@ def test_a_minimal_app_has_every_key():
         "protocol",
         "role",
         "upstream",
+        "first_host",
     }
     assert resolved["source"]["kind"] == "git"
     assert resolved["source"]["version"] == "HEAD"

@@ -28,3 +28,8 @@ def test_in_results_of_any_shape():
         "msg": "two\nlines" + r"\x1b",
         "diff": [{"before": "\ta\n" + r"\x1b"}],
     }
+
+
+def test_escape_sequences_are_removed_and_the_text_stays():
+    written = "\x1b[31;1mred\x1b[0m \x1b]0;title\x07a\x1b(B \x9b1mb\tc\r\n\x1b]8;;http://x\x1b\\link"
+    assert _display.plain(written) == "red a b c\nlink"

@@ -81,6 +81,10 @@ def test_the_number_does_not_make_a_difference_but_all_else_does():
         of(drain_timeout=5),
         of(writable_paths=["/mnt/data"]),
         of(privileged_programs=True),
+        of(workers={"queue": {"command": "celery"}}),
+        of(workers={"queue": {"command": "celery", "stop_timeout": 5}}),
+        of(timers={"clean": {"command": "clean", "schedule": "daily"}}),
+        of(timers={"clean": {"command": "clean", "schedule": "hourly"}}),
     ]
     assert len({of(), *others}) == len(others) + 1
 

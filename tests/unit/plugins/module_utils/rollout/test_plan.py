@@ -9,6 +9,7 @@ from itertools import product
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._worker_state import Workers
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._plan import describe, plan, staged, switching
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import Slot, State
 
@@ -88,6 +89,62 @@ ROLLOUT_TO_GREEN = [("start", "green"), ("flip", "green"), ("record", "green")]
 )
 def test_plan(before, wanted, steps):
     assert plan(before, wanted, "uwsgi") == steps
+
+
+RUNNING = Workers(there=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "preview", "steps"),
+    [
+        pytest.param(state("blue", replace(WELL, workers=RUNNING)), 1, False, [], id="they run"),
+        pytest.param(
+            state("blue", replace(WELL, workers=Workers(up=False, there=True))),
+            1,
+            False,
+            [("workers", "blue"), ("record", "blue")],
+            id="one was stopped",
+        ),
+        pytest.param(
+            state("blue", replace(WELL, workers=Workers(recorded=False, there=True))),
+            1,
+            False,
+            [("record", "blue")],
+            id="a timer",
+        ),
+        pytest.param(
+            state("blue", replace(WELL, workers=RUNNING)),
+            2,
+            False,
+            [("start", "green"), ("workers", "green"), ("flip", "green"), ("record", "green"), ("stop", "blue")],
+            id="before the flip",
+        ),
+        pytest.param(
+            state("blue", replace(WELL, workers=RUNNING)), 2, True, [("start", "green"), ("preview", "green")], id="preview"
+        ),
+        pytest.param(
+            state(
+                "blue",
+                replace(WELL, workers=RUNNING),
+                Slot(stacks=RUNS, release=2, answers=True, workers=Workers(up=False)),
+                preview="green",
+            ),
+            2,
+            False,
+            [("workers", "green"), ("flip", "green"), ("record", "green"), ("stop", "blue")],
+            id="what was staged goes live",
+        ),
+        pytest.param(
+            state("green", Slot(workers=RUNNING), Slot(RUNS, RUNS, 2, True, workers=RUNNING), current=2),
+            2,
+            False,
+            [("stop", "blue")],
+            id="killed before the old ones ended",
+        ),
+    ],
+)
+def test_plan_with_workers(before, wanted, preview, steps):
+    assert plan(before, wanted, "uwsgi", preview, workers=True) == steps
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_a_staged_release_is_checked_again_before_it_goes_live(monkeypatch, roll
 
 
 def test_every_step_of_a_plan_has_an_action(rollout):
-    assert set(rollout.actions) == {"start", "preview", "flip", "record", "stop"}
+    assert set(rollout.actions) == {"start", "workers", "preview", "flip", "record", "stop"}
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,38 @@ def test_the_host_of_a_health_check(domains, host):
 )
 def test_an_answer_is_judged(answer, judged):
     assert _health.judge(_health.HealthRequest("/health", "a.test", (200, 204)), answer) == judged
+
+
+@pytest.fixture
+def workers(rollout, monkeypatch):
+    """What becomes of the workers of a rollout whose new ones do not stay up."""
+    calls = []
+
+    def note(name):
+        return lambda _layout, slot, *more, **_settings: calls.append(f"{name} {slot}")
+
+    for name in ("stop_single", "stop", "resume"):
+        monkeypatch.setattr(_run._workers, name, note(name))
+
+    def start(_layout, slot, first_host):
+        calls.append(f"start {slot}")
+        raise StackError("workers", "one ended")
+
+    monkeypatch.setattr(_run._workers, "start", start)
+    monkeypatch.setattr(rollout, "_wait_until_healthy", lambda slot: None)
+    return calls
+
+
+def test_a_worker_that_does_not_stay_up_ends_the_new_slot_and_the_old_single_ones_go_on(rollout, workers):
+    with pytest.raises(StackError, match="one ended"):
+        rollout.run([("workers", "green"), ("flip", "green")], 2)
+    assert workers == ["stop_single blue", "start green", "stop green", "resume blue"]
+    assert rollout.manager.calls == ["stop green"]
+    assert not os.path.lexists(rollout.layout.live_socket)
+
+
+def test_workers_of_the_live_slot_that_do_not_stay_up_leave_its_server_alone(rollout, workers):
+    with pytest.raises(StackError, match="one ended"):
+        rollout.run([("workers", "green")], 2)
+    assert workers == ["stop_single blue", "start green"]
+    assert rollout.manager.calls == []

@@ -11,6 +11,8 @@ NOTHING = {
     **dict.fromkeys(("stack", "slot", "release", "revision", "live_since", "staged", "previous", "memory_mib", "uptime")),
     "certificate": None,
     "processes": 0,
+    "workers": [],
+    "timers": [],
 }
 LISTED = {
     **NOTHING,
@@ -22,8 +24,9 @@ LISTED = {
     "revision": f"{3:040x}",
     "previous": 2,
     "processes": 3,
-    "memory_mib": 50.0,
-    "uptime": 3725,
+    "memory_mib": 5.0,
+    "uptime": 5,
+    "workers": [{"name": "queue", "running": 2, "count": 3}, {"name": "beat", "running": 1, "count": 1}],
     "listed": True,
     "certificate": {"days_left": 61, "late": False},
 }
@@ -32,9 +35,9 @@ LISTED = {
 def test_the_table_is_aligned_and_marks_what_is_in_no_list():
     unlisted = {**NOTHING, "app": "old", "state": "absent", "listed": False}
     assert _table.table([LISTED, unlisted]) == [
-        "app    state   stack  slot  release  revision   live since  staged  previous  processes  MiB   up         certificate",
-        "shop   up      uwsgi  blue  3        000000000  -           -       2         3          50.0  1 h 2 min  61 days",
-        "old *  absent  -      -     -        -          -           -       -         0          -     -          -",
+        "app    state   stack  slot  release  revision   live since  staged  previous  processes  MiB  up   workers  certificate",
+        "shop   up      uwsgi  blue  3        000000000  -           -       2         3          5.0  5 s  3/4      61 days",
+        "old *  absent  -      -     -        -          -           -       -         0          -    -    -        -",
         "",
         "* is not in wsgi_apps; wsgi_prune: true removes it",
         "2 apps: 1 up, 1 absent",
@@ -55,3 +58,10 @@ def test_a_duration_in_words(seconds, words):
 )
 def test_a_certificate_that_should_have_been_renewed_is_told(days, late, shown):
     assert _table._left(days, late) == shown
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"), [("", "-"), ("success", "-"), ("exit-code", "clean failed"), ("timeout", "clean failed")]
+)
+def test_a_timer_whose_last_job_failed_is_told(result, shown):
+    assert _table._workers([], [{"name": "clean", "result": result}]) == shown

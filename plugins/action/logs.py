@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of the module ``logs``: it prints the logs, as plain text."""
+
+from __future__ import annotations
+
+from ansible_collections.wsgi.stack.plugins.action import doctor
+
+
+class ActionModule(doctor.ActionModule):
+    """See the module's documentation."""
+
+    module = "wsgi.stack.logs"

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The step ``run_command``."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
+
+
+def run_command(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Run a command in the live release of an app, as release commands are run.
+
+    :param wanted: the module's parameters
+    :raises StackError: there is no live release
+    """
+    app, command = wanted["app"], wanted["command"]
+    layout = _layout.of(app)
+    number = _release.linked(layout.current)
+    if number is None:
+        raise StackError("run", f"app {app['name']} has no live release on this host; deploy it with wsgi.stack.site first.")
+    if check:
+        return {"changed": True, "release": number}
+    release = _release.read(layout, number)
+    sandbox = _sandbox.as_app(
+        f"Command of the WSGI application {app['name']}",
+        app["user"],
+        app["group"],
+        "",
+        [layout.shared, *release["writable_paths"]],
+        release["privileged_programs"],
+    )
+    runner = os.path.join(layout.release(number), "run")
+    began = time.monotonic()
+    done = sandbox.run([[runner, "/bin/sh", "-c", command]])
+    seconds = round(time.monotonic() - began, 1)
+    lines = _display.plain(done.output).splitlines()
+    result = {"changed": True, "release": number, "code": done.code, "seconds": seconds, "report": lines}
+    if done.code:
+        end = f"ended with exit code {done.code}" if done.code > 0 else f"was killed by signal {-done.code}"
+        cause = decisive_line("\n".join(lines)) or "it printed nothing"
+        result.update(failed=True, msg=f"app {app['name']}: run: {command} {end}: {cause}")
+    return result
+
+
+STEP = Step({"app": {"type": "dict", "required": True}, "command": {"type": "str", "required": True}}, run_command)
