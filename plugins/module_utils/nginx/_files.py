@@ -255,7 +255,9 @@ def _defaults(sites: Sequence[dict[str, Any]], settings: NginxSettings) -> list[
 
 def _preview(app: App, settings: NginxSettings) -> dict[str, Any]:
     """The server block for the preview of a staged release, without an access log."""
-    static: list[Static] = [{**each, "path": each["path"].replace(app["current"], app["preview"], 1)} for each in app["static"]]
+    static: list[Static] = [
+        {**each, "path": each["path"].replace(app["current"], app["preview"], 1), "previous": None} for each in app["static"]
+    ]
     staged: App = {**app, "upstream": app["preview_socket"], "static": static}
     addresses = ["127.0.0.1", "[::1]"] if settings.ipv6 else ["127.0.0.1"]
     return {

@@ -263,7 +263,7 @@ def prune(app: App, keep_build: str) -> None:
     """Remove the releases that ``kept`` does not keep, and the builds that no release uses."""
     layout = _layout.of(app)
     existing = numbers(layout.releases)
-    links = [layout.current, layout.preview, *(layout.slot(slot) for slot in _layout.SLOTS)]
+    links = [layout.current, layout.previous, layout.preview, *(layout.slot(slot) for slot in _layout.SLOTS)]
     keep = kept(existing, history(layout), {linked(path) for path in links}, app["keep_releases"])
     for number in set(existing) - keep:
         shutil.rmtree(layout.release(number))

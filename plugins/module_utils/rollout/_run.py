@@ -18,6 +18,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _plan, _preflight, _state
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._plan import RolloutStep
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _identity
@@ -116,8 +117,16 @@ class Rollout:
         return access.message.rstrip(".") + (f" (fix it with: {access.fix})" if access.fix else "")
 
     def _flip(self, slot: str, release: int) -> None:
+        # First, since a page of the new release names its static files.
+        self._publish(release)
         # nginx resolves the symlink at each connect: no reload, and no moment without a live socket.
         _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.upstream(self.app["protocol"]))
+
+    def _publish(self, release: int) -> None:
+        """Have nginx serve the static files of a release, and those of the one before where it has none of that name."""
+        before = _release.linked(self.layout.current)
+        if before not in (None, release):
+            _files.replace_link(os.path.join("releases", str(before)), self.layout.previous)
         _files.replace_link(os.path.join("releases", str(release)), self.layout.current)
 
     def _preview(self, slot: str, release: int) -> None:
@@ -130,7 +139,7 @@ class Rollout:
                 os.unlink(path)
 
     def _record(self, slot: str, release: int) -> None:
-        _files.replace_link(os.path.join("releases", str(release)), self.layout.current)
+        self._publish(release)
         _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.live_socket)
         for link in _state.stale_links(self.layout, self.app["protocol"]):
             with contextlib.suppress(FileNotFoundError):

@@ -114,6 +114,20 @@ def test_a_staged_release_is_checked_again_before_it_goes_live(monkeypatch, roll
         rollout.run([("flip", "green"), ("record", "green")], 2)
 
 
+@pytest.mark.parametrize(
+    ("before", "release", "previous"),
+    [(None, 2, None), (1, 2, "releases/1"), (2, 2, None), (3, 2, "releases/3")],
+)
+def test_the_files_of_the_release_before_stay_at_hand(rollout, before, release, previous):
+    current, other = Path(rollout.layout.current), Path(rollout.layout.previous)
+    if before:
+        current.symlink_to(f"releases/{before}")
+    for _again in range(2):
+        rollout.actions["flip"]("green", release)
+        assert os.readlink(current) == f"releases/{release}"
+        assert (os.readlink(other) if previous else os.path.lexists(other)) == (previous or False)
+
+
 def test_every_step_of_a_plan_has_an_action(rollout):
     assert set(rollout.actions) == {"start", "preview", "flip", "record", "stop"}
 
