@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 from collections.abc import Collection, Sequence
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
@@ -25,6 +25,21 @@ from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _e
 
 DRAIN_DELAY = 0.5
 """Seconds between the flip and the stop of the old slot, at least."""
+
+
+STEADY = 2.0
+"""Seconds after which the same answer counts as one that is not going to change."""
+
+
+class Problem(NamedTuple):
+    """Why a slot is not healthy.
+
+    :ivar cause: the rest of a sentence about its release
+    :ivar fix: what to do, "" if only its log can say that
+    """
+
+    cause: str
+    fix: str = ""
 
 
 class Rollout:
@@ -61,7 +76,8 @@ class Rollout:
             # It was started earlier, and nginx's workers may be others by now.
             problem = self._wait_until_healthy(flipped[0])
             if problem:
-                raise StackError("health", f"release {release} was healthy when it was started, but now {problem}.")
+                fix = f"; {problem.fix}" if problem.fix else ""
+                raise StackError("health", f"release {release} was healthy when it was started, but now {problem.cause}{fix}.")
         for action, slot in steps:
             self.actions[action](slot, release)
 
@@ -75,30 +91,36 @@ class Rollout:
         if problem:
             log = self.manager.log(self.layout, slot, began)
             self.manager.stop(self.layout, slot, self.app["drain_timeout"])
-            line = decisive_line(log)
-            raise StackError("health", f"release {release} {problem}" + (f"; its log says: {line}" if line else "."), log)
+            line = "" if problem.fix else decisive_line(log)
+            end = f"; its log says: {line}" if line else f"; {problem.fix}." if problem.fix else "."
+            raise StackError("health", f"release {release} {problem.cause}{end}", log)
 
-    def _wait_until_healthy(self, slot: str) -> str | None:
-        """Wait until the slot passes its health check; otherwise say what it did, as the rest of a sentence about it."""
+    def _wait_until_healthy(self, slot: str) -> Problem | None:
+        """Wait until the slot passes its health check, or gives an answer that is not going to change."""
         timeout = self.app["health_check"]["timeout"]
         deadline = time.monotonic() + timeout
         name, socket = self.layout.instance(slot), self.layout.socket(slot)
-        answer = ""
+        answer, fix = "", ""
+        since: dict[str, float] = {}
         while time.monotonic() < deadline:
             state = self.manager.states([name])[name]
             if state.failing:
-                return "did not start: its server exited"
+                return Problem("did not start: its server exited")
             if state.ready:
                 target = (self.request, socket, self.app["protocol"])
-                ((healthy, answer),) = _health.check([target], self.nginx_user, max(1.0, deadline - time.monotonic()))
-                if healthy and self.manager.states([name])[name].ready:
-                    answer = self._access_problem(slot)
+                (health,) = _health.check([target], self.nginx_user, max(1.0, deadline - time.monotonic()))
+                answer, fix, now = health.answer, health.fix, time.monotonic()
+                since = {answer: since.get(answer, now)} if fix else {}
+                if fix and now - since[answer] >= STEADY:
+                    return Problem(f"failed its health check: {answer}", fix)
+                if health.healthy and self.manager.states([name])[name].ready:
+                    answer, fix = self._access_problem(slot), ""
                     if not answer:
                         return None
             time.sleep(0.2)
         if not answer:
-            return f"was not ready within {timeout} s (health_check.timeout)"
-        return f"failed its health check: {answer} (after {timeout} s)"
+            return Problem(f"was not ready within {timeout} s (health_check.timeout)")
+        return Problem(f"failed its health check: {answer} (after {timeout} s)", fix)
 
     def _access_problem(self, slot: str) -> str:
         """What keeps the running nginx from connecting to a slot, and what fixes it; "" if nothing does.
@@ -110,7 +132,7 @@ class Rollout:
             return ""
         request, protocol = self.request, self.app["protocol"]
         address = f"unix:{self.layout.socket(slot)}"
-        target = _examine.Target(address, protocol, request.path, request.host, tuple(request.statuses))
+        target = _examine.Target(address, protocol, request.path, request.host, tuple(request.statuses), scheme=request.scheme)
         (access,) = _examine.examine([target], workers, _state.LIVE_CHECK_TIMEOUT)
         if access.ok or access.code == "not_checked":
             return ""
