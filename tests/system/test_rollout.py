@@ -94,6 +94,11 @@ BROKEN = {
         {"health_check": {"timeout": 3}},
         "failed its health check: GET /status/ returned 500 instead of 200 (after 3 s)",
     ),
+    "redirect": (
+        "def application(environ, respond):\n    respond('302 Found', [('Location', '/login?next=s3')])\n    return []\n",
+        {},
+        "failed its health check: GET /redirect/ returned 302 to /login instead of 200; set health_check.path to a page that",
+    ),
     "raise": (
         "def application(environ, start_response):\n    raise RuntimeError('no such table')\n",
         {"health_check": {"timeout": 3}},

@@ -194,14 +194,14 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
         # it starts its own program, and a file that is being written cannot be started.
         runner = ["/bin/sh", os.path.join(draft, "run")]
+        redact = _redact.redactor(_redact.secret_values(environment))
         try:
             _entry_point.check(app, runner, sandbox)
             if commands:
-                redact = _redact.redactor(environment.values())
                 result["commands"] = _commands.execute(commands, runner, sandbox, redact)
-        except StackError:
+        except StackError as failure:
             shutil.rmtree(draft)
-            raise
+            raise StackError(failure.step, redact(failure.cause), redact(failure.log)) from None
         os.rename(draft, layout.release(number))
         prune(app, keep_build=build["digest"])
     return {**result, "after": description + shown}

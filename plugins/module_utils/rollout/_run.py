@@ -16,7 +16,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _plan, _preflight, _state
@@ -89,7 +89,7 @@ class Rollout:
         self.manager.start(self.app, slot)
         problem = self._wait_until_healthy(slot)
         if problem:
-            log = self.manager.log(self.layout, slot, began)
+            log = _redact.redactor()(self.manager.log(self.layout, slot, began))
             self.manager.stop(self.layout, slot, self.app["drain_timeout"])
             line = "" if problem.fix else decisive_line(log)
             end = f"; its log says: {line}" if line else f"; {problem.fix}." if problem.fix else "."
