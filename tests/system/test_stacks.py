@@ -139,6 +139,7 @@ def publish(directory, release):
     (directory / "assets").mkdir(parents=True)
     (directory / "index.html").write_text(f"page {release}")
     (directory / f"assets/{release}.js").write_text(f"script {release} " * 200)
+    (directory / "assets/module.mjs").touch()
     (directory / "assets/packed.css").write_text("plain")
     (directory / "assets/packed.css.gz").write_bytes(gzip.compress(b"packed"))
 
@@ -181,6 +182,8 @@ def test_static_files_are_as_browsers_want_them(server, code, tmp_path):
             "Cache-Control: immutable",
         ):
             assert header in answer, path
+    assert "Content-Type: text/javascript" in server.sh(f"{ask}/assets/module.mjs")
+    assert "Content-Type: text/css" in server.sh(f"{ask}/assets/packed.css")
     assert "Cache-Control: no-cache" in server.sh(f"{ask}/deep/link")
 
 
