@@ -25,11 +25,18 @@ class Source(_Kind, total=False):
 
 
 class Static(TypedDict):
-    """A directory that nginx publishes: ``url`` with the mount, ``directory`` in the source, ``path`` on the host."""
+    """A directory that nginx publishes: ``url`` with the mount, ``directory`` in the source, ``path`` on the host.
+
+    ``previous`` is the same directory in the release that was live before, None where that is not looked at; ``max_age`` is a
+    time as nginx writes it, None for no header.
+    """
 
     url: str
     directory: str
     path: str
+    previous: str | None
+    max_age: str | None
+    immutable: bool
 
 
 class HealthCheck(TypedDict):
@@ -94,6 +101,7 @@ class App(TypedDict):
     directory: str
     runtime_directory: str
     current: str
+    previous: str
     live_socket: str
     preview: str
     preview_socket: str

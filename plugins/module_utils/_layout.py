@@ -68,6 +68,7 @@ class Layout:
         self.releases = os.path.join(self.directory, "releases")
         self.slots = os.path.join(self.directory, "slots")
         self.current = os.path.join(self.directory, "current")
+        self.previous = os.path.join(self.directory, "previous")
         self.live_socket = os.path.join(self.runtime_directory, "app.sock")
         self.preview_socket = os.path.join(self.runtime_directory, "preview.sock")
         self.preview = os.path.join(self.directory, "preview")

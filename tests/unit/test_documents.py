@@ -30,6 +30,7 @@ TYPES = {
     "integer": "int",
     "lines": "list",
     "list_of": "list",
+    "max_age": "str",
     "one_of": "str",
     "options": "dict",
     "path_inside": "str",

@@ -188,11 +188,13 @@ def check_nginx(app):
     name = app["name"]
     locations = _syntax.parse(found[f"/etc/nginx/wsgi/{name}.conf"], "")
     assert {directive.name for directive in locations} == {"location"}
-    assert len(locations) == len(app["static"]) + 1 + (app["mount"] != "/")
-    for static, location in zip(app["static"], locations):
-        assert location.arguments == ("^~", static["url"])
-        assert _syntax.first_argument(location.block, "alias") == static["path"].rstrip("/") + "/"
-        assert "$" not in static["path"]
+    places = [(static["url"], static["path"]) for static in app["static"]]
+    places += [(f"/.wsgi-previous{static['url']}", static["previous"]) for static in app["static"]]
+    assert len(locations) == len(places) + 1 + (app["mount"] != "/")
+    published = [location for location in locations if location.arguments[0] == "^~"]
+    aliases = {location.arguments[1]: _syntax.first_argument(location.block, "alias") for location in published}
+    assert aliases == {url: f"{path}/" for url, path in places}
+    assert not any("$" in path for _url, path in places)
     assert locations[-1].arguments == (app["mount"].rstrip("/") + "/",)
     last = [(directive.name, directive.arguments) for directive in locations[-1].block]
     raw = [(directive.name, directive.arguments) for directive in _syntax.parse("\n".join(app["nginx_directives"]), "")]

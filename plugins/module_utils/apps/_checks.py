@@ -22,6 +22,7 @@ def check(app: dict[str, Any]) -> None:
     _check_source(app["source"])
     _check_environment_file(app)
     _check_domains(app)
+    _check_static(app)
     _tls.check(app["tls"], app["domains"])
 
 
@@ -83,6 +84,20 @@ def controller_variables(app: dict[str, Any]) -> dict[str, str]:
         return _dotenv.parse(content)
     except ValueError as error:
         raise InventoryError(f"environment_file: {path}, {error}; correct the file.") from None
+
+
+def _check_static(app: dict[str, Any]) -> None:
+    urls = [static["url"] for static in app["static"]]
+    if "/" in urls and app["mount"] == "/":
+        raise InventoryError(
+            "static.url: / is the root of the domain, where the app itself is; set mount to the URL prefix of the app,"
+            " such as /api, or choose another url."
+        )
+    if "/" in urls and f"{app['mount']}/" in urls:
+        raise InventoryError(f"static.url: {app['mount']}/ is the app's own (mount); choose another url.")
+    for static in app["static"]:
+        if static["immutable"] and static["max_age"] is None:
+            raise InventoryError("static.immutable: true needs a max_age, such as 365d; add it, or remove immutable.")
 
 
 def _check_domains(app: dict[str, Any]) -> None:

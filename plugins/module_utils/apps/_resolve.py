@@ -38,6 +38,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     integer,
     lines,
     list_of,
+    max_age,
     one_of,
     options,
     path_inside,
@@ -66,7 +67,7 @@ ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_
 DOMAIN = re.compile(r"(?=.{1,253}$)(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 SEGMENT = r"/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+"  # nginx and browsers take '/./' and '/../' out of a URL
 MOUNT = re.compile(rf"/|({SEGMENT})+")
-STATIC_URL = re.compile(rf"({SEGMENT})+/")
+STATIC_URL = re.compile(rf"/|({SEGMENT})+/")
 PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 BIND = re.compile(rf"(127\.0\.0\.1|\[::1\]):{PORT}")
 SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
@@ -86,6 +87,8 @@ SOURCE: Schema = {
 STATIC: Schema = {
     "url": (text(STATIC_URL, "a path that begins and ends with a slash, such as /static/"), REQUIRED),
     "directory": (path_inside, REQUIRED),
+    "max_age": (max_age, None),
+    "immutable": (boolean, False),
 }
 
 HEALTH_CHECK: Schema = {
@@ -163,9 +166,9 @@ def resolve(
     :param http_ports: nginx's ports for HTTP, which no app can have for anything else
     :param certbot_options: certbot's further options, for a name that needs some; None if they are not known
     :returns: one dictionary an app that shall be there (see ``absent``), every key there, without what may be secret (see
-        ``secrets``), and with ``user``, ``group``, ``directory``, ``runtime_directory``, ``current``, ``live_socket``,
-        ``protocol``, ``upstream`` (nginx's), ``preview`` and ``preview_socket`` in addition; ``source.kind`` names the kind of
-        source, ``static`` has absolute URLs and paths, ``health_check.path`` the mount in it
+        ``secrets``), and with ``user``, ``group``, ``directory``, ``runtime_directory``, ``current``, ``previous``,
+        ``live_socket``, ``protocol``, ``upstream`` (nginx's), ``preview`` and ``preview_socket`` in addition; ``source.kind``
+        names the kind of source, ``static`` has absolute URLs and paths, ``health_check.path`` the mount in it
     :raises InventoryError: the first mistake found
     """
     for variable, path in (("wsgi_directory", directory), ("wsgi_runtime_directory", runtime_directory)):
@@ -276,6 +279,8 @@ def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> 
             )
         source["directory"] = path
     prefix = app["mount"].rstrip("/")
+    # What is at the root of the domain is not below the app, nor are its parts.
+    below = "" if any(static["url"] == "/" for static in app["static"]) else prefix
     stack = _registry.STACKS[app["stack"]]
     placed = {
         **{key: value for key, value in app.items() if key not in SECRETS},
@@ -285,6 +290,7 @@ def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> 
         "directory": layout.directory,
         "runtime_directory": layout.runtime_directory,
         "current": layout.current,
+        "previous": layout.previous,
         "live_socket": layout.live_socket,
         "preview": layout.preview,
         "preview_socket": layout.preview_socket,
@@ -296,11 +302,17 @@ def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> 
         "static": [
             {
                 **static,
-                "url": prefix + static["url"],
-                "path": os.path.normpath(os.path.join(layout.current, "build/source", static["directory"])),
+                "url": below + static["url"],
+                "path": _published(layout.current, static),
+                "previous": _published(layout.previous, static),
             }
             for static in app["static"]
         ],
         "health_check": {**app["health_check"], "path": prefix + app["health_check"]["path"]},
     }
     return cast("App", placed)
+
+
+def _published(release: str, static: dict[str, Any]) -> str:
+    """A static directory in a release."""
+    return os.path.normpath(os.path.join(release, "build/source", static["directory"]))

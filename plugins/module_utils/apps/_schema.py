@@ -77,6 +77,12 @@ def integer(low: int, high: int) -> Callable[[Any], int]:
     return check
 
 
+def max_age(value: Any) -> str:
+    wanted = "a time as nginx writes it: a number and s, m, h, d, w or y, such as 365d"
+    number = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return text(re.compile(r"[0-9]{1,9}s?|[0-9]{1,5}[mhd]|[0-9]{1,4}w|[0-9]{1,2}y"), wanted)(number)
+
+
 def boolean(value: Any) -> bool:
     words = {"true": True, "yes": True, "false": False, "no": False}
     if isinstance(value, str):

@@ -19,7 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _git, _interpreter, _uv
 from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import BuildSpec, make, read_stamp, unpublished
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import additions
-from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import redactor
+from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import redactor, secret_values
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class BuildRequest:
         def work_guarded(app: App) -> T:
             secrets = self.of(app)
             return guarded(
-                lambda: work(app), [*(secrets.get("build_environment") or {}).values(), secrets.get("deploy_key") or ""]
+                lambda: work(app), [*secret_values(secrets.get("build_environment") or {}), secrets.get("deploy_key") or ""]
             )
 
         return work_guarded

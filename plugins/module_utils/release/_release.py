@@ -194,14 +194,14 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
         # it starts its own program, and a file that is being written cannot be started.
         runner = ["/bin/sh", os.path.join(draft, "run")]
+        redact = _redact.redactor(_redact.secret_values(environment))
         try:
             _entry_point.check(app, runner, sandbox)
             if commands:
-                redact = _redact.redactor(environment.values())
                 result["commands"] = _commands.execute(commands, runner, sandbox, redact)
-        except StackError:
+        except StackError as failure:
             shutil.rmtree(draft)
-            raise
+            raise StackError(failure.step, redact(failure.cause), redact(failure.log)) from None
         os.rename(draft, layout.release(number))
         prune(app, keep_build=build["digest"])
     return {**result, "after": description + shown}
@@ -263,7 +263,7 @@ def prune(app: App, keep_build: str) -> None:
     """Remove the releases that ``kept`` does not keep, and the builds that no release uses."""
     layout = _layout.of(app)
     existing = numbers(layout.releases)
-    links = [layout.current, layout.preview, *(layout.slot(slot) for slot in _layout.SLOTS)]
+    links = [layout.current, layout.previous, layout.preview, *(layout.slot(slot) for slot in _layout.SLOTS)]
     keep = kept(existing, history(layout), {linked(path) for path in links}, app["keep_releases"])
     for number in set(existing) - keep:
         shutil.rmtree(layout.release(number))

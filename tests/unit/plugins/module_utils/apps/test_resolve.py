@@ -28,6 +28,7 @@ def test_a_minimal_app_has_every_key():
         "directory",
         "runtime_directory",
         "current",
+        "previous",
         "live_socket",
         "preview",
         "preview_socket",
@@ -45,7 +46,14 @@ def test_a_mount_is_in_front_of_static_urls_and_of_the_health_check():
         [app(mount="/shop", static=[{"url": "/static/", "directory": "shop/static"}], health_check={"path": "/ping"})]
     )
     assert resolved["static"] == [
-        {"url": "/shop/static/", "directory": "shop/static", "path": "/srv/wsgi/shop/current/build/source/shop/static"}
+        {
+            "url": "/shop/static/",
+            "directory": "shop/static",
+            "max_age": None,
+            "immutable": False,
+            "path": "/srv/wsgi/shop/current/build/source/shop/static",
+            "previous": "/srv/wsgi/shop/previous/build/source/shop/static",
+        }
     ]
     assert resolved["health_check"] == {"path": "/shop/ping", "status": [200], "timeout": 30}
 
@@ -58,6 +66,12 @@ def test_a_relative_directory_begins_at_the_base_directory(tmp_path):
     (tmp_path / "code").mkdir()
     (resolved,) = _resolve.resolve([app(source={"directory": "code"})], base_directory=str(tmp_path))
     assert resolved["source"]["directory"] == str(tmp_path / "code")
+
+
+def test_the_root_of_a_domain_is_beside_the_mounts():
+    root, part = {"url": "/", "directory": "dist", "max_age": 60}, {"url": "/assets/", "directory": "dist/assets"}
+    api, _blog = _resolve.resolve([app(mount="/api", static=[root, part]), app(name="blog", mount="/blog")])
+    assert [(static["url"], static["max_age"]) for static in api["static"]] == [("/", "60"), ("/assets/", None)]
 
 
 def test_files_for_tls_begin_at_the_base_directory():
@@ -169,6 +183,20 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
         ({"system_packages": ["sudo-"]}, "app shop: system_packages: ['sudo-'] is invalid; use a list, each a Debian package"),
         ({"client_max_body_size": "1" * 10}, "app shop: client_max_body_size: '1111111111' is invalid; use a size"),
         ({"mount": "/a/.."}, "app shop: mount: '/a/..' is invalid; use / or a URL prefix"),
+        (
+            {"static": [{"url": "/", "directory": "x"}]},
+            "app shop: static.url: / is the root of the domain, where the app itself is; set mount to the URL prefix",
+        ),
+        (
+            {"mount": "/api", "static": [{"url": "/", "directory": "x"}, {"url": "/api/", "directory": "x"}]},
+            "app shop: static.url: /api/ is the app's own (mount); choose another url.",
+        ),
+        (
+            {"static": [{"url": "/a/", "directory": "x", "immutable": True}]},
+            "app shop: static.immutable: true needs a max_age",
+        ),
+        ({"static": [{"url": "/a/", "directory": "x", "max_age": "1 year"}]}, "app shop: static.max_age: '1 year' is invalid;"),
+        ({"static": [{"url": "/a/", "directory": "x", "max_age": True}]}, "app shop: static.max_age: True is invalid;"),
         ({"static": [{"url": "/./", "directory": "x"}]}, "app shop: static.url: '/./' is invalid; use a path"),
         (
             {"packages": ["a\0b"]},
@@ -247,6 +275,11 @@ def test_a_mistake_is_told_in_one_sentence(wrong, sentence):
             {"name": "a", "domains": ["x.test", "y.test"], "canonical_domain": "x.test"},
             {"name": "b", "domains": ["y.test"], "mount": "/b"},
             "app b: canonical_domain: None differs from app a's x.test on the same domain y.test; set the same for both.",
+        ),
+        (
+            {"name": "a", "mount": "/api", "static": [{"url": "/", "directory": "s"}]},
+            {"name": "b"},
+            "app b: mount: / is inside the static URL / of app a on any domain; change one of the two.",
         ),
         (
             {"name": "a", "static": [{"url": "/b/static/", "directory": "s"}]},

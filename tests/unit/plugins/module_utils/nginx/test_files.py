@@ -265,8 +265,11 @@ def test_stapling_where_the_certificate_has_somebody_who_answers_for_it():
     assert "ssl_stapling on;" not in blocks(apps, stapled=["b"])[1]["lines"]
 
 
+PUBLISHED = {"url": "/static/", "path": "/srv/wsgi/a/current/build/source/static"}
+
+
 def test_a_preview_is_a_site_of_its_own_with_what_is_held():
-    shown = app("a", preview_port=5000, static=[{"url": "/static/", "path": "/srv/wsgi/a/current/build/source/static"}])
+    shown = app("a", preview_port=5000, static=[{**PUBLISHED, "previous": "/srv/wsgi/a/previous/build/source/static"}])
     found = tree([shown])
     (file,) = [file for file in found["files"] if file["dest"] == "/etc/nginx/sites-available/a.preview.conf"]
     (server,) = file["vars"]["servers"]

@@ -64,7 +64,9 @@ def test_a_slot_is_looked_for_under_every_process_manager(monkeypatch, tmp_path,
     (tmp_path / "shop/app.sock").symlink_to("blue.sock")
     managers = {"uwsgi": lambda: FakeManager(**units), "uwsgi_emperor": lambda: FakeManager(**vassals)}
     monkeypatch.setattr(_state, "MANAGERS", managers)
-    monkeypatch.setattr(_state._health, "check", lambda targets, _user, _timeout: [(answers, "")] * len(targets))
+    monkeypatch.setattr(
+        _state._health, "check", lambda targets, _user, _timeout: [_state._health.Health(answers, "")] * len(targets)
+    )
     monkeypatch.setattr(_state._processes, "replaced", lambda pid: [f"of {pid}"] if pid else [])
     assert _state.observe([ObservedApp.of(app)], "www-data")["shop"].slots == {"blue": slot, "green": Slot()}
 
@@ -94,7 +96,9 @@ def test_a_slot_that_sleeps_is_well_if_its_socket_is_there(monkeypatch, tmp_path
     monkeypatch.setattr(_state, "MANAGERS", managers)
     targets = []
     monkeypatch.setattr(
-        _state._health, "check", lambda given, _user, _timeout: targets.extend(given) or [(False, "")] * len(given)
+        _state._health,
+        "check",
+        lambda given, _user, _timeout: targets.extend(given) or [_state._health.Health(False, "")] * len(given),
     )
     assert _state.observe([ObservedApp.of(app)], "www-data")["shop"].slots["blue"] == slot
     assert [path.rpartition("/")[2] for _request, path, _protocol in targets] == asked

@@ -64,14 +64,14 @@ def variables(packet):
 
 def test_a_question_in_the_uwsgi_protocol(serve):
     start, received = serve
-    assert _ask.ask(**question(start(b"HTTP/1.1 204 No Content\r\n\r\n"))) == {"status": 204}
+    assert _ask.ask(**question(start(b"HTTP/1.1 204 No Content\r\n\r\n"))) == {"status": 204, "location": ""}
     asked = variables(received[0])
     assert (asked["PATH_INFO"], asked["QUERY_STRING"], asked["HTTP_HOST"]) == ("/shop/", "a=b", "shop.test")
 
 
 def test_a_question_in_http(serve):
     start, received = serve
-    assert _ask.ask(**question(start(b"HTTP/1.1 503 Busy\r\n\r\nlater"), protocol="http")) == {"status": 503}
+    assert _ask.ask(**question(start(b"HTTP/1.1 503 Busy\r\n\r\nlater"), protocol="http")) == {"status": 503, "location": ""}
     assert received[0].startswith(b"GET /shop/?a=b HTTP/1.1\r\nHost: shop.test\r\n")
 
 
@@ -94,7 +94,11 @@ def test_as_a_program_it_asks_many_at_once(serve):
     done = subprocess.run(
         [sys.executable, "-I", _ask.__file__], input=json.dumps(questions), capture_output=True, text=True, check=True
     )
-    assert json.loads(done.stdout) == [{"status": 200}, {"status": 404}, {"status": 500}]
+    assert json.loads(done.stdout) == [
+        {"status": 200, "location": ""},
+        {"status": 404, "location": ""},
+        {"status": 500, "location": ""},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -123,3 +127,18 @@ def test_a_byte_now_and_then_does_not_buy_more_time(serve):
     ended.set()
     assert time.monotonic() - began < 5
     assert found == {"error": f"no answer over {path} within 0 s"}
+
+
+@pytest.mark.parametrize(
+    ("head", "location"),
+    [
+        (b"location:  /login?next=s3cret", "/login"),
+        (b"X: y\r\nLocation: https://a.test/#x", "https://a.test/"),
+        (b"Location: /" + b"x" * 300, "/" + "x" * 199),
+        (b"X-Location: /x\r\n\r\nLocation: /body", ""),
+    ],
+)
+def test_where_an_answer_redirects_to(serve, head, location):
+    start, _received = serve
+    answer = b"HTTP/1.1 302 Found\r\n" + head + b"\r\n\r\nbody"
+    assert _ask.ask(**question(start(answer))) == {"status": 302, "location": location}
