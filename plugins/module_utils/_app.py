@@ -25,10 +25,13 @@ class Source(_Kind, total=False):
 
 
 class Static(TypedDict):
-    """A directory that nginx publishes: ``url`` with the mount, ``directory`` in the source, ``path`` on the host."""
+    """A directory that nginx serves: ``url`` with the mount, ``directory`` in the source or ``shared`` in the app's shared
+    directory, ``path`` on the host, and whether it is ``internal``, for nothing but the app's X-Accel-Redirect."""
 
     url: str
-    directory: str
+    directory: str | None
+    shared: str | None
+    internal: bool
     path: str
 
 
@@ -54,7 +57,7 @@ class TLS(TypedDict):
 
 
 class App(TypedDict):
-    """A resolved app. Times are seconds."""
+    """A resolved app. Times are seconds. ``files`` has the path of each file's template on the controller, if it has one."""
 
     name: str
     stack: str
@@ -68,6 +71,9 @@ class App(TypedDict):
     packages: list[str]
     system_packages: list[str]
     environment_file: str | None
+    files: dict[str, str | None]
+    shared_paths: list[str]
+    build_commands: list[str]
     release_commands: list[str]
     processes: int | None
     threads: int

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
 # A password, or what stands before the host of an HTTP address: that may be a token. The "git" of ssh://git@host is neither.
@@ -12,6 +12,13 @@ CREDENTIALS = re.compile(r"(?:(?<=http://)|(?<=https://)|(?<=://)(?=[^/\s'\"@]*:
 
 SHORTEST = 4
 """Characters of a value that is hidden: to hide ``1`` or ``yes`` wherever they stand would garble a log and protect nothing."""
+
+
+SHORTEST_OF_FILE = 8
+"""The same for what is in a file: most of its words are no secrets."""
+
+ASSIGNED = re.compile(r"[=:]\s*[\"']?([^\s\"'=:,;]+)")
+"""A value in a line of a configuration file."""
 
 
 def redactor(secrets: Iterable[str] = ()) -> Callable[[str], str]:
@@ -28,6 +35,13 @@ def redactor(secrets: Iterable[str] = ()) -> Callable[[str], str]:
         return CREDENTIALS.sub("***@", pattern.sub("***", text))
 
     return redact
+
+
+def of_files(files: Mapping[str, str]) -> set[str]:
+    """What of the contents of files a log must not show: lines, and what is assigned in them, if long enough to be a secret."""
+    lines = {line.strip() for content in files.values() for line in content.splitlines()}
+    values = {found[1] for line in lines for found in ASSIGNED.finditer(line)}
+    return {part for part in lines | values if len(part) >= SHORTEST_OF_FILE}
 
 
 def credentials(text: str) -> set[str]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import TypedDict
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import TLS, App, Static
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._paths import log_path
 
@@ -49,7 +50,7 @@ def locations(app: App, access_log: str | None = None) -> list[Location]:
     logs = [("access_log", access_log or log_path(app, "access")), ("error_log", log_path(app, "error"))]
     mount = app["mount"].rstrip("/")
     found: list[Location] = [
-        {"match": f"^~ {static['url']}", "lines": [*lines(logs), *_static(static)]} for static in app["static"]
+        {"match": f"^~ {static['url']}", "lines": [*lines(logs), *_static(app, static)]} for static in app["static"]
     ]
     if mount:
         # A relative redirect keeps the visitor's scheme, host and port, whatever proxy is in front of nginx.
@@ -82,16 +83,20 @@ def lines(settings: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{name} {value};" for name, value in settings]
 
 
-def _static(static: Static) -> list[str]:
+def _static(app: App, static: Static) -> list[str]:
     """The lines that serve a static directory."""
     directory = static["path"].rstrip("/")
     # Files with a dot, such as .env or .git/config, are there by accident. Without (?s) a line break in the path would hide one.
     hidden = rf"(?s)^{re.escape(static['url'])}(.*/)?\.(?!well-known/)"
+    # The symlinks above a directory of a build are root's, and those in it were checked when the build was made. What is shared
+    # is the app's, and with if_not_owner nginx opens what a symlink was a moment ago.
+    start = _quoted(f"from={_layout.of(app).shared if static['shared'] else directory}")
+    symlinks = f"{'on' if static['shared'] else 'if_not_owner'} {start}"
     return [
+        *(["internal;"] if static["internal"] else []),
         # Both end with a slash: with an alias for '/static', nginx would serve '/static../settings.py'.
         f"alias {_quoted(f'{directory}/')};",
-        # The symlinks above the directory are root's. Those in it were checked when the build was made.
-        f"disable_symlinks if_not_owner {_quoted(f'from={directory}')};",
+        f"disable_symlinks {symlinks};",
         f"location ~ {_quoted(hidden)} {{ return 404; }}",
     ]
 

@@ -64,6 +64,12 @@ def test_the_locations_of_an_app():
     ]
 
 
+def test_shared_files_are_served_without_symlinks_and_internal_ones_to_nobody():
+    path = "/srv/wsgi/a/shared/in/media"
+    (media, _everything) = locations(app("a", static=[{"url": "/m/", "shared": "in/media", "internal": True, "path": path}]))
+    assert media["lines"][2:5] == ["internal;", f"alias {path}/;", "disable_symlinks on from=/srv/wsgi/a/shared;"]
+
+
 def test_the_locations_below_a_prefix():
     static = [{"url": "/shop/static/", "path": "/srv/x"}]
     assert [(location["match"], location["lines"][2:]) for location in locations(app("a", mount="/shop", static=static))] == [
