@@ -35,7 +35,8 @@ options:
     description:
       - The apps' secrets, as P(wsgi.stack.app_secrets#filter) returns them.
       - The installer gets an app's C(build_environment), which overrides what the module sets.
-        Its C(build_commands) also get its C(environment). C(source.deploy_key) is in memory, where git alone finds it, and gone when git has ended.
+        Its C(build_commands) also get its C(environment).
+      - C(source.deploy_key) is in memory, where git alone finds it, and gone when git has ended.
     type: str
   installer:
     description:
