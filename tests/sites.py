@@ -8,6 +8,8 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import fill
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._tls import TLS
 
+STATIC = {"shared": None, "internal": False, "previous": None, "max_age": None, "immutable": False}
+
 
 def app(name: str, domains: tuple[str, ...] | list[str] = (), **rest: Any) -> dict[str, Any]:
     """An app with what its site depends on, and no more."""
@@ -20,6 +22,8 @@ def app(name: str, domains: tuple[str, ...] | list[str] = (), **rest: Any) -> di
         "request_timeout": 60,
         "nginx_directives": [],
         "protocol": "uwsgi",
+        "directory": f"/srv/wsgi/{name}",
+        "runtime_directory": f"/run/wsgi/{name}",
         "upstream": f"/run/wsgi/{name}/app.sock",
         "current": f"/srv/wsgi/{name}/current",
         "previous": f"/srv/wsgi/{name}/previous",
@@ -27,6 +31,6 @@ def app(name: str, domains: tuple[str, ...] | list[str] = (), **rest: Any) -> di
         "preview_socket": f"/run/wsgi/{name}/preview.sock",
         "preview_port": None,
         **rest,
-        "static": [{"previous": None, "max_age": None, "immutable": False, **each} for each in rest.get("static", [])],
+        "static": [{**STATIC, **static} for static in rest.get("static", [])],
         "tls": {**fill({}, TLS), **rest.get("tls", {})},
     }

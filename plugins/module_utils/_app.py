@@ -25,14 +25,17 @@ class Source(_Kind, total=False):
 
 
 class Static(TypedDict):
-    """A directory that nginx publishes: ``url`` with the mount, ``directory`` in the source, ``path`` on the host.
+    """A directory that nginx serves: ``url`` with the mount, and ``path`` on the host.
 
-    ``previous`` is the same directory in the release that was live before, None where that is not looked at; ``max_age`` is a
-    time as nginx writes it, None for no header.
+    It is ``directory`` in the source or ``shared`` in the app's shared directory. ``previous`` is the same directory in the
+    release that was live before, None where that is not looked at. ``internal`` is for nothing but the app's X-Accel-Redirect.
+    ``max_age`` is a time as nginx writes it, None for no header.
     """
 
     url: str
-    directory: str
+    directory: str | None
+    shared: str | None
+    internal: bool
     path: str
     previous: str | None
     max_age: str | None
@@ -61,7 +64,7 @@ class TLS(TypedDict):
 
 
 class App(TypedDict):
-    """A resolved app. Times are seconds."""
+    """A resolved app. Times are seconds. ``files`` has the path of each file's template on the controller, if it has one."""
 
     name: str
     stack: str
@@ -75,6 +78,9 @@ class App(TypedDict):
     packages: list[str]
     system_packages: list[str]
     environment_file: str | None
+    files: dict[str, str | None]
+    shared_paths: list[str]
+    build_commands: list[str]
     release_commands: list[str]
     processes: int | None
     threads: int

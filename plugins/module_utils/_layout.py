@@ -80,6 +80,13 @@ class Layout:
         """The directory of a build: ``source``, ``venv`` and ``build.json`` are in it."""
         return os.path.join(self.builds, digest)
 
+    def kept(self, build: str) -> str:
+        """What the source of a build has where the app's shared paths are, for the first release that shares them.
+
+        :param build: the directory of the build
+        """
+        return os.path.join(build, "shared")
+
     def release(self, number: int) -> str:
         """The directory of a release: ``build`` (a link), ``run``, ``serve`` and the server's configuration are in it."""
         return os.path.join(self.releases, str(number))
@@ -151,6 +158,20 @@ def working_directory(app: App, build: Mapping[str, Any]) -> str:
     """
     source = f"{build['path']}/source"
     return source if app["working_directory"] == "." else f"{source}/{app['working_directory']}"
+
+
+def variables(app: App, build: str) -> dict[str, str]:
+    """The variables that every command of an app finds, in a build and in a release of it.
+
+    :param build: the directory of the build
+    """
+    return {
+        "PATH": f"{build}/venv/bin:/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "VIRTUAL_ENV": f"{build}/venv",
+        "WSGI_APP": app["name"],
+        "WSGI_SHARED": of(app).shared,
+    }
 
 
 def of(app: App) -> Layout:

@@ -10,7 +10,7 @@ import base64
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
@@ -34,6 +34,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     checked_key,
     dictionary,
     directives,
+    files,
     fill,
     integer,
     lines,
@@ -86,7 +87,9 @@ SOURCE: Schema = {
 
 STATIC: Schema = {
     "url": (text(STATIC_URL, "a path that begins and ends with a slash, such as /static/"), REQUIRED),
-    "directory": (path_inside, REQUIRED),
+    "directory": (path_inside, None),
+    "shared": (path_inside, None),
+    "internal": (boolean, False),
     "max_age": (max_age, None),
     "immutable": (boolean, False),
 }
@@ -115,6 +118,9 @@ APP: Schema = {
     "build_environment": (variables, {}),
     "environment": (variables, {}),
     "environment_file": (path_of_either, None),
+    "files": (files, {}),
+    "shared_paths": (list_of(path_inside), []),
+    "build_commands": (list_of(text()), []),
     "release_commands": (list_of(text()), []),
     "processes": (integer(1, 1024), None),
     "threads": (integer(1, 1024), 2),
@@ -191,16 +197,23 @@ def secrets(apps: Any) -> str:
     A module that took these values as parameters would either print them, or (with ``no_log``) have each of them, be it ``1``
     or ``true``, blanked in all that it prints. As one text they are blanked as one.
 
-    :returns: base64 of JSON: {app: {"environment": {}, "build_environment": {}, "deploy_key": null}}
+    :returns: base64 of JSON: {app: {"environment": {}, "build_environment": {}, "deploy_key": null, "files": {}}}; of the files,
+        those that are no templates
     """
     content = {
         app["name"]: {
             "environment": app["environment"],
             "build_environment": app["build_environment"],
             "deploy_key": app["source"]["deploy_key"],
+            "files": {path: file["content"] for path, file in app["files"].items() if file["src"] is None},
         }
         for app in _present(apps, {})
     }
+    return pack_secrets(content)
+
+
+def pack_secrets(content: Mapping[str, Mapping[str, Any]]) -> str:
+    """The text that ``read_secrets`` reads."""
     return base64.b64encode(json.dumps(content).encode()).decode()
 
 
@@ -214,7 +227,7 @@ def absent(apps: Any) -> list[str]:
 
 
 def read_secrets(text: str) -> dict[str, dict[str, Any]]:
-    """The reverse of ``secrets``."""
+    """The reverse of ``secrets`` and ``pack_secrets``."""
     return json.loads(base64.b64decode(text))
 
 
@@ -267,6 +280,19 @@ def _check_socket_path(layout: Layout) -> None:
         )
 
 
+def _template(app: dict[str, Any], path: str, src: str | None, base_directory: str | None) -> str | None:
+    """The path of a template on the controller; None if the file is none."""
+    if src is None:
+        return None
+    found = os.path.abspath(os.path.join(base_directory or os.getcwd(), os.path.expanduser(src)))
+    if not os.path.isfile(found) or not os.access(found, os.R_OK):
+        raise InventoryError(
+            f"app {app['name']}: files.{path}.src: {found} is not a file that can be read here, on the controller;"
+            " correct the path."
+        )
+    return found
+
+
 def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> App:
     """A complete app with its places on the host, and without its secrets."""
     source = {key: value for key, value in app["source"].items() if key not in SECRETS}
@@ -278,6 +304,7 @@ def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> 
                 " correct the path."
             )
         source["directory"] = path
+    templates = {path: _template(app, path, file["src"], base_directory) for path, file in app["files"].items()}
     prefix = app["mount"].rstrip("/")
     # What is at the root of the domain is not below the app, nor are its parts.
     below = "" if any(static["url"] == "/" for static in app["static"]) else prefix
@@ -285,6 +312,7 @@ def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> 
     placed = {
         **{key: value for key, value in app.items() if key not in SECRETS},
         "source": source,
+        "files": templates,
         "user": app["name"],
         "group": app["name"],
         "directory": layout.directory,
@@ -298,21 +326,20 @@ def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> 
         "protocol": stack.protocol,
         "role": stack.role,
         "upstream": layout.upstream(stack.protocol),
-        "system_packages": [*app["system_packages"], *stack.server.build_packages(app)],
-        "static": [
-            {
-                **static,
-                "url": below + static["url"],
-                "path": _published(layout.current, static),
-                "previous": _published(layout.previous, static),
-            }
-            for static in app["static"]
-        ],
+        "system_packages": [*app["system_packages"], *stack.server.build_packages(app), *_checks.packages(app)],
+        "static": [{**static, "url": below + static["url"], **_published(layout, static)} for static in app["static"]],
         "health_check": {**app["health_check"], "path": prefix + app["health_check"]["path"]},
     }
     return cast("App", placed)
 
 
-def _published(release: str, static: dict[str, Any]) -> str:
-    """A static directory in a release."""
-    return os.path.normpath(os.path.join(release, "build/source", static["directory"]))
+def _published(layout: Layout, static: dict[str, Any]) -> dict[str, str | None]:
+    """Where a static directory is, and where it was in the release before."""
+    if static["shared"]:
+        return {"path": os.path.join(layout.shared, static["shared"]), "previous": None}
+    path, previous = (
+        os.path.normpath(os.path.join(release, "build/source", static["directory"]))
+        for release in (layout.current, layout.previous)
+    )
+    # What is internal has no fallback: nginx sends visitors there, too, if a location refuses them.
+    return {"path": path, "previous": None if static["internal"] else previous}

@@ -13,6 +13,11 @@ CREDENTIALS = re.compile(r"(?:(?<=http://)|(?<=https://)|(?<=://)(?=[^/\s'\"@]*:
 SHORTEST = 4
 """Characters of a value that is hidden: to hide ``1`` or ``yes`` wherever they stand would garble a log and protect nothing."""
 
+SHORTEST_OF_FILE = 8
+"""The same for what is in a file: most of its words are no secrets."""
+
+ASSIGNED = re.compile(r"([\w.-]{0,64})[\"']?\s{0,8}[=:]\s*[\"']?([^\s\"'=:,;]+)")
+"""A name, "" if there is none, and a value in a line of a configuration file."""
 
 SECRET_NAME = re.compile(
     r"pass|pwd|secret|token|credential|apikey|private|salt|cookie|session|sign|licen[cs]e|webhook|dsn|auth|cert|jwt|hmac|crypt"
@@ -64,6 +69,13 @@ def redactor(secrets: Iterable[str] = ()) -> Callable[[str], str]:
         return CREDENTIALS.sub("***@", pattern.sub("***", text))
 
     return redact
+
+
+def of_files(files: Mapping[str, str]) -> set[str]:
+    """What of the contents of files a log must not show: lines, and what is assigned in them, if long enough to be a secret."""
+    lines = {line.strip() for content in files.values() for line in content.splitlines()}
+    values = {found[2] for line in lines for found in ASSIGNED.finditer(line) if not _ordinary(*found.groups())}
+    return {part for part in lines | values if len(part) >= SHORTEST_OF_FILE}
 
 
 def credentials(text: str) -> set[str]:

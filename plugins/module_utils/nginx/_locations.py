@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import TypedDict
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import TLS, App, Static
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._paths import log_path
 
@@ -111,7 +112,9 @@ def _static(app: App, static: Static, logs: list[tuple[str, str]]) -> list[Locat
     """
     url, whole = static["url"], static["url"] == "/"
     elsewhere = f"{PREVIOUS}$uri" if static["previous"] else PAGE if whole else ""
-    common = [*logs, *([("log_not_found", "off")] if whole else []), *COMPRESSION]
+    # Of what the app protects, not everything is the same for everybody.
+    compression = [] if static["internal"] else COMPRESSION
+    common = [*logs, *([("log_not_found", "off")] if whole else []), *compression]
     here = [
         *common,
         *_caching(static, app["tls"]),
@@ -120,9 +123,9 @@ def _static(app: App, static: Static, logs: list[tuple[str, str]]) -> list[Locat
     # It names the other files, so browsers have to ask for it each time.
     fresh = lines([("expires", "off"), ("add_header", "Cache-Control no-cache"), *hsts(app["tls"])])
     page = [f"location = {PAGE} {{ {' '.join(fresh)} }}"] if whole else []
-    # The symlinks above the directory are root's. Those in it were checked when the build was made.
-    symlinks = ("disable_symlinks", "if_not_owner " + _quoted("from=" + static["path"].rstrip("/")))
-    found: list[Location] = [{"match": f"^~ {url}", "lines": [*lines(here), *_directory(static["path"], url, symlinks), *page]}]
+    internal = ["internal;"] if static["internal"] else []
+    files = [*lines(here), *_directory(static["path"], url, _symlinks(app, static)), *page]
+    found: list[Location] = [{"match": f"^~ {url}", "lines": [*internal, *files]}]
     if static["previous"]:
         # That release may not have published this directory, and then nothing in it was checked.
         symlinks = ("disable_symlinks", "on " + _quoted(f"from={app['previous']}/build/source"))
@@ -130,6 +133,17 @@ def _static(app: App, static: Static, logs: list[tuple[str, str]]) -> list[Locat
         earlier = ["internal;", *lines(there), *_directory(static["previous"], PREVIOUS + url, symlinks)]
         found.append({"match": f"^~ {PREVIOUS}{url}", "lines": earlier})
     return found
+
+
+def _symlinks(app: App, static: Static) -> tuple[str, str]:
+    """The directive that says which symlinks nginx follows.
+
+    Those above a directory of a build are root's, and those in it were checked when the build was made. What is shared is the
+    app's, and with if_not_owner nginx opens what a symlink was a moment ago.
+    """
+    if static["shared"]:
+        return "disable_symlinks", "on " + _quoted(f"from={_layout.of(app).shared}")
+    return "disable_symlinks", "if_not_owner " + _quoted("from=" + static["path"].rstrip("/"))
 
 
 def _caching(static: Static, tls: TLS) -> list[tuple[str, str]]:

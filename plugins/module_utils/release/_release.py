@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 import shutil
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +18,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
-from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox, _untrusted
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _writable
+from ansible_collections.wsgi.stack.plugins.module_utils.build import _variables
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _shared, _writable
 
 
 def files(app: App, environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]) -> dict[str, str]:
@@ -33,13 +31,9 @@ def files(app: App, environment: dict[str, str], build: dict[str, Any], number: 
     layout = _layout.of(app)
     release = layout.release(number)
     variables = {
-        "PATH": f"{build['path']}/venv/bin:/usr/local/bin:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
+        **_layout.variables(app, build["path"]),
         "HOME": layout.shared,
-        "VIRTUAL_ENV": f"{build['path']}/venv",
-        "WSGI_APP": app["name"],
         "WSGI_RELEASE": str(number),
-        "WSGI_SHARED": layout.shared,
         **environment,
     }
     server = _registry.server(app["stack"])
@@ -134,6 +128,7 @@ class ReleaseRequest:
     """One call: what holds for all apps.
 
     :param host: ``processors`` and ``backlog``, see ``files``
+    :param nginx_group: the group of nginx's workers
     :param name: what the inventory calls this host
     :param command_results: what the hosts returned that ran release commands, by name (see ``_commands.check_elsewhere``); None
         if they are to be run here
@@ -141,6 +136,7 @@ class ReleaseRequest:
 
     host: dict[str, int]
     check: bool
+    nginx_group: str
     name: str = ""
     command_results: Mapping[str, Mapping[str, Any]] | None = None
 
@@ -175,17 +171,22 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     if build.get("digest") is None:
         return {**result, "after": f"build: not made yet\n{shown}"}
     if not request.check or os.path.isdir(build["path"]):  # in check mode a new build is not there
-        environment = {**source_variables(app, build), **environment}
+        environment = {**_variables.of_source(app, os.path.join(build["path"], "source")), **environment}
     host = request.host
     wanted = digest(app, environment, build, host)
     description = describe(app, environment, build, host)
     if newest["digest"] == wanted:
-        return {"number": existing[-1], "changed": False, "before": description, "after": description, "commands": []}
+        missing = _shared.missing(app, request.nginx_group)
+        if missing and not request.check:
+            _shared.prepare(app, build, request.nginx_group)
+        after = description + "".join(f"shared: {path}\n" for path in missing)
+        return {"number": existing[-1], "changed": bool(missing), "before": description, "after": after, "commands": []}
     if app["release_commands"] and request.command_results is not None:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
         content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
         _writable.check(app, app["writable_paths"])
+        _shared.prepare(app, build, request.nginx_group)
         unit, what = f"wsgi-release-{app['name']}", f"Release of the WSGI application {app['name']}"
         writable = [layout.shared, *app["writable_paths"]]
         sandbox = _sandbox.as_app(what, app["user"], app["group"], unit, writable, app["privileged_programs"])
@@ -205,39 +206,6 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         os.rename(draft, layout.release(number))
         prune(app, keep_build=build["digest"])
     return {**result, "after": description + shown}
-
-
-def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
-    """The variables of an ``environment_file`` that is inside the source; none if there is no such file.
-
-    This runs as root, and a symlink in the source may point to a file that the app must not read, so symlinks out of the source
-    are refused. Nothing can change in the meantime, since a build belongs to root.
-
-    :raises StackError: there is no such file, or it cannot be read as one
-    """
-    path = app["environment_file"]
-    if path is None or on_controller(path):
-        return {}
-    source = os.path.realpath(os.path.join(build["path"], "source"))
-    real = os.path.realpath(os.path.join(source, path))
-    if not real.startswith(source + os.sep):
-        raise StackError("environment", f"{path} is a symlink to {real}, outside the source; put the file into the source.")
-    if not os.path.isfile(real):
-        raise StackError(
-            "environment", f"the source has no file {path}; correct environment_file, or add the file to the source."
-        )
-    with open(real, "rb") as stream:
-        if os.fstat(stream.fileno()).st_mode & stat.S_IROTH:  # which only ``build._permissions.publish`` gives
-            raise StackError(
-                "environment", f"{path} is in a static directory, which nginx serves to everybody; move one of the two."
-            )
-        try:
-            text = stream.read(_untrusted.LIMIT + 1)
-            if len(text) > _untrusted.LIMIT:
-                raise ValueError(f"it has more than {_untrusted.LIMIT >> 20} MiB")
-            return _dotenv.parse(text)
-        except ValueError as error:
-            raise StackError("environment", f"{path}, {error}; correct the file. The running release is unchanged.") from None
 
 
 def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], content: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import credentials, redactor, secret_values
+from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import credentials, of_files, redactor, secret_values
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
 
@@ -70,3 +70,13 @@ def test_a_value_is_secret_unless_it_is_known_not_to_be(name, value, secret):
 def test_a_password_is_hidden_wherever_it_occurs():
     redact = redactor(secret_values({"DB_HOST": "postgres", "DB_PASSWORD": "postgres"}))
     assert redact("no password for postgres at postgres:5432") == "no password for *** at ***:5432"
+
+
+def test_lines_and_assigned_values_of_a_file_are_hidden_and_its_short_words_are_not():
+    content = """[database]\npassword = "correct horse"\ntoken: hunter2222\nhost=db\nimport os\n  - listed-secret\n"""
+    hide = redactor(of_files({"a.ini": content}))
+    assert hide('password = "correct horse" at db') == "*** at db"
+    assert hide("hunter2222, 'import os', host=db") == "***, '***', host=db"
+    assert hide("- listed-secret") == "***"
+    assert redactor(of_files({"a.ini": "env = production\npassword = production"}))("env: production") == "env: ***"
+    assert redactor(of_files({"a.ini": "env = production\nlevel: critical"}))("a production host") == "a production host"

@@ -77,6 +77,13 @@ def test_the_locations_of_an_app():
     ]
 
 
+def test_shared_files_are_served_without_symlinks_and_internal_ones_to_nobody():
+    path = "/srv/wsgi/a/shared/in/media"
+    (media, _everything) = locations(app("a", static=[{"url": "/m/", "shared": "in/media", "internal": True, "path": path}]))
+    assert media["lines"][0] == "internal;"
+    assert media["lines"][3:5] == [f"alias {path}/;", "disable_symlinks on from=/srv/wsgi/a/shared;"]
+
+
 def test_the_locations_below_a_prefix():
     static = [{"url": "/shop/static/", "path": "/srv/x"}]
     published = [*COMPRESSION, "alias /srv/x/;", "disable_symlinks if_not_owner from=/srv/x;"]
