@@ -26,7 +26,7 @@ def create_app(name, *, words=()):
             locks.append(os.open(os.environ["WSGI_SHARED"] + "/lock", os.O_CREAT | os.O_RDWR))
             fcntl.flock(locks[0], fcntl.LOCK_EX)
         start_response("200 OK", [("Content-Type", "text/plain")])
-        return [f"{name} {[*words]} {environ['SCRIPT_NAME']} {len(beats)}".encode()]
+        return [f"{name} {[*words]} {environ.get('SCRIPT_NAME', '')} {len(beats)}".encode()]
 
     return application
 
