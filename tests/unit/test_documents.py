@@ -34,6 +34,7 @@ TYPES = {
     "max_age": "str",
     "one_of": "str",
     "options": "dict",
+    "entry_point": "str",
     "path_inside": "str",
     "path_on_host": "str",
     "path_of_either": "str",

@@ -23,17 +23,19 @@ PASSING = (408, 425, 429)
 """HTTP status codes below 500 that may be others a moment later: timeouts, and too many requests."""
 
 
-class Health(NamedTuple):
-    """What a slot answered.
+class Answer(NamedTuple):
+    """What came of a health check.
 
     :ivar healthy: whether that is as it should be
-    :ivar answer: what it answered, or why it did not, as a clause
+    :ivar text: what was answered, or why nothing was, as a clause
     :ivar fix: what to do about an answer that is not going to change; "" if it may
+    :ivar sender: the process that answered, 0 if none did
     """
 
     healthy: bool
-    answer: str
+    text: str
     fix: str = ""
+    sender: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def request(app: App) -> HealthRequest:
     return HealthRequest(app["health_check"]["path"], host, tuple(app["health_check"]["status"]), scheme)
 
 
-def check(targets: Sequence[tuple[HealthRequest, str, str]], nginx_user: str, timeout: float) -> list[Health]:
+def check(targets: Sequence[tuple[HealthRequest, str, str]], nginx_user: str, timeout: float) -> list[Answer]:
     """Send the health checks of several slots, all at once.
 
     :param targets: each a request, the path of a socket and its protocol
@@ -79,30 +81,30 @@ def check(targets: Sequence[tuple[HealthRequest, str, str]], nginx_user: str, ti
     try:
         pwd.getpwnam(nginx_user)
     except KeyError:
-        return [Health(False, f"the user {nginx_user} does not exist; correct nginx_user")] * len(targets)
+        return [Answer(False, f"the user {nginx_user} does not exist; correct nginx_user")] * len(targets)
     questions = [request.over(socket, protocol, timeout) for request, socket, protocol in targets]
     program, stdin = [sys.executable, "-I", "-c", ASK], json.dumps(questions).encode()
     done = _sandbox.run_own(program, nginx_user, timeout=timeout + 10, stdin=stdin)
     if done.code:
-        return [Health(False, done.last_line)] * len(targets)
+        return [Answer(False, done.last_line)] * len(targets)
     return [judge(request, answer) for (request, _socket, _protocol), answer in zip(targets, json.loads(done.output))]
 
 
-def judge(request: HealthRequest, answer: Mapping[str, Any]) -> Health:
+def judge(request: HealthRequest, answer: Mapping[str, Any]) -> Answer:
     """Whether an answer is healthy. Pure.
 
-    :param answer: has an ``error``, or a ``status`` and a ``location``
+    :param answer: has an ``error``, or a ``status``, a ``location`` and a ``sender``
     """
     if "error" in answer:
-        return Health(False, answer["error"])
+        return Answer(False, answer["error"])
     status, location = answer["status"], answer["location"]
     redirect = f" to {_redact.redactor()(location)}" if location and 300 <= status < 400 else ""
     expected = " or ".join(map(str, request.statuses))
     told = f"GET {request.path} returned {status}{redirect} instead of {expected}"
     # A server error may be over when a database has started.
     if status in request.statuses or status >= 500 or status in PASSING:
-        return Health(status in request.statuses, told)
+        return Answer(status in request.statuses, told, sender=answer["sender"])
     fix = f"set health_check.path to a page that returns {expected}, or health_check.status: [{status}]"
     if status == 400:
         fix = f"if the app does not accept the host name {request.host}, allow it (Django: ALLOWED_HOSTS); otherwise {fix}"
-    return Health(False, told, fix)
+    return Answer(False, told, fix, answer["sender"])

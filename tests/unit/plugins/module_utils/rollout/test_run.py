@@ -87,7 +87,7 @@ def rollout(monkeypatch, tmp_path):
         pytest.param(
             Instance(True, True),
             True,
-            _health.Health(False, "GET / returned 500 instead of 200"),
+            _health.Answer(False, "GET / returned 500 instead of 200"),
             "release 2 failed its health check: GET / returned 500 instead of 200 (after 1 s);"
             " its log says: RuntimeError: no database",
             id="a bad answer",
@@ -95,7 +95,7 @@ def rollout(monkeypatch, tmp_path):
         pytest.param(
             Instance(True, True),
             True,
-            _health.Health(False, "GET / returned 302 to /login instead of 200", "set health_check"),
+            _health.Answer(False, "GET / returned 302 to /login instead of 200", "set health_check"),
             "release 2 failed its health check: GET / returned 302 to /login instead of 200 (after 1 s); set health_check.",
             id="an answer of which is known what to do",
         ),
@@ -114,8 +114,19 @@ def test_a_release_that_is_not_healthy_is_stopped_and_the_cause_told(monkeypatch
     assert not os.path.lexists(rollout.layout.live_socket)
 
 
+def test_a_slot_that_answers_and_is_not_ready_is_told_so(monkeypatch, rollout):
+    ready = iter([True])
+    monkeypatch.setattr(rollout.manager, "states", lambda names: dict.fromkeys(names, Instance(True, next(ready, False))))
+    monkeypatch.setattr(_health, "check", lambda targets, user, timeout: [_health.Answer(True, "GET / returned 200")])
+    assert rollout._wait_until_healthy("green") == (
+        "failed its health check: it answered, but its process manager does not say that it is ready (after 1 s)",
+        "",
+    )
+
+
 def test_a_staged_release_is_checked_again_before_it_goes_live(monkeypatch, rollout):
-    monkeypatch.setattr(_health, "check", lambda targets, user, timeout: [_health.Health(False, "GET / returned 502")])
+    answer = _health.Answer(False, "GET / returned 502 instead of 200")
+    monkeypatch.setattr(_health, "check", lambda targets, user, timeout: [answer])
     Path(rollout.layout.socket("green")).touch()
     with pytest.raises(StackError, match=r"^release 2 was healthy when it was started, but now failed its health check: GET / "):
         rollout.run([("flip", "green"), ("record", "green")], 2)
@@ -176,7 +187,8 @@ PATH = "set health_check.path to a page that returns 200 or 204, or health_check
     ],
 )
 def test_an_answer_is_judged(answer, healthy, told, fix):
-    assert _health.judge(_health.HealthRequest("/health", "a.test", (200, 204)), answer) == (healthy, told, fix)
+    expected = (healthy, told, fix, 9 if "status" in answer else 0)
+    assert _health.judge(_health.HealthRequest("/health", "a.test", (200, 204)), {**answer, "sender": 9}) == expected
 
 
 @pytest.mark.parametrize(
@@ -192,7 +204,7 @@ def test_an_answer_that_does_not_change_ends_the_wait(monkeypatch, rollout, answ
 
     def ask(targets, user, timeout):
         asked.append(timeout)
-        return [_health.Health(False, *answers[len(asked) - 1])]
+        return [_health.Answer(False, *answers[len(asked) - 1])]
 
     monkeypatch.setattr(_health, "check", ask)
     monkeypatch.setattr(_run.time, "monotonic", lambda: float(len(asked)))
