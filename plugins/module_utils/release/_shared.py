@@ -38,8 +38,9 @@ for path; do
 done
 """
 
-# What is new inherits the default ACL, and the umask of who makes it plays no part then (acl(5)). Files may come and go
-# meanwhile, and others may be somebody else's, for which nothing can be done here.
+# What is new inherits the default ACL, and the umask of who makes it plays no part then (acl(5)). What its owner has closed to
+# the group, as with mode 0600, stays closed: the ACL's mask says so. Files may come and go meanwhile, and others may be somebody
+# else's, for which nothing can be done here.
 PUBLISH = """
 shared=$1 group=$2
 shift 2
@@ -59,9 +60,9 @@ for path; do
         if [ "$rest" ]; then setfacl -m "g:$group:x" -- "$here"; fi
     done
     setfacl -m "g:$group:rx,d:u::rwx,d:g::rx,d:o::-,d:g:$group:rx" -- "$here"
-    find "$here" -user "$(id -u)" -type d -exec \
+    find "$here" -user "$(id -u)" -type d -perm -050 -exec \
         setfacl -m "g:$group:rx,d:u::rwx,d:g::rx,d:o::-,d:g:$group:rx" -- {} + 2>/dev/null || true
-    find "$here" -user "$(id -u)" -type f -exec setfacl -m "g:$group:r" -- {} + 2>/dev/null || true
+    find "$here" -user "$(id -u)" -type f -perm -040 -exec setfacl -m "g:$group:r" -- {} + 2>/dev/null || true
 done
 """
 
