@@ -55,13 +55,15 @@ def parse(text: str) -> EntryPoint:
     return EntryPoint(module, found["names"], None if found["call"] is None else _arguments(found["call"]))
 
 
-def module_text(text: str) -> str:
+def module_text(text: str, wrapper: str = "") -> str:
     """The text of a release's ``FILE``. Pure.
 
     :param text: an entry point
+    :param wrapper: the function of ``_loader`` that makes of the application what the server gets, "" for the application itself
     """
     entry = parse(text)
     call = f"load({entry.module!r}, {entry.names!r}, {entry.arguments!r})"
+    call = f"{wrapper}({call})" if wrapper else call
     return f"# Managed by wsgi.stack: a release is never changed, a new one is made.\n{LOADER}\n\n\napplication = {call}\n"
 
 

@@ -14,6 +14,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _mounts
 
 CONFIGURATION = "gunicorn.conf.py"
 
+WRAPPER = ""
+
 HOOKS = inspect.getsource(_gunicorn_hooks).rstrip()
 """The first part of every configuration. Read at the import, for which there is one thread: of several that have inspect read a
 file for the first time, one may be told that there is none."""

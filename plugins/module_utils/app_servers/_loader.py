@@ -6,6 +6,7 @@ The file stands alone. Every app server and the import check load the applicatio
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.machinery
 import importlib.util
@@ -13,8 +14,9 @@ import inspect
 import os
 import re
 import sys
+from collections.abc import Generator, Iterable
 from types import ModuleType
-from typing import Any
+from typing import Any, Callable
 
 WSGI = (None, None)
 """As many arguments as WSGI has."""
@@ -48,6 +50,35 @@ def load(module: str, names: str, arguments: tuple[list[Any], dict[str, Any]] | 
     if not callable(made) or not accepts(made, WSGI):
         raise EntryPointError(f"returned {described(made)} instead of a WSGI application; correct the factory")
     return made
+
+
+def with_error_status(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """The application, which answers 500 if it fails before it has sent anything, as PEP 3333 asks of servers.
+
+    uWSGI would send the status that start_response was given before, such as 200, with an empty page, and without a status close
+    the connection, a 502. It logs and counts the exception, as always.
+    """
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            answered = application(environ, start_response)
+            return resumed(next(answered, b""), answered) if inspect.isgenerator(answered) else answered
+        except Exception:
+            page = b"Internal Server Error"
+            headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(page)))]
+            with contextlib.suppress(Exception):  # the headers were sent
+                # Without exc_info, with which uWSGI fails itself.
+                start_response("500 Internal Server Error", headers)(page)
+            raise
+
+    return answer
+
+
+def resumed(first: bytes, rest: Generator[bytes, None, None]) -> Iterable[bytes]:
+    """A generator that was asked for its first value already."""
+    with contextlib.closing(rest):
+        yield first
+        yield from rest
 
 
 def is_file(module: str) -> bool:

@@ -15,7 +15,7 @@ class Stack:
 
     :ivar protocol: what nginx speaks to its slots, ``uwsgi`` or ``http``
     :ivar server: the module of its app server, with ``OWN_OPTIONS``, ``INSTEAD``, ``BINDING_OPTIONS``, ``CONFIGURATION`` (a
-        file's name), and the functions
+        file's name), ``WRAPPER`` (see ``_entry_points.module_text``), and the functions
         ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``plugin(app, build)``,
         ``workers(app, host)``, ``loads_before_fork(app)``, ``configuration(app, build, host, lazy)``, ``launcher(app)`` and
         ``start(app, build, release)``

@@ -10,10 +10,13 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _loader
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
 
 CONFIGURATION = "uwsgi.ini"
+
+WRAPPER = _loader.with_error_status.__name__
+"""See ``_entry_points.module_text``."""
 
 PROGRAM = "/usr/bin/uwsgi"
 """The distribution's uWSGI; Python support comes to it as a plugin."""

@@ -63,7 +63,7 @@ def files(
                 "",
             ]
         ),
-        _entry_points.FILE: _entry_points.module_text(app["entry_point"]),
+        _entry_points.FILE: _entry_points.module_text(app["entry_point"], server.WRAPPER),
         server.CONFIGURATION: server.configuration(app, build, host, lazy),
         **({"launch": launcher} if (launcher := server.launcher(app)) else {}),
     }

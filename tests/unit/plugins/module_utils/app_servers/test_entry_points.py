@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _uwsgi
 
 SHOP = """
 class Flask:
@@ -25,6 +25,18 @@ def create_app(config=None, testing=False):
 
 def needs(root):
     return application
+
+
+def late(environ, start_response):
+    start_response("200 OK", [])
+    raise KeyError("late")
+
+
+def stream(environ, start_response):
+    start_response("200 OK", [])
+    for number in range(environ["parts"]):
+        yield b"%d" % number
+    raise KeyError("stream")
 
 
 def wrapped(*args):
@@ -101,9 +113,9 @@ def load(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def run(text):
+    def run(text, wrapper=""):
         names = {}
-        exec(compile(_entry_points.module_text(text), "entry_point.py", "exec", dont_inherit=True), names)
+        exec(compile(_entry_points.module_text(text, wrapper), "entry_point.py", "exec", dont_inherit=True), names)
         return names["application"]
 
     before = set(sys.modules)
@@ -127,7 +139,7 @@ def load(tmp_path, monkeypatch):
     ],
 )
 def test_an_application_is_loaded(load, text, answer, module):
-    assert load(text)({}, None) == [answer]
+    assert load(text, _uwsgi.WRAPPER)({}, None) == load(text)({}, None) == [answer]
     assert "title" in vars(sys.modules[module])
 
 
@@ -160,3 +172,39 @@ def test_what_is_no_application_is_told(load, text, cause):
 def test_an_error_of_the_app_is_its_own(load):
     with pytest.raises(KeyError, match="TOKEN"):
         load("shop:broken()")
+
+
+class Response:
+    """What a server is told: the statuses, and what was written, after which the headers are sent."""
+
+    def __init__(self):
+        self.statuses, self.body = [], []
+
+    def start(self, status, headers):
+        if self.body:
+            raise OSError("headers already sent")
+        self.statuses.append(status)
+        return self.body.append
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "parts", "status", "body"),
+    [
+        ("shop:late", 0, "500 Internal Server Error", [b"Internal Server Error"]),
+        ("shop:stream", 0, "500 Internal Server Error", [b"Internal Server Error"]),
+        ("shop:stream", 2, "200 OK", [b"0", b"1"]),
+    ],
+)
+def test_an_application_that_fails_before_it_sends_anything_answers_500(load, entry_point, parts, status, body):
+    response = Response()
+    with pytest.raises(KeyError):
+        response.body.extend(load(entry_point, _uwsgi.WRAPPER)({"parts": parts}, response.start))
+    assert (response.statuses[-1], response.body) == (status, body)
+
+
+def test_an_application_that_fails_after_it_has_sent_something_is_left_alone(load):
+    response = Response()
+    response.body.append(b"sent")
+    with pytest.raises(OSError, match="already sent"):
+        load("shop:late", _uwsgi.WRAPPER)({}, response.start)
+    assert response.body == [b"sent"]
