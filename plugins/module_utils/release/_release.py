@@ -201,12 +201,13 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         runner = ["/bin/sh", os.path.join(draft, "run")]
         redact = _redact.redactor(_redact.secret_values(environment))
         try:
+            if commands:
+                # They may make what the import needs, such as a database.
+                result["commands"] = _commands.execute(commands, runner, sandbox, redact)
             threads = _entry_point.check(app, runner, os.path.join(draft, _entry_points.FILE), sandbox)
             if threads and _registry.server(app["stack"]).loads_before_fork(app):
                 draft = _draft(app, layout, files(app, environment, build, number, host, lazy=True), content)
                 result["warning"] = _entry_point.warning(app, threads)
-            if commands:
-                result["commands"] = _commands.execute(commands, runner, sandbox, redact)
         except StackError as failure:
             shutil.rmtree(draft)
             raise StackError(failure.step, redact(failure.cause), redact(failure.log)) from None
