@@ -260,8 +260,12 @@ def test_a_build_with_commands_files_and_data_that_outlives_it(server, code, tmp
     assert [server.get(f"/media/{name}", "uploads.test")[:3] for name in ("new", "closed")] == ["200", "403"]
 
     wrong = {**app, "build_commands": ["true", "echo 'Error: no s3cret-token here'; exit 3"]}
-    play = server.play([wrong, bottle])
-    assert play.message == (
+    leaky = {**bottle, "build_commands": [], "files": {"site_of.py": {"content": "T = 's3cret-token'\nraise ValueError(T)\n"}}}
+    play = server.play([wrong, leaky])
+    assert "s3cret-token" not in play.output
+    upload_failed, import_failed = play.message.splitlines()
+    assert "ValueError: ***; " in import_failed
+    assert upload_failed == (
         "app uploads: build_commands: echo 'Error: no *** here'; exit 3 (2 of 2) ended with exit code 3: Error: no *** here;"
         " fix that and run the play again, which starts again at the first command. The running release is unchanged."
     )

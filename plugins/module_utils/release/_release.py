@@ -19,7 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _variables
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _shared, _writable
 
 
@@ -199,7 +199,8 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
         # it starts its own program, and a file that is being written cannot be started.
         runner = ["/bin/sh", os.path.join(draft, "run")]
-        redact = _redact.redactor(_redact.secret_values(environment))
+        laid = {path: _untrusted.text_or_none(os.path.join(draft, "build/source", path)) or "" for path in app["files"]}
+        redact = _redact.redactor([*_redact.secret_values(environment), *_redact.of_files(laid)])
         try:
             if commands:
                 # They may make what the import needs, such as a database.
