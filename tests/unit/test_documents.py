@@ -7,6 +7,7 @@ import ast
 import importlib
 import inspect
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,14 @@ def test_the_apps_of_an_example_can_be_resolved(path, tmp_path):
                     (base / file["src"]).parent.mkdir(exist_ok=True)
                     (base / file["src"]).touch()
         _resolve.resolve(apps, base_directory=str(base))
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("inventories/examples/*/inventory.yml")), ids=name)
+def test_an_example_is_documented_as_it_is(path):
+    text = path.read_text()
+    entry = textwrap.dedent(text[text.index("    wsgi_apps:\n") :])
+    assert f"```yaml\n{entry}```\n" in (ROOT / "docs/applications.md").read_text()
+    _resolve.resolve(yaml.safe_load(entry)["wsgi_apps"], base_directory=str(path.parent))
 
 
 def test_the_examples_of_the_readme_show_every_key():
