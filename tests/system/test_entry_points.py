@@ -26,6 +26,8 @@ def create_app(name, *, words=()):
             locks.append(os.open(os.environ["WSGI_SHARED"] + "/lock", os.O_CREAT | os.O_RDWR))
             fcntl.flock(locks[0], fcntl.LOCK_EX)
         start_response("200 OK", [("Content-Type", "text/plain")])
+        if "late" in words:
+            raise ValueError("late")
         return [f"{name} {[*words]} {environ.get('SCRIPT_NAME', '')} {len(beats)}".encode()]
 
     return application
@@ -66,18 +68,23 @@ def test_an_entry_point_of_any_kind_under_each_stack(server, tmp_path):
         assert beats(server, f"file{place}.test", "/my/")[1] > number
     assert server.converge(apps).changed == []
 
-    # What cannot be served, and workers that hang where one answers.
-    wrong = {
-        "site_app:create_app": "takes (name, *, words=()), and a WSGI application takes environ and start_response",
-        "site_app:create_app()": "takes (name, *, words=()); give it these arguments, as literals",
-        "site_app:create_app('x', words=['greedy'])": " of 2 workers answered: no answer over ",
-    }
-    for entry_point, told in wrong.items():
-        changed = [{**app, "entry_point": entry_point, "processes": 2, "health_check": {"timeout": 4}} for app in apps[::2]]
+    # What raises once it has answered, what cannot be served, and workers that hang where one answers.
+    for wrong in (
+        {
+            "site_app:create_app('x', words=['late'])": "GET / returned 500 instead of 200",
+            "site_app:create_app": "takes (name, *, words=()), and a WSGI application takes environ and start_response",
+            "site_app:create_app()": "takes (name, *, words=()); give it these arguments, as literals",
+        },
+        {f"site_app:create_app('{stack}', words=['greedy'])": " of 2 workers answered: no answer over " for stack in STACKS},
+    ):
+        changed = [
+            {**app, "entry_point": entry_point, "processes": 2, "health_check": {"timeout": 4}}
+            for app, entry_point in zip(apps[::2], wrong)
+        ]
         play = server.play([*changed, *apps[1::2]])
         assert play.code != 0
         for app in changed:
             (line,) = [line for line in play.message.splitlines() if line.startswith(f"app {app['name']}: ")]
-            assert told in line, play.message
+            assert wrong[app["entry_point"]] in line, play.message
     for place in range(len(STACKS)):
         assert beats(server, f"factory{place}.test")[0] == '200 it\'s "me" [1, None] '
