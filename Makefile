@@ -12,6 +12,7 @@ NEEDS_package := python git
 NEEDS_molecule := python git $(HOSTS)
 NEEDS_system := python git $(HOSTS)
 NEEDS_smoke := python git $(HOSTS)
+NEEDS_coverage := python git $(HOSTS)
 NEEDS_demo := python git $(HOSTS)
 NEEDS_benchmark := python git $(HOSTS)
 NEEDS_test := python git shellcheck $(HOSTS)
@@ -30,7 +31,8 @@ help:
 	@echo "make test        run all checks and tests; the single stages are:"
 	@echo "                 $(STAGES)"
 	@echo "make smoke       deploy, redeploy, break, roll back and examine apps on each stack; 5 minutes"
-	@echo "make benchmark   measure the memory per app on each stack, and plays; 30 to 60 minutes"
+	@echo "make coverage    measure which lines of plugins the unit and system tests run; 40 minutes"
+	@echo "make benchmark   measure memory, plays and requests a second; about an hour"
 	@echo "make venv        install the tools of requirements-dev.txt into .venv"
 
 .PHONY: demo
@@ -42,8 +44,8 @@ demo:
 demo-clean:
 	@tests/images/host down wsgi-stack-demo
 
-.PHONY: test smoke $(STAGES)
-test smoke $(STAGES):
+.PHONY: test smoke coverage $(STAGES)
+test smoke coverage $(STAGES):
 	$(prepare)
 	@.venv/bin/python tests/run.py $(if $(filter test,$@),$(STAGES),$@)
 
@@ -52,6 +54,7 @@ benchmark:
 	$(prepare)
 	@.venv/bin/python tests/benchmarks/memory.py
 	@.venv/bin/python tests/benchmarks/plays.py
+	@.venv/bin/python tests/benchmarks/throughput.py
 
 .PHONY: venv
 venv:

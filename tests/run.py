@@ -6,19 +6,15 @@ A check counts as one; where pytest runs, each of its tests does. A failed check
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +24,9 @@ INSTALLED = BUILD / "installed"
 REPORTS = BUILD / "reports"
 OLDEST_PYTHON = "3.9"  # Debian 11's, the oldest that a host may run our modules with
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+PARALLEL = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadgroup"]
+"""Arguments of pytest: as many processes as processors, each with hosts of its own."""
 
 ENVIRONMENT = {
     **os.environ,
@@ -52,17 +51,12 @@ class Check:
     environment: dict[str, str] | None = None
     reports: str = ""
 
-    def run(self, output: IO[bytes] | None = None) -> tuple[int, int]:
-        """How many tests passed, and how many failed.
-
-        :param output: where what the command prints goes; to the terminal if not given
-        """
+    def run(self) -> tuple[int, int]:
+        """How many tests passed, and how many failed."""
         for report in self._reports():
             report.unlink()
         environment = {**ENVIRONMENT, **(self.environment or {})}
-        errors = subprocess.STDOUT if output else None
-        done = subprocess.run(self.command, cwd=self.cwd, env=environment, stdout=output, stderr=errors, check=False)
-        code = done.returncode
+        code = subprocess.run(self.command, cwd=self.cwd, env=environment, check=False).returncode
         suites = [suite for report in self._reports() for suite in ElementTree.parse(report).iter("testsuite")]
         total, failed, skipped = (
             sum(int(suite.get(key, 0)) for suite in suites for key in keys)
@@ -202,15 +196,11 @@ def molecule() -> Iterator[Check]:
         )
 
 
-def system() -> Iterator[list[Check]]:
-    """tests/system: what molecule's one way through a playbook can not show; each Debian's host at the same time."""
-
-    def on(debian: str, selection: str) -> Check:
-        report = REPORTS / f"system-{debian}.xml"
-        command = ["pytest", "--durations=12", f"--junit-xml={report}", "-k", selection, "tests/system"]
-        return Check(f"tests/system, {debian}", command, reports=str(report.relative_to(ROOT)))
-
-    yield [on("debian12", "not debian13"), on("debian13", "debian13")]
+def system() -> Iterator[Check]:
+    """tests/system: what molecule's one way through a playbook can not show; as many at once as there are processors."""
+    report = REPORTS / "system.xml"
+    command = ["pytest", *PARALLEL, "--durations=20", f"--junit-xml={report}", "tests/system"]
+    yield Check("tests/system", command, reports=str(report.relative_to(ROOT)))
 
 
 def smoke() -> Iterator[Check]:
@@ -220,8 +210,31 @@ def smoke() -> Iterator[Check]:
     yield Check("tests/system, smoke", command, reports=str(report.relative_to(ROOT)))
 
 
-STAGES: dict[str, Callable[[], Iterator[Check | list[Check]]]] = {
-    stage.__name__: stage for stage in (lint, sanity, unit, package, molecule, system, smoke)
+def coverage() -> Iterator[Check]:
+    """Of plugins, which lines tests/unit and tests/system run: on the controller, and as modules on hosts."""
+    measured = BUILD / "coverage"
+    shutil.rmtree(measured, ignore_errors=True)
+    measured.mkdir(parents=True)
+    settings = f"--rcfile={ROOT / 'tests/coverage.ini'}"
+    environment = {"COVERAGE_FILE": str(measured / "controller"), "WSGI_STACK_COVERAGE": str(measured)}
+    for tests in ("unit", "system"):
+        report = REPORTS / f"coverage-{tests}.xml"
+        command = [
+            *("coverage", "run", settings, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", f"--junit-xml={report}"),
+            *(PARALLEL if tests == "system" else ()),
+            f"tests/{tests}",
+        ]
+        paths = {**environment, "PYTHONPATH": str(ROOT / ".collections")}
+        yield Check(f"tests/{tests}, measured", command, environment=paths, reports=str(report.relative_to(ROOT)))
+    yield Check("coverage combine", ["coverage", "combine", "--quiet", settings, measured], environment=environment)
+    yield Check(
+        "coverage html", ["coverage", "html", "--quiet", settings, f"--directory={REPORTS / 'coverage'}"], environment=environment
+    )
+    yield Check("coverage report", ["coverage", "report", settings], environment=environment)
+
+
+STAGES: dict[str, Callable[[], Iterator[Check]]] = {
+    stage.__name__: stage for stage in (lint, sanity, unit, package, molecule, system, smoke, coverage)
 }
 
 
@@ -234,21 +247,6 @@ def run_one(check: Check) -> tuple[int, int]:
     return good, bad
 
 
-def run_together(checks: list[Check]) -> list[tuple[int, int]]:
-    """Run checks side by side, and show the output of each when all have ended."""
-    print(f"\n=== {' | '.join(check.name for check in checks)}", flush=True)
-    begun = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        outputs = [stack.enter_context(tempfile.TemporaryFile()) for _check in checks]
-        pool = stack.enter_context(ThreadPoolExecutor(len(checks)))
-        results = list(pool.map(Check.run, checks, outputs))
-        for check, output, (good, bad) in zip(checks, outputs, results):
-            output.seek(0)
-            print(f"\n=== {check.name}", output.read().decode(errors="replace"), sep="\n")
-            print(f"=== {check.name}: {good} passed, {bad} failed, {time.monotonic() - begun:.0f} s together", flush=True)
-    return results
-
-
 def main(names: list[str]) -> int:
     """Run the stages named."""
     passed = 0
@@ -256,12 +254,10 @@ def main(names: list[str]) -> int:
     failures: list[str] = []
     for name in names:
         for found in STAGES[name]():
-            checks = found if isinstance(found, list) else [found]
-            results = run_together(checks) if isinstance(found, list) else [run_one(found)]
-            for check, (good, bad) in zip(checks, results):
-                passed, failed = passed + good, failed + bad
-                if bad:
-                    failures.append(check.name)
+            good, bad = run_one(found)
+            passed, failed = passed + good, failed + bad
+            if bad:
+                failures.append(found.name)
     if failures:
         print(f"\nFailed: {', '.join(failures)}")
     print(f"\n{passed} passed, {failed} failed")

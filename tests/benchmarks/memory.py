@@ -10,18 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-import yaml
-
-ROOT = Path(__file__).resolve().parents[2]
-HOST = ROOT / "tests/images/host"
-REPORT = ROOT / "build/benchmarks/memory.md"
+from target import HERE, Target, report, target
 
 STACKS = ("uwsgi", "uwsgi_emperor", "gunicorn_supervisor")
 
@@ -95,40 +88,30 @@ class Memory:
 class Benchmark:
     """A host with apps on it.
 
-    :param name: the host's name
     :param count: how many apps
     """
 
-    def __init__(self, name: str, count: int, debian: str):
-        self.name = name
+    def __init__(self, host: Target, count: int):
+        self.host = host
         self.names = [f"bench-{number:03}" for number in range(1, count + 1)]
-        self.inventory = run([HOST, "up", name, "--debian", debian]).splitlines()[-1]
 
     def deploy(self, **keys: object) -> None:
         """Run the site's playbook for all the apps."""
-        source = {"directory": str(Path(__file__).parent / "app")}
+        source = {"directory": str(HERE / "app")}
         apps = [
             {"name": name, "mount": f"/{name}", "source": source, "entry_point": "app:app", "processes": 2, "threads": 2, **keys}
             for name in self.names
         ]
-        with tempfile.NamedTemporaryFile("w", suffix=".yml") as variables:
-            yaml.safe_dump({"wsgi_apps": apps}, variables)
-            variables.flush()
-            playbook = Path(sys.executable).parent / "ansible-playbook"
-            run([playbook, "-i", self.inventory, "playbooks/site.yml", "-e", f"@{variables.name}"])
-
-    def python(self, program: str, *arguments: str) -> str:
-        """What a program prints that root's Python runs on the host."""
-        return run([HOST, "ssh", self.name, "sudo", "python3", "-", *arguments], program)
+        self.host.play({"wsgi_apps": apps})
 
     def ask(self, count: int) -> list[float]:
         """Ask each app so often, through nginx; the seconds that each answer took."""
-        return json.loads(self.python(ASK, str(count), *(f"/{name}" for name in self.names)))
+        return json.loads(self.host.python(ASK, str(count), *(f"/{name}" for name in self.names)))
 
     def measure(self, stack: str, state: str) -> Memory:
         """Add up what the processes have."""
         service = {"uwsgi_emperor": "wsgi-emperor", "gunicorn_supervisor": "supervisor"}.get(stack, "''")
-        found = json.loads(self.python(MEASURE, service, *self.names))
+        found = json.loads(self.host.python(MEASURE, service, *self.names))
         apps, shared, host = (found[key] / 1024 for key in ("apps", "service", "host"))
         print(f"{stack}, {state}: {apps / len(self.names):.1f} MiB an app in {found['processes']} processes", file=sys.stderr)
         return Memory(stack, state, apps, shared, host, found["processes"])
@@ -142,17 +125,6 @@ class Benchmark:
                 return memory
             time.sleep(2)
         raise SystemExit(f"After {ASLEEP_TIMEOUT} s there are processes of apps that should sleep after {IDLE} s.")
-
-
-def run(command: list[object], stdin: str | None = None) -> str:
-    """What a command prints.
-
-    :raises SystemExit: it failed
-    """
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, input=stdin, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command[:4]))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
 
 
 def table(measured: list[Memory], count: int) -> str:
@@ -182,9 +154,9 @@ def main() -> None:
     options = parser.parse_args()
 
     measured = []
-    benchmark = Benchmark(options.host, options.apps, options.debian)
     words = []
-    try:
+    with target(options.host, options.debian) as host:
+        benchmark = Benchmark(host, options.apps)
         for stack in options.stacks:
             benchmark.deploy(stack=stack)
             measured.append(benchmark.measure(stack, "idle"))
@@ -198,14 +170,8 @@ def main() -> None:
                     f"The first answer of an app that slept came after {statistics.median(awake) * 1000:.0f} ms (median),"
                     f" {max(awake) * 1000:.0f} ms at the most."
                 )
-    finally:
-        run([HOST, "down", options.host])
-    report = "\n".join(
-        [f"{options.apps} apps, 2 processes with 2 threads each:", "", table(measured, options.apps), "", *words, ""]
-    )
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(report)
-    print(report)
+    head = f"{options.apps} apps, 2 processes with 2 threads each:"
+    report("memory.md", "\n".join([head, "", table(measured, options.apps), "", *words, ""]))
 
 
 if __name__ == "__main__":

@@ -12,24 +12,21 @@ Everything is measured in one run on one machine, so that only ratios matter:
 from __future__ import annotations
 
 import argparse
+import contextlib
+import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from target import HERE, REPORTS, ROOT, Target, play, report, run, target
 
-ROOT = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).parent
-HOST = ROOT / "tests/images/host"
-REPORT = ROOT / "build/benchmarks/plays.md"
-OLD = ROOT / "build/benchmarks/earlier"
-PROGRAMS = Path(sys.executable).parent
+OLD = REPORTS / "earlier"
+
+EARLIER = "9be0b7b"
+"""The last commit without a survey: each play ran every step."""
 
 
 @dataclass(frozen=True)
@@ -45,56 +42,7 @@ class Row:
     compared: tuple[tuple[str, float], ...] = ()
 
 
-def run(command: list[object], cwd: Path = ROOT) -> str:
-    """What a command prints.
-
-    :raises SystemExit: it failed
-    """
-    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command[:4]))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-class Target:
-    """A host that is new."""
-
-    def __init__(self, name: str, debian: str):
-        self.name = name
-        run([HOST, "down", name])
-        self.inventory = run([HOST, "up", name, "--debian", debian]).splitlines()[-1]
-
-    def down(self) -> None:
-        run([HOST, "down", self.name])
-
-    def ping(self) -> None:
-        run([PROGRAMS / "ansible", "wsgi", "-i", self.inventory, "-m", "ping", "-b"])
-
-    def play(self, variables: dict[str, object], playbook: object = "playbooks/site.yml", cwd: Path = ROOT) -> None:
-        """Run a playbook.
-
-        :param cwd: of the checkout that it belongs to
-        """
-        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
-            yaml.safe_dump(variables, file)
-            file.flush()
-            run([PROGRAMS / "ansible-playbook", "-i", self.inventory, playbook, "-e", f"@{file.name}"], cwd)
-
-    def sh(self, script: str, *arguments: str) -> None:
-        run(["docker", "exec", self.name, "sh", "-euc", script, "sh", *arguments])
-
-
-@contextmanager
-def host(name: str, debian: str):
-    """A host that is gone at the end."""
-    target = Target(name, debian)
-    try:
-        yield target
-    finally:
-        target.down()
-
-
-def seconds(work: Callable[[], None], repetitions: int) -> float:
+def seconds(work: Callable[[], object], repetitions: int) -> float:
     """The median of what something takes."""
     taken = []
     for _repetition in range(repetitions):
@@ -130,43 +78,73 @@ class Changes:
         return code
 
 
-def measure(target: Target, count: int, repetitions: int, changes: Changes, earlier: bool) -> list[Row]:
+def measure(host: Target, count: int, repetitions: int, changes: Changes, earlier: bool) -> list[Row]:
     """Plays that change nothing, and that change the code of one app."""
 
     def nothing(cwd: Path = ROOT) -> None:
-        target.play({"wsgi_apps": apps(count)}, cwd=cwd)
+        host.play({"wsgi_apps": apps(count)}, cwd=cwd)
 
     def code(cwd: Path = ROOT) -> None:
-        target.play({"wsgi_apps": apps(count, changes.next())}, cwd=cwd)
+        host.play({"wsgi_apps": apps(count, changes.next())}, cwd=cwd)
 
-    ping = ("ping", seconds(target.ping, repetitions))
+    ping = ("ping", seconds(host.ping, repetitions))
     rows = []
-    for what, play in ((f"nothing changed, {count} apps", nothing), (f"one app's code changed, of {count}", code)):
+    for what, work in ((f"nothing changed, {count} apps", nothing), (f"one app's code changed, of {count}", code)):
         compared = [ping]
         if earlier:
             nothing(OLD)  # what the two do differently is done once
-            compared.append(("earlier commit", seconds(lambda play=play: play(OLD), repetitions)))
+            compared.append(("earlier commit", seconds(lambda work=work: work(OLD), repetitions)))
         nothing()
-        rows.append(Row(what, seconds(play, repetitions), tuple(compared)))
+        rows.append(Row(what, seconds(work, repetitions), tuple(compared)))
     return rows
 
 
-def looped(target: Target, count: int) -> float:
+def looped(host: Target, count: int) -> float:
     """What a play takes that changes nothing, in the usual way."""
     variables = {"apps": [f"bench-{number:03}" for number in range(1, count + 1)], "code": str(HERE / "app")}
-    target.play(variables, HERE / "baseline/looped.yml")
-    return seconds(lambda: target.play(variables, HERE / "baseline/looped.yml"), 1)
+    host.play(variables, HERE / "baseline/looped.yml")
+    return seconds(lambda: host.play(variables, HERE / "baseline/looped.yml"), 1)
 
 
 def first(options: argparse.Namespace) -> Row:
     """The first deployment of an app, on a host without anything."""
-    with host(f"{options.host}-first", options.debian) as target:
-        ours = seconds(lambda: target.play({"wsgi_apps": [{**apps(1)[0], "mount": "/"}]}), 1)
-    with host(f"{options.host}-first", options.debian) as target:
-        run(["docker", "cp", HERE / "app", f"{target.name}:/root/app"])
-        run(["docker", "cp", HERE / "baseline/deploy.sh", f"{target.name}:/root/deploy.sh"])
-        script = seconds(lambda: target.sh("apt-get update -qq; sh /root/deploy.sh bench /root/app"), 1)
+    with target(f"{options.host}-first", options.debian) as host:
+        ours = seconds(lambda: host.play({"wsgi_apps": [{**apps(1)[0], "mount": "/"}]}), 1)
+    with target(f"{options.host}-first", options.debian) as host:
+        host.copy(HERE / "app", "/root/app")
+        host.copy(HERE / "baseline/deploy.sh", "/root/deploy.sh")
+        script = seconds(lambda: host.sh("apt-get update -qq; sh /root/deploy.sh bench /root/app"), 1)
     return Row("first deployment of an app", ours, (("shell script", script),))
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    """What something takes of the controller's processors, SSH included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def fleet(options: argparse.Namespace) -> list[Row]:
+    """What a play that changes nothing takes of the controller for each host of a fleet."""
+    rows = []
+    with contextlib.ExitStack() as stack:
+        names = [f"{options.host}-fleet-{number}" for number in range(options.fleet)]
+        hosts = [stack.enter_context(target(name, options.debian, "prepared")) for name in names]
+        inventories = [host.inventory for host in hosts]
+
+        def nothing(forks: int, cwd: Path) -> None:
+            play(inventories, {"wsgi_apps": apps(1)}, "playbooks/site.yml", "--forks", forks, cwd=cwd)
+
+        for forks in (5, 10):
+            taken = {}
+            for name, cwd in (("earlier commit", OLD), ("ours", ROOT)):
+                if cwd != OLD or options.earlier:
+                    nothing(forks, cwd)
+                    taken[name] = processor_seconds(lambda cwd=cwd, forks=forks: nothing(forks, cwd)) / len(hosts)
+            ours = taken.pop("ours")
+            rows.append(Row(f"controller's CPU for a host of {len(hosts)}, {forks} forks", ours, tuple(taken.items())))
+    return rows
 
 
 def table(rows: list[Row]) -> str:
@@ -174,44 +152,42 @@ def table(rows: list[Row]) -> str:
     lines = ["| play | s | compared with | s | ratio |", "| --- | --: | --- | --: | --: |"]
     for row in rows:
         for name, taken in row.compared:
-            lines.append(f"| {row.what} | {row.seconds:.1f} | {name} | {taken:.1f} | {row.seconds / taken:.2f} |")
+            lines.append(f"| {row.what} | {row.seconds:.2f} | {name} | {taken:.2f} | {row.seconds / taken:.2f} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--apps", type=int, nargs="+", default=[1, 10, 100], help="how many apps there are, one after the other")
+    parser.add_argument("--apps", type=int, nargs="*", default=[1, 10, 100], help="how many apps there are, one after the other")
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--earlier", help="a commit of this collection to compare with")
+    parser.add_argument("--fleet", type=int, default=10, help="how many hosts the fleet has; 0 leaves it out")
+    parser.add_argument("--earlier", default=EARLIER, help="a commit of this collection to compare with; empty for none")
     parser.add_argument("--debian", default="12", help="the release of Debian that the hosts run")
     parser.add_argument(
         "--host", default="wsgi-stack-plays", help="how the names of the hosts begin, which are removed in the end"
     )
     options = parser.parse_args()
 
+    rows: list[Row] = []
     if options.earlier:
         run(["git", "worktree", "add", "--detach", "--force", OLD, options.earlier])
     try:
-        with tempfile.TemporaryDirectory() as directory, host(options.host, options.debian) as target:
+        with tempfile.TemporaryDirectory() as directory, target(options.host, options.debian, "prepared") as host:
             changes = Changes(Path(directory))
-            rows = [
-                row
-                for count in options.apps
-                for row in measure(target, count, options.repetitions, changes, bool(options.earlier))
-            ]
-        with host(f"{options.host}-looped", options.debian) as target:
+            for count in options.apps:
+                rows += measure(host, count, options.repetitions, changes, bool(options.earlier))
+        with target(f"{options.host}-looped", options.debian, "prepared") as host:
             for at, row in enumerate(rows):
                 count = next((count for count in options.apps if row.what == f"nothing changed, {count} apps"), 0)
                 if count > 1:
-                    rows[at] = Row(row.what, row.seconds, (*row.compared, ("looped tasks", looped(target, count))))
+                    rows[at] = Row(row.what, row.seconds, (*row.compared, ("looped tasks", looped(host, count))))
+        if options.fleet:
+            rows += fleet(options)
         rows.append(first(options))
     finally:
         if options.earlier:
             run(["git", "worktree", "remove", "--force", OLD])
-    report = table(rows) + "\n"
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(report)
-    print(report)
+        report("plays.md", table(rows) + "\n")
 
 
 if __name__ == "__main__":

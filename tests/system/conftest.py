@@ -21,9 +21,15 @@ sys.path.append(str(ROOT / ".collections"))  # what tests share is below its ful
 HOST = ROOT / "tests/images/host"
 PYTHONS = ROOT / "tests/images/pythons"
 
-HOSTS = os.environ.get("WSGI_STACK_HOSTS", "wsgi-stack-system")
-"""How the hosts' names begin; another beginning lets two people run tests on one machine."""
+HOSTS = "-".join([os.environ.get("WSGI_STACK_HOSTS", "wsgi-stack-system"), os.environ.get("PYTEST_XDIST_WORKER", "one"), ""])
+"""How the hosts' names begin, which is different in each process; another beginning lets two people run tests on one machine."""
 
+
+COVERAGE = os.environ.get("WSGI_STACK_COVERAGE")
+"""A directory for what ``make coverage`` measures: modules are then measured on their hosts."""
+
+ON_HOST = "/var/lib/coverage"
+"""Where a host keeps it meanwhile."""
 
 OURS = re.compile(r"/etc/nginx/(conf\.d/wsgi|(sites-enabled|wsgi)/[^/]+)\.conf$")
 """Files of nginx's that the collection writes."""
@@ -31,6 +37,13 @@ OURS = re.compile(r"/etc/nginx/(conf\.d/wsgi|(sites-enabled|wsgi)/[^/]+)\.conf$"
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "smoke: one of the tests that ``make smoke`` runs, on one Debian")
+
+
+def pytest_collection_modifyitems(items):
+    """Keep the tests of a file and a Debian together, whatever process they are given to: they share what they have deployed."""
+    for item in items:
+        found = re.search(r"debian\d+", item.name)
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{found[0] if found else ''}"))
 
 
 @dataclass(frozen=True)
@@ -58,14 +71,23 @@ class Play:
 
 
 class Server:
-    """A throwaway host, new for who makes it: what an interrupted run left of the same name goes."""
+    """A throwaway host, new for who makes it: what an interrupted run left of the same name goes.
 
-    def __init__(self, name: str, debian: int, scratch: Path):
+    :param image: of tests/images; ``bare`` where a test is about what is installed
+    """
+
+    def __init__(self, name: str, debian: int, scratch: Path, image: str = "prepared"):
         self.name = name
         self.debian = str(debian)
         self.scratch = scratch
         self.down()
-        self.inventory = self._host("up", name, "--debian", self.debian).strip()
+        self.inventory = self._host("up", name, "--debian", self.debian, "--image", image).strip()
+        self.environment = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
+        if COVERAGE:
+            self.need("python3-coverage")
+            self.sh('mkdir "$1"; printf "[run]\\nparallel = True\\n" >"$1.ini"', ON_HOST)
+            options = {"config": f"{ON_HOST}.ini", "output": f"{ON_HOST}/{name}"}
+            self.environment["_ANSIBLE_ANSIBALLZ_COVERAGE_CONFIG"] = json.dumps(options)
 
     @staticmethod
     def _host(*arguments: str) -> str:
@@ -80,6 +102,8 @@ class Server:
         ).stdout.strip()
 
     def down(self) -> None:
+        if COVERAGE:
+            subprocess.run(["docker", "cp", f"{self.name}:{ON_HOST}/.", COVERAGE], check=False, capture_output=True)
         self._host("down", self.name)
 
     def sh(self, script: str, *arguments: str, check: bool = True) -> str:
@@ -154,10 +178,9 @@ class Server:
             [Path(sys.executable).parent / "ansible-playbook", "-i", self.inventory, playbook, "-e", f"@{extra}", *arguments],
             cwd=ROOT,
             env={
-                **os.environ,
+                **self.environment,
                 "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/system/callback_plugins"),
                 "ANSIBLE_CALLBACKS_ENABLED": "witness",
-                "ANSIBLE_NOCOLOR": "1",
                 "WITNESS_FILE": str(witness),
                 **(environment or {}),
             },
@@ -181,7 +204,7 @@ class Server:
         done = subprocess.run(
             [*command, "-m", f"wsgi.stack.{name}", *(["-a", json.dumps(options)] if options else [])],
             cwd=ROOT,
-            env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,
@@ -218,13 +241,26 @@ def on(debian: int):
     return pytest.mark.parametrize("server", [debian], ids=[f"debian{debian}"], indirect=True)
 
 
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory):
+    """Gives the host of a Debian that the tests of a process share; each of them has apps of its own."""
+    made = {}
+
+    def of(debian):
+        if debian not in made:
+            made[debian] = Server(f"{HOSTS}{debian}", debian, tmp_path_factory.mktemp("system"))
+            made[debian].need("curl")
+        return made[debian]
+
+    yield of
+    for host in made.values():
+        host.down()
+
+
 @pytest.fixture(scope="session", params=[12, 13], ids=["debian12", "debian13"])
-def server(request, tmp_path_factory):
-    """A host that the tests of a session share; each of them has apps of its own."""
-    host = Server(f"{HOSTS}{request.param}", request.param, tmp_path_factory.mktemp("system"))
-    host.need("curl")
-    yield host
-    host.down()
+def server(request, servers):
+    """A host of each Debian."""
+    return servers(request.param)
 
 
 @pytest.fixture

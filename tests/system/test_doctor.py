@@ -256,7 +256,7 @@ class Handmade:
 @pytest.fixture(scope="module")
 def handmade(request, tmp_path_factory):
     """A host of this module's own: the doctor sees all of a host."""
-    host = Server(f"{HOSTS}-doctor{request.param}", request.param, tmp_path_factory.mktemp("doctor"))
+    host = Server(f"{HOSTS}doctor{request.param}", request.param, tmp_path_factory.mktemp("doctor"))
     yield Handmade(host)
     host.down()
 

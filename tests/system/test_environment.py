@@ -201,7 +201,7 @@ def test_a_release_command_that_fails_leaves_everything_as_it_was(server, hello)
 @pytest.fixture
 def other(server, tmp_path_factory):
     """A second host of the same fleet."""
-    host = Server(f"{HOSTS}-other", 12, tmp_path_factory.mktemp("other"))
+    host = Server(f"{HOSTS}other", 12, tmp_path_factory.mktemp("other"))
     host.need("curl")
     yield host
     host.down()
