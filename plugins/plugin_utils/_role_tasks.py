@@ -74,6 +74,8 @@ class Roles:
             arguments = templar.template(task[module]) if module and known else {}
         except AnsibleError:
             yield RoleTask(role, "", register, {}, variables)
+            if register:  # what it returns is not known, whatever else has that name, so nobody can say what takes it
+                self.registered[register] = {}
             return
         if "block" in task:
             for each in task["block"]:

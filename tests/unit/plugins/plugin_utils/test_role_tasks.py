@@ -100,6 +100,14 @@ def test_a_task_that_cannot_be_foreseen_has_no_module(role, rest):
     assert shown(role(f"- {{name: One, wsgi.stack.packages: {{name: ['{{{{ app_name }}}}']}}, {rest}}}")) == [("", {})]
 
 
+def test_what_takes_the_result_of_such_a_task_cannot_be_foreseen_either(role):
+    tasks = """
+        - {name: One, wsgi.stack.release: {apps: "{{ app_missing }}"}, register: app_release}
+        - {name: Two, wsgi.stack.rollout: {releases: "{{ app_release.releases }}"}}
+    """
+    assert shown(role(tasks, app_release={"releases": {}})) == [("", {}), ("", {})]
+
+
 def test_a_template_is_the_roles_own(role, tmp_path):
     tasks = """
         - {name: One, wsgi.stack.config_tree: {name: x, files: [{src: x.j2, dest: /x}, {content: y, dest: /y}]}}
