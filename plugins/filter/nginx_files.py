@@ -43,16 +43,6 @@ options:
     description: The user of nginx's workers, who gets the logs.
     type: str
     default: www-data
-  versions:
-    description: The versions of nginx and its OpenSSL on the host, as M(wsgi.stack.site_certificates) returns them; of apps with
-      TLS, HTTP/2 and the curves depend on it.
-    type: dict
-    default: {}
-  stapled:
-    description: The sites with a certificate that names an OCSP responder, as M(wsgi.stack.site_certificates) returns them.
-    type: list
-    elements: str
-    default: []
 """
 
 EXAMPLES = r"""
@@ -71,7 +61,8 @@ RETURN = r"""
 _value:
   description: >-
     C(files), C(links), C(displace), C(adjust) and C(notes), as M(wsgi.stack.config_tree) takes them; C(ports), that visitors come
-    to; C(certificates), the paths of those that nginx names.
+    to; C(certificates), the paths of those that nginx names. For what only the host knows, the files of sites with TLS have
+    placeholders, see RV(wsgi.stack.site_certificates#module:directives).
   type: dict
 """
 

@@ -91,6 +91,12 @@ options:
         elements: str
         aliases: [app]
         default: []
+  replace:
+    description:
+      - What the files have for a text, such as a placeholder for something that only the host knows.
+      - If such a text is a line of its own, it can be replaced by several lines, with the same indentation, or by none.
+    type: dict
+    default: {}
   displace:
     description:
       - Configuration files of Debian packages, or symlinks to them, that are removed.

@@ -96,6 +96,13 @@ unused:
   elements: str
   returned: always
   sample: [emperor]
+leaving:
+  description:
+    - The stacks under which an app that stays still runs, though O(stacks) has them no more.
+    - When that app has moved to another stack, there may be more in RV(unused).
+  type: list
+  elements: str
+  returned: always
 failures:
   description: The apps that failed, each with C(app), C(step), C(message) and C(log).
   type: list
@@ -103,11 +110,12 @@ failures:
   returned: always
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove
 from ansible_collections.wsgi.stack.plugins.module_utils.removal._step import STEP
 
 
 def main() -> None:
-    STEP.main()
+    STEP.main(remove=_remove.locked_retirement, remove_directories=_remove.remove_empty_directories)
 
 
 if __name__ == "__main__":

@@ -89,11 +89,12 @@ failures:
   returned: always
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._step import STEP
 
 
 def main() -> None:
-    STEP.main()
+    STEP.main(roll_out=_run.locked_rollout)
 
 
 if __name__ == "__main__":

@@ -52,21 +52,19 @@ outdated:
   returned: always
   type: list
   elements: str
-stapled:
-  description: The sites with a certificate that names an OCSP responder.
+directives:
+  description:
+    - What the placeholders in the files of P(wsgi.stack.nginx_files#filter) stand for, as
+      O(wsgi.stack.config_tree#module:replace) takes it.
+    - It depends on the versions of nginx and its OpenSSL, or those that would be installed if nginx is not, and on the
+      certificates.
   returned: always
-  type: list
-  elements: str
+  type: dict
 removed:
   description: The paths that were removed.
   returned: always
   type: list
   elements: str
-versions:
-  description: The versions of nginx and its OpenSSL, or those that would be installed if nginx is not.
-  returned: always
-  type: dict
-  sample: {nginx: 1.26.3, openssl: 3.5.1}
 failures:
   description: The apps whose site has no usable certificate. The step fails for them, unless
     C(wsgi_defer_failures) is set.

@@ -22,7 +22,6 @@ DEPENDS = {
     "wsgi.stack.config_tree": {"wsgi.stack.packages", "wsgi.stack.site_certificates"},
     "wsgi.stack.certificate": {"wsgi.stack.packages", "wsgi.stack.site_certificates", "wsgi.stack.config_tree"},
     "wsgi.stack.site_probe": {"wsgi.stack.rollout", "wsgi.stack.config_tree", "wsgi.stack.certificate", "wsgi.stack.packages"},
-    "wsgi.stack.retire": {"wsgi.stack.rollout"},
 }
 """The steps whose change makes the survey's answer for a step worthless, though its arguments are still the same."""
 

@@ -106,6 +106,7 @@ def predicted(module: str, register: str, arguments: Mapping[str, Any]) -> dict[
         "wsgi.stack.accounts": {"apps": names},
         "wsgi.stack.build": {"builds": {name: _references.reference(register, "builds", name) for name in names}},
         "wsgi.stack.release": {"releases": {name: _references.reference(register, "releases", name) for name in names}},
+        "wsgi.stack.site_certificates": {"outdated": [], "directives": _references.reference(register, "directives")},
         "wsgi.stack.retire": {"unused": []},
     }
     return {"changed": False, "failures": [], **results.get(module, {})}

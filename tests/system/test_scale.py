@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from conftest import HELLO, on
 
-MOST = {"first": 30, "again": 4, "code": 8}
+MOST = {"first": 30, "again": 1, "code": 6}
 """How many modules each run executes on the host at most: with new apps, with nothing new, with the new code of one app."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _ownership
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _directories, _ownership
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._transaction import Transaction, TreeRequest
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import TreeEntry
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks
@@ -56,15 +56,10 @@ def tmpfiles(apps: Sequence[App], request: AccountsRequest) -> str:
         "# An app's code is root's: the app may read it, and nginx may go through to its static files. Nobody else may open",
         "# these directories.",
         "# Its runtime directory is the gate to its sockets: root and nginx's group get in, the app does not.",
-        f"d {request.directory} 0755 root root -",
-        f"d {request.runtime_directory} 0755 root root -",
+        *map(str, _directories.shared_by_all(request.directory, request.runtime_directory)),
     ]
     for app in apps:
-        layout = _layout.of(app)
-        code = [layout.directory, layout.builds, layout.releases, layout.slots]
-        lines += ["", *(f"d {path} 0711 root root -" for path in code)]
-        lines.append(f"d {layout.shared} 0750 {app['user']} {app['group']} -")
-        lines.append(f"d {layout.runtime_directory} 0750 root {request.nginx_group} -")
+        lines += ["", *map(str, _directories.of(app, request.nginx_group))]
     return "\n".join([*lines, ""])
 
 
@@ -100,21 +95,33 @@ def _ensure(apps: Sequence[App], request: AccountsRequest) -> dict[str, Any]:
         )
     )
     tree.converge()
+    roots = _directories.shared_by_all(request.directory, request.runtime_directory)
+    wanted = [*roots, *(directory for app in taken for directory in _directories.of(app, request.nginx_group))]
+    wrong = _directories.wrong(wanted)
+    repaired = {"before": _directories.lines(wrong), "after": "".join(f"{directory}\n" for directory in wrong)}
     if not request.check:
         refused.update(_unmade(taken))
         taken = [app for app in taken if app["name"] not in refused]
         _ownership.unmark(app["name"] for app in taken)
-        # On every run, to restore directories that were removed, and their modes. Nothing else is touched.
-        done = run(["systemd-tmpfiles", "--create", TMPFILES], timeout=300)
-        if done.code:
-            raise StackError(
-                TREE, f"systemd-tmpfiles --create {TMPFILES} failed: {done.last_line}; fix that and run again.", done.output
-            )
+        if wrong:
+            _make_directories()
+    found = tree.result()
     return {
-        **tree.result(),
+        **found,
+        "changed": found["changed"] or bool(wrong),
+        "diff": [*found["diff"], *([repaired] if wrong else [])],
         "apps": [app["name"] for app in taken],
         "failures": [StackError("user", cause).result(name) for name, cause in sorted(refused.items())],
     }
+
+
+def _make_directories() -> None:
+    """Make those that are missing, and restore modes and owners. Nothing else is touched."""
+    done = run(["systemd-tmpfiles", "--create", TMPFILES], timeout=300)
+    if done.code:
+        raise StackError(
+            TREE, f"systemd-tmpfiles --create {TMPFILES} failed: {done.last_line}; fix that and run again.", done.output
+        )
 
 
 def _unmade(apps: Sequence[App]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host._once import once
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 
 OLDEST = (3, 8)
@@ -128,5 +129,5 @@ class Prober:
         """As the function ``probe``."""
         with self._lock:
             if python not in self._answers:
-                self._answers[python] = probe(python)
+                self._answers[python] = once(("interpreter", python), lambda: probe(python))
             return self._answers[python]

@@ -31,7 +31,7 @@ def config_tree(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
 
     :param wanted: the module's parameters
     """
-    entries, initial = _tree.entries(wanted["files"], wanted["links"])
+    entries, initial = _tree.entries(wanted["files"], wanted["links"], wanted["replace"])
     transaction = _transaction.Transaction(
         _transaction.TreeRequest(
             name=wanted["name"],
@@ -70,6 +70,7 @@ STEP = Step(
             "no_log": True,
         },
         "links": {"type": "list", "elements": "dict", "default": [], "options": LINK},
+        "replace": {"type": "dict", "default": {}},
         "displace": {"type": "list", "elements": "path", "default": []},
         "adjust": {"type": "list", "elements": "dict", "default": [], "options": ADJUSTMENT},
         "validate": {"type": "list", "elements": "str", "default": []},

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -170,9 +171,12 @@ def _attributes(item: Item | None) -> str:
     return "a link" if isinstance(item, Link) else "absent" if item is None else item.kind
 
 
-def entries(files: list[dict[str, Any]], links: list[dict[str, Any]]) -> tuple[Tree, Tree]:
+def entries(
+    files: list[dict[str, Any]], links: list[dict[str, Any]], replace: Mapping[str, str] | None = None
+) -> tuple[Tree, Tree]:
     """The wanted tree from the module's options, and the files that are only created if they are missing.
 
+    :param replace: see ``replaced``
     :raises StackError: a path is not absolute and normalized or is given twice, or a mode is not four octal digits
     """
     wanted: Tree = {}
@@ -184,12 +188,30 @@ def entries(files: list[dict[str, Any]], links: list[dict[str, Any]]) -> tuple[T
             raise StackError(
                 "config_tree", f"mode of {path}: {mode!r} is not four octal digits; write it in quotes, such as '0644'."
             )
-        item = File(found["content"], int(mode, 8), found["owner"], found["group"])
+        item = File(replaced(found["content"], replace or {}), int(mode, 8), found["owner"], found["group"])
         (initial if found["initial"] else wanted)[path] = TreeEntry(item, tuple(found["apps"] or ()))
     for found in links:
         _check_path("path", found["path"], {**wanted, **initial})
         wanted[found["path"]] = TreeEntry(Link(found["target"]), tuple(found["apps"] or ()))
     return wanted, initial
+
+
+def replaced(content: str, replace: Mapping[str, str]) -> str:
+    """A text with other texts in place of some.
+
+    :param replace: what stands for each text. If that is a line of its own, there can be several lines, which get its
+        indentation, or none.
+    """
+    if not replace:
+        return content
+    names = "|".join(re.escape(text) for text in sorted(replace, key=len, reverse=True))
+
+    def lines(found: re.Match[str]) -> str:
+        indented = [f"{found[1]}{line}" for line in replace[found[2]].splitlines()]
+        return "\n".join(indented) + found[3] if indented else ""
+
+    content = re.sub(rf"^([ \t]*)({names})[ \t]*(\n|\Z)", lines, content, flags=re.MULTILINE)
+    return re.sub(names, lambda found: replace[found[0]], content)
 
 
 def _check_path(key: str, path: str, taken: Tree) -> None:

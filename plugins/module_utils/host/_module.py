@@ -46,35 +46,42 @@ class Step:
     """What a module does, apart from the module, so that ``survey`` can ask in check mode what it would do.
 
     :ivar options: the argument specification
-    :ivar work: takes the parameters, and whether to run in check mode; returns the result, with ``failed`` and ``msg`` if the
-        step failed for the host and has something to return, and with ``warnings``
+    :ivar work: takes the parameters, whether to run in check mode, and by name what changes the host, if ``survey`` has not to
+        carry that along; returns the result, with ``failed`` and ``msg`` if the step failed for the host and has something to
+        return, and with ``warnings``
     :ivar rules: further arguments of AnsibleModule, such as ``mutually_exclusive``
     :ivar shows_secrets: whether ``no_log`` keeps parameters out of the journal only, and not out of the result
     """
 
     options: Mapping[str, Any]
-    work: Callable[[Mapping[str, Any], bool], dict[str, Any]]
+    work: Callable[..., dict[str, Any]]
     rules: Mapping[str, Any] = field(default_factory=dict)
     shows_secrets: bool = False
     needs_root: bool = True
 
-    def run(self, params: Mapping[str, Any], check: bool) -> dict[str, Any]:
-        """The result, also of a step that failed for the host."""
+    def run(self, params: Mapping[str, Any], check: bool, **actors: Callable[..., Any]) -> dict[str, Any]:
+        """The result, also of a step that failed for the host.
+
+        :param actors: what changes the host, see ``work``; not needed in check mode
+        """
         try:
-            return self.work(params, check)
+            return self.work(params, check, **actors)
         except StackError as failure:
             return {"failed": True, "msg": f"{failure.step}: {failure.cause}"}
         except OSError as error:
             return {"failed": True, "msg": from_os_error(error).cause}
 
-    def main(self) -> None:
-        """Be the module."""
+    def main(self, **actors: Callable[..., Any]) -> None:
+        """Be the module.
+
+        :param actors: see ``run``
+        """
         module = Module(dict(self.options), supports_check_mode=True, **self.rules)
         if self.needs_root:
             require_root(module)
         if self.shows_secrets:
             module.no_log_values.clear()
-        result = self.run(module.params, module.check_mode)
+        result = self.run(module.params, module.check_mode, **actors)
         for warning in result.pop("warnings", ()):
             module.warn(warning)
         if result.pop("failed", False):

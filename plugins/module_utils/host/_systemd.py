@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._once import once
 
 TIMEOUT = 30
 """Seconds. systemctl itself waits 25 s for an answer, see sd_bus_set_method_call_timeout(3)."""
@@ -23,7 +24,8 @@ def show(units: Iterable[str], names: Sequence[str]) -> dict[str, dict[str, str]
     if not wanted:
         return {}
     properties = ",".join(dict.fromkeys(["Id", *names]))
-    done = run(["systemctl", "show", f"--property={properties}", "--", *wanted], timeout=TIMEOUT)
+    argv = ["systemctl", "show", f"--property={properties}", "--", *wanted]
+    done = once(tuple(argv), lambda: run(argv, timeout=TIMEOUT))
     return parse(done.output) if done.code == 0 else {}
 
 

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App, Static
@@ -61,8 +61,6 @@ class NginxSettings:
     :ivar default_server: reject names that no app has
     :ivar http_directives: lines for the http context
     :ivar user: the user of nginx's workers
-    :ivar versions: of ``nginx`` and its ``openssl`` on the host, see ``nginx._facts.versions``
-    :ivar stapled: the sites whose certificate names an OCSP responder
     """
 
     http_ports: Sequence[int] = (80,)
@@ -70,8 +68,6 @@ class NginxSettings:
     default_server: bool = True
     http_directives: Sequence[str] = ()
     user: str = "www-data"
-    versions: Mapping[str, str] = field(default_factory=dict)
-    stapled: Sequence[str] = ()
 
     def listens(self, ports: Iterable[int], parameters: str = "") -> list[str]:
         """The arguments of ``listen`` for some ports."""
@@ -85,21 +81,7 @@ class NginxSettings:
 
     def secure(self, port: int) -> list[str]:
         """The arguments of ``listen`` for TLS."""
-        return self.listens([port], " ssl" if self.http2 else " ssl http2")
-
-    @property
-    def http2(self) -> bool:
-        """Whether ``http2`` is a directive instead of a parameter of ``listen``."""
-        return _tls.has(_tls.HTTP2_DIRECTIVE, self.versions.get("nginx"))
-
-    @property
-    def rejects(self) -> bool:
-        """Whether a server block can reject a name without a certificate."""
-        return _tls.has(_tls.REJECT_HANDSHAKE, self.versions.get("nginx"))
-
-    def protocol(self, profile: str) -> list[tuple[str, str]]:
-        """The directives for TLS that do not depend on the site."""
-        return _tls.settings(profile, self.versions.get("openssl"))
+        return self.listens([port], f" ssl{_tls.HTTP2_PARAMETER}")
 
 
 def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: Any) -> dict[str, Any]:
@@ -207,7 +189,7 @@ def _blocks(server: dict[str, Any], settings: NginxSettings) -> list[dict[str, A
     here = {"names": server["names"], "locations": there, "includes": [] if canonical else server["includes"]}
     if tls["mode"] == "none":
         return [{**here, "listens": plain, "lines": [], "locations": [CHALLENGES, *there]}]
-    lines, secure = _locations.lines(_secured(server, settings)), settings.secure(tls["port"])
+    lines, secure = _secured(server), settings.secure(tls["port"])
     if not tls["redirect"]:
         return [{**here, "listens": [*plain, *secure], "lines": lines, "locations": [CHALLENGES, *there]}]
     port = "" if tls["port"] == 443 else f":{tls['port']}"
@@ -226,17 +208,18 @@ def _everything(response: str) -> list[dict[str, Any]]:
     return [{"match": "/", "lines": [f"return {response};"]}]
 
 
-def _secured(server: dict[str, Any], settings: NginxSettings) -> list[tuple[str, str]]:
-    """The directives of a server block with TLS."""
+def _secured(server: dict[str, Any]) -> list[str]:
+    """The lines of a server block with TLS."""
     tls = server["tls"]
     owner = server["apps"][0]
     return [
-        *([("http2", "on")] if settings.http2 else []),
-        *_tls.certificate(owner, owner in settings.stapled),
-        *settings.protocol(tls["profile"]),
-        *_locations.hsts(tls),
+        _tls.HTTP2_LINE,
+        *_tls.certificate(owner),
+        _tls.stapling_line(owner),
+        *_tls.settings(tls["profile"]),
+        *_locations.lines(_locations.hsts(tls)),
         # For HTTP requests to the port for TLS; they are redirected to the same port.
-        ("error_page", f"497 =308 https://$host{_locations.PORT_SUFFIX}$request_uri"),
+        f"error_page 497 =308 https://$host{_locations.PORT_SUFFIX}$request_uri;",
     ]
 
 
@@ -253,9 +236,9 @@ def _defaults(sites: Sequence[dict[str, Any]], settings: NginxSettings) -> list[
     elsewhere = [*_everything("421"), {"match": "@closed", "lines": ["return 444;"]}]
     for port in sorted({site["port"] for site in sites}):
         here = [site for site in sites if site["port"] == port]
-        shown = [site["name"] for site in here if not site["domains"]] or ([] if settings.rejects else [here[0]["name"]])
-        certificate = _tls.certificate(shown[0]) if shown else [("ssl_reject_handshake", "on")]
-        lines = _locations.lines([*certificate, *settings.protocol(here[0]["profile"]), ("error_page", "497 @closed")])
+        nameless = [site["name"] for site in here if not site["domains"]]
+        certificate = _tls.certificate(nameless[0]) if nameless else [_tls.refusal_line(here[0]["name"])]
+        lines = [*certificate, *_tls.settings(here[0]["profile"]), "error_page 497 @closed;"]
         listens = [f"{address} default_server" for address in settings.secure(port)]
         found.append({**refusal, "listens": listens, "lines": lines, "locations": elsewhere})
     return found

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _facts
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _facts, _tls
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 
 
@@ -31,9 +31,8 @@ def converge(apps: Sequence[App], given: Mapping[str, Mapping[str, str]], dry: b
         "changed": bool(changed or removed),
         "sites": {name: after for name, (_before, after) in presented.items()},
         "outdated": sorted({*outdated, *(changed if dry else [])}),
-        "stapled": _facts.stapled(sites, given),
+        "directives": _tls.directives([site["name"] for site in sites], _facts.stapled(sites, given), _facts.versions()),
         "removed": removed,
-        "versions": _facts.versions(),
         "failures": failures,
         "diff": {"before": _shown(presented, 0), "after": _shown(presented, 1)},
     }

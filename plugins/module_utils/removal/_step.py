@@ -5,18 +5,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors, _layout
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
-from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remove
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remains
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _state
 
 
-def retire(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
+def retire(
+    wanted: Mapping[str, Any],
+    check: bool,
+    remove: Callable[..., Any] | None = None,
+    remove_directories: Callable[..., Any] | None = None,
+) -> dict[str, Any]:
     """Remove the apps.
 
     :param wanted: the module's parameters
+    :param remove: ``removal._remove.locked_retirement``, which changes the host
+    :param remove_directories: ``removal._remove.remove_empty_directories``
     :returns: the module's result
     """
     directories = wanted["directory"], wanted["runtime_directory"]
@@ -24,26 +31,27 @@ def retire(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     layouts = {name: _layout.Layout(name, *directories) for name in sorted(there | set(wanted["keep"]))}
     going = _found.going(there, wanted["keep"], wanted["remove"], wanted["prune"])
     instances = _state.instances(list(layouts.values()))
-    remains = {name: _remove.look(layouts[name], instances, wanted["remove_shared"]) for name in going}
+    remains = {name: _remains.look(layouts[name], instances, wanted["remove_shared"]) for name in going}
 
     failures: list[dict[str, Any]] = []
-    if not check:
+    if remove and not check:
         _done, failures = _errors.for_each_app(
             [{"name": name} for name in going if remains[name]],
-            lambda app: _remove.locked_retirement(layouts[app["name"]], wanted["remove_shared"]),
+            lambda app: remove(layouts[app["name"]], wanted["remove_shared"]),
             wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
     gone = sorted(set(going) - {failure["app"] for failure in failures})
     staying = [layout for name, layout in layouts.items() if name not in gone]
-    unused = _remove.idle_trees(wanted["stacks"], staying, [layouts[name] for name in gone], instances)
-    if not check:
-        _remove.remove_empty_directories(unused)
+    unused = _remains.idle_trees(wanted["stacks"], staying, [layouts[name] for name in gone], instances)
+    if remove_directories and not check:
+        remove_directories(unused)
     return {
         "changed": any(remains.values()),
         "removed": [name for name in going if remains[name] and name in gone],
         "kept": {name: list(remains[name].kept) for name in gone if remains[name].kept},
         "dropped": sorted(there - set(wanted["keep"]) - set(going)),
         "unused": unused,
+        "leaving": sorted(_remains.running(staying, instances) - set(wanted["stacks"])),
         "failures": failures,
         "diff": [
             {
@@ -55,7 +63,7 @@ def retire(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
             for name in going
             if remains[name]
         ],
-        "warnings": [message for name in gone if (message := _remove.message(layouts[name], remains[name]))],
+        "warnings": [message for name in gone if (message := _remains.message(layouts[name], remains[name]))],
     }
 
 

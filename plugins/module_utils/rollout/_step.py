@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _plan, _run, _state
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _plan, _state
 
 
-def rollout(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
+def rollout(wanted: Mapping[str, Any], check: bool, roll_out: Callable[..., Any] | None = None) -> dict[str, Any]:
     """Roll out each app that has a release.
 
     :param wanted: the module's parameters
+    :param roll_out: ``rollout._run.locked_rollout``, which changes the host
     :returns: the module's result
     """
     releases = {name: int(number) for name, number in wanted["releases"].items()}
@@ -26,10 +27,10 @@ def rollout(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     options = wanted["preview"], wanted["finish"]
     plans = {name: _plan.plan(state, releases[name], stacks[name], *options) for name, state in states.items()}
     failures: list[dict[str, Any]] = []
-    if not check:
+    if roll_out and not check:
         done, failures = _errors.for_each_app(
             [app for app in apps if plans[app["name"]]],
-            lambda app: _run.locked_rollout(app, releases[app["name"]], wanted["nginx_user"], *options),
+            lambda app: roll_out(app, releases[app["name"]], wanted["nginx_user"], *options),
             wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
         plans.update(done)

@@ -13,7 +13,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps import _site_plan 
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _step as build
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _step as certificate
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _step as config_tree
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _once, _packages, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _firewall_ports as firewall_ports
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _site_certificates as site_certificates
@@ -39,7 +39,7 @@ STEPS: dict[str, Step] = {
     "wsgi.stack.uwsgi_plugin": uwsgi_plugin.STEP,
 }
 
-TELLS = ("changed", "failed", "failures", "warnings", "needed", "skipped", "unused", "msg")
+TELLS = ("changed", "failed", "failures", "warnings", "needed", "skipped", "unused", "leaving", "outdated", "msg")
 """What a result has, and is not empty, if its step has something to do or to say."""
 
 
@@ -52,11 +52,12 @@ def survey(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
     """
     results: dict[str, dict[str, Any]] = {}
     found = []
-    for step in steps:
-        result = _ask(step, results)
-        if result is not None and step["register"]:
-            results[step["register"]] = result
-        found.append(result)
+    with _once.unchanging():
+        for step in steps:
+            result = _ask(step, results)
+            if result is not None and step["register"]:
+                results[step["register"]] = result
+            found.append(result)
     return found
 
 

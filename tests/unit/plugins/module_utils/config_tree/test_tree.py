@@ -16,6 +16,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
     from_json,
     obstacles,
     owned,
+    replaced,
     shipped_unchanged,
     steps,
     target,
@@ -212,3 +213,17 @@ def test_parameters_become_entries():
 def test_parameters_that_make_no_sense_are_refused(files, links, words):
     with pytest.raises(StackError, match=words):
         entries(files, links)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        pytest.param("a <x> b\n<x>", "a 1 b\n1", id="within a line, and as one"),
+        pytest.param("{\n    <none>\n}\n", "{\n}\n", id="no line"),
+        pytest.param("{\n    <two>\n}\n", "{\n    1;\n    2;\n}\n", id="two lines, indented"),
+        pytest.param("a<none>b", "ab", id="nothing within a line"),
+        pytest.param("\n\n<y>\n", "\n\n<y>\n", id="nothing to replace"),
+    ],
+)
+def test_a_text_is_replaced_within_a_line_or_by_lines(content, text):
+    assert replaced(content, {"<x>": "1", "<none>": "", "<two>": "1;\n2;"}) == text

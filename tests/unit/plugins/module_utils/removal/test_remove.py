@@ -14,7 +14,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _owners
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _remove as _account
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
-from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remove
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remains, _remove
 
 OFF, ON = Instance(), Instance(active=True, ready=True, enabled=True)
 
@@ -54,6 +54,7 @@ def layout(tmp_path, monkeypatch):
             users.pop(argv[1])
         return Completed(tuple(argv), 0, "")
 
+    monkeypatch.setattr(_remains, "run", run)
     monkeypatch.setattr(_remove, "run", run)
     monkeypatch.setattr(_account, "run", run)
     return found
@@ -68,7 +69,7 @@ def found(layout):
 
 
 def retire(layout, remove_shared=False):
-    _remove.Retirement(layout, _remove.look(layout, seen(), remove_shared)).run()
+    _remove.Retirement(layout, _remains.look(layout, seen(), remove_shared)).run()
 
 
 def test_an_app_goes_with_all_that_was_made_for_it(layout, locks):
@@ -80,7 +81,7 @@ def test_an_app_goes_with_all_that_was_made_for_it(layout, locks):
     assert found(layout) == set()
     assert os.listdir(locks) == ["build-blog"]
     assert not any(os.path.lexists(path) for path in (layout.directory, layout.runtime_directory, layout.boot_link))
-    assert not _remove.look(layout, seen(), False)
+    assert not _remains.look(layout, seen(), False)
 
 
 @pytest.mark.parametrize("step", range(10))
@@ -109,9 +110,9 @@ def test_the_apps_own_data_stays_with_its_user_unless_it_is_to_go_too(layout):
     retire(layout)
     assert os.listdir(layout.directory) == ["shared"]
     assert found(layout) == {"shop"}
-    remains = _remove.look(layout, seen(), False)
+    remains = _remains.look(layout, seen(), False)
     assert not remains
-    assert _remove.message(layout, remains) == (
+    assert _remains.message(layout, remains) == (
         f"app shop: {layout.shared} is the app's own data, so it is kept, with the user shop; copy what you need,"
         " then set wsgi_remove_shared: true to remove it."
     )
@@ -126,17 +127,17 @@ def test_what_somebody_else_put_there_stays_in_any_case(layout):
         stream.write("mine")
     retire(layout, remove_shared=True)
     assert os.listdir(layout.directory) == ["notes.txt"]
-    assert "notes.txt: not created by wsgi.stack, so it is kept" in _remove.message(layout, _remove.look(layout, seen(), True))
+    assert "notes.txt: not created by wsgi.stack, so it is kept" in _remains.message(layout, _remains.look(layout, seen(), True))
 
 
 def test_a_certificate_goes_unless_somebody_else_has_it(layout, monkeypatch):
     deleted = []
     monkeypatch.setattr(_remove._command, "delete", deleted.append)
-    monkeypatch.setattr(_remove, "_certificate", lambda site: (False, ["/etc/mail.cf"]))
-    remains = _remove.look(layout, seen(), False)
-    assert "certbot's certificate shop is kept, since /etc/mail.cf uses it" in _remove.message(layout, remains)
-    monkeypatch.setattr(_remove, "_certificate", lambda site: (True, []))
-    remains = _remove.look(layout, seen(), False)
+    monkeypatch.setattr(_remains, "_certificate", lambda site: (False, ["/etc/mail.cf"]))
+    remains = _remains.look(layout, seen(), False)
+    assert "certbot's certificate shop is kept, since /etc/mail.cf uses it" in _remains.message(layout, remains)
+    monkeypatch.setattr(_remains, "_certificate", lambda site: (True, []))
+    remains = _remains.look(layout, seen(), False)
     assert "certbot certificate shop" in remains.lines(layout)
     _remove.Retirement(layout, remains).run()
     assert deleted == ["shop"]
@@ -155,7 +156,7 @@ def test_a_user_that_somebody_had_before_stays(layout, monkeypatch):
     monkeypatch.setattr(_remove.pwd, "getpwnam", lambda name: theirs)
     monkeypatch.setattr(_ownership, "accounts", lambda names=(): _ownership.Accounts((theirs,), ()))
     assert found(layout) == {"shop"}
-    assert not _remove.look(layout, seen(), False).user
+    assert not _remains.look(layout, seen(), False).user
     retire(layout)
     assert found(layout) == set()
 
@@ -168,13 +169,13 @@ def test_an_app_whose_user_is_busy_elsewhere_is_left_there(layout, monkeypatch):
 
 
 def test_slots_that_run_or_are_started_at_boot_are_stopped(layout):
-    assert _remove.look(layout, seen(green=Instance(enabled=True)), False).slots == ("green",)
-    assert _remove.look(layout, seen(blue=ON, green=Instance(active=True)), False).slots == ("blue", "green")
+    assert _remains.look(layout, seen(green=Instance(enabled=True)), False).slots == ("green",)
+    assert _remains.look(layout, seen(blue=ON, green=Instance(active=True)), False).slots == ("blue", "green")
 
 
 def test_a_server_is_used_by_whatever_app_runs_under_it(layout):
-    assert _remove.running([layout], {**seen(blue=ON), "uwsgi_emperor": seen()["uwsgi"]}) == {"uwsgi"}
-    assert _remove.running([layout], seen()) == set()
+    assert _remains.running([layout], {**seen(blue=ON), "uwsgi_emperor": seen()["uwsgi"]}) == {"uwsgi"}
+    assert _remains.running([layout], seen()) == set()
 
 
 def test_what_servers_left_behind_is_killed_and_what_others_started_is_refused(layout, monkeypatch):

@@ -37,7 +37,16 @@ def test_a_step_is_run_in_check_mode_with_the_defaults_of_its_options(calls):
 
 @pytest.mark.parametrize(
     "result",
-    [{"changed": True}, {"failures": [{}]}, {"failed": True}, {"warnings": ["x"]}, {"needed": ["x"]}, {"unused": ["bind"]}],
+    [
+        {"changed": True},
+        {"failures": [{}]},
+        {"failed": True},
+        {"warnings": ["x"]},
+        {"needed": ["x"]},
+        {"unused": ["bind"]},
+        {"leaving": ["uwsgi"]},
+        {"outdated": ["a"]},
+    ],
     ids=lambda result: next(iter(result)),
 )
 def test_a_step_that_has_something_to_do_or_to_say_has_no_answer(result):
