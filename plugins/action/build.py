@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the module ``build``: it looks into the source directories, and sends those that a host needs."""
+"""The controller's half of the module ``build``: it looks into the source directories, sends those that a host needs, and renders
+the templates of files."""
 
 from __future__ import annotations
 
@@ -7,15 +8,37 @@ import os
 import tempfile
 from typing import Any
 
+from ansible.errors import AnsibleError
+
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _step, _templates
 
 
 class ActionModule(_step.StepAction):
     """A run with nothing new is one execution of the module; the files go over only if it asks for them."""
 
     def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        return {**self._task.args, "directories": {name: self._look(source) for name, source in self._sources().items()}}
+        arguments = {**self._task.args, "directories": {name: self._look(source) for name, source in self._sources().items()}}
+        templates = {app["name"]: app for app in self._app_list() if any((app.get("files") or {}).values())}
+        if templates and arguments.get("secrets"):
+            secrets = _resolve.read_secrets(arguments["secrets"])
+            for name, app in templates.items():
+                secrets[name] = {**secrets.get(name, {}), **self._rendered(app, secrets, task_vars)}
+            arguments["secrets"] = _resolve.pack_secrets(secrets)
+        return arguments
+
+    def _rendered(self, app: dict[str, Any], secrets: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """The files of an app with those that are templates, or why there are none."""
+        files = dict(secrets.get(app["name"], {}).get("files") or {})
+        for path, src in app["files"].items():
+            if src is not None:
+                try:
+                    text = _templates.read(self._loader, src)
+                    files[path] = _templates.render(self._templar, text, [os.path.dirname(src)], {**task_vars, "app": app})
+                except AnsibleError as error:
+                    return {"error": f"{path}: the template {src} does not render: {error}; correct it."}
+        return {"files": files}
 
     def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         result = super().call(arguments, task_vars)
@@ -28,8 +51,10 @@ class ActionModule(_step.StepAction):
 
     def _sources(self) -> dict[str, dict[str, Any]]:
         """The sources on the controller, by app."""
-        apps = [app for app in self._task.args.get("apps") or [] if isinstance(app, dict)]
-        return {app["name"]: app["source"] for app in apps if (app.get("source") or {}).get("kind") == "directory"}
+        return {app["name"]: app["source"] for app in self._app_list() if (app.get("source") or {}).get("kind") == "directory"}
+
+    def _app_list(self) -> list[dict[str, Any]]:
+        return [app for app in self._task.args.get("apps") or [] if isinstance(app, dict)]
 
     def _look(self, source: dict[str, Any]) -> dict[str, Any]:
         try:

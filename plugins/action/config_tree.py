@@ -7,9 +7,8 @@ import os
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.template import trust_as_template
 
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _step, _templates
 
 
 class ActionModule(_step.StepAction):
@@ -30,17 +29,14 @@ class ActionModule(_step.StepAction):
         try:
             if name not in sources:
                 path = self._find_needle("templates", name)
-                sources[name] = path, trust_as_template(self._loader.get_text_file_contents(path))
+                sources[name] = path, _templates.read(self._loader, path)
             path, source = sources[name]
-            templar = self._templar.copy_with_new_env(
-                searchpath=self._search_path(path), available_variables={**task_vars, **(file.get("vars") or {})}
-            )
-            # Texts that come out of a template are never templates themselves: a "{{" of an app's stays as it is.
-            text = templar.template(source, escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": True})
+            variables = {**task_vars, **(file.get("vars") or {})}
+            text = _templates.render(self._templar, source, self._search_path(path), variables, lstrip_blocks=True)
         except AnsibleError as error:
             raise AnsibleActionFail(f"{file.get('dest')}: the template {name} does not render: {error}") from error
         rest = {key: value for key, value in file.items() if key not in ("src", "vars")}
-        return {**rest, "content": "" if text is None else str(text)}
+        return {**rest, "content": text}
 
     def _search_path(self, source: str) -> list[str]:
         """Where ``include`` and ``import`` look, as in ansible.builtin.template."""

@@ -8,7 +8,8 @@ name: app_secrets
 short_description: Wrap what may be secret in a list of WSGI apps
 version_added: 0.1.0
 description:
-  - Takes C(environment), C(build_environment) and C(source.deploy_key) of each app, and returns them as one opaque text.
+  - Takes C(environment), C(build_environment), C(source.deploy_key) and C(files) of each app, and returns them as one opaque
+    text.
   - The text is not encrypted. It only keeps single values such as V(1) or V(true) from being treated as secrets
     wherever they occur, which would blank them in everything that a module prints.
 positional: _input

@@ -17,6 +17,10 @@ options:
     type: list
     elements: dict
     required: true
+  previews:
+    description: The apps as they are previewed. By default as they are served.
+    type: list
+    elements: dict
   http_ports:
     description: The ports that every server listens on.
     type: list
@@ -56,8 +60,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(files), C(links), C(displace) and C(adjust), as M(wsgi.stack.config_tree) takes them; C(ports), that visitors come to;
-    C(certificates), the paths of those that nginx names. For what only the host knows, the files of sites with TLS have
+    C(files), C(links), C(displace), C(adjust) and C(notes), as M(wsgi.stack.config_tree) takes them; C(ports), that visitors come
+    to; C(certificates), the paths of those that nginx names. For what only the host knows, the files of sites with TLS have
     placeholders, see RV(wsgi.stack.site_certificates#module:directives).
   type: dict
 """

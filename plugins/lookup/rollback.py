@@ -13,7 +13,7 @@ description:
     need to make it live.
   - The release is the one that is named. Otherwise it is the live one, if another one is staged for a preview, and
     otherwise the one that was live before.
-  - A release brings the stack that it was made for, whatever the list of apps says by now.
+  - A release brings the stack that it last ran under, whatever the list of apps says by now.
   - Fails if the app is not in C(wsgi_apps), or if there is no such release.
 author:
   - The wsgi.stack founders (@wsgi-stack)

@@ -25,11 +25,21 @@ class Source(_Kind, total=False):
 
 
 class Static(TypedDict):
-    """A directory that nginx publishes: ``url`` with the mount, ``directory`` in the source, ``path`` on the host."""
+    """A directory that nginx serves: ``url`` with the mount, and ``path`` on the host.
+
+    It is ``directory`` in the source or ``shared`` in the app's shared directory. ``previous`` is the same directory in the
+    release that was live before, None where that is not looked at. ``internal`` is for nothing but the app's X-Accel-Redirect.
+    ``max_age`` is a time as nginx writes it, None for no header.
+    """
 
     url: str
-    directory: str
+    directory: str | None
+    shared: str | None
+    internal: bool
     path: str
+    previous: str | None
+    max_age: str | None
+    immutable: bool
 
 
 class HealthCheck(TypedDict):
@@ -77,7 +87,8 @@ class TLS(TypedDict):
 class App(TypedDict):
     """A resolved app. Times are seconds.
 
-    ``first_host`` says whether this host is the one for workers and timers that run on one host only.
+    ``files`` has the path of each file's template on the controller, if it has one. ``first_host`` says whether this host is the
+    one for workers and timers that run on one host only.
     """
 
     name: str
@@ -92,6 +103,9 @@ class App(TypedDict):
     packages: list[str]
     system_packages: list[str]
     environment_file: str | None
+    files: dict[str, str | None]
+    shared_paths: list[str]
+    build_commands: list[str]
     release_commands: list[str]
     workers: dict[str, Worker]
     timers: dict[str, Timer]
@@ -120,6 +134,7 @@ class App(TypedDict):
     directory: str
     runtime_directory: str
     current: str
+    previous: str
     live_socket: str
     preview: str
     preview_socket: str

@@ -53,8 +53,8 @@ RAISED = re.compile(r"([A-Za-z_]\w*\.)*[A-Za-z_]\w*(: |:?$)")
 """What a traceback ends with: a class of any name, such as Django's ImproperlyConfigured."""
 
 REPORTED = re.compile(
-    r"\b(errors?|denied|refused|cannot|can't|could not|unable|failed|fatal|unknown|invalid|no such|no matching|no solution"
-    r"|not found|in use)\b",
+    r"\bnpm ERR!|\b(errors?|denied|refused|cannot|can't|could not|unable|failed|fatal|unknown|invalid|no such|no matching"
+    r"|no solution|not found|in use)\b",
     re.IGNORECASE,
 )
 """Words in a line that reports an error without an exception."""
@@ -76,6 +76,7 @@ CONSEQUENCE = re.compile(
     r"|.* did not run successfully\.$|.* finished with status 'error'$|exit code: \d+$|\[end of output\]|See above for output"
     r"|(ERROR: )?(Failed (to build|building wheel)|Could not build wheels|Ignored the following versions)\b"
     r"|ERROR: Could not find a version "  # a list of all versions; the next line says what is missing
+    r"|npm (ERR!|error) ((code|errno|syscall|path|command|cwd) |$|A complete log of this run |.*-debug-\d+\.log$)"
     r"|error: Failed to build |cause: Call to .* failed "  # uv
     r"|error: No solution found when resolving dependencies:?$|No solution found when resolving dependencies:$"
 )

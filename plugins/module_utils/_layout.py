@@ -70,6 +70,7 @@ class Layout:
         self.releases = os.path.join(self.directory, "releases")
         self.slots = os.path.join(self.directory, "slots")
         self.current = os.path.join(self.directory, "current")
+        self.previous = os.path.join(self.directory, "previous")
         self.live_socket = os.path.join(self.runtime_directory, "app.sock")
         self.preview_socket = os.path.join(self.runtime_directory, "preview.sock")
         self.preview = os.path.join(self.directory, "preview")
@@ -80,6 +81,13 @@ class Layout:
     def build(self, digest: str) -> str:
         """The directory of a build: ``source``, ``venv`` and ``build.json`` are in it."""
         return os.path.join(self.builds, digest)
+
+    def kept(self, build: str) -> str:
+        """What the source of a build has where the app's shared paths are, for the first release that shares them.
+
+        :param build: the directory of the build
+        """
+        return os.path.join(build, "shared")
 
     def release(self, number: int) -> str:
         """The directory of a release: ``build`` (a link), ``run``, ``serve`` and the server's configuration are in it."""
@@ -176,6 +184,20 @@ def working_directory(app: App, build: Mapping[str, Any]) -> str:
     """
     source = f"{build['path']}/source"
     return source if app["working_directory"] == "." else f"{source}/{app['working_directory']}"
+
+
+def variables(app: App, build: str) -> dict[str, str]:
+    """The variables that every command of an app finds, in a build and in a release of it.
+
+    :param build: the directory of the build
+    """
+    return {
+        "PATH": f"{build}/venv/bin:/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "VIRTUAL_ENV": f"{build}/venv",
+        "WSGI_APP": app["name"],
+        "WSGI_SHARED": of(app).shared,
+    }
 
 
 def of(app: App) -> Layout:

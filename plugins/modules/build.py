@@ -20,6 +20,8 @@ description:
     project.
   - If the C(working_directory) is a project with a build system (C(pyproject.toml) with C([build-system]), or C(setup.py)), the
     project is installed too. If it has only C([project]), its dependencies are. C(packages) are installed last.
+  - The app's C(files) are written over its source before that, or over those of a package after that. Then its C(build_commands)
+    run, and what the source has at one of the C(shared_paths) is replaced by a symlink to C(shared/).
   - Requirements that are not pinned are resolved when a build is made, and not again.
   - The running release is not changed. M(wsgi.stack.rollout) puts a build into service.
   - Repositories are read, and packages built and installed, in transient systemd units, see C(DynamicUser=) in systemd.exec(5).
@@ -33,7 +35,8 @@ options:
     description:
       - The apps' secrets, as P(wsgi.stack.app_secrets#filter) returns them.
       - The installer gets an app's C(build_environment), which overrides what the module sets.
-        C(source.deploy_key) is in memory, where git alone finds it, and gone when git has ended.
+        Its C(build_commands) also get its C(environment).
+      - C(source.deploy_key) is in memory, where git alone finds it, and gone when git has ended.
     type: str
   installer:
     description:

@@ -153,6 +153,12 @@ options:
     type: list
     elements: path
     default: []
+  notes:
+    description:
+      - Of each app, what to remember of it for as long as the files of this run are in force for it. M(wsgi.stack.site_plan) uses
+        what was noted in the set V(nginx).
+    type: dict
+    default: {}
   unchanged_apps:
     description:
       - The names of apps for which nothing is changed, because they failed earlier in the run.

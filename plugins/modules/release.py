@@ -14,10 +14,14 @@ description:
     It is numbered and never changed.
   - A new release is made when any of the three differs from the newest release.
   - Its variables are those of the app's C(environment_file) and C(environment). If both have a variable, C(environment) wins.
-  - Imports the entry point as the app's user, in the new release's directory, with its virtual environment and variables. If the
-    import fails, there is no new release.
-  - Then runs the app's C(release_commands) in the same way. If a command fails, there is no new release. The commands are not
-    part of a release. A change of the commands alone makes no new release, and a rollback does not run them again.
+  - Makes what is missing of the C(shared_paths) and lets nginx read the directories of C(static[].shared), also when there is no
+    new release. That is done as the app's user.
+  - Then runs the app's C(release_commands) as the app's user, in the new release's directory, with its virtual environment and
+    variables. If a command fails, there is no new release. The commands are not part of a release. A change of the commands
+    alone makes no new release, and a rollback does not run them again.
+  - Then imports the entry point in the same way. If the import fails, or finds no WSGI application, there is no new release.
+  - If the import starts threads, each worker of uWSGI loads the app itself (C(lazy-apps)), since threads do not survive a fork,
+    and the module warns.
   - The running release is not changed. The last C(keep_releases) releases that were live, the newest release and those in a slot
     are kept, with their builds. All others are removed, including those that were never live.
 author:
@@ -41,6 +45,10 @@ options:
         those hosts. If its commands failed there, the app fails here, too.
       - If not set, the commands are run on this host.
     type: dict
+  nginx_group:
+    description: The group of nginx's workers, which may read the directories that C(static[].shared) names.
+    type: str
+    default: www-data
   host:
     description: The name of this host among O(command_results).
     type: str

@@ -90,7 +90,8 @@ apps:
       description: The number of the staged release in the idle slot.
       type: int
     previous:
-      description: The number of the newest earlier release on the host that was live, which a rollback restores.
+      description: >-
+        The number of the release that a rollback restores. Of those older than the live one, it is the one that was live last.
       type: int
     processes:
       description: The number of processes of the live slot.

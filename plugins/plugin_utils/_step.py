@@ -9,7 +9,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _run
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _progress, _run
 
 
 class StepAction(ActionBase):
@@ -53,7 +53,9 @@ class StepAction(ActionBase):
 
     def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the module. A subclass does here what the controller has to do besides."""
-        return self._execute_module(module_name=self.name, module_args=arguments, task_vars=task_vars)
+        host, task = task_vars["inventory_hostname"], self._task.name or self.name
+        with _progress.lines(self._display.display, host, task, self._apps()):
+            return self._execute_module(module_name=self.name, module_args=arguments, task_vars=task_vars)
 
     def _apps(self) -> list[str]:
         apps = self._task.args.get("apps")

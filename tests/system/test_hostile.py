@@ -108,7 +108,8 @@ def apps(server, tmp_path_factory):
             }
             made.append({**app, **more, "domains": [f"{name}.test"], "processes": 3})
             if name in EVIL:
-                made[-1].update(static=[{"url": "/files/", "directory": "files"}], tls={"mode": "self_signed", "redirect": False})
+                static = [{"url": "/files/", "directory": "files"}, {"url": "/up/", "shared": "in/up"}]
+            made[-1].update(static=static, tls={"mode": "self_signed", "redirect": False})
     server.converge(made, wsgi_prune=True, wsgi_remove_shared=True)  # with what tests before this one have left
     return made
 
@@ -269,6 +270,55 @@ def test_nothing_outside_a_static_directory_is_published(server, apps):
         ask = 'curl -s -o /dev/null --path-as-is -w \'%{http_code}\' -H "Host: $1.test" "http://127.0.0.1/files/$2"'
         assert {page: server.sh(ask, name, page) for page in pages} == pages
         server.sh('rm "$1/directory" "$1/theirs"', here)
+
+
+UPLOAD = """
+import os
+
+up, victim = SHARED + "/in/up/", "/srv/wsgi/victim-" + NAME.partition("-")[2]
+for name, target in {"theirs": "/etc/passwd", "directory": "/etc", "victim": victim, "mine": "file"}.items():
+    os.symlink(target, up + name)
+os.mkfifo(up + "pipe")
+try:
+    os.link("/etc/passwd", up + "hard")
+except OSError:
+    print("refused")
+with open(up + "file", "w") as stream:
+    stream.write("file")
+"""
+
+SWAP_UPLOADS = """
+import os
+
+os.rename(SHARED + "/in", SHARED + "/out")
+os.symlink("{0}", SHARED + "/in")
+print("swapped")
+"""
+
+
+@on(12)
+def test_nothing_outside_a_directory_of_uploads_is_published_or_changed(server, apps, unharmed):
+    ask = 'curl -s -o /dev/null --path-as-is -w "%{http_code}" -H "Host: $1.test" "http://127.0.0.1/up/$2"'
+    symlinks = {**dict.fromkeys(["theirs", "mine"], "403"), **dict.fromkeys(["directory/passwd", "victim/current/run"], "404")}
+    pages = {"file": "200", **symlinks, "pipe": "404", "hard": "404", "..%2f..%2fmode": "400"}
+    pages["../up/file"] = "200"
+    before = server.sh("stat -c '%n %a %u %g' /etc /etc/ssl /")
+    for name in EVIL:
+        assert post(server, name, UPLOAD) == "refused\n"
+        assert {page: server.sh(ask, name, page) for page in pages} == pages
+        assert post(server, name, SWAP_UPLOADS.format("/etc")) == "swapped\n"
+        server.sh("mkdir -p /etc/up && echo theirs >/etc/up/file")
+        assert server.sh(ask, name, "file") in ("403", "404")
+    play = server.play(apps)
+    told = "app {0}: shared: /srv/wsgi/{0}/shared/in is a symlink, and nginx follows none there"
+    lines = play.message.splitlines()
+    assert [line.partition(";")[0] for line in lines] == [told.format(name) for name in EVIL], play.output
+    server.sh("rm -r /etc/up")
+    assert server.sh("stat -c '%n %a %u %g' /etc /etc/ssl /") == before
+    assert server.sh("python3 -c 'import os; print(os.listxattr(\"/etc\"))'") == "[]\n"
+    for name in EVIL:
+        server.sh("cd /srv/wsgi/$1/shared && rm -r in out", name)
+    server.converge(apps)
 
 
 @on(12)

@@ -94,6 +94,11 @@ BROKEN = {
         {"health_check": {"timeout": 3}},
         "failed its health check: GET /status/ returned 500 instead of 200 (after 3 s)",
     ),
+    "redirect": (
+        "def application(environ, respond):\n    respond('302 Found', [('Location', '/login?next=s3')])\n    return []\n",
+        {},
+        "failed its health check: GET /redirect/ returned 302 to /login instead of 200; set health_check.path to a page that",
+    ),
     "raise": (
         "def application(environ, start_response):\n    raise RuntimeError('no such table')\n",
         {"health_check": {"timeout": 3}},
@@ -225,3 +230,27 @@ def test_a_release_that_the_running_nginx_cannot_reach_does_not_go_live(server, 
     assert server.get("/").startswith("200 hello|")
     server.converge([{**hello, "environment": {"GREETING": "changed"}}])
     assert server.get("/").startswith("200 changed|")
+
+
+@on(13)
+def test_an_app_that_fails_while_it_moves_keeps_its_place_and_only_who_wants_that_waits(server, hello, code):
+    def app(name, mount):
+        return {**hello, "name": name, "source": code(HELLO, name), "domains": ["moves.test"], "mount": mount}
+
+    server.converge([app("first", "/"), app("third", "/third")])
+    moved = [app("first", "/first"), app("second", "/"), app("third", "/moved")]
+    code("import nothing_of_this_name\n", "first")
+    play = server.play(moved)
+    assert play.code != 0
+    assert "app first: import: " in play.message
+    assert "app second: nginx: mount: / on moves.test is already used by app first, which keeps its site, since " in play.message
+    assert "app third: " not in play.message
+    # Something of the second app's own release is in place, so the next run only has to change the sites.
+    assert server.get("/", "moves.test") == "200 hello|1||/"
+    assert server.get("/moved/", "moves.test") == "200 hello|2|/moved|/"
+    assert server.get("/third/", "moves.test") == "200 hello|1||/third/"
+    code(HELLO, "first")
+    server.converge(moved)
+    assert server.get("/", "moves.test") == "200 hello|1||/"
+    assert server.get("/first/", "moves.test") == "200 hello|2|/first|/"
+    assert server.converge(moved).changed == []

@@ -158,3 +158,115 @@ def test_a_repository_that_does_not_give_the_code_is_told_and_harms_nothing(serv
         (line,) = [line for line in told if line.startswith(f"app {name}: source:")]
         assert why in line
         assert server.get(f"/{name}/").startswith("200 hello|")
+
+
+UPLOADS = """
+import os, local
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def application(environ, start_response):
+    name = environ["PATH_INFO"].strip("/")
+    if environ["REQUEST_METHOD"] == "POST":
+        with open(os.path.join(HERE, "media", name), "xb") as stream:
+            os.fchmod(stream.fileno(), int(environ["QUERY_STRING"], 8)) if environ["QUERY_STRING"] else None
+            stream.write(environ["wsgi.input"].read())
+    headers = [("X-Accel-Redirect", "/private/first.txt")] if name == "invoice" else []
+    start_response("200 OK", [("Content-Type", "text/plain"), *headers])
+    return [f"{local.TOKEN[:3]} {open(os.path.join(HERE, 'settings.ini')).read()}".encode()]
+"""
+
+BOTTLE = """
+import bottle
+
+application = bottle.Bottle()
+application.get("/")(lambda: "bottle")
+"""
+
+BY_OTHERS = """
+ls -l $1 | sed 1d
+setpriv --reuid nobody --regid nogroup --clear-groups cat $1/first.txt $1/open 2>&1 || true
+"""
+
+
+def test_a_build_with_commands_files_and_data_that_outlives_it(server, code, tmp_path):
+    source = code(UPLOADS)
+    here = tmp_path / "code"
+    (here / "media").mkdir()
+    (here / "media/first.txt").write_text("first")
+    (tmp_path / "settings.j2").write_text("{{ app.name }} {{ inventory_hostname }}")
+    app = {
+        "name": "uploads",
+        "source": source,
+        "entry_point": "app:application",
+        "domains": ["uploads.test"],
+        "environment": {"GREETING": "hello"},
+        "files": {
+            "local.py": {"content": "TOKEN = 's3cret-token'\n"},
+            "settings.ini": {"src": str(tmp_path / "settings.j2")},
+        },
+        "build_commands": [
+            "mkdir assets && touch $WSGI_SHARED/lost logs/lost",
+            "python -c 'import local, os; print(local.TOKEN); print(os.environ[\"GREETING\"])' | tail -n 1 >assets/made",
+        ],
+        "shared_paths": ["media", "logs"],
+        "static": [
+            {"url": "/assets/", "directory": "assets"},
+            {"url": "/media/", "shared": "media"},
+            {"url": "/private/", "shared": "media", "internal": True},
+        ],
+    }
+    bottle = {
+        "name": "bottle",
+        "source": {"package": "bottle==0.13.4"},
+        "entry_point": "site_of:application",
+        "domains": ["bottle.test"],
+        "files": {"site_of.py": {"content": BOTTLE}},
+        "build_commands": ["python -c 'import site_of' && pwd >built"],
+    }
+    play = server.converge([app, bottle], "-vvv")
+    assert "s3cret-token" not in play.output
+    pages = ("/", "/assets/made", "/media/first.txt", "/private/first.txt", "/invoice")
+    answers = [f"200 s3c uploads {server.name}", "200 hello\n", "200 first", "404", "200 first"]
+
+    def look():
+        found = [server.get(page, "uploads.test") for page in pages]
+        return ["404" if answer.startswith("404") else answer for answer in found]
+
+    assert look() == answers
+    assert server.get("/", "bottle.test") == "200 bottle"
+    assert server.sh("cat /srv/wsgi/bottle/current/build/source/built").endswith("/site-packages\n")
+    assert server.sh("find /srv/wsgi/uploads/current/build/source/ -name local.py -printf '%m %u:%g'") == "640 root:uploads"
+    assert server.sh("find /srv/wsgi/uploads/shared -name lost") == "/srv/wsgi/uploads/shared/logs/lost\n"
+
+    post = "curl -sS --data-binary $2 -H 'Host: uploads.test' http://127.0.0.1/$1"
+    server.sh(post, "new", "text")
+    server.sh(post, "open?644", "text")
+    server.sh(post, "closed?600", "text")
+    assert [server.get(f"/media/{name}", "uploads.test")[:3] for name in ("new", "open", "closed")] == ["200", "200", "403"]
+    told = server.sh(BY_OTHERS, "/srv/wsgi/uploads/shared/media").splitlines()
+    assert [line.split()[0] for line in told[:4]] == ["-rw-------+", "-rw-r-----+", "-rw-r-----+", "-rw-r--r--+"], told
+    assert [line.rpartition(": ")[2] for line in told[4:]] == ["Permission denied"] * 2, told
+    assert server.converge([app, bottle]).changed == []
+
+    # What is missing is made again; a changed variable makes a new build, and the data stays.
+    server.sh("rm -r /srv/wsgi/uploads/shared/logs; setfacl -b /srv/wsgi/uploads/shared/media")
+    assert server.get("/media/first.txt", "uploads.test")[:3] == "403"
+    assert server.converge([app, bottle]).changed == ["wsgi.stack.app : Release the builds"]
+    answers[1] = "200 bye\n"
+    server.converge([{**app, "environment": {"GREETING": "bye"}}, bottle])
+    assert look() == answers
+    assert [server.get(f"/media/{name}", "uploads.test")[:3] for name in ("new", "closed")] == ["200", "403"]
+
+    wrong = {**app, "build_commands": ["true", "echo 'Error: no s3cret-token here'; exit 3"]}
+    leaky = {**bottle, "build_commands": [], "files": {"site_of.py": {"content": "T = 's3cret-token'\nraise ValueError(T)\n"}}}
+    play = server.play([wrong, leaky])
+    assert "s3cret-token" not in play.output
+    upload_failed, import_failed = play.message.splitlines()
+    assert "ValueError: ***; " in import_failed
+    assert upload_failed == (
+        "app uploads: build_commands: echo 'Error: no *** here'; exit 3 (2 of 2) ended with exit code 3: Error: no *** here;"
+        " fix that and run the play again, which starts again at the first command. The running release is unchanged."
+    )
+    assert look() == answers

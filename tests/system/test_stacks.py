@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -122,6 +124,67 @@ def test_a_prefix_is_the_apps_own_under_every_stack_and_scheme(server, hello, co
             assert server.sh(f"{ask} -o /dev/null '{site}{mount}?a=b'").strip() == f"308 {site}{mount}/?a=b"
             assert server.sh(f"{ask} -o /dev/null {site}{mount}x/").strip() == "404"
             assert server.sh(f"{ask} {site}{mount}/echo/%C3%BC%2541") == "ü%41 200 "
+
+
+API = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}".encode()]
+"""
+
+
+def publish(directory, release):
+    """A single-page application with a script that is named after its release, and a file that is compressed already."""
+    shutil.rmtree(directory, ignore_errors=True)
+    (directory / "assets").mkdir(parents=True)
+    (directory / "index.html").write_text(f"page {release}")
+    (directory / f"assets/{release}.js").write_text(f"script {release} " * 200)
+    (directory / "assets/module.mjs").touch()
+    (directory / "assets/packed.css").write_text("plain")
+    (directory / "assets/packed.css.gz").write_bytes(gzip.compress(b"packed"))
+
+
+@on(12)
+def test_static_files_are_as_browsers_want_them(server, code, tmp_path):
+    app = {"name": "spa", "source": code(API, "spa"), "entry_point": "app:application", "mount": "/api", "domains": ["spa.test"]}
+    app["static"] = [
+        {"url": "/", "directory": "dist"},
+        {"url": "/assets/", "directory": "dist/assets", "max_age": "365d", "immutable": True},
+    ]
+    publish(tmp_path / "spa/dist", "one")
+    # What an earlier release did not publish, nobody has checked.
+    (tmp_path / "spa/unpublished").mkdir()
+    (tmp_path / "spa/unpublished/accounts").symlink_to("/etc/passwd")
+    server.converge([{**app, "keep_releases": 1}])
+    publish(tmp_path / "spa/dist", "two")
+    (tmp_path / "spa/unpublished/accounts").unlink()
+    (tmp_path / "spa/unpublished/empty").touch()
+    app["static"].append({"url": "/unpublished/", "directory": "unpublished"})
+    server.converge([{**app, "keep_releases": 1}])
+    for path, expected in {
+        "/": "200 page two",
+        "/deep/link": "200 page two",
+        "/api/x": "200 /api|/x",
+        "/assets/two.js": f"200 {'script two ' * 200}",
+        "/assets/one.js": f"200 {'script one ' * 200}",  # of a page that is open still
+    }.items():
+        assert server.get(path, "spa.test") == expected, path
+    for path in ("/assets/none.js", "/.wsgi-previous/assets/one.js", "/assets/.env", "/.env", "/unpublished/accounts"):
+        assert server.get(path, "spa.test").startswith("404 "), path
+    ask = "curl -s --compressed -D- --resolve spa.test:80:127.0.0.1 http://spa.test"
+    for path, body in (("/assets/packed.css", "packed"), ("/assets/one.js", "script one")):
+        answer = server.sh(f"{ask}{path}").replace("\r", "")
+        assert body in answer
+        for header in (
+            "Content-Encoding: gzip",
+            "Vary: Accept-Encoding",
+            "Cache-Control: max-age=31536000",
+            "Cache-Control: immutable",
+        ):
+            assert header in answer, path
+    assert "Content-Type: text/javascript" in server.sh(f"{ask}/assets/module.mjs")
+    assert "Content-Type: text/css" in server.sh(f"{ask}/assets/packed.css")
+    assert "Cache-Control: no-cache" in server.sh(f"{ask}/deep/link")
 
 
 PATIENT = """

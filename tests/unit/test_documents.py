@@ -7,6 +7,7 @@ import ast
 import importlib
 import inspect
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,17 @@ PLUGINS = sorted(path for kind in ("modules", "filter", "lookup") for path in RO
 
 # The argument specification's word for what each kind of check in _values takes.
 TYPES = {
+    "files": "dict",
     "boolean": "bool",
     "dictionary": "dict",
     "directives": "list",
     "integer": "int",
     "lines": "list",
     "list_of": "list",
+    "max_age": "str",
     "one_of": "str",
     "options": "dict",
+    "entry_point": "str",
     "path_inside": "str",
     "path_on_host": "str",
     "path_of_either": "str",
@@ -97,8 +101,8 @@ def keys(node, above=""):
         yield f"{above}{key}"
         if isinstance(value, dict) and key in ("source", "health_check", "tls"):
             yield from keys(value, f"{above}{key}.")
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            yield from keys(value[0], f"{above}{key}[].")
+        for each in value if isinstance(value, list) else ():
+            yield from keys(each, f"{above}{key}[].") if isinstance(each, dict) else ()
 
 
 def described_as(check):
@@ -174,7 +178,19 @@ def test_the_apps_of_an_example_can_be_resolved(path, tmp_path):
     for apps in lists_of_apps(path):
         for app in apps:
             (base / app.get("source", {}).get("directory", "")).mkdir(parents=True, exist_ok=True)
+            for file in app.get("files", {}).values():
+                if "src" in file:
+                    (base / file["src"]).parent.mkdir(exist_ok=True)
+                    (base / file["src"]).touch()
         _resolve.resolve(apps, base_directory=str(base))
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("inventories/examples/*/inventory.yml")), ids=name)
+def test_an_example_is_documented_as_it_is(path):
+    text = path.read_text()
+    entry = textwrap.dedent(text[text.index("    wsgi_apps:\n") :])
+    assert f"```yaml\n{entry}```\n" in (ROOT / "docs/applications.md").read_text()
+    _resolve.resolve(yaml.safe_load(entry)["wsgi_apps"], base_directory=str(path.parent))
 
 
 def test_the_examples_of_the_readme_show_every_key():
@@ -231,7 +247,8 @@ def test_a_module_that_needs_root_documents_and_checks_it():
 
 def test_every_step_that_can_fail_is_explained():
     modules = ROOT.glob("plugins/module_utils/**/*.py")
-    steps = {step for path in modules for step in re.findall(r'StackError\(\s*"(\w+)"', path.read_text())}
+    raising = r'(?:StackError|_unusable|_shell\.execute)\(\s*"(\w+)"'
+    steps = {step for path in modules for step in re.findall(raising, path.read_text())}
     explained = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
     of_hosts = {"config_tree", "firewall"}  # which end a module, so that no app has a failure of that step
     assert set(explained) == (steps | {"nginx"}) - of_hosts  # the tree of nginx is called so

@@ -20,8 +20,10 @@ def check(app: dict[str, Any]) -> None:
     :raises InventoryError: the first mistake found
     """
     _check_source(app["source"])
+    _check_static(app)
     _check_environment_file(app)
     _workers.check(app)
+    _check_shared(app)
     _check_domains(app)
     _tls.check(app["tls"], app["domains"])
 
@@ -52,12 +54,72 @@ def _check_environment_file(app: dict[str, Any]) -> None:
             f"environment_file: {shown(path)} is a path inside the source, and source.package has no such files; put the file on"
             " the controller, and use its absolute path."
         )
+    _check_secret(app, "environment_file", path)
+
+
+def _check_secret(app: dict[str, Any], key: str, path: str) -> None:
+    """Refuse a path inside the source whose file nginx would serve, or that would not be in the source."""
     for static in app["static"]:
-        if static["directory"] in (".", path) or path.startswith(f"{static['directory']}/"):
+        if static["directory"] and _inside(path, static["directory"]):
             raise InventoryError(
-                f"environment_file: {shown(path)} is inside the static directory {static['directory']} that nginx"
+                f"{key}: {shown(path)} is inside the static directory {static['directory']} that nginx"
                 " serves to everybody; move one of the two."
             )
+    for shared in app["shared_paths"]:
+        if _inside(path, shared):
+            raise InventoryError(
+                f"{key}: {shown(path)} is inside {shared}, one of shared_paths, which is no part of the build; move one of them."
+            )
+
+
+def _check_static(app: dict[str, Any]) -> None:
+    for static in app["static"]:
+        if (static["directory"] is None) == (static["shared"] is None):
+            given = "neither of the two" if static["shared"] is None else "both"
+            raise InventoryError(f"static: {static['url']} has {given}; use exactly one of directory and shared.")
+        if static["shared"] == ".":
+            raise InventoryError(f"static.shared: {static['url']} would serve all data of the app; name a directory in it.")
+        if static["internal"] and static["url"] == "/":
+            raise InventoryError("static.internal: true hides files, and / is for a page that everybody sees; use another url.")
+        if static["immutable"] and static["max_age"] is None:
+            raise InventoryError("static.immutable: true needs a max_age, such as 365d; add it, or remove immutable.")
+    urls = [static["url"] for static in app["static"]]
+    if "/" in urls and app["mount"] == "/":
+        raise InventoryError(
+            "static.url: / is the root of the domain, where the app itself is; set mount to the URL prefix of the app,"
+            " such as /api, or choose another url."
+        )
+    if "/" in urls and f"{app['mount']}/" in urls:
+        raise InventoryError(f"static.url: {app['mount']}/ is the app's own (mount); choose another url.")
+
+
+def _check_shared(app: dict[str, Any]) -> None:
+    paths = app["shared_paths"]
+    for place, path in enumerate(paths):
+        if path == ".":
+            raise InventoryError("shared_paths: '.' is the whole source; name directories in it.")
+        other = next((other for other in paths[:place] if _inside(path, other) or _inside(other, path)), None)
+        if other:
+            raise InventoryError(f"shared_paths: {shown(path)} and {shown(other)} are one inside the other; remove one.")
+        if _inside(app["working_directory"], path):
+            raise InventoryError(f"shared_paths: {shown(path)} has the working_directory in it, which is code; remove it.")
+        for directory in [static["directory"] for static in app["static"] if static["directory"]]:
+            if _inside(directory, path) or _inside(path, directory):
+                raise InventoryError(
+                    f"shared_paths: {shown(path)} and the static directory {directory} are one inside the other; serve what is"
+                    " shared from a url of its own, with static.shared."
+                )
+    for path in app["files"]:
+        _check_secret(app, "files", path)
+
+
+def _inside(path: str, directory: str) -> bool:
+    return directory in (".", path) or path.startswith(f"{directory}/")
+
+
+def packages(app: dict[str, Any]) -> list[str]:
+    """The Debian packages that an app's data takes."""
+    return ["acl"] if any(static["shared"] for static in app["static"]) else []
 
 
 def controller_variables(app: dict[str, Any]) -> dict[str, str]:
@@ -108,6 +170,13 @@ def check_stack(app: dict[str, Any]) -> None:
                 f"{key}: {shown(app[key])} needs the stack {stack}, and this app has {app['stack']}; remove {key}, or set"
                 f" stack: {stack}."
             )
+    server = _registry.server(app["stack"])
     for name in app["server_options"]:
-        if name in _registry.server(app["stack"]).OWN_OPTIONS:
-            raise InventoryError(f"server_options.{name}: the collection sets this option itself; remove it.")
+        if name in server.BINDING_OPTIONS:
+            raise InventoryError(
+                f"server_options.{name}: it opens a socket, and a new release starts beside the running one, which has that"
+                " socket already; remove it."
+            )
+        if name in server.OWN_OPTIONS:
+            fix = server.INSTEAD.get(name, "remove it.")
+            raise InventoryError(f"server_options.{name}: the collection sets this option itself; {fix}")

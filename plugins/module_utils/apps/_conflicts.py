@@ -50,7 +50,9 @@ def _check_urls(apps: Sequence[App]) -> None:
                     )
     for (domain, mount), name in mounts.items():
         for (where, url), owner in statics.items():
-            if where == domain and owner != name and (mount.rstrip("/") + "/").startswith(url):
+            # At the root of a domain, a static directory has what is left by the mounts.
+            taken = mount == "/" if url == "/" else (mount.rstrip("/") + "/").startswith(url)
+            if where == domain and owner != name and taken:
                 raise InventoryError(
                     f"app {name}: mount: {mount} is inside the static URL {url} of app {owner}"
                     f" on {domain or 'any domain'}; change one of the two."

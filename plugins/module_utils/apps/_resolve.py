@@ -10,7 +10,7 @@ import base64
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
@@ -34,10 +34,13 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     checked_key,
     dictionary,
     directives,
+    entry_point,
+    files,
     fill,
     integer,
     lines,
     list_of,
+    max_age,
     one_of,
     options,
     path_inside,
@@ -62,11 +65,10 @@ OWN_PREFIX = "wsgi-"
 an app's user of the same name instead."""
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 DOMAIN = re.compile(r"(?=.{1,253}$)(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 SEGMENT = r"/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+"  # nginx and browsers take '/./' and '/../' out of a URL
 MOUNT = re.compile(rf"/|({SEGMENT})+")
-STATIC_URL = re.compile(rf"({SEGMENT})+/")
+STATIC_URL = re.compile(rf"/|({SEGMENT})+/")
 PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 BIND = re.compile(rf"(127\.0\.0\.1|\[::1\]):{PORT}")
 SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
@@ -85,7 +87,11 @@ SOURCE: Schema = {
 
 STATIC: Schema = {
     "url": (text(STATIC_URL, "a path that begins and ends with a slash, such as /static/"), REQUIRED),
-    "directory": (path_inside, REQUIRED),
+    "directory": (path_inside, None),
+    "shared": (path_inside, None),
+    "internal": (boolean, False),
+    "max_age": (max_age, None),
+    "immutable": (boolean, False),
 }
 
 HEALTH_CHECK: Schema = {
@@ -102,7 +108,7 @@ APP: Schema = {
     "stack": (one_of(*_registry.STACKS), None),
     "state": (one_of(*STATES), "present"),
     "source": (dictionary(SOURCE), None),
-    "entry_point": (text(ENTRY_POINT, "module:callable, such as shop.wsgi:application"), None),
+    "entry_point": (entry_point, None),
     "python": (text(PYTHON, "the name of an interpreter, such as python3.12, or its absolute path"), "python3"),
     "uwsgi_install_from": (one_of(*_uwsgi.ORIGINS), None),
     "working_directory": (path_inside, "."),
@@ -112,6 +118,9 @@ APP: Schema = {
     "build_environment": (variables, {}),
     "environment": (variables, {}),
     "environment_file": (path_of_either, None),
+    "files": (files, {}),
+    "shared_paths": (list_of(path_inside), []),
+    "build_commands": (list_of(text()), []),
     "release_commands": (list_of(text()), []),
     "workers": (_workers.workers, {}),
     "timers": (_workers.timers, {}),
@@ -165,9 +174,10 @@ def resolve(
     :param http_ports: nginx's ports for HTTP, which no app can have for anything else
     :param certbot_options: certbot's further options, for a name that needs some; None if they are not known
     :returns: one dictionary an app that shall be there (see ``absent``), every key there, without what may be secret (see
-        ``secrets``), and with ``user``, ``group``, ``directory``, ``runtime_directory``, ``current``, ``live_socket``,
-        ``protocol``, ``upstream`` (nginx's), ``preview``, ``preview_socket`` and ``first_host``, which is true, in addition;
-        ``source.kind`` names the kind of source, ``static`` has absolute URLs and paths, ``health_check.path`` the mount in it
+        ``secrets``), and with ``user``, ``group``, ``directory``, ``runtime_directory``, ``current``, ``previous``,
+        ``live_socket``, ``protocol``, ``upstream`` (nginx's), ``preview``, ``preview_socket`` and ``first_host``, which is true,
+        in addition; ``source.kind`` names the kind of source, ``static`` has absolute URLs and paths, ``health_check.path`` the
+        mount in it
     :raises InventoryError: the first mistake found
     """
     for variable, path in (("wsgi_directory", directory), ("wsgi_runtime_directory", runtime_directory)):
@@ -190,16 +200,23 @@ def secrets(apps: Any) -> str:
     A module that took these values as parameters would either print them, or (with ``no_log``) have each of them, be it ``1``
     or ``true``, blanked in all that it prints. As one text they are blanked as one.
 
-    :returns: base64 of JSON: {app: {"environment": {}, "build_environment": {}, "deploy_key": null}}
+    :returns: base64 of JSON: {app: {"environment": {}, "build_environment": {}, "deploy_key": null, "files": {}}}; of the files,
+        those that are no templates
     """
     content = {
         app["name"]: {
             "environment": app["environment"],
             "build_environment": app["build_environment"],
             "deploy_key": app["source"]["deploy_key"],
+            "files": {path: file["content"] for path, file in app["files"].items() if file["src"] is None},
         }
         for app in _present(apps, {})
     }
+    return pack_secrets(content)
+
+
+def pack_secrets(content: Mapping[str, Mapping[str, Any]]) -> str:
+    """The text that ``read_secrets`` reads."""
     return base64.b64encode(json.dumps(content).encode()).decode()
 
 
@@ -213,7 +230,7 @@ def absent(apps: Any) -> list[str]:
 
 
 def read_secrets(text: str) -> dict[str, dict[str, Any]]:
-    """The reverse of ``secrets``."""
+    """The reverse of ``secrets`` and ``pack_secrets``."""
     return json.loads(base64.b64decode(text))
 
 
@@ -266,6 +283,19 @@ def _check_socket_path(layout: Layout) -> None:
         )
 
 
+def _template(app: dict[str, Any], path: str, src: str | None, base_directory: str | None) -> str | None:
+    """The path of a template on the controller; None if the file is none."""
+    if src is None:
+        return None
+    found = os.path.abspath(os.path.join(base_directory or os.getcwd(), os.path.expanduser(src)))
+    if not os.path.isfile(found) or not os.access(found, os.R_OK):
+        raise InventoryError(
+            f"app {app['name']}: files.{path}.src: {found} is not a file that can be read here, on the controller;"
+            " correct the path."
+        )
+    return found
+
+
 def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> App:
     """A complete app with its places on the host, and without its secrets."""
     source = {key: value for key, value in app["source"].items() if key not in SECRETS}
@@ -277,16 +307,21 @@ def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> 
                 " correct the path."
             )
         source["directory"] = path
+    templates = {path: _template(app, path, file["src"], base_directory) for path, file in app["files"].items()}
     prefix = app["mount"].rstrip("/")
+    # What is at the root of the domain is not below the app, nor are its parts.
+    below = "" if any(static["url"] == "/" for static in app["static"]) else prefix
     stack = _registry.STACKS[app["stack"]]
     placed = {
         **{key: value for key, value in app.items() if key not in SECRETS},
         "source": source,
+        "files": templates,
         "user": app["name"],
         "group": app["name"],
         "directory": layout.directory,
         "runtime_directory": layout.runtime_directory,
         "current": layout.current,
+        "previous": layout.previous,
         "live_socket": layout.live_socket,
         "preview": layout.preview,
         "preview_socket": layout.preview_socket,
@@ -295,15 +330,20 @@ def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> 
         "role": stack.role,
         "upstream": layout.upstream(stack.protocol),
         "first_host": True,
-        "system_packages": [*app["system_packages"], *stack.server.build_packages(app)],
-        "static": [
-            {
-                **static,
-                "url": prefix + static["url"],
-                "path": os.path.normpath(os.path.join(layout.current, "build/source", static["directory"])),
-            }
-            for static in app["static"]
-        ],
+        "system_packages": [*app["system_packages"], *stack.server.build_packages(app), *_checks.packages(app)],
+        "static": [{**static, "url": below + static["url"], **_published(layout, static)} for static in app["static"]],
         "health_check": {**app["health_check"], "path": prefix + app["health_check"]["path"]},
     }
     return cast("App", placed)
+
+
+def _published(layout: Layout, static: dict[str, Any]) -> dict[str, str | None]:
+    """Where a static directory is, and where it was in the release before."""
+    if static["shared"]:
+        return {"path": os.path.join(layout.shared, static["shared"]), "previous": None}
+    path, previous = (
+        os.path.normpath(os.path.join(release, "build/source", static["directory"]))
+        for release in (layout.current, layout.previous)
+    )
+    # What is internal has no fallback: nginx sends visitors there, too, if a location refuses them.
+    return {"path": path, "previous": None if static["internal"] else previous}

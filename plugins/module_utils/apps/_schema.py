@@ -13,6 +13,7 @@ import re
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points
 from ansible_collections.wsgi.stack.plugins.module_utils.host._mounts import OWN_RULES
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _syntax
 
@@ -22,7 +23,7 @@ Schema = dict[str, tuple[Check, Any]]
 
 REQUIRED = object()
 
-SECRETS = ("environment", "build_environment", "deploy_key")
+SECRETS = ("environment", "build_environment", "files", "content", "deploy_key")
 """The keys whose values no message shows."""
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -77,6 +78,12 @@ def integer(low: int, high: int) -> Callable[[Any], int]:
     return check
 
 
+def max_age(value: Any) -> str:
+    wanted = "a time as nginx writes it: a number and s, m, h, d, w or y, such as 365d"
+    number = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return text(re.compile(r"[0-9]{1,9}s?|[0-9]{1,5}[mhd]|[0-9]{1,4}w|[0-9]{1,2}y"), wanted)(number)
+
+
 def boolean(value: Any) -> bool:
     words = {"true": True, "yes": True, "false": False, "no": False}
     if isinstance(value, str):
@@ -113,6 +120,12 @@ def dictionary(schema: Schema) -> Callable[[Any], dict[str, Any]]:
     return check
 
 
+def entry_point(value: Any) -> str:
+    written = text(wanted=_entry_points.WANTED)(value)
+    _entry_points.parse(written)
+    return written
+
+
 def path_inside(value: Any) -> str:
     wanted = "a path inside the source, relative and without '..'"
     path = os.path.normpath(text(wanted=wanted)(value))
@@ -132,6 +145,45 @@ def path_on_host(value: Any) -> str:
     if any(f"{path}/".startswith(f"{own}/") for own in OWN_RULES):
         raise ValueError(f"{wanted}, and outside {', '.join(OWN_RULES)}, where every app writes as it may")
     return path
+
+
+def files(value: Any) -> dict[str, dict[str, str | None]]:
+    """Files by their path inside the source, each with its ``content`` or with the ``src`` of a template."""
+    wanted = "a dictionary of paths inside the source, each with content or src"
+    if not isinstance(value, dict):
+        raise ValueError(wanted)
+    found: dict[str, dict[str, str | None]] = {}
+    for name, file in value.items():
+        try:
+            path = path_inside(name)
+        except ValueError as error:
+            raise ValueError(f"{wanted}; {shown(name)} is not {error}") from None
+        if not isinstance(file, dict):
+            raise ValueError(f"{wanted}; {path} has neither")
+        try:
+            filled = fill(file, FILE)
+        except InventoryError as error:
+            raise InventoryError(f"{shown(path)}.{error}") from None
+        if (filled["content"] is None) == (filled["src"] is None):
+            raise ValueError(f"{wanted}; {path} has {'neither' if filled['src'] is None else 'both'}")
+        if path == "." or path in found:
+            raise ValueError(f"{wanted}; {path} is {'the source itself' if path == '.' else 'there twice'}")
+        found[path] = filled
+    for path in found:
+        above = next((other for other in found if path.startswith(f"{other}/")), None)
+        if above:
+            raise ValueError(f"{wanted}; {above} cannot be a file, since {path} is in it")
+    return found
+
+
+def content(value: Any) -> str:
+    """The text of a file, which may be empty."""
+    if not isinstance(value, str) or not storable(value):
+        raise ValueError("a text (of a dictionary: to_json, to_nice_yaml)")
+    return value
+
+
+FILE: Schema = {"content": (content, None), "src": (text(), None)}
 
 
 def path_of_either(value: Any) -> str:

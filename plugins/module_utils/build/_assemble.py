@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes one build: fetch, install, compile, give it to root, stamp. A build that fails is removed.
+"""Makes one build: fetch, install, run the build commands, compile, give it to root, stamp. A build that fails is removed.
 
 Whatever is not root's own runs in a sandbox, and nothing of it is left when root looks at the files.
 """
@@ -20,10 +20,17 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory, _git, _permissions
+from ansible_collections.wsgi.stack.plugins.module_utils.build import (
+    _commands,
+    _directory,
+    _git,
+    _overlay,
+    _permissions,
+    _variables,
+)
 from ansible_collections.wsgi.stack.plugins.module_utils.build._copy import DIRECTORY_MODE
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer, choose
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _redact, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
 
@@ -58,6 +65,10 @@ class BuildSpec:
     @property
     def kind(self) -> str:
         return self.app["source"]["kind"]
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        return self.secrets.get("files") or {}
 
     @property
     def layout(self) -> _layout.Layout:
@@ -98,7 +109,7 @@ def make(spec: BuildSpec) -> bool:
 
 def unpublished(app: App, stamp: Mapping[str, Any]) -> list[str]:
     """The static directories that a build does not let everybody read yet."""
-    return sorted({static["directory"] for static in app["static"]} - set(stamp["static"]))
+    return sorted({static["directory"] for static in app["static"] if static["directory"]} - set(stamp["static"]))
 
 
 def read_stamp(path: str) -> dict[str, Any] | None:
@@ -117,13 +128,40 @@ def _assemble(spec: BuildSpec, path: str) -> None:
     os.chown(path, 0, group)
     os.chmod(path, DIRECTORY_MODE)
     _fetch(spec, source, group)
+    shared = spec.app["shared_paths"]
+    if spec.kind != "package":
+        _overlay.Source(source).lay(spec.files)
+        _overlay.Source(source).make_directories(shared)
     choice = choose(spec.app, source, "uv" if spec.uv else "pip")
+    environment = {**_variables.of_source(spec.app, source, finished=False), **(spec.secrets.get("environment") or {})}
+    build_environment = spec.secrets.get("build_environment") or {}
     os.mkdir(venv, 0o700)
-    Installer(spec.app, spec.python, path, spec.secrets.get("build_environment") or {}, spec.uv).install(choice)
-    for directory in [venv] if spec.kind == "package" else [venv, source]:
-        _permissions.take_over(directory, group)
+    installer = Installer(spec.app, spec.python, path, build_environment, spec.uv)
+    installer.install(choice)
+    top = source
     if spec.kind == "package":
-        os.symlink(os.path.relpath(_site_packages(venv), path), source)
+        top = _site_packages(venv)
+        code = _overlay.Source(venv, os.path.relpath(top, venv))
+        code.lay(spec.files)
+        code.make_directories(shared)
+    if spec.app["build_commands"]:
+        directory = os.path.normpath(os.path.join(top, spec.app["working_directory"]))
+        hidden = _redact.of_files(spec.files)
+        _commands.execute(spec.app, path, directory, environment, build_environment, installer.sandbox, hidden)
+    installer.finish()
+    for each in [venv] if spec.kind == "package" else [venv, source]:
+        _permissions.take_over(each, group)
+    code = _overlay.Source(source)
+    if spec.kind == "package":
+        below = os.path.relpath(_site_packages(venv), venv)
+        code = _overlay.Source(venv, below)
+        os.symlink(os.path.join("venv", below), source)
+    if shared:
+        kept = spec.layout.kept(path)
+        os.mkdir(kept)
+        os.chown(kept, 0, group)
+        os.chmod(kept, DIRECTORY_MODE)
+        code.share(shared, spec.layout.shared, kept)
 
 
 def _fetch(spec: BuildSpec, source: str, group: int) -> None:
@@ -156,9 +194,22 @@ def _new_stamp(spec: BuildSpec) -> dict[str, Any]:
     }
 
 
+def _check_secret(app: App, build: str, directory: str) -> None:
+    """Make sure that none of the app's ``files`` is in a directory that everybody will be able to read.
+
+    :raises StackError: one is
+    """
+    published = os.path.realpath(os.path.join(build, "source", directory))
+    for path in app["files"]:
+        if os.path.realpath(os.path.join(build, "source", path)).startswith(published + os.sep):
+            cause = f"{path} is in the static directory {directory}, which nginx serves to everybody; move one of the two"
+            raise StackError("files", f"{cause}. The running release is unchanged.")
+
+
 def _finish(app: App, path: str, stamp: Mapping[str, Any]) -> None:
     directories = unpublished(app, stamp)
     for directory in directories:
+        _check_secret(app, path, directory)
         _permissions.publish(path, directory)
     # Or a power failure could leave the stamp and not what it stands for.
     synced = run(["sync", "--file-system", path])

@@ -19,7 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _git, _interpreter, _uv
 from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import BuildSpec, make, read_stamp, unpublished
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import additions
-from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import redactor
+from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import of_files, redactor, secret_values
 
 T = TypeVar("T")
 
@@ -57,9 +57,8 @@ class BuildRequest:
 
         def work_guarded(app: App) -> T:
             secrets = self.of(app)
-            return guarded(
-                lambda: work(app), [*(secrets.get("build_environment") or {}).values(), secrets.get("deploy_key") or ""]
-            )
+            values = [*secret_values(secrets.get("build_environment") or {}), secrets.get("deploy_key") or ""]
+            return guarded(lambda: work(app), [*values, *of_files(secrets.get("files") or {})])
 
         return work_guarded
 
@@ -136,6 +135,9 @@ def build(apps: Sequence[App], request: BuildRequest) -> dict[str, Any]:
 
 def plan(app: App, request: BuildRequest) -> BuildPlan:
     """Find out which build an app needs, and whether it exists; changes nothing."""
+    error = request.of(app).get("error")
+    if error:
+        raise StackError("files", error)
     _check_account(app, request.check_mode)
     planned = BuildPlan(app)
     planned.before = _present(planned.layout)
@@ -146,19 +148,24 @@ def plan(app: App, request: BuildRequest) -> BuildPlan:
             raise
     planned.revision = _revision(app, request)
     if planned.python is not None and planned.revision is not None:
-        planned.digest = digest(app, planned.revision, planned.python, request.installer)
+        planned.digest = digest(app, planned.revision, planned.python, request.installer, request.of(app))
         planned.stamp = read_stamp(planned.layout.build(planned.digest))
         planned.changed = planned.stamp is None or bool(unpublished(app, planned.stamp))
     return planned
 
 
-def digest(app: App, revision: str, python: Mapping[str, Any], installer: str) -> str:
+def digest(
+    app: App, revision: str, python: Mapping[str, Any], installer: str, secrets: Mapping[str, Mapping[str, str] | None]
+) -> str:
     """The name of a build: the same ingredients, the same name.
 
     What only says how to get them is not in it (a changed password must not make every build anew), nor is anything that a
-    release adds.
+    release adds. The variables of the app are in it if its build has commands: nobody knows which of them the commands read, and
+    what they make must not be that of other values.
+
+    :param secrets: the app's
     """
-    ingredients = [
+    ingredients: list[Any] = [
         FORMAT,
         app["source"]["kind"],
         revision,
@@ -167,8 +174,11 @@ def digest(app: App, revision: str, python: Mapping[str, Any], installer: str) -
         app["requirements"],
         [redactor()(package) for package in additions(app)],
         app["working_directory"],
+        app["build_commands"] and [app["build_commands"], secrets.get("environment")],
+        secrets.get("files") or {},
+        sorted(app["shared_paths"]),
     ]
-    return hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _check_account(app: App, check_mode: bool) -> None:

@@ -174,7 +174,7 @@ class Installer:
         )
 
     def install(self, choice: Choice) -> str:
-        """Make the environment, compile the source, and return what the programs printed."""
+        """Make the environment, and return what the programs printed."""
         if self.uv:
             return self._install_with_uv(self.uv, choice)
         return self._install_with_pip(choice)
@@ -183,9 +183,9 @@ class Installer:
         python = os.path.join(self.venv, "bin/python")
         if self._lacks_distutils():
             with self._temporary_distutils(uv):
-                return self._run(*self._fill_with_uv(uv, python, choice), *self._finish())
+                return self._run(*self._fill_with_uv(uv, python, choice))
         venv = [uv, "venv", "--no-project", "--prompt", self.app["name"], "--python", self.python["executable"], self.venv]
-        return self._run(venv, *self._fill_with_uv(uv, python, choice), *self._finish())
+        return self._run(venv, *self._fill_with_uv(uv, python, choice))
 
     def _fill_with_uv(self, uv: str, python: str, choice: Choice) -> Iterator[Sequence[str]]:
         if choice.lock:
@@ -233,15 +233,18 @@ class Installer:
             files = []
         if files or targets:
             commands.append([*pip, *self.handover.arguments(files, targets)])
-        return self._run(*commands, *self._finish())
+        return self._run(*commands)
 
-    def _finish(self) -> Iterator[Sequence[str]]:
+    def finish(self) -> None:
+        """Remove git's files from the source, and compile what is left, when the build commands have added theirs."""
+        if self.is_package:
+            return
+        # A file that is no Python of this version is not an error: it may be a template, or a test.
+        compiling = '"$1" -m compileall -qq "$2" || true'
+        commands = [["sh", "-c", compiling, "sh", os.path.join(self.venv, "bin/python"), self.source]]
         if self.app["source"]["kind"] == "git":
-            yield ["find", self.source, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"]
-        if not self.is_package:
-            # A file that is no Python of this version is not an error: it may be a template, or a test.
-            compiling = '"$1" -m compileall -qq "$2" || true'
-            yield ["sh", "-c", compiling, "sh", os.path.join(self.venv, "bin/python"), self.source]
+            commands.insert(0, ["find", self.source, "-name", ".git", "-prune", "-exec", "rm", "-rf", "{}", "+"])
+        self._run(*commands)
 
     def _run(self, *commands: Sequence[str]) -> str:
         completed = self.sandbox.run(commands, self.handover.environment, self.directory, TIMEOUT, self.handover.files)

@@ -46,6 +46,7 @@ def config_tree(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
             dry=check,
             stale=wanted["stale"],
             needs=wanted["needs"],
+            notes=wanted["notes"],
         )
     )
     try:
@@ -77,6 +78,7 @@ STEP = Step(
         "reload": {"type": "list", "elements": "list"},
         "stale": {"type": "bool", "default": False},
         "needs": {"type": "list", "elements": "path", "default": []},
+        "notes": {"type": "dict", "default": {}},
         "unchanged_apps": {"type": "list", "elements": "str", "default": []},
     },
     config_tree,

@@ -53,6 +53,7 @@ class TreeRequest:
     :ivar dry: check mode: change nothing
     :ivar stale: load the tree even if nothing in it differs
     :ivar needs: paths outside the tree that the check opens. In check mode, one that is missing will be there in a real run
+    :ivar notes: of each app, what to remember as long as its files are those of this run
     :ivar memory_directory: see ``_memory.DIRECTORY``
     """
 
@@ -68,6 +69,7 @@ class TreeRequest:
     dry: bool = False
     stale: bool = False
     needs: Sequence[str] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
     memory_directory: str = DIRECTORY
 
     @property
@@ -292,6 +294,8 @@ class Transaction:
         self.memory.stale = False
         apps = {path: entry.apps for path, entry in {**self.blame.earlier, **self.request.wanted}.items()}
         self.memory.loaded = {path: TreeEntry(self.current[path], apps.get(path, ())) for path in self.memory.owned}
+        notes = {**self.request.notes, **{app: self.memory.notes.get(app) for app in self.blame.put_back}}
+        self.memory.notes = {app: note for app, note in notes.items() if note is not None and app not in self.blame.left_out}
         if to_json(self.memory) != noted:
             self.file.write(self.memory)
 

@@ -39,6 +39,7 @@ class Memory:
     :ivar loaded: the tree that was last loaded, with its content, to put it back even if a killed run has overwritten it
     :ivar stale: whether anything was written or removed since then
     :ivar directories: the directories that were created
+    :ivar notes: what the caller noted of each app whose files were last loaded
     """
 
     owned: dict[str, str] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Memory:
     loaded: Tree = field(default_factory=dict)
     stale: bool = False
     directories: list[str] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
 
 
 def kind(item: Item) -> str:
@@ -234,6 +236,6 @@ def from_json(text: str) -> Memory:
         for path, entry in found["loaded"].items():
             apps = tuple(entry.pop("apps"))
             loaded[path] = TreeEntry(Link(**entry) if "target" in entry else File(**entry), apps)
-        return Memory(found["owned"], found["intended"], loaded, found["stale"], found["directories"])
+        return Memory(found["owned"], found["intended"], loaded, found["stale"], found["directories"], found.get("notes", {}))
     except (ValueError, KeyError, TypeError, AttributeError):
         return Memory()

@@ -16,7 +16,7 @@ import shlex
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import BASE_ENVIRONMENT, TIMED_OUT, Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent
@@ -207,6 +207,13 @@ def own_user(
         digest = hashlib.sha256(f"{purpose} {app}".encode()).hexdigest()[:16]
         properties["User"] = f"_wsgi-{digest}"
     return Sandbox(description, properties, name, f"{purpose}/{app}" if purpose else "", owned)
+
+
+def with_empty(sandbox: Sandbox, path: str) -> Sandbox:
+    """The same sandbox with an empty directory in place of another one: in memory, for everybody, and gone with the unit."""
+    properties = sandbox.properties
+    places = f"{properties.get('TemporaryFileSystem', '')} {path}:mode=1777".strip()
+    return replace(sandbox, properties={**properties, "TemporaryFileSystem": places})
 
 
 def as_app(description: str, user: str, group: str, name: str, writable: Sequence[str], privileged: bool = False) -> Sandbox:

@@ -46,6 +46,12 @@ CONNECTIONS = {
 }
 
 
+SERVED = frozenset(
+    "domains canonical_domain mount static tls client_max_body_size request_timeout nginx_directives protocol upstream".split()
+)
+"""The keys of an app that decide what nginx serves for it."""
+
+
 @dataclass(frozen=True)
 class NginxSettings:
     """What nginx's configuration depends on besides the apps.
@@ -78,13 +84,14 @@ class NginxSettings:
         return self.listens([port], f" ssl{_tls.HTTP2_PARAMETER}")
 
 
-def tree(apps: Sequence[App], **given: Any) -> dict[str, list[Any]]:
+def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: Any) -> dict[str, Any]:
     """The files and symlinks of nginx's configuration, as options of ``config_tree``.
 
-    :param apps: resolved apps
+    :param apps: resolved apps, as visitors get them
+    :param previews: the apps as they are previewed, if that differs
     :param given: see ``NginxSettings``
-    :returns: ``files``, ``links``, ``displace`` and ``adjust`` for ``config_tree``; the ``ports`` that nginx listens on; and
-        ``certificates``: the paths of certificates and keys that the files name
+    :returns: ``files``, ``links``, ``displace``, ``adjust`` and ``notes`` for ``config_tree``; the ``ports`` that nginx listens
+        on; and ``certificates``: the paths of certificates and keys that the files name
     """
     settings = NginxSettings(**given)
     sites = _sites.sites(apps)
@@ -115,7 +122,7 @@ def tree(apps: Sequence[App], **given: Any) -> dict[str, list[Any]]:
         variables = {"servers": _limited(blocks, settings)}
         files.append({"src": "site.conf.j2", "dest": _paths.site_path(owner), "apps": members, "vars": variables})
         links.append(_enabled(owner, members))
-    for app in apps:
+    for app in apps if previews is None else previews:
         if app["preview_port"]:
             # As an app of its own: the site of an app with a staged release stays as it is, but this one must change.
             name = f"{app['name']}.preview"
@@ -129,6 +136,7 @@ def tree(apps: Sequence[App], **given: Any) -> dict[str, list[Any]]:
         "links": links,
         "displace": displace,
         "adjust": [CONNECTIONS],
+        "notes": {app["name"]: {key: value for key, value in app.items() if key in SERVED} for app in apps},
         "ports": sorted({*settings.http_ports, *(site["port"] for site in sites)}),
         "certificates": [path for site in sites for path in _sites.files(site["name"])],
     }
@@ -238,7 +246,9 @@ def _defaults(sites: Sequence[dict[str, Any]], settings: NginxSettings) -> list[
 
 def _preview(app: App, settings: NginxSettings) -> dict[str, Any]:
     """The server block for the preview of a staged release, without an access log."""
-    static: list[Static] = [{**each, "path": each["path"].replace(app["current"], app["preview"], 1)} for each in app["static"]]
+    static: list[Static] = [
+        {**each, "path": each["path"].replace(app["current"], app["preview"], 1), "previous": None} for each in app["static"]
+    ]
     staged: App = {**app, "upstream": app["preview_socket"], "static": static}
     addresses = ["127.0.0.1", "[::1]"] if settings.ipv6 else ["127.0.0.1"]
     return {

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import TypedDict
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import TLS, App, Static
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._paths import log_path
 
@@ -30,6 +31,30 @@ REMOVED = [
     *("X-Script-Name", "SCRIPT_NAME", "PATH_INFO"),
 ]
 
+PAGE = "/index.html"
+"""The page of a single-page application."""
+
+PREVIOUS = "/.wsgi-previous"
+"""Where nginx itself looks for the static files of the release before, under the same URL below this one."""
+
+TEXT = [
+    *("text/css", "text/javascript", "text/plain", "text/xml", "image/svg+xml", "font/otf", "font/ttf"),
+    *("application/javascript", "application/json", "application/manifest+json", "application/vnd.ms-fontobject"),
+    *("application/wasm", "application/xml"),
+]
+"""The media types that are compressed, beside text/html."""
+
+# Files in a static directory are the same for everybody, so their compression cannot give away a secret (BREACH).
+COMPRESSION = [
+    ("gzip", "on"),
+    ("gzip_static", "on"),  # FILE.gz, if it is beside FILE
+    ("gzip_vary", "on"),
+    ("gzip_proxied", "any"),
+    ("gzip_comp_level", "5"),
+    ("gzip_min_length", "1000"),
+    ("gzip_types", " ".join(TEXT)),
+]
+
 # Directives that may be repeated in a location: the user's are added to ours and do not replace them.
 REPEATABLE = {"include", "proxy_set_header", "uwsgi_param"}
 
@@ -48,9 +73,7 @@ def locations(app: App, access_log: str | None = None) -> list[Location]:
     """
     logs = [("access_log", access_log or log_path(app, "access")), ("error_log", log_path(app, "error"))]
     mount = app["mount"].rstrip("/")
-    found: list[Location] = [
-        {"match": f"^~ {static['url']}", "lines": [*lines(logs), *_static(static)]} for static in app["static"]
-    ]
+    found: list[Location] = [location for static in app["static"] for location in _static(app, static, logs)]
     if mount:
         # A relative redirect keeps the visitor's scheme, host and port, whatever proxy is in front of nginx.
         redirect = [*logs, ("absolute_redirect", "off"), ("return", f"308 {mount}/$is_args$args")]
@@ -82,18 +105,63 @@ def lines(settings: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{name} {value};" for name, value in settings]
 
 
-def _static(static: Static) -> list[str]:
-    """The lines that serve a static directory."""
-    directory = static["path"].rstrip("/")
-    # Files with a dot, such as .env or .git/config, are there by accident. Without (?s) a line break in the path would hide one.
-    hidden = rf"(?s)^{re.escape(static['url'])}(.*/)?\.(?!well-known/)"
-    return [
-        # Both end with a slash: with an alias for '/static', nginx would serve '/static../settings.py'.
-        f"alias {_quoted(f'{directory}/')};",
-        # The symlinks above the directory are root's. Those in it were checked when the build was made.
-        f"disable_symlinks if_not_owner {_quoted(f'from={directory}')};",
-        f"location ~ {_quoted(hidden)} {{ return 404; }}",
+def _static(app: App, static: Static, logs: list[tuple[str, str]]) -> list[Location]:
+    """The locations of a static directory: for its files, and for those of the release before, which open pages still name.
+
+    At the root of a domain it is a single-page application: what is no file is a page of it, and index.html shows it.
+    """
+    url, whole = static["url"], static["url"] == "/"
+    elsewhere = f"{PREVIOUS}$uri" if static["previous"] else PAGE if whole else ""
+    # Of what the app protects, not everything is the same for everybody.
+    compression = [] if static["internal"] else COMPRESSION
+    common = [*logs, *([("log_not_found", "off")] if whole else []), *compression]
+    here = [
+        *common,
+        *_caching(static, app["tls"]),
+        *([("error_page", f"{'403 ' * whole}404 = {elsewhere}")] if elsewhere else []),
     ]
+    # It names the other files, so browsers have to ask for it each time.
+    fresh = lines([("expires", "off"), ("add_header", "Cache-Control no-cache"), *hsts(app["tls"])])
+    page = [f"location = {PAGE} {{ {' '.join(fresh)} }}"] if whole else []
+    internal = ["internal;"] if static["internal"] else []
+    files = [*lines(here), *_directory(static["path"], url, _symlinks(app, static)), *page]
+    found: list[Location] = [{"match": f"^~ {url}", "lines": [*internal, *files]}]
+    if static["previous"]:
+        # That release may not have published this directory, and then nothing in it was checked.
+        symlinks = ("disable_symlinks", "on " + _quoted(f"from={app['previous']}/build/source"))
+        there = [*common, *_caching(static, app["tls"]), ("try_files", f"$uri {PAGE if whole else '=404'}")]
+        earlier = ["internal;", *lines(there), *_directory(static["previous"], PREVIOUS + url, symlinks)]
+        found.append({"match": f"^~ {PREVIOUS}{url}", "lines": earlier})
+    return found
+
+
+def _symlinks(app: App, static: Static) -> tuple[str, str]:
+    """The directive that says which symlinks nginx follows.
+
+    Those above a directory of a build are root's, and those in it were checked when the build was made. What is shared is the
+    app's, and with if_not_owner nginx opens what a symlink was a moment ago.
+    """
+    if static["shared"]:
+        return "disable_symlinks", "on " + _quoted(f"from={_layout.of(app).shared}")
+    return "disable_symlinks", "if_not_owner " + _quoted("from=" + static["path"].rstrip("/"))
+
+
+def _caching(static: Static, tls: TLS) -> list[tuple[str, str]]:
+    """The directives that tell browsers how long they may keep a file."""
+    if static["max_age"] is None:
+        return []
+    # A location with add_header inherits none from its server block.
+    immutable = [("add_header", "Cache-Control immutable"), *hsts(tls)] if static["immutable"] else []
+    return [("expires", static["max_age"]), *immutable]
+
+
+def _directory(path: str, url: str, symlinks: tuple[str, str]) -> list[str]:
+    """The lines that serve the files of a directory."""
+    # Files with a dot, such as .env or .git/config, are there by accident. Without (?s) a line break in the path would hide one.
+    hidden = rf"(?s)^{re.escape(url)}(.*/)?\.(?!well-known/)"
+    # Both end with a slash: with an alias for '/static', nginx would serve '/static../settings.py'.
+    alias = ("alias", _quoted(f"{path.rstrip('/')}/"))
+    return [*lines([alias, symlinks]), f"location ~ {_quoted(hidden)} {{ return 404; }}"]
 
 
 def _pass(app: App) -> list[tuple[str, str]]:

@@ -108,7 +108,9 @@ def mismatch(request: SiteRequest, response: SiteResponse) -> str:
     if response.status is None:
         return f"gave no response ({response.error}) instead of {expected}"
     if response.status not in request.status:
-        return f"returned {response.status} instead of {expected}"
+        # Without the query, in which there may be a secret.
+        target = re.split("[?#]", response.location)[0] if 300 <= response.status < 400 else ""
+        return f"returned {response.status}{f' to {target}' if target else ''} instead of {expected}"
     if request.redirect and not _leads_to(response.location, request.redirect):
         return f"returned {response.status} to {response.location or 'nowhere'} instead of {expected}"
     return ""

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _shell
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
-
-LOG_LINES = 200
-"""Lines of a command's output that are kept, the last ones."""
 
 
 def execute(
@@ -28,25 +24,7 @@ def execute(
     :returns: of each, ``command``, ``code``, ``seconds`` and ``output``, lines
     :raises StackError: the first that did not end with the exit code 0; those after it are not run
     """
-    done: list[dict[str, Any]] = []
-    for place, command in enumerate(commands, 1):
-        began = time.monotonic()
-        completed = sandbox.run([[*runner, "/bin/sh", "-c", command]])
-        output = redact(completed.output).splitlines()[-LOG_LINES:]
-        seconds = round(time.monotonic() - began, 1)
-        done.append({"command": redact(command), "code": completed.code, "seconds": seconds, "output": output})
-        if completed.code:
-            log = "\n".join(line for entry in done for line in (f"$ {entry['command']}", *entry["output"]))
-            raise StackError("release_commands", _cause(place, len(commands), redact(command), completed, output), log)
-    return done
-
-
-def _cause(place: int, total: int, command: str, completed: Completed, output: list[str]) -> str:
-    which = f" ({place} of {total})" if total > 1 else ""
-    end = f"ended with exit code {completed.code}" if completed.code > 0 else f"was killed by signal {-completed.code}"
-    cause = decisive_line("\n".join(output)) or "it printed nothing"
-    again = ", which starts again at the first command" if total > 1 else ""
-    return f"{command}{which} {end}: {cause}; fix that and run the play again{again}. The running release is unchanged."
+    return _shell.execute("release_commands", commands, lambda argv: sandbox.run([[*runner, *argv]]), redact)
 
 
 def check_elsewhere(app: str, here: str, results: Mapping[str, Mapping[str, Any]]) -> None:

@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 import shutil
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,28 +17,26 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
-from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _registry
+from ansible_collections.wsgi.stack.plugins.module_utils.build import _variables
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox, _untrusted
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _workers, _writable
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _shared, _workers, _writable
 
 
-def files(app: App, environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]) -> dict[str, str]:
+def files(
+    app: App, environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int], lazy: bool = False
+) -> dict[str, str]:
     """The text of every file of a release, by name. Pure.
 
     :param host: ``processors`` and ``backlog``, see ``configuration`` of the app's server
+    :param lazy: whether each worker has to load the app itself
     """
     layout = _layout.of(app)
     release = layout.release(number)
     variables = {
-        "PATH": f"{build['path']}/venv/bin:/usr/local/bin:/usr/bin:/bin",
-        "LANG": "C.UTF-8",
+        **_layout.variables(app, build["path"]),
         "HOME": layout.shared,
-        "VIRTUAL_ENV": f"{build['path']}/venv",
-        "WSGI_APP": app["name"],
         "WSGI_RELEASE": str(number),
-        "WSGI_SHARED": layout.shared,
         **environment,
     }
     server = _registry.server(app["stack"])
@@ -66,7 +63,8 @@ def files(app: App, environment: dict[str, str], build: dict[str, Any], number: 
                 "",
             ]
         ),
-        server.CONFIGURATION: server.configuration(app, build, host),
+        _entry_points.FILE: _entry_points.module_text(app["entry_point"], server.WRAPPER),
+        server.CONFIGURATION: server.configuration(app, build, host, lazy),
         **_workers.script(app, release),
         **({"launch": launcher} if (launcher := server.launcher(app)) else {}),
     }
@@ -76,7 +74,6 @@ def digest(app: App, environment: dict[str, str], build: dict[str, Any], host: d
     """The SHA-256 of a release's files, without its number: two releases with the same digest are the same."""
     content = {
         "build": build["digest"],
-        "entry_point": app["entry_point"],
         "sandbox": sandbox(app),
         "workers": _workers.facts(app),
         "files": files(app, environment, build, 0, host),
@@ -89,8 +86,8 @@ def describe(app: App, environment: dict[str, str], build: dict[str, Any], host:
     names = " ".join(sorted(environment)) or "none"
     configuration = files(app, environment, build, 0, host)[_registry.server(app["stack"]).CONFIGURATION]
     opened = "".join(f"{key}: {value}\n" for key, value in sandbox(app).items() if value)
-    workers = _workers.describe(app)
-    return f"build: {build['digest']}\nenvironment variables: {names}\n{opened}{workers}{configuration}"
+    shown = f"{opened}{_workers.describe(app)}{configuration}"
+    return f"build: {build['digest']}\nenvironment variables: {names}\nentry point: {app['entry_point']}\n{shown}"
 
 
 def sandbox(app: App) -> dict[str, Any]:
@@ -98,7 +95,7 @@ def sandbox(app: App) -> dict[str, Any]:
     return {"writable_paths": app["writable_paths"], "privileged_programs": app["privileged_programs"]}
 
 
-def facts(app: App, build: dict[str, Any]) -> dict[str, Any]:
+def facts(app: App, build: dict[str, Any], host: dict[str, int]) -> dict[str, Any]:
     """What later steps need to know of a release, for its ``release.json``. Pure.
 
     A release may outlive the settings of its app, and a rollback brings it back: its stack, its timeouts and the plugin that its
@@ -112,6 +109,7 @@ def facts(app: App, build: dict[str, Any]) -> dict[str, Any]:
         "protocol": app["protocol"],
         "program": server.program(app, build),
         "plugin": server.plugin(app, build),
+        "server_processes": server.workers(app, host),
         "drain_timeout": app["drain_timeout"],
         "idle": app["idle"],
         **_workers.facts(app),
@@ -138,6 +136,7 @@ class ReleaseRequest:
     """One call: what holds for all apps.
 
     :param host: ``processors`` and ``backlog``, see ``files``
+    :param nginx_group: the group of nginx's workers
     :param name: what the inventory calls this host
     :param command_results: what the hosts returned that ran release commands, by name (see ``_commands.check_elsewhere``); None
         if they are to be run here
@@ -145,6 +144,7 @@ class ReleaseRequest:
 
     host: dict[str, int]
     check: bool
+    nginx_group: str
     name: str = ""
     command_results: Mapping[str, Mapping[str, Any]] | None = None
 
@@ -155,8 +155,8 @@ def make(app: App, environment: dict[str, str], build: dict[str, Any], request: 
     :param environment: the variables of the inventory and of a file on the controller
     :param build: ``digest``, ``path``, ``python`` and ``revision`` of the build; in check mode, where it may not be known yet,
         the digest can be None
-    :returns: ``number``, ``changed``, ``commands`` (those that were run, in check mode those that would be) and, for the diff,
-        ``before`` and ``after``
+    :returns: ``number``, ``changed``, ``commands`` (those that were run, in check mode those that would be), for the diff
+        ``before`` and ``after``, and perhaps a ``warning``
     :raises StackError: the variables cannot be read, the entry point cannot be imported, or a release command failed; no release
         is left behind
     """
@@ -179,18 +179,23 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     if build.get("digest") is None:
         return {**result, "after": f"build: not made yet\n{shown}"}
     if not request.check or os.path.isdir(build["path"]):  # in check mode a new build is not there
-        environment = {**source_variables(app, build), **environment}
+        environment = {**_variables.of_source(app, os.path.join(build["path"], "source")), **environment}
     host = request.host
     wanted = digest(app, environment, build, host)
     description = describe(app, environment, build, host)
     if newest["digest"] == wanted:
-        return {"number": existing[-1], "changed": False, "before": description, "after": description, "commands": []}
+        missing = _shared.missing(app, request.nginx_group)
+        if missing and not request.check:
+            _shared.prepare(app, build, request.nginx_group)
+        after = description + "".join(f"shared: {path}\n" for path in missing)
+        return {"number": existing[-1], "changed": bool(missing), "before": description, "after": after, "commands": []}
     if app["release_commands"] and request.command_results is not None:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
-        content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
+        content = {**facts(app, build, host), "number": number, "digest": wanted, "description": description}
         _writable.check(app, app["writable_paths"])
         _workers.check_schedules(app)
+        _shared.prepare(app, build, request.nginx_group)
         unit, what = f"wsgi-release-{app['name']}", f"Release of the WSGI application {app['name']}"
         writable = [layout.shared, *app["writable_paths"]]
         sandbox = _sandbox.as_app(what, app["user"], app["group"], unit, writable, app["privileged_programs"])
@@ -199,50 +204,22 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
         # it starts its own program, and a file that is being written cannot be started.
         runner = ["/bin/sh", os.path.join(draft, "run")]
+        laid = {path: _untrusted.text_or_none(os.path.join(draft, "build/source", path)) or "" for path in app["files"]}
+        redact = _redact.redactor([*_redact.secret_values(environment), *_redact.of_files(laid)])
         try:
-            _entry_point.check(app, runner, sandbox)
             if commands:
-                redact = _redact.redactor(environment.values())
+                # They may make what the import needs, such as a database.
                 result["commands"] = _commands.execute(commands, runner, sandbox, redact)
-        except StackError:
+            threads = _entry_point.check(app, runner, os.path.join(draft, _entry_points.FILE), sandbox)
+            if threads and _registry.server(app["stack"]).loads_before_fork(app):
+                draft = _draft(app, layout, files(app, environment, build, number, host, lazy=True), content)
+                result["warning"] = _entry_point.warning(app, threads)
+        except StackError as failure:
             shutil.rmtree(draft)
-            raise
+            raise StackError(failure.step, redact(failure.cause), redact(failure.log)) from None
         os.rename(draft, layout.release(number))
         prune(app, keep_build=build["digest"])
     return {**result, "after": description + shown}
-
-
-def source_variables(app: App, build: dict[str, Any]) -> dict[str, str]:
-    """The variables of an ``environment_file`` that is inside the source; none if there is no such file.
-
-    This runs as root, and a symlink in the source may point to a file that the app must not read, so symlinks out of the source
-    are refused. Nothing can change in the meantime, since a build belongs to root.
-
-    :raises StackError: there is no such file, or it cannot be read as one
-    """
-    path = app["environment_file"]
-    if path is None or on_controller(path):
-        return {}
-    source = os.path.realpath(os.path.join(build["path"], "source"))
-    real = os.path.realpath(os.path.join(source, path))
-    if not real.startswith(source + os.sep):
-        raise StackError("environment", f"{path} is a symlink to {real}, outside the source; put the file into the source.")
-    if not os.path.isfile(real):
-        raise StackError(
-            "environment", f"the source has no file {path}; correct environment_file, or add the file to the source."
-        )
-    with open(real, "rb") as stream:
-        if os.fstat(stream.fileno()).st_mode & stat.S_IROTH:  # which only ``build._permissions.publish`` gives
-            raise StackError(
-                "environment", f"{path} is in a static directory, which nginx serves to everybody; move one of the two."
-            )
-        try:
-            text = stream.read(_untrusted.LIMIT + 1)
-            if len(text) > _untrusted.LIMIT:
-                raise ValueError(f"it has more than {_untrusted.LIMIT >> 20} MiB")
-            return _dotenv.parse(text)
-        except ValueError as error:
-            raise StackError("environment", f"{path}, {error}; correct the file. The running release is unchanged.") from None
 
 
 def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], content: dict[str, Any]) -> str:
@@ -268,7 +245,7 @@ def prune(app: App, keep_build: str) -> None:
     """Remove the releases that ``kept`` does not keep, and the builds that no release uses."""
     layout = _layout.of(app)
     existing = numbers(layout.releases)
-    links = [layout.current, layout.preview, *(layout.slot(slot) for slot in _layout.SLOTS)]
+    links = [layout.current, layout.previous, layout.preview, *(layout.slot(slot) for slot in _layout.SLOTS)]
     keep = kept(existing, history(layout), {linked(path) for path in links}, app["keep_releases"])
     for number in set(existing) - keep:
         shutil.rmtree(layout.release(number))

@@ -24,7 +24,7 @@ def release(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     builds = wanted["builds"]
     processors = len(os.sched_getaffinity(0))
     host = {"processors": processors, "backlog": _sockets.somaxconn() or 128}  # 128 is the least that a kernel has by default
-    request = _release.ReleaseRequest(host, check, wanted["host"], wanted["command_results"])
+    request = _release.ReleaseRequest(host, check, wanted["nginx_group"], wanted["host"], wanted["command_results"])
 
     made, failures = _errors.for_each_app(
         [app for app in wanted["apps"] if app["name"] in builds],
@@ -36,6 +36,7 @@ def release(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
         "releases": {name: result["number"] for name, result in made.items()},
         "commands": {name: result["commands"] for name, result in made.items() if result["commands"]},
         "failures": failures,
+        "warnings": [result["warning"] for result in made.values() if "warning" in result],
         "diff": [
             {
                 "before_header": name,
@@ -55,6 +56,7 @@ STEP = Step(
         "secrets": {"type": "str", "required": True, "no_log": True},
         "builds": {"type": "dict", "required": True},
         "command_results": {"type": "dict"},
+        "nginx_group": {"type": "str", "default": "www-data"},
         "host": {"type": "str", "default": ""},
         "jobs": {"type": "int"},
     },

@@ -102,7 +102,7 @@ def _server_files(layout: _layout.Layout) -> list[str]:
 
 def _inside(layout: _layout.Layout, remove_shared: bool) -> tuple[list[str], list[str]]:
     """What to remove of an app's directory, in this order, and what to keep."""
-    links = [layout.current, layout.preview]
+    links = [layout.current, layout.previous, layout.preview]
     ours = [layout.builds, layout.history, *links, *map(_files.temporary, links)]
     last = [layout.releases, layout.slots]
     data = [layout.shared] if remove_shared or _is_empty(layout.shared) else []

@@ -9,14 +9,33 @@ import pwd
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _ask
 
 ASK = inspect.getsource(_ask)
 """The program that sends the requests: it runs as another user, by itself."""
+
+
+PASSING = (408, 425, 429)
+"""HTTP status codes below 500 that may be others a moment later: timeouts, and too many requests."""
+
+
+class Answer(NamedTuple):
+    """What came of a health check.
+
+    :ivar healthy: whether that is as it should be
+    :ivar text: what was answered, or why nothing was, as a clause
+    :ivar fix: what to do about an answer that is not going to change; "" if it may
+    :ivar sender: the process that answered, 0 if none did
+    """
+
+    healthy: bool
+    text: str
+    fix: str = ""
+    sender: int = 0
 
 
 @dataclass(frozen=True)
@@ -26,11 +45,13 @@ class HealthRequest:
     :ivar path: with the mount
     :ivar host: of the header ``Host``
     :ivar statuses: the HTTP status codes of a healthy answer
+    :ivar scheme: that of the URL of a visitor, as nginx passes it on
     """
 
     path: str = "/"
     host: str = "localhost"
     statuses: Collection[int] = range(100, 600)
+    scheme: str = "http"
 
     def over(self, socket: str, protocol: str, timeout: float) -> dict[str, Any]:
         """The request as the program ``ASK`` takes it.
@@ -38,42 +59,52 @@ class HealthRequest:
         :param protocol: ``uwsgi`` or ``http``
         :param timeout: seconds
         """
-        return {"path": socket, "protocol": protocol, "uri": self.path, "host": self.host, "timeout": timeout}
+        rest = {"uri": self.path, "host": self.host, "scheme": self.scheme}
+        return {"path": socket, "protocol": protocol, "timeout": timeout, **rest}
 
 
 def request(app: App) -> HealthRequest:
     """The health check of an app, sent to its canonical domain, else to its first one that is no wildcard. Pure."""
     host = app["canonical_domain"] or next((domain for domain in app["domains"] if not domain.startswith("*")), "localhost")
-    return HealthRequest(app["health_check"]["path"], host, tuple(app["health_check"]["status"]))
+    scheme = "http" if app["tls"]["mode"] == "none" else "https"
+    return HealthRequest(app["health_check"]["path"], host, tuple(app["health_check"]["status"]), scheme)
 
 
-def check(targets: Sequence[tuple[HealthRequest, str, str]], nginx_user: str, timeout: float) -> list[tuple[bool, str]]:
+def check(targets: Sequence[tuple[HealthRequest, str, str]], nginx_user: str, timeout: float) -> list[Answer]:
     """Send the health checks of several slots, all at once.
 
     :param targets: each a request, the path of a socket and its protocol
     :param timeout: seconds that each has for its answer
-    :returns: for each, whether it is healthy, and what it answered or why it did not
     """
     if not targets:
         return []
     try:
         pwd.getpwnam(nginx_user)
     except KeyError:
-        return [(False, f"the user {nginx_user} does not exist; correct nginx_user")] * len(targets)
+        return [Answer(False, f"the user {nginx_user} does not exist; correct nginx_user")] * len(targets)
     questions = [request.over(socket, protocol, timeout) for request, socket, protocol in targets]
     program, stdin = [sys.executable, "-I", "-c", ASK], json.dumps(questions).encode()
     done = _sandbox.run_own(program, nginx_user, timeout=timeout + 10, stdin=stdin)
     if done.code:
-        return [(False, done.last_line)] * len(targets)
+        return [Answer(False, done.last_line)] * len(targets)
     return [judge(request, answer) for (request, _socket, _protocol), answer in zip(targets, json.loads(done.output))]
 
 
-def judge(request: HealthRequest, answer: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether an answer is healthy, and what it was. Pure.
+def judge(request: HealthRequest, answer: Mapping[str, Any]) -> Answer:
+    """Whether an answer is healthy. Pure.
 
-    :param answer: has an ``error`` or a ``status``
+    :param answer: has an ``error``, or a ``status``, a ``location`` and a ``sender``
     """
     if "error" in answer:
-        return False, answer["error"]
+        return Answer(False, answer["error"])
+    status, location = answer["status"], answer["location"]
+    redirect = f" to {_redact.redactor()(location)}" if location and 300 <= status < 400 else ""
     expected = " or ".join(map(str, request.statuses))
-    return answer["status"] in request.statuses, f"GET {request.path} returned {answer['status']} instead of {expected}"
+    told = f"GET {request.path} returned {status}{redirect} instead of {expected}"
+    # A server error may be over when a database has started.
+    if status in request.statuses or status >= 500 or status in PASSING:
+        return Answer(status in request.statuses, told, sender=answer["sender"])
+    fix = f"set health_check.path to a page that returns {expected}, or health_check.status: [{status}]"
+    if status == 400:
+        fix = f"if the app does not accept the host name {request.host}, allow it (Django: ALLOWED_HOSTS); otherwise {fix}"
+    return Answer(False, told, fix, answer["sender"])

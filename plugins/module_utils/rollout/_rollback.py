@@ -20,7 +20,7 @@ def target(found: Mapping[str, Any], release: Any = None) -> dict[str, Any]:
 
     :param found: the app's status, see ``status._status.entry``
     :param release: a number, also as text
-    :returns: ``release``, its number, and ``stack``, the one that it was made for
+    :returns: ``release``, its number, and ``stack``, the one that it last ran under
     :raises InventoryError: there is no such release
     """
     who, live = f"app {found['app']}", found["release"]

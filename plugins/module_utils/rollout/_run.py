@@ -10,21 +10,39 @@ import contextlib
 import os
 import time
 from collections.abc import Collection, Sequence
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _plan, _preflight, _state
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _answering, _health, _plan, _preflight, _state
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._health import Answer
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._plan import RolloutStep
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _identity
 
 DRAIN_DELAY = 0.5
 """Seconds between the flip and the stop of the old slot, at least."""
+
+STEADY = 2.0
+"""Seconds after which the same answer counts as one that is not going to change."""
+
+UNREADY = "it answered, but its process manager does not say that it is ready"
+
+
+class Problem(NamedTuple):
+    """Why a slot is not healthy.
+
+    :ivar cause: the rest of a sentence about its release
+    :ivar fix: what to do, "" if only its log can say that
+    """
+
+    cause: str
+    fix: str = ""
 
 
 class Rollout:
@@ -63,7 +81,8 @@ class Rollout:
             # It was started earlier, and nginx's workers may be others by now.
             problem = self._wait_until_healthy(flipped[0])
             if problem:
-                raise StackError("health", f"release {release} was healthy when it was started, but now {problem}.")
+                fix = f"; {problem.fix}" if problem.fix else ""
+                raise StackError("health", f"release {release} was healthy when it was started, but now {problem.cause}{fix}.")
         self.going_live = {slot for action, slot in steps if action == "flip"}
         for action, slot in steps:
             self.actions[action](slot, release)
@@ -77,32 +96,48 @@ class Rollout:
         self.manager.start(self.app, slot)
         problem = self._wait_until_healthy(slot)
         if problem:
-            log = self.manager.log(self.layout, slot, began)
+            log = _redact.redactor()(self.manager.log(self.layout, slot, began))
             self.manager.stop(self.layout, slot, self.app["drain_timeout"])
-            line = decisive_line(log)
-            raise StackError("health", f"release {release} {problem}" + (f"; its log says: {line}" if line else "."), log)
+            line = "" if problem.fix else decisive_line(log)
+            end = f"; its log says: {line}" if line else f"; {problem.fix}." if problem.fix else "."
+            raise StackError("health", f"release {release} {problem.cause}{end}", log)
 
-    def _wait_until_healthy(self, slot: str) -> str | None:
-        """Wait until the slot passes its health check; otherwise say what it did, as the rest of a sentence about it."""
+    def _wait_until_healthy(self, slot: str) -> Problem | None:
+        """Wait until the slot passes its health check, or gives an answer that is not going to change."""
         timeout = self.app["health_check"]["timeout"]
         deadline = time.monotonic() + timeout
-        name, socket = self.layout.instance(slot), self.layout.socket(slot)
-        answer = ""
+        name = self.layout.instance(slot)
+        answer, fix = "", ""
+        since: dict[str, float] = {}
         while time.monotonic() < deadline:
             state = self.manager.states([name])[name]
             if state.failing:
-                return "did not start: its server exited"
+                return Problem("did not start: its server exited")
             if state.ready:
-                target = (self.request, socket, self.app["protocol"])
-                ((healthy, answer),) = _health.check([target], self.nginx_user, max(1.0, deadline - time.monotonic()))
-                if healthy and self.manager.states([name])[name].ready:
-                    answer = self._access_problem(slot)
+                (found,) = self._ask(slot, 1, max(1.0, deadline - time.monotonic()))
+                answer, fix, now = found.text, found.fix, time.monotonic()
+                since = {answer: since.get(answer, now)} if fix else {}
+                if fix and now - since[answer] >= STEADY:
+                    return Problem(f"failed its health check: {answer}", fix)
+                if found.healthy:
+                    state = self.manager.states([name])[name]
+                    answer = self._problem(slot, state.pid) if state.ready else UNREADY
                     if not answer:
                         return None
             time.sleep(0.2)
         if not answer:
-            return f"was not ready within {timeout} s (health_check.timeout)"
-        return f"failed its health check: {answer} (after {timeout} s)"
+            return Problem(f"was not ready within {timeout} s (health_check.timeout)")
+        return Problem(f"failed its health check: {answer} (after {timeout} s)", fix)
+
+    def _ask(self, slot: str, times: int, timeout: float) -> list[Answer]:
+        target = (self.request, self.layout.socket(slot), self.app["protocol"])
+        return _health.check([target] * times, self.nginx_user, timeout)
+
+    def _problem(self, slot: str, master: int) -> str:
+        """What is wrong with a slot that has answered, "" if nothing is."""
+        workers = _answering.expected(self.layout, slot)
+        timeout = float(self.app["health_check"]["timeout"])
+        return _answering.problem(master, workers, lambda times: self._ask(slot, times, timeout)) or self._access_problem(slot)
 
     def _access_problem(self, slot: str) -> str:
         """What keeps the running nginx from connecting to a slot, and what fixes it; "" if nothing does.
@@ -114,7 +149,7 @@ class Rollout:
             return ""
         request, protocol = self.request, self.app["protocol"]
         address = f"unix:{self.layout.socket(slot)}"
-        target = _examine.Target(address, protocol, request.path, request.host, tuple(request.statuses))
+        target = _examine.Target(address, protocol, request.path, request.host, tuple(request.statuses), scheme=request.scheme)
         (access,) = _examine.examine([target], workers, _state.LIVE_CHECK_TIMEOUT)
         if access.ok or access.code == "not_checked":
             return ""
@@ -133,8 +168,16 @@ class Rollout:
             raise
 
     def _flip(self, slot: str, release: int) -> None:
+        # First, since a page of the new release names its static files.
+        self._publish(release)
         # nginx resolves the symlink at each connect: no reload, and no moment without a live socket.
         _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.upstream(self.app["protocol"]))
+
+    def _publish(self, release: int) -> None:
+        """Have nginx serve the static files of a release, and those of the one before where it has none of that name."""
+        before = _release.linked(self.layout.current)
+        if before not in (None, release):
+            _files.replace_link(os.path.join("releases", str(before)), self.layout.previous)
         _files.replace_link(os.path.join("releases", str(release)), self.layout.current)
 
     def _preview(self, slot: str, release: int) -> None:
@@ -147,7 +190,7 @@ class Rollout:
                 os.unlink(path)
 
     def _record(self, slot: str, release: int) -> None:
-        _files.replace_link(os.path.join("releases", str(release)), self.layout.current)
+        self._publish(release)
         _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.live_socket)
         for link in _state.stale_links(self.layout, self.app["protocol"]):
             with contextlib.suppress(FileNotFoundError):

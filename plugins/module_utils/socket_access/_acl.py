@@ -3,29 +3,11 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-READ, WRITE, SEARCH = 4, 2, 1
-
-# include/uapi/linux/posix_acl.h
-USER_OWNER, USER, GROUP_OWNER, GROUP, MASK, OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
-
-
-@dataclass(frozen=True)
-class AclEntry:
-    """An entry of a POSIX access control list, see acl(5).
-
-    :ivar tag: one of the constants above
-    :ivar rights: the bits r, w, x
-    :ivar id: of the user or group, if the tag has one
-    """
-
-    tag: int
-    rights: int
-    id: int
+from ansible_collections.wsgi.stack.plugins.module_utils.host._acl import GROUP, GROUP_OWNER, MASK, OTHER, USER, AclEntry, parse
 
 
 @dataclass(frozen=True)
@@ -37,18 +19,6 @@ class Ruling:
 
     granted: bool
     by: str
-
-
-def parse(acl: str) -> list[AclEntry]:
-    """Parse the extended attribute system.posix_acl_access, given as hexadecimal digits; [] if its version is unknown.
-
-    The format is that of include/uapi/linux/posix_acl_xattr.h: a version and 8 bytes for each entry, little-endian.
-    """
-    data = bytes.fromhex(acl)
-    if len(data) < 4 or struct.unpack_from("<I", data)[0] != 2:
-        return []
-    whole = data[: 4 + (len(data) - 4) // 8 * 8]
-    return [AclEntry(tag, rights, number) for tag, rights, number in struct.iter_unpack("<HHI", whole[4:])]
 
 
 def ruling(step: dict[str, Any], uid: int, groups: Collection[int], want: int) -> Ruling:
@@ -63,7 +33,7 @@ def ruling(step: dict[str, Any], uid: int, groups: Collection[int], want: int) -
         return Ruling(True, "root")
     if uid == step["uid"]:
         return Ruling(bool(mode >> 6 & want), "owner")
-    entries = parse(step.get("acl", ""))
+    entries = parse(bytes.fromhex(step.get("acl", "")))
     # With an access control list the group bits are its mask. If all are unset, Linux ignores the list.
     if entries and mode & 0o070:
         return _listed(entries, step, uid, groups, want)

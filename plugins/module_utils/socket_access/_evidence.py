@@ -25,6 +25,7 @@ class Target(NamedTuple):
     :ivar host: the host name to request it from
     :ivar statuses: accepted status codes; () accepts any below 500
     :ivar named_in: ``file:line`` of the nginx directive that names the socket, "" if none does
+    :ivar scheme: that of the visitor's URL
     """
 
     address: str
@@ -33,6 +34,7 @@ class Target(NamedTuple):
     host: str = "localhost"
     statuses: tuple[int, ...] = ()
     named_in: str = ""
+    scheme: str = "http"
 
     @property
     def path(self) -> str:

@@ -284,6 +284,7 @@ def _looked(targets: list[Target], protocols: list[list[str]], identity: Identit
                 "uri": target.uri,
                 "host": target.host,
                 "method": method,
+                "scheme": target.scheme,
                 "timeout": timeout,
             }
             for target, tried in zip(targets, protocols)

@@ -8,7 +8,8 @@ import shlex
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _verdict, _walk
+from ansible_collections.wsgi.stack.plugins.module_utils.host._acl import SEARCH, WRITE
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _verdict, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Verdict
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import short
@@ -105,7 +106,7 @@ def _grant(refusal: Refusal, user: int, identity: Identity, setfacl: bool) -> st
     step, path = refusal.step, shlex.quote(refusal.path)
     if refusal.code == "protected_symlink":
         return f"chown --no-dereference {shlex.quote(user_name(_directory_owner(refusal.path)))} {path}"
-    right = "x" if refusal.want == _acl.SEARCH else "w"
+    right = "x" if refusal.want == SEARCH else "w"
     listed = listing(f"u:{identity.user}:{'x' if right == 'x' else 'rw'}", path, user, setfacl)
     if step.get("acl"):
         return listed
@@ -274,7 +275,7 @@ def permanent_fix(seen: Evidence, found: Verdict) -> str:
             f"Move the socket to a directory of its own under /run: others made a symlink to {astray['path']}, or "
             "can replace it, so no command would be safe."
         )
-    if found.code in ("no_write_permission", "acl_denied", "group_not_effective") and last and last.want == _acl.WRITE:
+    if found.code in ("no_write_permission", "acl_denied", "group_not_effective") and last and last.want == WRITE:
         return _permanent_setting(seen)
     if found.refusals and found.component.startswith("/run/"):
         owner = seen.owner.name if seen.owner else "tmpfiles.d"

@@ -160,12 +160,12 @@ def question(ask: Any, target: dict[str, Any]) -> dict[str, Any]:
     answer is still read: a slow server that understood it answers, and one that waits for more input learns that there is none.
 
     :param ask: the module ``_ask``
-    :param target: ``address``, ``protocols`` in the order to try, [] only connects; ``uri``, ``host``, ``method``, ``timeout`` in
-        seconds
+    :param target: ``address``, ``protocols`` in the order to try, [] only connects; ``uri``, ``host``, ``method``, ``scheme``,
+        ``timeout`` in seconds
     :returns: the attempts by protocol, as ``_ask.attempt`` returns them; under "" without a protocol
     """
     began = time.monotonic()
-    rest = {name: target[name] for name in ("address", "uri", "host", "method")}
+    rest = {name: target[name] for name in ("address", "uri", "host", "method", "scheme")}
     if not target["protocols"]:
         return {"": ask.attempt(protocol="", timeout=target["timeout"], **rest)}
     first, other = target["protocols"]

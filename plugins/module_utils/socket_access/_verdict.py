@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
+from ansible_collections.wsgi.stack.plugins.module_utils.host._acl import SEARCH
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import LONGEST, Evidence, Verdict
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
@@ -171,7 +172,7 @@ def _denied(seen: Evidence) -> Verdict | None:
             f"{user_name(step['uid'])} may follow it (fs.protected_symlinks){also}"
         )
         return Verdict("protected_symlink", _sentence(cause), first.path, refusals=tuple(found))
-    right = "search permission (x)" if first.want == _acl.SEARCH else "write permission (w), which connecting needs"
+    right = "search permission (x)" if first.want == SEARCH else "write permission (w), which connecting needs"
     if first.code == "acl_denied":
         cause = f"Permission denied: the access control list of {_shown(step)} does not give {who} {right}{also}"
         return Verdict("acl_denied", _sentence(cause), first.path, refusals=tuple(found))

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host._acl import SEARCH, WRITE
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl as acl
 
 Step = dict[str, Any]
@@ -45,7 +46,7 @@ def refusals(steps: list[Step], uid: int, groups: Collection[int], protected: bo
     for step in steps:
         if "error" in step:
             continue
-        kind, want = step["kind"], acl.WRITE
+        kind, want = step["kind"], WRITE
         if kind == "link":
             if protected and step["last"] and _foreign(directories.get(os.path.dirname(step["path"])), step, uid):
                 found.append(Refusal(step, "protected_symlink"))
@@ -53,7 +54,7 @@ def refusals(steps: list[Step], uid: int, groups: Collection[int], protected: bo
         if kind == "directory":
             if step.get("last"):
                 continue
-            want = acl.SEARCH
+            want = SEARCH
         if step["path"] in asked:
             continue
         asked.add(step["path"])

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
+from ansible_collections.wsgi.stack.plugins.module_utils.host._acl import READ, WRITE
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _fix, _identity, _inside, _verdict, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence
@@ -76,7 +77,7 @@ def _world_writable(seen: Evidence) -> dict[str, str]:
     keep, user = seen.identity, _walk.editor(list(seen.outside), step)
     if user is None:
         return _warning("world_writable", message, "")
-    if keep.uid in (0, step["uid"]) or _by_acl(step, keep, _acl.WRITE):
+    if keep.uid in (0, step["uid"]) or _by_acl(step, keep, WRITE):
         return _warning("world_writable", message, _accounts.as_user(user, f"chmod o= {path}"))
     if keep.has(step["gid"]):
         return _warning("world_writable", message, _accounts.as_user(user, f"chmod g=rw,o= {path}"))
@@ -151,7 +152,7 @@ def _restrict(step: Step, server: ListeningProcess | None, user: int | None, set
     if server is not None:
         with contextlib.suppress(StackError):
             reader = _identity.of_process(server.pid)
-    if reader is None or reader.uid in (0, step["uid"]) or _by_acl(step, reader, _acl.READ):
+    if reader is None or reader.uid in (0, step["uid"]) or _by_acl(step, reader, READ):
         return _accounts.as_user(user, f"chmod o= {path}")
     if reader.has(step["gid"]):
         return _accounts.as_user(user, f"chmod g+r,o= {path}")

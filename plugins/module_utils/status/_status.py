@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -138,9 +138,10 @@ def entry(name: str, state: State, kept: Records, used: Usage) -> dict[str, Any]
     slot = state.slots[state.live] if state.live else Slot()
     live = (slot.release if slot.stacks else None) or (state.current if state.live else None)
     been = {line["number"] for line in kept.history} | ({live} if live is not None else set())
+    # The one that it last ran under: the uWSGI stacks share their releases.
     stacks = {line["number"]: line["stack"] for line in kept.history}
     releases = [
-        {**release, "stack": release["stack"] or stacks.get(release["number"]), "been_live": release["number"] in been}
+        {**release, "stack": stacks.get(release["number"]) or release["stack"], "been_live": release["number"] in been}
         for release in kept.releases
     ]
     staged = state.slots[state.preview].release if state.preview and state.preview != state.live else None
@@ -154,7 +155,7 @@ def entry(name: str, state: State, kept: Records, used: Usage) -> dict[str, Any]
         "revision": next((release["revision"] for release in releases if release["number"] == live), None),
         "live_since": ran.get("since"),
         "staged": staged,
-        "previous": _previous(releases, live),
+        "previous": _previous(kept, live),
         "processes": used.processes,
         "memory_mib": None if used.memory is None else round(used.memory / MIB, 1),
         "uptime": used.uptime,
@@ -173,9 +174,11 @@ def _word(live: str | None, slot: Slot, staged: int | None) -> str:
     return "asleep" if slot.asleep else "up"
 
 
-def _previous(releases: Iterable[Mapping[str, Any]], live: int | None) -> int | None:
-    """The newest release older than the live one that was live itself."""
-    earlier = [
-        release["number"] for release in releases if release["been_live"] and live is not None and release["number"] < live
-    ]
-    return max(earlier, default=None)
+def _previous(kept: Records, live: int | None) -> int | None:
+    """The release that was live last of those that are older than the live one.
+
+    One that was rolled back, and is older, too, was live before the release that it was rolled back to.
+    """
+    there = {release["number"] for release in kept.releases}
+    earlier = [line["number"] for line in kept.history if line["number"] in there and line["number"] < (live or 0)]
+    return earlier[-1] if earlier else None

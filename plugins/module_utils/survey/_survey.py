@@ -9,6 +9,7 @@ from typing import Any, Callable
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _step as accounts
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _site_plan as site_plan
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _step as build
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _step as certificate
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _step as config_tree
@@ -33,6 +34,7 @@ STEPS: dict[str, Step] = {
     "wsgi.stack.retire": retire.STEP,
     "wsgi.stack.rollout": rollout.STEP,
     "wsgi.stack.site_probe": site_probe.STEP,
+    "wsgi.stack.site_plan": site_plan.STEP,
     "wsgi.stack.site_certificates": site_certificates.STEP,
     "wsgi.stack.uwsgi_plugin": uwsgi_plugin.STEP,
 }

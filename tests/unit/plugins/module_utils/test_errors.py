@@ -138,6 +138,23 @@ PSYCOPG = (
     'psycopg.OperationalError: connection to server at "db", port 5432 failed: Connection refused\n'
     "\tIs the server running on that host and accepting TCP/IP connections?\n"
 )
+NPM_SCRIPT = """\
+npm ERR! Missing script: "build"
+npm ERR!
+npm ERR! To see a list of scripts, run:
+npm ERR!   npm run
+
+npm ERR! A complete log of this run can be found in:
+npm ERR!     /var/cache/wsgi-build/shop/.npm/_logs/2026-11-28T15_44_18_000Z-debug-0.log
+"""
+
+NPM_PACKAGE = """\
+npm error code E404
+npm error 404 Not Found - GET https://registry.example.com/x - Not found
+npm error 404
+npm error A complete log of this run can be found in: /var/cache/wsgi-build/shop/.npm/_logs/2026-debug-0.log
+"""
+
 NO_DIRECTORY = (
     "[2026-11-28 05:57:37 +0000] [28585] [INFO] Starting gunicorn 27.0.1\n[2026-11-28 05:57:37 +0000] [28585] [ERROR]"
     " connection to /nodir/x.sock failed: [Errno 2] No such file or directory\n"
@@ -234,6 +251,8 @@ ModuleNotFoundError: No module named 'flask'
             "/x.py:1: SyntaxWarning: invalid escape sequence\nunable to open database\nsee: https://sqlite.org/errors\n",
             "unable to open database",
         ),
+        (NPM_SCRIPT, 'npm ERR! Missing script: "build"'),
+        (NPM_PACKAGE, "npm error 404 Not Found - GET https://registry.example.com/x - Not found"),
         (GROUP, "ValueError: no token"),
         (SQLALCHEMY, "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) unable to open database file"),
         (UWSGI_BIND, "bind(): Address already in use [core/socket.c line 769]"),

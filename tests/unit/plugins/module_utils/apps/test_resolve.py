@@ -23,11 +23,13 @@ def refusal(*apps, **settings):
 def test_a_minimal_app_has_every_key():
     (resolved,) = _resolve.resolve([SHOP])
     assert set(resolved) == (set(_resolve.APP) - set(_resolve.SECRETS)) | {
+        "files",
         "user",
         "group",
         "directory",
         "runtime_directory",
         "current",
+        "previous",
         "live_socket",
         "preview",
         "preview_socket",
@@ -46,7 +48,16 @@ def test_a_mount_is_in_front_of_static_urls_and_of_the_health_check():
         [app(mount="/shop", static=[{"url": "/static/", "directory": "shop/static"}], health_check={"path": "/ping"})]
     )
     assert resolved["static"] == [
-        {"url": "/shop/static/", "directory": "shop/static", "path": "/srv/wsgi/shop/current/build/source/shop/static"}
+        {
+            "url": "/shop/static/",
+            "directory": "shop/static",
+            "shared": None,
+            "internal": False,
+            "max_age": None,
+            "immutable": False,
+            "path": "/srv/wsgi/shop/current/build/source/shop/static",
+            "previous": "/srv/wsgi/shop/previous/build/source/shop/static",
+        }
     ]
     assert resolved["health_check"] == {"path": "/shop/ping", "status": [200], "timeout": 30}
 
@@ -59,6 +70,23 @@ def test_a_relative_directory_begins_at_the_base_directory(tmp_path):
     (tmp_path / "code").mkdir()
     (resolved,) = _resolve.resolve([app(source={"directory": "code"})], base_directory=str(tmp_path))
     assert resolved["source"]["directory"] == str(tmp_path / "code")
+
+
+def test_the_root_of_a_domain_is_beside_the_mounts():
+    root, part = {"url": "/", "directory": "dist", "max_age": 60}, {"url": "/assets/", "directory": "dist/assets"}
+    api, _blog = _resolve.resolve([app(mount="/api", static=[root, part]), app(name="blog", mount="/blog")])
+    assert [(static["url"], static["max_age"]) for static in api["static"]] == [("/", "60"), ("/assets/", None)]
+
+
+def test_only_published_directories_of_the_source_are_looked_for_in_the_release_before():
+    places = [{"directory": "dist"}, {"directory": "dist", "internal": True}, {"shared": "media"}]
+    (shop,) = _resolve.resolve([app(static=[{"url": f"/{number}/", **place} for number, place in enumerate(places)])])
+    current, previous = (f"/srv/wsgi/shop/{release}/build/source/dist" for release in ("current", "previous"))
+    assert [(static["path"], static["previous"]) for static in shop["static"]] == [
+        (current, previous),
+        (current, None),
+        ("/srv/wsgi/shop/shared/media", None),
+    ]
 
 
 def test_files_for_tls_begin_at_the_base_directory():
@@ -97,6 +125,7 @@ def test_secrets_travel_apart():
             "environment": {"TOKEN": "s3cret", "DEBUG": "1"},
             "build_environment": {"PIP_INDEX_URL": "https://u:s3cret@x"},
             "deploy_key": key + "\n",
+            "files": {},
         }
     }
 
@@ -151,7 +180,7 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
         ({"entry_point": None}, "app shop: entry_point: not given, and there is no default; add it."),
         (
             {"entry_point": "shop.wsgi"},
-            "app shop: entry_point: 'shop.wsgi' is invalid; use module:callable, such as shop.wsgi:application.",
+            "app shop: entry_point: 'shop.wsgi' is invalid; use module:callable, such as shop.wsgi:application, shop:create",
         ),
         ({"stack": "mod_wsgi"}, "app shop: stack: 'mod_wsgi' is invalid; use one of uwsgi, uwsgi_emperor, gunicorn_supervisor."),
         ({"source": {}}, "app shop: source: nothing is given; use exactly one of git, directory and package."),
@@ -170,6 +199,24 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
         ({"system_packages": ["sudo-"]}, "app shop: system_packages: ['sudo-'] is invalid; use a list, each a Debian package"),
         ({"client_max_body_size": "1" * 10}, "app shop: client_max_body_size: '1111111111' is invalid; use a size"),
         ({"mount": "/a/.."}, "app shop: mount: '/a/..' is invalid; use / or a URL prefix"),
+        (
+            {"static": [{"url": "/", "directory": "x"}]},
+            "app shop: static.url: / is the root of the domain, where the app itself is; set mount to the URL prefix",
+        ),
+        (
+            {"mount": "/api", "static": [{"url": "/", "directory": "x"}, {"url": "/api/", "directory": "x"}]},
+            "app shop: static.url: /api/ is the app's own (mount); choose another url.",
+        ),
+        (
+            {"static": [{"url": "/a/", "directory": "x", "immutable": True}]},
+            "app shop: static.immutable: true needs a max_age",
+        ),
+        (
+            {"mount": "/api", "static": [{"url": "/", "shared": "x", "internal": True}]},
+            "app shop: static.internal: true hides files, and / is for a page that everybody sees; use another url.",
+        ),
+        ({"static": [{"url": "/a/", "directory": "x", "max_age": "1 year"}]}, "app shop: static.max_age: '1 year' is invalid;"),
+        ({"static": [{"url": "/a/", "directory": "x", "max_age": True}]}, "app shop: static.max_age: True is invalid;"),
         ({"static": [{"url": "/./", "directory": "x"}]}, "app shop: static.url: '/./' is invalid; use a path"),
         (
             {"packages": ["a\0b"]},
@@ -193,7 +240,19 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
             {"canonical_domain": "a.test"},
             "app shop: canonical_domain: 'a.test' is not one of domains (none); add it there.",
         ),
-        ({"server_options": {"socket": "x"}}, "app shop: server_options.socket: the collection sets this option itself"),
+        ({"server_options": {"home": "x"}}, "app shop: server_options.home: the collection sets this option itself; remove it."),
+        (
+            {"server_options": {"stats": "127.0.0.1:9191"}},
+            "app shop: server_options.stats: it opens a socket, and a new release starts beside the running one, which has that",
+        ),
+        (
+            {"stack": "gunicorn_supervisor", "server_options": {"control_socket": "/tmp/x"}},
+            "app shop: server_options.control_socket: it opens a socket, and a new release starts beside the running one",
+        ),
+        (
+            {"server_options": {"plugins": "gevent"}},
+            "app shop: server_options.plugins: the collection sets this option itself; for another plugin than Python's, set",
+        ),
         (
             {"environment": {"A B": "x"}},
             "app shop: environment: the value, which is not shown, is invalid; use a dictionary of variable names",
@@ -214,6 +273,45 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
             {"environment_file": "shop.env", "static": [{"url": "/static/", "directory": "."}]},
             "app shop: environment_file: 'shop.env' is inside the static directory . that nginx serves",
         ),
+        (
+            {"files": ["a"]},
+            "app shop: files: the value, which is not shown, is invalid; use a dictionary of paths inside the source",
+        ),
+        (
+            {"files": {"../a": {"content": "s3cret"}}},
+            "app shop: files: the value, which is not shown, is invalid; use a dictionary",
+        ),
+        ({"files": {"a": {}}}, "app shop: files: the value, which is not shown, is invalid; use a dictionary of paths inside"),
+        ({"files": {"a": {"contents": "s3cret"}}}, "app shop: files.'a'.contents: unknown key; did you mean content?"),
+        ({"files": {"a": {"content": {}}}}, "app shop: files.'a'.content: the value, which is not shown, is invalid; use a text"),
+        ({"files": {"a": {"src": "missing.j2"}}}, "app shop: files.a.src: "),
+        (
+            {"files": {"web/a": {"content": ""}}, "static": [{"url": "/static/", "directory": "web"}]},
+            "app shop: files: 'web/a' is inside the static directory web that nginx serves",
+        ),
+        (
+            {"files": {"media/a": {"content": ""}}, "shared_paths": ["media"]},
+            "app shop: files: 'media/a' is inside media, one of shared_paths, which is no part of the build; move",
+        ),
+        ({"shared_paths": ["."]}, "app shop: shared_paths: '.' is the whole source; name directories in it."),
+        ({"shared_paths": ["a/b", "a"]}, "app shop: shared_paths: 'a' and 'a/b' are one inside the other; remove one."),
+        ({"shared_paths": ["a", "./a"]}, "app shop: shared_paths: 'a' and 'a' are one inside the other; remove one."),
+        ({"shared_paths": ["/srv"]}, "app shop: shared_paths: ['/srv'] is invalid; use a list, each a path inside the source"),
+        (
+            {"shared_paths": ["web"], "working_directory": "web/app"},
+            "app shop: shared_paths: 'web' has the working_directory in it, which is code; remove it.",
+        ),
+        (
+            {"shared_paths": ["web/media"], "static": [{"url": "/x/", "directory": "web"}]},
+            "app shop: shared_paths: 'web/media' and the static directory web are one inside the other; serve what is shared",
+        ),
+        (
+            {"static": [{"url": "/x/", "directory": "web", "shared": "media"}]},
+            "app shop: static: /x/ has both; use exactly one of directory and shared.",
+        ),
+        ({"static": [{"url": "/x/"}]}, "app shop: static: /x/ has neither of the two; use exactly one of directory and shared."),
+        ({"static": [{"url": "/x/", "shared": "."}]}, "app shop: static.shared: /x/ would serve all data of the app; name"),
+        ({"static": [{"url": "/x/", "shared": "../x"}]}, "app shop: static.shared: '../x' is invalid; use a path inside"),
         ({"name": "Shop"}, "app Shop: name: 'Shop' is invalid; use 1 to 31 lower-case letters"),
         ({"name": "wsgi-bind-shop"}, "app wsgi-bind-shop: name: wsgi-bind-shop begins like the users of wsgi.stack's own units;"),
         ({"name": "www-data"}, "app www-data: name: www-data is a user or group of the system"),
@@ -248,6 +346,11 @@ def test_a_mistake_is_told_in_one_sentence(wrong, sentence):
             {"name": "a", "domains": ["x.test", "y.test"], "canonical_domain": "x.test"},
             {"name": "b", "domains": ["y.test"], "mount": "/b"},
             "app b: canonical_domain: None differs from app a's x.test on the same domain y.test; set the same for both.",
+        ),
+        (
+            {"name": "a", "mount": "/api", "static": [{"url": "/", "directory": "s"}]},
+            {"name": "b"},
+            "app b: mount: / is inside the static URL / of app a on any domain; change one of the two.",
         ),
         (
             {"name": "a", "static": [{"url": "/b/static/", "directory": "s"}]},

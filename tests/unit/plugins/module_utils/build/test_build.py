@@ -80,39 +80,61 @@ def app(resolve):
         {"requirements": []},
         {"packages": ["gunicorn"]},
         {"working_directory": "backend"},
+        {"build_commands": ["make"]},
+        {"shared_paths": ["media"]},
         {"source": {"kind": "git"}},
     ],
 )
 def test_what_goes_into_a_build_changes_its_name(app, change):
-    before = _build.digest(app, COMMIT, PYTHON, "uv")
-    assert _build.digest({**app, **change}, COMMIT, PYTHON, "uv") != before
+    before = _build.digest(app, COMMIT, PYTHON, "uv", {})
+    assert _build.digest({**app, **change}, COMMIT, PYTHON, "uv", {}) != before
 
 
 def test_revision_interpreter_and_installer_change_the_name(app):
     names = {
-        _build.digest(app, COMMIT, PYTHON, "uv"),
-        _build.digest(app, "HEAD", PYTHON, "uv"),
-        _build.digest(app, COMMIT, {**PYTHON, "version": "3.11.3"}, "uv"),
-        _build.digest(app, COMMIT, {**PYTHON, "executable": "/opt/python3.11"}, "uv"),
-        _build.digest(app, COMMIT, PYTHON, "pip"),
+        _build.digest(app, COMMIT, PYTHON, "uv", {}),
+        _build.digest(app, "HEAD", PYTHON, "uv", {}),
+        _build.digest(app, COMMIT, {**PYTHON, "version": "3.11.3"}, "uv", {}),
+        _build.digest(app, COMMIT, {**PYTHON, "executable": "/opt/python3.11"}, "uv", {}),
+        _build.digest(app, COMMIT, PYTHON, "pip", {}),
     }
     assert len(names) == 5
 
 
 @pytest.mark.parametrize("key", ["environment", "processes", "static", "release_commands", "domains", "system_packages", "name"])
 def test_what_belongs_to_the_release_or_to_the_site_does_not_change_the_name(app, key):
-    assert _build.digest({**app, key: ["other"]}, COMMIT, PYTHON, "uv") == _build.digest(app, COMMIT, PYTHON, "uv")
+    assert _build.digest({**app, key: ["other"]}, COMMIT, PYTHON, "uv", {}) == _build.digest(app, COMMIT, PYTHON, "uv", {})
+
+
+def test_variables_change_the_name_of_a_build_with_commands_alone(app):
+    def names(**keys):
+        given = ({}, {"environment": {"A": "1"}}, {"environment": {"A": "2"}})
+        return {_build.digest({**app, **keys}, COMMIT, PYTHON, "uv", secrets) for secrets in given}
+
+    assert len(names()) == 1
+    assert len(names(build_commands=["make"])) == 3
+
+
+def test_files_change_the_name_of_a_build(app):
+    given = ({}, {"files": {"a": "1"}}, {"files": {"a": "2"}}, {"files": {"b": "2"}})
+    assert len({_build.digest(app, COMMIT, PYTHON, "uv", secrets) for secrets in given}) == 4
+
+
+def test_a_template_that_does_not_render_fails_its_app(resolve, users, tmp_path):
+    users["directory"] = str(tmp_path / "srv")
+    result = _build.build(resolve({"name": "shop"}), request(secrets={"shop": {"error": "a: 'x' is undefined."}}))
+    assert [failure["message"] for failure in result["failures"]] == ["app shop: files: a: 'x' is undefined."]
 
 
 def test_a_password_in_a_requirement_does_not_change_the_name(app):
     one, two = ({**app, "packages": [f"x @ https://{password}@host/x.whl"]} for password in ("hunter22", "hunter33"))
-    assert _build.digest(one, COMMIT, PYTHON, "uv") == _build.digest(two, COMMIT, PYTHON, "uv")
+    assert _build.digest(one, COMMIT, PYTHON, "uv", {}) == _build.digest(two, COMMIT, PYTHON, "uv", {})
 
 
 def test_a_build_that_is_there_is_unchanged(resolve, users, tmp_path):
     users["directory"] = str(tmp_path / "srv")
     apps = resolve({"name": "shop"})
-    put_build(apps[0], _build.digest(apps[0], "flask", PYTHON, "uv"))
+    put_build(apps[0], _build.digest(apps[0], "flask", PYTHON, "uv", {}))
     result = _build.build(apps, request())
     assert not result["changed"]
     assert not result["builds"]["shop"]["changed"]
@@ -125,7 +147,7 @@ def test_check_mode_says_what_would_be_built_and_from_what(resolve, users, tmp_p
     put_build(apps[0], "earlier", made=1)
     put_build(apps[0], "latest", made=2)
     result = _build.build(apps, request(check_mode=True))
-    digest = _build.digest(apps[0], "flask", PYTHON, "uv")
+    digest = _build.digest(apps[0], "flask", PYTHON, "uv", {})
     assert result["changed"]
     assert result["builds"]["shop"]["digest"] == digest
     assert result["diff"]["before"] == {"shop": {"digest": "latest", "revision": "old", "python": "3.11.2"}}
@@ -210,7 +232,7 @@ def test_uv_that_cannot_be_installed_fails_the_apps_that_are_to_be_built(resolve
 
     monkeypatch.setattr(_uv, "ensure", ensure)
     apps = resolve({"name": "shop"}, {"name": "blog"})
-    put_build(apps[1], _build.digest(apps[1], "flask", PYTHON, "uv"))
+    put_build(apps[1], _build.digest(apps[1], "flask", PYTHON, "uv", {}))
     result = _build.build(apps, request())
     assert [failure["app"] for failure in result["failures"]] == ["shop"]
     assert list(result["builds"]) == ["blog"]

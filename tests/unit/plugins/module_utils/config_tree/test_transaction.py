@@ -489,3 +489,17 @@ def test_the_memory_is_roots_alone(host):
     assert from_json(memory.read_text()).loaded
     memory.write_text("cut short")
     assert host.run({"a.conf": "a"})["written"] == []
+
+
+def test_what_is_noted_of_an_app_is_that_of_the_files_that_are_loaded(host):
+    def noted():
+        return from_json((host.root / "memory/demo.json").read_text()).notes
+
+    host.run({"a.conf": ("one", "a"), "b.conf": ("one", "b")}, notes={"a": {"is": 1}, "b": {"is": 1}})
+    assert noted() == {"a": {"is": 1}, "b": {"is": 1}}
+    host.run({"a.conf": ("bad", "a"), "b.conf": ("two", "b")}, notes={"a": {"is": 2}, "b": {"is": 2}})
+    assert noted() == {"a": {"is": 1}, "b": {"is": 2}}
+    host.run({"b.conf": ("two", "b")}, notes={"b": {"is": 2}}, unchanged_apps=frozenset("a"))
+    assert noted() == {"a": {"is": 1}, "b": {"is": 2}}
+    host.run({"b.conf": ("two", "b"), "c.conf": ("bad", "c")}, notes={"b": {"is": 2}, "c": {"is": 1}})
+    assert noted() == {"b": {"is": 2}}

@@ -59,6 +59,13 @@ def test_an_app_may_do_what_it_may_in_a_slot():
     assert {name: value for name, value in lines.items() if names.match(name)} == _sandbox.RESTRICTIONS
 
 
+def test_a_directory_may_be_replaced_by_an_empty_one():
+    before = _sandbox.own_user("A build", "wsgi-build", "shop")
+    after = _sandbox.with_empty(before, "/srv/wsgi/shop/shared")
+    places = after.properties["TemporaryFileSystem"]
+    assert places == f"{before.properties['TemporaryFileSystem']} /srv/wsgi/shop/shared:mode=1777"
+
+
 def test_the_user_of_a_build_is_no_account_of_the_host():
     one, two = (_sandbox.own_user("Build", "wsgi-build", app).properties["User"] for app in ("shop", "a" * 31))
     assert one != two

@@ -249,8 +249,11 @@ def test_a_location_with_headers_of_its_own_keeps_that_of_its_server(raw, expect
     assert locations(strict)[0]["lines"].count(STRICT) == expected
 
 
+PUBLISHED = {"url": "/static/", "path": "/srv/wsgi/a/current/build/source/static"}
+
+
 def test_a_preview_is_a_site_of_its_own_with_what_is_held():
-    shown = app("a", preview_port=5000, static=[{"url": "/static/", "path": "/srv/wsgi/a/current/build/source/static"}])
+    shown = app("a", preview_port=5000, static=[{**PUBLISHED, "previous": "/srv/wsgi/a/previous/build/source/static"}])
     found = tree([shown])
     (file,) = [file for file in found["files"] if file["dest"] == "/etc/nginx/sites-available/a.preview.conf"]
     (server,) = file["vars"]["servers"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._locations import locations
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._locations import TEXT, locations
 from ansible_collections.wsgi.stack.tests.sites import app
 
 LOGS = ["access_log /var/log/nginx/a.access.log;", "error_log /var/log/nginx/a.error.log;"]
@@ -39,6 +39,17 @@ PROXY = [
 ]
 
 
+COMPRESSION = [
+    "gzip on;",
+    "gzip_static on;",
+    "gzip_vary on;",
+    "gzip_proxied any;",
+    "gzip_comp_level 5;",
+    "gzip_min_length 1000;",
+    f"gzip_types {' '.join(TEXT)};",
+]
+
+
 def test_the_locations_of_an_app():
     static = [{"url": "/static/", "path": "/srv/wsgi/a/static"}, {"url": "/media/", "path": '/srv/wsgi/a/a "b"; c'}]
     assert locations(app("a", static=static)) == [
@@ -46,6 +57,7 @@ def test_the_locations_of_an_app():
             "match": "^~ /static/",
             "lines": [
                 *LOGS,
+                *COMPRESSION,
                 "alias /srv/wsgi/a/static/;",
                 "disable_symlinks if_not_owner from=/srv/wsgi/a/static;",
                 r'location ~ "(?s)^/static/(.*/)?\\.(?!well-known/)" { return 404; }',
@@ -55,6 +67,7 @@ def test_the_locations_of_an_app():
             "match": "^~ /media/",
             "lines": [
                 *LOGS,
+                *COMPRESSION,
                 r'alias "/srv/wsgi/a/a \"b\"; c/";',
                 r'disable_symlinks if_not_owner "from=/srv/wsgi/a/a \"b\"; c";',
                 r'location ~ "(?s)^/media/(.*/)?\\.(?!well-known/)" { return 404; }',
@@ -64,20 +77,73 @@ def test_the_locations_of_an_app():
     ]
 
 
+def test_shared_files_are_served_without_symlinks_and_internal_ones_to_nobody():
+    path = "/srv/wsgi/a/shared/in/media"
+    (media, _everything) = locations(app("a", static=[{"url": "/m/", "shared": "in/media", "internal": True, "path": path}]))
+    assert media["lines"][0] == "internal;"
+    assert media["lines"][3:5] == [f"alias {path}/;", "disable_symlinks on from=/srv/wsgi/a/shared;"]
+
+
 def test_the_locations_below_a_prefix():
     static = [{"url": "/shop/static/", "path": "/srv/x"}]
+    published = [*COMPRESSION, "alias /srv/x/;", "disable_symlinks if_not_owner from=/srv/x;"]
     assert [(location["match"], location["lines"][2:]) for location in locations(app("a", mount="/shop", static=static))] == [
-        (
-            "^~ /shop/static/",
-            [
-                "alias /srv/x/;",
-                "disable_symlinks if_not_owner from=/srv/x;",
-                r'location ~ "(?s)^/shop/static/(.*/)?\\.(?!well-known/)" { return 404; }',
-            ],
-        ),
+        ("^~ /shop/static/", [*published, r'location ~ "(?s)^/shop/static/(.*/)?\\.(?!well-known/)" { return 404; }']),
         ("= /shop", ["absolute_redirect off;", "return 308 /shop/$is_args$args;"]),
         ("/shop/", PROXY[2:]),
     ]
+
+
+def test_files_of_the_release_before_are_found_but_nothing_that_a_symlink_leads_to():
+    static = [{"url": "/static/", "path": "/current/static", "previous": "/previous/static"}]
+    here, before, _app = locations(app("a", static=static))
+    assert "error_page 404 = /.wsgi-previous$uri;" in here["lines"]
+    assert before == {
+        "match": "^~ /.wsgi-previous/static/",
+        "lines": [
+            "internal;",
+            *LOGS,
+            *COMPRESSION,
+            "try_files $uri =404;",
+            "alias /previous/static/;",
+            "disable_symlinks on from=/srv/wsgi/a/previous/build/source;",
+            r'location ~ "(?s)^/\\.wsgi\\-previous/static/(.*/)?\\.(?!well-known/)" { return 404; }',
+        ],
+    }
+
+
+HSTS = 'add_header Strict-Transport-Security "max-age=60" always;'
+
+
+@pytest.mark.parametrize(
+    ("keys", "tls", "expected"),
+    [
+        ({}, {}, []),
+        ({"max_age": "365d"}, {"hsts": 60}, ["expires 365d;"]),
+        ({"max_age": "1h", "immutable": True}, {}, ["expires 1h;", "add_header Cache-Control immutable;"]),
+        ({"max_age": "1h", "immutable": True}, {"hsts": 60}, ["expires 1h;", "add_header Cache-Control immutable;", HSTS]),
+    ],
+)
+def test_how_long_browsers_keep_a_file(keys, tls, expected):
+    static = [{"url": "/static/", "path": "/current", "previous": "/previous", **keys}]
+    for found in locations(app("a", static=static, tls=tls))[:2]:
+        assert [line for line in found["lines"] if line.startswith(("expires", "add_header"))] == expected
+
+
+@pytest.mark.parametrize(
+    ("previous", "elsewhere", "matches"),
+    [
+        (None, "/index.html", ["^~ /", "= /api", "/api/"]),
+        ("/previous", "/.wsgi-previous$uri", ["^~ /", "^~ /.wsgi-previous/", "= /api", "/api/"]),
+    ],
+)
+def test_a_single_page_application_has_what_its_api_does_not(previous, elsewhere, matches):
+    static = [{"url": "/", "path": "/current", "previous": previous, "max_age": "1h", "immutable": True}]
+    found = locations(app("a", mount="/api", static=static, tls={"hsts": 60}))
+    assert [location["match"] for location in found] == matches
+    assert f"error_page 403 404 = {elsewhere};" in found[0]["lines"]
+    assert found[0]["lines"][-1] == f"location = /index.html {{ expires off; add_header Cache-Control no-cache; {HSTS} }}"
+    assert ("try_files $uri /index.html;" in found[1]["lines"]) == bool(previous)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
@@ -104,10 +103,22 @@ def test_values_of_variables_are_not_described():
 
 
 def test_uwsgi_finds_the_application():
-    assert ("module", "shop.wsgi:application") in options()
-    assert ("mount", "/shop=shop.wsgi:application") in options(mount="/shop")
-    assert ("manage-script-name", "true") in options(mount="/shop")
+    def started(**keys):
+        return _release.files(resolved(**keys), {}, BUILD, 7, HOST)["serve"].splitlines()[-1]
+
+    loader = "/srv/wsgi/shop/releases/7/entry_point.py"
+    assert started().endswith(f" --wsgi-file {loader}")
+    assert started(mount="/shop").endswith(f" --mount /shop={loader} --manage-script-name")
     assert ("need-plugin", "python311") in options()
+
+
+def test_an_app_is_loaded_after_the_fork_where_that_is_needed():
+    def ini(lazy, **keys):
+        return _release.files(resolved(**keys), {}, BUILD, 1, HOST, lazy)["uwsgi.ini"].splitlines()
+
+    assert "lazy-apps = true" in ini(True)
+    assert "lazy-apps = true" not in ini(False)
+    assert "lazy-apps = true" not in ini(True, server_options={"lazy-apps": False})
 
 
 def test_a_uwsgi_of_the_build_itself_needs_no_plugin():
@@ -129,12 +140,12 @@ def test_a_uwsgi_of_the_build_itself_needs_no_plugin():
         ),
         (
             {"stack": "gunicorn_supervisor"},
-            {"protocol": "http", "program": f"{BUILD['path']}/venv/bin/gunicorn", "plugin": None, "drain_timeout": 30},
+            {"protocol": "http", "program": f"{BUILD['path']}/venv/bin/gunicorn", "plugin": None, "server_processes": 2},
         ),
     ],
 )
 def test_a_release_notes_what_later_steps_need(keys, expected):
-    facts = _release.facts(resolved(**keys), BUILD)
+    facts = _release.facts(resolved(**keys), BUILD, HOST)
     assert {key: facts[key] for key in expected} == expected
 
 
@@ -201,65 +212,3 @@ def test_a_history_is_read_as_far_as_it_can_be(tmp_path):
         (1, "uwsgi", "2026-11-20T19:30:00Z"),
         (3, "gunicorn_supervisor", "2026-11-21T08:00:00Z"),
     ]
-
-
-@pytest.fixture
-def source(tmp_path):
-    (tmp_path / "source/config").mkdir(parents=True)
-    (tmp_path / "source/config/shop.env").write_text("A=$(id)\n")
-    (tmp_path / "source/config/shop.env").chmod(0o640)
-    return tmp_path / "source"
-
-
-def of_source(source, path):
-    return _release.source_variables(resolved(environment_file=path), {**BUILD, "path": str(source.parent)})
-
-
-def test_a_file_of_the_source_is_read(source):
-    assert of_source(source, "config/shop.env") == {"A": "$(id)"}
-    assert of_source(source, "config/../config//shop.env") == {"A": "$(id)"}
-
-
-def test_a_file_that_is_far_too_large_is_refused(source):
-    (source / "config/shop.env").write_text("#" * (1 << 20))
-    assert of_source(source, "config/shop.env") == {}
-    (source / "config/shop.env").write_text("#" * ((1 << 20) + 1))
-    with pytest.raises(StackError, match=r"config/shop.env, it has more than 1 MiB; correct the file"):
-        of_source(source, "config/shop.env")
-
-
-def test_a_link_inside_the_source_is_followed(source):
-    (source / "link").symlink_to("config/shop.env")
-    assert of_source(source, "link") == {"A": "$(id)"}
-
-
-@pytest.mark.parametrize(
-    ("path", "target", "cause"),
-    [
-        ("link", "/etc/passwd", "link is a symlink to /etc/passwd, outside the source; put the file into the source."),
-        ("link", "../outside", "link is a symlink to "),
-        ("link/passwd", "/etc", "link/passwd is a symlink to /etc/passwd, outside"),
-        ("link", ".", "link is a symlink to "),
-        ("link", "nowhere", "the source has no file link; correct environment_file, or add the file to the source."),
-        ("config", None, "the source has no file config; "),
-        ("other.env", None, "the source has no file other.env; "),
-        (
-            "bad.env",
-            None,
-            "bad.env, line 1: there is no '='; write NAME=VALUE; correct the file. The running release is unchanged.",
-        ),
-        ("open.env", None, "open.env is in a static directory, which nginx serves to everybody; move one of the two."),
-    ],
-)
-def test_a_file_of_the_source_that_is_none_is_refused(source, path, target, cause):
-    (source.parent / "outside").write_text("A=1\n")
-    (source / "bad.env").write_text("s3cret\n")
-    (source / "bad.env").chmod(0o640)
-    (source / "open.env").write_text("A=1\n")
-    (source / "open.env").chmod(0o644)
-    if target:
-        (source / "link").symlink_to(target)
-    with pytest.raises(StackError) as caught:
-        of_source(source, path)
-    assert caught.value.step == "environment"
-    assert caught.value.cause.startswith(cause)

@@ -87,10 +87,17 @@ def rollout(monkeypatch, tmp_path):
         pytest.param(
             Instance(True, True),
             True,
-            (False, "GET / returned 500 instead of 200"),
+            _health.Answer(False, "GET / returned 500 instead of 200"),
             "release 2 failed its health check: GET / returned 500 instead of 200 (after 1 s);"
             " its log says: RuntimeError: no database",
             id="a bad answer",
+        ),
+        pytest.param(
+            Instance(True, True),
+            True,
+            _health.Answer(False, "GET / returned 302 to /login instead of 200", "set health_check"),
+            "release 2 failed its health check: GET / returned 302 to /login instead of 200 (after 1 s); set health_check.",
+            id="an answer of which is known what to do",
         ),
     ],
 )
@@ -107,11 +114,36 @@ def test_a_release_that_is_not_healthy_is_stopped_and_the_cause_told(monkeypatch
     assert not os.path.lexists(rollout.layout.live_socket)
 
 
+def test_a_slot_that_answers_and_is_not_ready_is_told_so(monkeypatch, rollout):
+    ready = iter([True])
+    monkeypatch.setattr(rollout.manager, "states", lambda names: dict.fromkeys(names, Instance(True, next(ready, False))))
+    monkeypatch.setattr(_health, "check", lambda targets, user, timeout: [_health.Answer(True, "GET / returned 200")])
+    assert rollout._wait_until_healthy("green") == (
+        "failed its health check: it answered, but its process manager does not say that it is ready (after 1 s)",
+        "",
+    )
+
+
 def test_a_staged_release_is_checked_again_before_it_goes_live(monkeypatch, rollout):
-    monkeypatch.setattr(_health, "check", lambda targets, user, timeout: [(False, "GET / returned 502 instead of 200")])
+    answer = _health.Answer(False, "GET / returned 502 instead of 200")
+    monkeypatch.setattr(_health, "check", lambda targets, user, timeout: [answer])
     Path(rollout.layout.socket("green")).touch()
     with pytest.raises(StackError, match=r"^release 2 was healthy when it was started, but now failed its health check: GET / "):
         rollout.run([("flip", "green"), ("record", "green")], 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "release", "previous"),
+    [(None, 2, None), (1, 2, "releases/1"), (2, 2, None), (3, 2, "releases/3")],
+)
+def test_the_files_of_the_release_before_stay_at_hand(rollout, before, release, previous):
+    current, other = Path(rollout.layout.current), Path(rollout.layout.previous)
+    if before:
+        current.symlink_to(f"releases/{before}")
+    for _again in range(2):
+        rollout.actions["flip"]("green", release)
+        assert os.readlink(current) == f"releases/{release}"
+        assert (os.readlink(other) if previous else os.path.lexists(other)) == (previous or False)
 
 
 def test_every_step_of_a_plan_has_an_action(rollout):
@@ -124,19 +156,61 @@ def test_every_step_of_a_plan_has_an_action(rollout):
 )
 def test_the_host_of_a_health_check(domains, host):
     app = {"canonical_domain": None, "domains": domains, "health_check": {"path": "/health", "status": [200, 204]}}
-    assert _health.request(app) == _health.HealthRequest("/health", host, (200, 204))
+    for mode, scheme in (("none", "http"), ("certbot", "https")):
+        assert _health.request({**app, "tls": {"mode": mode}}) == _health.HealthRequest("/health", host, (200, 204), scheme)
+
+
+PATH = "set health_check.path to a page that returns 200 or 204, or health_check.status: "
 
 
 @pytest.mark.parametrize(
-    ("answer", "judged"),
+    ("answer", "healthy", "told", "fix"),
     [
-        ({"status": 204}, (True, "GET /health returned 204 instead of 200 or 204")),
-        ({"status": 500}, (False, "GET /health returned 500 instead of 200 or 204")),
-        ({"error": "no answer"}, (False, "no answer")),
+        ({"status": 204, "location": ""}, True, "GET /health returned 204 instead of 200 or 204", ""),
+        ({"status": 500, "location": ""}, False, "GET /health returned 500 instead of 200 or 204", ""),
+        ({"status": 429, "location": ""}, False, "GET /health returned 429 instead of 200 or 204", ""),
+        ({"status": 302, "location": "/x"}, False, "GET /health returned 302 to /x instead of 200 or 204", f"{PATH}[302]"),
+        (
+            {"status": 301, "location": "https://u:p4ss@a.test/"},
+            False,
+            "GET /health returned 301 to https://***@a.test/ instead of 200 or 204",
+            f"{PATH}[301]",
+        ),
+        ({"status": 404, "location": "/x"}, False, "GET /health returned 404 instead of 200 or 204", f"{PATH}[404]"),
+        (
+            {"status": 400, "location": ""},
+            False,
+            "GET /health returned 400 instead of 200 or 204",
+            f"if the app does not accept the host name a.test, allow it (Django: ALLOWED_HOSTS); otherwise {PATH}[400]",
+        ),
+        ({"error": "no answer"}, False, "no answer", ""),
     ],
 )
-def test_an_answer_is_judged(answer, judged):
-    assert _health.judge(_health.HealthRequest("/health", "a.test", (200, 204)), answer) == judged
+def test_an_answer_is_judged(answer, healthy, told, fix):
+    expected = (healthy, told, fix, 9 if "status" in answer else 0)
+    assert _health.judge(_health.HealthRequest("/health", "a.test", (200, 204)), {**answer, "sender": 9}) == expected
+
+
+@pytest.mark.parametrize(
+    ("answers", "rounds"),
+    [
+        pytest.param([("a", "fix")] * 99, 3, id="the same for two seconds"),
+        pytest.param([("a", "fix"), ("b", "fix")] * 4 + [("a", "fix")] * 91, 11, id="another in between"),
+        pytest.param([("a", "")] * 99, 31, id="one that may change"),
+    ],
+)
+def test_an_answer_that_does_not_change_ends_the_wait(monkeypatch, rollout, answers, rounds):
+    asked = []
+
+    def ask(targets, user, timeout):
+        asked.append(timeout)
+        return [_health.Answer(False, *answers[len(asked) - 1])]
+
+    monkeypatch.setattr(_health, "check", ask)
+    monkeypatch.setattr(_run.time, "monotonic", lambda: float(len(asked)))
+    rollout.app["health_check"]["timeout"] = 31
+    assert rollout._wait_until_healthy("green").fix == answers[0][1]
+    assert len(asked) == rounds
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host._acl import SEARCH
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl
 
 APP, NGINX, OTHERS = 1001, 33, 44
@@ -41,7 +42,7 @@ def rights(named=None, group=None, mask=7, owner_group=0, other=0):
     ],
 )
 def test_the_first_class_that_fits_decides(mode, uid, groups, granted, by):
-    assert _acl.ruling(step(mode=mode), uid, groups, _acl.SEARCH) == _acl.Ruling(granted, by)
+    assert _acl.ruling(step(mode=mode), uid, groups, SEARCH) == _acl.Ruling(granted, by)
 
 
 @pytest.mark.parametrize(
@@ -60,4 +61,4 @@ def test_the_first_class_that_fits_decides(mode, uid, groups, granted, by):
     ],
 )
 def test_an_access_control_list_is_read_as_the_kernel_reads_it(acl, mode, groups, granted, by):
-    assert _acl.ruling(step(mode=mode, acl=acl), NGINX, groups, _acl.SEARCH) == _acl.Ruling(granted, by)
+    assert _acl.ruling(step(mode=mode, acl=acl), NGINX, groups, SEARCH) == _acl.Ruling(granted, by)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
 import subprocess
@@ -64,14 +65,16 @@ def variables(packet):
 
 def test_a_question_in_the_uwsgi_protocol(serve):
     start, received = serve
-    assert _ask.ask(**question(start(b"HTTP/1.1 204 No Content\r\n\r\n"))) == {"status": 204}
+    found = _ask.ask(**question(start(b"HTTP/1.1 204 No Content\r\n\r\n")))
+    assert found == {"status": 204, "location": "", "sender": os.getpid()}
     asked = variables(received[0])
     assert (asked["PATH_INFO"], asked["QUERY_STRING"], asked["HTTP_HOST"]) == ("/shop/", "a=b", "shop.test")
 
 
 def test_a_question_in_http(serve):
     start, received = serve
-    assert _ask.ask(**question(start(b"HTTP/1.1 503 Busy\r\n\r\nlater"), protocol="http")) == {"status": 503}
+    found = _ask.ask(**question(start(b"HTTP/1.1 503 Busy\r\n\r\nlater"), protocol="http"))
+    assert found == {"status": 503, "location": "", "sender": os.getpid()}
     assert received[0].startswith(b"GET /shop/?a=b HTTP/1.1\r\nHost: shop.test\r\n")
 
 
@@ -94,7 +97,7 @@ def test_as_a_program_it_asks_many_at_once(serve):
     done = subprocess.run(
         [sys.executable, "-I", _ask.__file__], input=json.dumps(questions), capture_output=True, text=True, check=True
     )
-    assert json.loads(done.stdout) == [{"status": 200}, {"status": 404}, {"status": 500}]
+    assert json.loads(done.stdout) == [{"status": status, "location": "", "sender": os.getpid()} for status in (200, 404, 500)]
 
 
 @pytest.mark.parametrize(
@@ -123,3 +126,18 @@ def test_a_byte_now_and_then_does_not_buy_more_time(serve):
     ended.set()
     assert time.monotonic() - began < 5
     assert found == {"error": f"no answer over {path} within 0 s"}
+
+
+@pytest.mark.parametrize(
+    ("head", "location"),
+    [
+        (b"location:  /login?next=s3cret", "/login"),
+        (b"X: y\r\nLocation: https://a.test/#x", "https://a.test/"),
+        (b"Location: /" + b"x" * 300, "/" + "x" * 199),
+        (b"X-Location: /x\r\n\r\nLocation: /body", ""),
+    ],
+)
+def test_where_an_answer_redirects_to(serve, head, location):
+    start, _received = serve
+    answer = b"HTTP/1.1 302 Found\r\n" + head + b"\r\n\r\nbody"
+    assert _ask.ask(**question(start(answer)))["location"] == location

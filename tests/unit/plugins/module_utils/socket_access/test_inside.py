@@ -38,7 +38,15 @@ class Ask:
 
 def asked(protocols=("uwsgi", "http"), timeout=0.6, **answers):
     ask = Ask(**answers)
-    target = {"address": "unix:/x", "uri": "/", "host": "h", "method": "GET", "protocols": list(protocols), "timeout": timeout}
+    target = {
+        "address": "unix:/x",
+        "uri": "/",
+        "host": "h",
+        "method": "GET",
+        "scheme": "http",
+        "protocols": list(protocols),
+        "timeout": timeout,
+    }
     began = time.monotonic()
     found = _inside.question(ask, target)
     return found, ask.asked, time.monotonic() - began
@@ -80,7 +88,7 @@ def test_what_cannot_be_connected_to_is_not_tried_twice():
 
 def test_a_protocol_that_is_not_spoken_is_only_connected():
     ask = Ask(**{"": (0, {"stage": "done", "status": None})})
-    target = {"address": "unix:/x", "uri": "/", "host": "h", "method": "GET", "protocols": [], "timeout": 1}
+    target = {"address": "unix:/x", "uri": "/", "host": "h", "method": "GET", "scheme": "http", "protocols": [], "timeout": 1}
     assert _inside.question(ask, target) == {"": {"stage": "done", "status": None}}
 
 

@@ -83,5 +83,16 @@ def test_a_staged_release_is_told_beside_the_live_one():
         (entry(State(), _status.Records()), None),
     ],
 )
-def test_the_previous_release_is_the_newest_before_the_live_one_that_has_been_live(found, previous):
+def test_the_previous_release_is_an_older_one_that_was_live_last(found, previous):
     assert found["previous"] == previous
+
+
+def test_a_release_that_was_rolled_back_is_not_the_previous_one_of_the_next():
+    lived = tuple({"number": number, "stack": "uwsgi", "since": ""} for number in (1, 2, 1, 4))
+    assert entry(state(), _status.Records(KEPT.releases, lived))["previous"] == 1
+
+
+def test_the_stack_of_a_release_is_the_one_that_it_last_ran_under():
+    lived = tuple({"number": 1, "stack": stack, "since": ""} for stack in ("uwsgi", "uwsgi_emperor"))
+    found = entry(state(), _status.Records(KEPT.releases, lived))
+    assert [each["stack"] for each in found["releases"][:2]] == ["uwsgi_emperor", "uwsgi"]

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A picture and its title."""
+
+from django.db import models
+
+
+class Picture(models.Model):
+    """What somebody put on the board."""
+
+    title = models.CharField(max_length=100)
+    file = models.FileField(upload_to="pictures")

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One page: the pictures, and a form to add one."""
+
+from django.forms import modelform_factory
+from django.shortcuts import redirect, render
+from django.urls import path
+
+from board.models import Picture
+
+
+def board(request):
+    form = modelform_factory(Picture, fields=["title", "file"])(request.POST or None, request.FILES or None)
+    if form.is_valid():
+        form.save()
+        return redirect("/")
+    return render(request, "board.html", {"pictures": Picture.objects.order_by("-id")[:50], "form": form})
+
+
+urlpatterns = [path("", board)]
