@@ -39,6 +39,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "smoke: one of the tests that ``make smoke`` runs, on one Debian")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     """Keep the tests of a file and a Debian together, whatever process they are given to: they share what they have deployed."""
     for item in items:
