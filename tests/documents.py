@@ -21,7 +21,7 @@ ROLES = sorted(path.name for path in ROOT.glob("roles/*"))
 TABLE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
 
 # Ansible's markup, as in O(app_apps[].source.git) or P(wsgi.stack.app#role).
-MARKUP = re.compile(r"\b(?:RV|[BCEIMOPV])\(([^()]*)\)")
+MARKUP = re.compile(r"\b(?:RV|[BCEIMOPV])\(((?:\\.|[^\\)])*)\)")
 
 
 def options(role: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _text(description: str | list[str]) -> str:
 
 
 def _reference(target: str) -> str:
-    return target.removeprefix("app_apps[].").removeprefix("wsgi.stack.").partition("#")[0]
+    return re.sub(r"\\(.)", r"\1", target).removeprefix("app_apps[].").removeprefix("wsgi.stack.").partition("#")[0]
 
 
 def _table(first: str, rows: Iterator[tuple[str, ...]]) -> str:

@@ -15,7 +15,9 @@ description:
   - A new release is made when any of the three differs from the newest release.
   - Its variables are those of the app's C(environment_file) and C(environment). If both have a variable, C(environment) wins.
   - Imports the entry point as the app's user, in the new release's directory, with its virtual environment and variables. If the
-    import fails, there is no new release.
+    import fails, or finds no WSGI application, there is no new release.
+  - If the import starts threads, each worker of uWSGI loads the app itself (C(lazy-apps)), since threads do not survive a fork,
+    and the module warns.
   - Then runs the app's C(release_commands) in the same way. If a command fails, there is no new release. The commands are not
     part of a release. A change of the commands alone makes no new release, and a rollback does not run them again.
   - The running release is not changed. The last C(keep_releases) releases that were live, the newest release and those in a slot

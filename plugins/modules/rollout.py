@@ -11,8 +11,8 @@ short_description: Make releases of WSGI apps live with zero downtime
 version_added: 0.1.0
 description:
   - Blue/green deployment with zero downtime. Starts the release in the app's idle slot and waits until it passes its health
-    check, a real request over its own socket, sent as nginx's user. Then swaps the symlink of the live socket, which nginx
-    follows without a reload, drains the old slot and stops it.
+    check, a real request over its own socket, sent as nginx's user, which every worker has to answer. Then swaps the symlink of
+    the live socket, which nginx follows without a reload, drains the old slot and stops it.
   - A release that fails its health check is stopped again. The live one keeps serving.
   - If the new slot speaks another protocol than the old one, nginx has to be reloaded with the new one before the old slot may
     stop. Such an app is listed in RV(switching), and a second call with O(finish) completes what the first one began.

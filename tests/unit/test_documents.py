@@ -32,6 +32,7 @@ TYPES = {
     "list_of": "list",
     "one_of": "str",
     "options": "dict",
+    "entry_point": "str",
     "path_inside": "str",
     "path_on_host": "str",
     "path_of_either": "str",

@@ -59,7 +59,15 @@ def test_no_circle_of_imports():
 
 
 @pytest.mark.parametrize(
-    "name", ["socket_access/_ask.py", "socket_access/_inside.py", "doctor/_descriptors.py", "app_servers/_gunicorn_hooks.py"]
+    "name",
+    [
+        "socket_access/_ask.py",
+        "socket_access/_inside.py",
+        "doctor/_descriptors.py",
+        "app_servers/_gunicorn_hooks.py",
+        "app_servers/_loader.py",
+        "release/_import_check.py",
+    ],
 )
 def test_a_program_that_is_sent_as_text_imports_nothing_of_ours(name):
     assert imported(HERE / name) == set()

@@ -27,7 +27,7 @@ from ansible_collections.wsgi.stack.plugins.filter import bind_files
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _create
-from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn, _registry, _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _gunicorn, _registry, _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _resolve, _schema
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _files, _syntax
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _options, _supervisor, _supervisor_files
@@ -63,7 +63,10 @@ ANYTHING = st.recursive(
 
 TEXTS = {
     "name": st.from_regex(_resolve.NAME, fullmatch=True) | st.sampled_from(["a-", "blue", "systemd-x"]),
-    "entry_point": st.sampled_from(["shop:app", "a.b:c.d", "\xe9:\xe9"]),
+    "entry_point": st.sampled_from(["shop:app", "a.b:c.d", "\xe9:\xe9", "./a.wsgi:app", "a-b.py:f(1, b={'c': ['d']})"])
+    | TEXT.map("shop:app({})".format)
+    | ANYTHING.map("shop:app(a={!r})".format)
+    | TEXT.map("{}.py:app".format),
     "domains": st.lists(st.sampled_from(["a.test", "*.a.test", "b.test", "x"]) | TEXT, max_size=2),
     "mount": st.sampled_from(["/", "/shop", "/a/b~c", "/...", "/.."]),
     "bind": st.sampled_from(["127.0.0.1:8004", "[::1]:65535", "127.0.0.1:65536", "127.0.0.1:99999"]),
@@ -146,13 +149,27 @@ def check_uwsgi(app):
     own = [name for keys in plain for name, _value in read_ini(_uwsgi.configuration(resolve(app["stack"], keys), build, HOST))]
     assert {name for name, _value in found} <= {*own, *app["server_options"]}
     assert values["chdir"] == _layout.working_directory(app, build)
-    entry = ("module", app["entry_point"]) if app["mount"] == "/" else ("mount", f"{app['mount']}={app['entry_point']}")
-    assert entry in found
+    check_entry_point(app)
     wanted = [pair for name, value in app["server_options"].items() for pair in written(name, value)]
     assert [pair for pair in found if pair[0] in app["server_options"]] == wanted
     # Nothing of the collection's own is expanded; in server_options there is %(x), which log-format is made of.
     assert not any(re.search(r"[%$@]\(", value) for name, value in found if name not in app["server_options"])
     assert not any(re.search(r"[$@]\(", value) for _name, value in found)
+
+
+def check_entry_point(app):
+    """Nothing but values may be in the last line of what an app's user runs, and they are what stands in the entry point."""
+    tree = ast.parse(_entry_points.module_text(app["entry_point"]))
+    module, names, arguments = (ast.literal_eval(argument) for argument in tree.body[-1].value.args)
+    assert [type(node) for node in tree.body] == [type(node) for node in ast.parse(_entry_points.module_text("a:b")).body]
+    assert app["entry_point"].startswith(f"{module}:{names}")
+    rest = app["entry_point"][len(f"{module}:{names}") :]
+    if arguments is None:
+        assert rest == ""
+    else:
+        call = ast.parse(f"f{rest}", mode="eval").body
+        assert arguments[0] == [ast.literal_eval(argument) for argument in call.args]
+        assert arguments[1] == {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
 
 
 def check_gunicorn(app):
@@ -165,8 +182,9 @@ def check_gunicorn(app):
     assert values["chdir"] == _layout.working_directory(app, build)
     assert values["options"] == app["server_options"]
     assert values["raw_env"] == ([] if app["mount"] == "/" else [f"SCRIPT_NAME={app['mount']}"])
+    check_entry_point(app)
     # Beside the collection's own statements, it has nothing but values.
-    plain = resolve(app["stack"], {"entry_point": "a.b:c.d" if "." in app["entry_point"].partition(":")[2] else "a:b"})
+    plain = resolve(app["stack"], {})
     statements = ast.parse(_gunicorn.configuration(plain, build, HOST).partition(_gunicorn.HOOKS)[2]).body
     assert [type(node) for node in tree.body] == [type(node) for node in statements]
 
@@ -423,9 +441,9 @@ def test_variables_and_the_directory_arrive_at_the_server(root, stack, environme
     assert place == os.path.realpath(_layout.working_directory(app, build_of(app)))
     release = _layout.of(app).release(1)
     if stack == "gunicorn_supervisor":
-        assert arguments == ["--config", f"{release}/gunicorn.conf.py", "--name", "wsgi-blue@shop", "shop:app"]
+        assert arguments == ["--config", f"{release}/gunicorn.conf.py", "--name", "wsgi-blue@shop", "__config__:entry_point()"]
     else:
-        assert arguments == ["--ini", f"{release}/uwsgi.ini"]
+        assert arguments == ["--ini", f"{release}/uwsgi.ini", "--wsgi-file", f"{release}/entry_point.py"]
 
 
 @generated(200)

@@ -22,11 +22,17 @@ SANDBOX = inspect.getsource(_mounts).rstrip()
 """What the sandbox consists of."""
 
 OWN_OPTIONS = frozenset(
-    "bind certfile chdir check_config config daemon errorlog forwarder_headers graceful_timeout group initgroups keyfile pidfile"
-    " post_worker_init print_config proc_name protocol proxy_protocol raw_env reload reuse_port secure_scheme_headers threads"
-    " umask user worker_class workers wsgi_app".split()
+    "certfile chdir check_config config control_socket_disable daemon errorlog forwarder_headers graceful_timeout group"
+    " initgroups keyfile pidfile post_worker_init print_config proc_name protocol proxy_protocol raw_env reload reuse_port"
+    " secure_scheme_headers threads umask user worker_class workers wsgi_app".split()
 )
 """The settings that this collection sets, and that the rollout relies on."""
+
+INSTEAD: dict[str, str] = {}
+"""What to do instead of setting one of them, where that is not to do without."""
+
+BINDING_OPTIONS = frozenset(["bind", "control_socket"])
+"""The settings by which gunicorn opens another socket than its slot's, which it could only do while no other slot runs."""
 
 PATIENCE = 30
 """Seconds that a worker may be silent for beyond the longest request: nginx gives up first, and tells the visitor so."""
@@ -67,29 +73,32 @@ def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:
     # No shell stays in between: supervisor's signals go to the master, which takes the socket it is handed by itself.
     name = _layout.of(app).instance("$1")
     options = f'--config {release}/{CONFIGURATION} --name "{name}"'
-    return [f"exec {release}/run {program(app, build)} {options} {_application(app)}"]
+    # The configuration is a module of that name to gunicorn.
+    return [f"exec {release}/run {program(app, build)} {options} '__config__:entry_point()'"]
 
 
-def _application(app: App) -> str:
-    # gunicorn takes a function's name there or a call, and no dots; the configuration is a module of that name to it.
-    return "'__config__:entry_point()'" if _dotted(app) else app["entry_point"]
+def loads_before_fork(app: App) -> bool:
+    """Whether gunicorn loads an app before it forks, where nobody has decided that: it does not."""
+    return False
 
 
-def _dotted(app: App) -> bool:
-    return "." in app["entry_point"].partition(":")[2]
+def workers(app: App, host: Mapping[str, int]) -> int:
+    """How many processes of a slot answer requests once it has started."""
+    return app["processes"] or max(2, host["processors"])
 
 
-def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> str:
+def configuration(app: App, build: dict[str, Any], host: Mapping[str, int], lazy: bool = False) -> str:
     """The configuration of one release, without the socket, which belongs to the slot. Any gunicorn from 20.1 on takes it.
 
     :param app: a resolved app
     :param build: has the ``path``
     :param host: ``processors``, how many it has; ``backlog``, the longest listen queue that its kernel allows
+    :param lazy: whether each worker loads the app itself, after the fork, which is what gunicorn does
     """
     mount = app["mount"].rstrip("/")
     settings: dict[str, Any] = {
         **_workers(app),
-        "workers": app["processes"] or max(2, host["processors"]),
+        "workers": workers(app, host),
         "chdir": _layout.working_directory(app, build),
         # Not by a header, which another client could send and which gunicorn 22 does not take.
         "raw_env": [f"SCRIPT_NAME={mount}"] if mount else [],
@@ -117,7 +126,6 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> s
         HOOKS,
         "",
         "",
-        *(_ENTRY_POINT.format(*app["entry_point"].split(":")).splitlines() if _dotted(app) else []),
         "import gunicorn",
         "import gunicorn.config",
         "",
@@ -129,16 +137,6 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> s
         "",
     ]
     return "\n".join(lines)
-
-
-_ENTRY_POINT = """\
-def entry_point():
-    import functools
-    import importlib
-
-    return functools.reduce(getattr, {1!r}.split("."), importlib.import_module({0!r}))
-
-"""
 
 
 def _workers(app: App) -> dict[str, Any]:

@@ -20,8 +20,21 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+ENTRY_POINT = "entry_point.py"
+"""The file beside this one that loads the application."""
+
 ACCEPT_TIME = 0.5
 """Seconds that an older master has to accept what came in before its successor."""
+
+
+def entry_point() -> Any:
+    """The application."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), ENTRY_POINT)
+    with open(path, encoding="utf-8") as stream:
+        code = compile(stream.read(), path, "exec", dont_inherit=True)
+    names: dict[str, Any] = {"__name__": "entry_point"}
+    exec(code, names)
+    return names["application"]
 
 
 def post_worker_init(worker: Any) -> None:

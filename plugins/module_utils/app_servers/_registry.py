@@ -14,9 +14,11 @@ class Stack:
     """An app server under a process manager.
 
     :ivar protocol: what nginx speaks to its slots, ``uwsgi`` or ``http``
-    :ivar server: the module of its app server, with ``OWN_OPTIONS``, ``CONFIGURATION`` (a file's name), and the functions
+    :ivar server: the module of its app server, with ``OWN_OPTIONS``, ``INSTEAD``, ``BINDING_OPTIONS``, ``CONFIGURATION`` (a
+        file's name), and the functions
         ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``plugin(app, build)``,
-        ``configuration(app, build, host)``, ``launcher(app)`` and ``start(app, build, release)``
+        ``workers(app, host)``, ``loads_before_fork(app)``, ``configuration(app, build, host, lazy)``, ``launcher(app)`` and
+        ``start(app, build, release)``
     :ivar process_manager: what runs the slots: ``systemd``, ``emperor`` or ``supervisor``; the classes are in
         ``rollout._state.PROCESS_MANAGERS``
     :ivar role: the role of this collection that rolls releases out on it

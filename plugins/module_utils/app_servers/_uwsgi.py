@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
 
 CONFIGURATION = "uwsgi.ini"
@@ -26,11 +27,27 @@ HEADERS = ("sys/capability.h", "pcre2.h", "openssl/*", "uuid/*", "zlib.h")
 COMPILER = ("gcc", "libc6-dev")
 
 OWN_OPTIONS = frozenset(
-    "chdir chmod-socket chown-socket daemonize daemonize2 die-on-idle die-on-term gid home hook-master-start http http-socket"
-    " https ini manage-script-name master master-fifo module mount need-app need-plugin plugin plugins processes protocol pyhome"
-    " socket strict threads uid uwsgi-socket vacuum venv virtualenv workers wsgi wsgi-file".split()
+    "callable chdir chmod-socket chown-socket daemonize daemonize2 die-on-idle die-on-term eval file gid home"
+    " hook-master-start ini manage-script-name master master-fifo module mount need-app need-plugin paste plugin plugins"
+    " processes  protocol pyhome strict threads uid vacuum venv virtualenv workers wsgi wsgi-file".split()
 )
 """The options that this collection sets, and that the rollout relies on."""
+
+INSTEAD = dict.fromkeys(
+    ("need-plugin", "plugin", "plugins"),
+    "for another plugin than Python's, set need-plugins, and add its Debian package, if uwsgi-core does not have it, to"
+    " system_packages.",
+)
+"""What to do instead of setting one of them, where that is not to do without."""
+
+BINDING_OPTIONS = frozenset(
+    "cache-udp-server emperor-stats emperor-stats-server fastcgi-nph-socket fastcgi-socket fastrouter fastrouter-stats"
+    " fastrouter-subscription-server http http-socket http-stats http-subscription-server http11-socket https https-socket"
+    " https2  mongrel2 notify-socket pty-socket puwsgi-socket raw-socket rawrouter scgi-nph-socket scgi-socket setns-socket"
+    " shared-socket  snmp socket ssl-socket sslrouter sslrouter2 stats stats-server subscription-notify-socket suwsgi-socket"
+    " udp  undeferred-shared-socket uwsgi-socket zerg-server zeromq-socket".split()
+)
+"""The options by which a server opens another socket than its slot's, which it could only do while no other slot runs."""
 
 
 def of_venv(app: App) -> bool:
@@ -98,7 +115,10 @@ def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:
 
     :param release: the release's directory
     """
-    return [f"exec {release}/run {program(app, build)} --ini {release}/{CONFIGURATION}"]
+    loader = f"{release}/{_entry_points.FILE}"
+    # With manage-script-name uWSGI itself splits the path in SCRIPT_NAME and PATH_INFO; nginx leaves it alone.
+    application = f"--wsgi-file {loader}" if app["mount"] == "/" else f"--mount {app['mount']}={loader} --manage-script-name"
+    return [f"exec {release}/run {program(app, build)} --ini {release}/{CONFIGURATION} {application}"]
 
 
 def launcher(app: App) -> str | None:
@@ -106,25 +126,43 @@ def launcher(app: App) -> str | None:
     return None
 
 
-def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> str:
+def loads_before_fork(app: App) -> bool:
+    """Whether uWSGI loads an app before it forks, where nobody has decided that: fast, but threads do not survive a fork."""
+    return not {"lazy", "lazy-apps"} & app["server_options"].keys()
+
+
+def workers(app: App, host: Mapping[str, int]) -> int:
+    """How many processes of a slot answer requests once it has started."""
+    options = app["server_options"]
+    if any(options.get(name) for name in ("cheap", "thunder-lock")):
+        return 1  # those that are not there yet; those that wait for the one that has the lock
+    wanted = options.get("cheaper-initial") or options.get("cheaper") or 0
+    cheaper = int(wanted) if re.fullmatch("[0-9]{1,9}", str(wanted)) else 0
+    processes = app["processes"] or max(2, host["processors"])
+    return min(cheaper or processes, processes)
+
+
+def configuration(app: App, build: dict[str, Any], host: Mapping[str, int], lazy: bool = False) -> str:
     """The configuration of one release, without the socket, which belongs to the slot.
 
     :param app: a resolved app
     :param build: ``path`` and ``python`` of its build
     :param host: ``processors``, how many it has; ``backlog``, the longest listen queue that its kernel allows
         (net.core.somaxconn): with a longer one uWSGI does not start
+    :param lazy: whether each worker loads the app itself, after the fork
     """
     options: dict[str, Any] = {
         "strict": True,
         "need-plugin": plugin(app, build) or False,
         "virtualenv": f"{build['path']}/venv",
         "chdir": _layout.working_directory(app, build),
-        **_application(app),
         "need-app": True,
         "single-interpreter": True,
         "master": True,
         "processes": app["processes"] or max(2, host["processors"]),
         "threads": app["threads"],
+        "enable-threads": True,  # with one thread, too: those that the app starts would stand still between requests
+        **({"lazy-apps": True} if lazy else {}),
         "listen": min(1024, host["backlog"]),
         # As much as the protocol can carry, so that nginx is the one that refuses a request with too many or too long headers:
         # uWSGI would close the connection, a 502. Memory that no request needs is never touched.
@@ -140,13 +178,6 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int]) -> s
     options.update(app["server_options"])
     lines = [line for name, value in options.items() for line in _lines(name, value)]
     return "\n".join(["# Managed by wsgi.stack: a release is never changed, a new one is made.", "[uwsgi]", *lines, ""])
-
-
-def _application(app: App) -> dict[str, Any]:
-    if app["mount"] == "/":
-        return {"module": app["entry_point"]}
-    # With manage-script-name uWSGI itself splits the path in SCRIPT_NAME and PATH_INFO; nginx leaves it alone.
-    return {"mount": f"{app['mount']}={app['entry_point']}", "manage-script-name": True}
 
 
 def _lines(name: str, value: Any) -> list[str]:

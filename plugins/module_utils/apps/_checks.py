@@ -107,6 +107,13 @@ def check_stack(app: dict[str, Any]) -> None:
                 f"{key}: {shown(app[key])} needs the stack {stack}, and this app has {app['stack']}; remove {key}, or set"
                 f" stack: {stack}."
             )
+    server = _registry.server(app["stack"])
     for name in app["server_options"]:
-        if name in _registry.server(app["stack"]).OWN_OPTIONS:
-            raise InventoryError(f"server_options.{name}: the collection sets this option itself; remove it.")
+        if name in server.BINDING_OPTIONS:
+            raise InventoryError(
+                f"server_options.{name}: it opens a socket, and a new release starts beside the running one, which has that"
+                " socket already; remove it."
+            )
+        if name in server.OWN_OPTIONS:
+            fix = server.INSTEAD.get(name, "remove it.")
+            raise InventoryError(f"server_options.{name}: the collection sets this option itself; {fix}")

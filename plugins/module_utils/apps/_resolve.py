@@ -34,6 +34,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     checked_key,
     dictionary,
     directives,
+    entry_point,
     fill,
     integer,
     lines,
@@ -62,7 +63,6 @@ OWN_PREFIX = "wsgi-"
 an app's user of the same name instead."""
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-ENTRY_POINT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 DOMAIN = re.compile(r"(?=.{1,253}$)(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 SEGMENT = r"/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+"  # nginx and browsers take '/./' and '/../' out of a URL
 MOUNT = re.compile(rf"/|({SEGMENT})+")
@@ -102,7 +102,7 @@ APP: Schema = {
     "stack": (one_of(*_registry.STACKS), None),
     "state": (one_of(*STATES), "present"),
     "source": (dictionary(SOURCE), None),
-    "entry_point": (text(ENTRY_POINT, "module:callable, such as shop.wsgi:application"), None),
+    "entry_point": (entry_point, None),
     "python": (text(PYTHON, "the name of an interpreter, such as python3.12, or its absolute path"), "python3"),
     "uwsgi_install_from": (one_of(*_uwsgi.ORIGINS), None),
     "working_directory": (path_inside, "."),

@@ -13,6 +13,7 @@ import re
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points
 from ansible_collections.wsgi.stack.plugins.module_utils.host._mounts import OWN_RULES
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _syntax
 
@@ -111,6 +112,12 @@ def dictionary(schema: Schema) -> Callable[[Any], dict[str, Any]]:
         return fill(value, schema)
 
     return check
+
+
+def entry_point(value: Any) -> str:
+    written = text(wanted=_entry_points.WANTED)(value)
+    _entry_points.parse(written)
+    return written
 
 
 def path_inside(value: Any) -> str:

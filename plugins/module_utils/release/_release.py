@@ -18,17 +18,20 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _writable
 
 
-def files(app: App, environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int]) -> dict[str, str]:
+def files(
+    app: App, environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int], lazy: bool = False
+) -> dict[str, str]:
     """The text of every file of a release, by name. Pure.
 
     :param host: ``processors`` and ``backlog``, see ``configuration`` of the app's server
+    :param lazy: whether each worker has to load the app itself
     """
     layout = _layout.of(app)
     release = layout.release(number)
@@ -66,7 +69,8 @@ def files(app: App, environment: dict[str, str], build: dict[str, Any], number: 
                 "",
             ]
         ),
-        server.CONFIGURATION: server.configuration(app, build, host),
+        _entry_points.FILE: _entry_points.module_text(app["entry_point"]),
+        server.CONFIGURATION: server.configuration(app, build, host, lazy),
         **({"launch": launcher} if (launcher := server.launcher(app)) else {}),
     }
 
@@ -75,7 +79,6 @@ def digest(app: App, environment: dict[str, str], build: dict[str, Any], host: d
     """The SHA-256 of a release's files, without its number: two releases with the same digest are the same."""
     content = {
         "build": build["digest"],
-        "entry_point": app["entry_point"],
         "sandbox": sandbox(app),
         "files": files(app, environment, build, 0, host),
     }
@@ -87,7 +90,7 @@ def describe(app: App, environment: dict[str, str], build: dict[str, Any], host:
     names = " ".join(sorted(environment)) or "none"
     configuration = files(app, environment, build, 0, host)[_registry.server(app["stack"]).CONFIGURATION]
     opened = "".join(f"{key}: {value}\n" for key, value in sandbox(app).items() if value)
-    return f"build: {build['digest']}\nenvironment variables: {names}\n{opened}{configuration}"
+    return f"build: {build['digest']}\nenvironment variables: {names}\nentry point: {app['entry_point']}\n{opened}{configuration}"
 
 
 def sandbox(app: App) -> dict[str, Any]:
@@ -95,7 +98,7 @@ def sandbox(app: App) -> dict[str, Any]:
     return {"writable_paths": app["writable_paths"], "privileged_programs": app["privileged_programs"]}
 
 
-def facts(app: App, build: dict[str, Any]) -> dict[str, Any]:
+def facts(app: App, build: dict[str, Any], host: dict[str, int]) -> dict[str, Any]:
     """What later steps need to know of a release, for its ``release.json``. Pure.
 
     A release may outlive the settings of its app, and a rollback brings it back: its stack, its timeouts and the plugin that its
@@ -109,6 +112,7 @@ def facts(app: App, build: dict[str, Any]) -> dict[str, Any]:
         "protocol": app["protocol"],
         "program": server.program(app, build),
         "plugin": server.plugin(app, build),
+        "workers": server.workers(app, host),
         "drain_timeout": app["drain_timeout"],
         "idle": app["idle"],
         **sandbox(app),
@@ -151,8 +155,8 @@ def make(app: App, environment: dict[str, str], build: dict[str, Any], request: 
     :param environment: the variables of the inventory and of a file on the controller
     :param build: ``digest``, ``path``, ``python`` and ``revision`` of the build; in check mode, where it may not be known yet,
         the digest can be None
-    :returns: ``number``, ``changed``, ``commands`` (those that were run, in check mode those that would be) and, for the diff,
-        ``before`` and ``after``
+    :returns: ``number``, ``changed``, ``commands`` (those that were run, in check mode those that would be), for the diff
+        ``before`` and ``after``, and perhaps a ``warning``
     :raises StackError: the variables cannot be read, the entry point cannot be imported, or a release command failed; no release
         is left behind
     """
@@ -184,7 +188,7 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     if app["release_commands"] and request.command_results is not None:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
-        content = {**facts(app, build), "number": number, "digest": wanted, "description": description}
+        content = {**facts(app, build, host), "number": number, "digest": wanted, "description": description}
         _writable.check(app, app["writable_paths"])
         unit, what = f"wsgi-release-{app['name']}", f"Release of the WSGI application {app['name']}"
         writable = [layout.shared, *app["writable_paths"]]
@@ -195,7 +199,10 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         # it starts its own program, and a file that is being written cannot be started.
         runner = ["/bin/sh", os.path.join(draft, "run")]
         try:
-            _entry_point.check(app, runner, sandbox)
+            threads = _entry_point.check(app, runner, os.path.join(draft, _entry_points.FILE), sandbox)
+            if threads and _registry.server(app["stack"]).loads_before_fork(app):
+                draft = _draft(app, layout, files(app, environment, build, number, host, lazy=True), content)
+                result["warning"] = _entry_point.warning(app, threads)
             if commands:
                 redact = _redact.redactor(environment.values())
                 result["commands"] = _commands.execute(commands, runner, sandbox, redact)

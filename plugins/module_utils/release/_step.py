@@ -36,6 +36,7 @@ def release(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
         "releases": {name: result["number"] for name, result in made.items()},
         "commands": {name: result["commands"] for name, result in made.items() if result["commands"]},
         "failures": failures,
+        "warnings": [result["warning"] for result in made.values() if "warning" in result],
         "diff": [
             {
                 "before_header": name,

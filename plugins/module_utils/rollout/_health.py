@@ -47,33 +47,46 @@ def request(app: App) -> HealthRequest:
     return HealthRequest(app["health_check"]["path"], host, tuple(app["health_check"]["status"]))
 
 
-def check(targets: Sequence[tuple[HealthRequest, str, str]], nginx_user: str, timeout: float) -> list[tuple[bool, str]]:
+@dataclass(frozen=True)
+class Answer:
+    """What came of a health check.
+
+    :ivar text: what was answered, or why nothing was
+    :ivar sender: the process that answered, 0 if none did
+    """
+
+    healthy: bool
+    text: str
+    sender: int = 0
+
+
+def check(targets: Sequence[tuple[HealthRequest, str, str]], nginx_user: str, timeout: float) -> list[Answer]:
     """Send the health checks of several slots, all at once.
 
     :param targets: each a request, the path of a socket and its protocol
     :param timeout: seconds that each has for its answer
-    :returns: for each, whether it is healthy, and what it answered or why it did not
     """
     if not targets:
         return []
     try:
         pwd.getpwnam(nginx_user)
     except KeyError:
-        return [(False, f"the user {nginx_user} does not exist; correct nginx_user")] * len(targets)
+        return [Answer(False, f"the user {nginx_user} does not exist; correct nginx_user")] * len(targets)
     questions = [request.over(socket, protocol, timeout) for request, socket, protocol in targets]
     program, stdin = [sys.executable, "-I", "-c", ASK], json.dumps(questions).encode()
     done = _sandbox.run_own(program, nginx_user, timeout=timeout + 10, stdin=stdin)
     if done.code:
-        return [(False, done.last_line)] * len(targets)
+        return [Answer(False, done.last_line)] * len(targets)
     return [judge(request, answer) for (request, _socket, _protocol), answer in zip(targets, json.loads(done.output))]
 
 
-def judge(request: HealthRequest, answer: Mapping[str, Any]) -> tuple[bool, str]:
+def judge(request: HealthRequest, answer: Mapping[str, Any]) -> Answer:
     """Whether an answer is healthy, and what it was. Pure.
 
-    :param answer: has an ``error`` or a ``status``
+    :param answer: has an ``error``, or a ``status`` and a ``sender``
     """
     if "error" in answer:
-        return False, answer["error"]
+        return Answer(False, answer["error"])
     expected = " or ".join(map(str, request.statuses))
-    return answer["status"] in request.statuses, f"GET {request.path} returned {answer['status']} instead of {expected}"
+    text = f"GET {request.path} returned {answer['status']} instead of {expected}"
+    return Answer(answer["status"] in request.statuses, text, answer["sender"])

@@ -18,12 +18,15 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _plan, _preflight, _state
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _plan, _preflight, _state, _workers
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._health import Answer
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._plan import RolloutStep
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _identity
 
 DRAIN_DELAY = 0.5
 """Seconds between the flip and the stop of the old slot, at least."""
+
+UNREADY = "it answered, but its process manager does not say that it is ready"
 
 
 class Rollout:
@@ -81,23 +84,34 @@ class Rollout:
         """Wait until the slot passes its health check; otherwise say what it did, as the rest of a sentence about it."""
         timeout = self.app["health_check"]["timeout"]
         deadline = time.monotonic() + timeout
-        name, socket = self.layout.instance(slot), self.layout.socket(slot)
+        name = self.layout.instance(slot)
         answer = ""
         while time.monotonic() < deadline:
             state = self.manager.states([name])[name]
             if state.failing:
                 return "did not start: its server exited"
             if state.ready:
-                target = (self.request, socket, self.app["protocol"])
-                ((healthy, answer),) = _health.check([target], self.nginx_user, max(1.0, deadline - time.monotonic()))
-                if healthy and self.manager.states([name])[name].ready:
-                    answer = self._access_problem(slot)
+                (found,) = self._ask(slot, 1, max(1.0, deadline - time.monotonic()))
+                answer = found.text
+                if found.healthy:
+                    state = self.manager.states([name])[name]
+                    answer = self._problem(slot, state.pid) if state.ready else UNREADY
                     if not answer:
                         return None
             time.sleep(0.2)
         if not answer:
             return f"was not ready within {timeout} s (health_check.timeout)"
         return f"failed its health check: {answer} (after {timeout} s)"
+
+    def _ask(self, slot: str, times: int, timeout: float) -> list[Answer]:
+        target = (self.request, self.layout.socket(slot), self.app["protocol"])
+        return _health.check([target] * times, self.nginx_user, timeout)
+
+    def _problem(self, slot: str, master: int) -> str:
+        """What is wrong with a slot that has answered, "" if nothing is."""
+        workers = _workers.expected(self.layout, slot)
+        timeout = float(self.app["health_check"]["timeout"])
+        return _workers.problem(master, workers, lambda times: self._ask(slot, times, timeout)) or self._access_problem(slot)
 
     def _access_problem(self, slot: str) -> str:
         """What keeps the running nginx from connecting to a slot, and what fixes it; "" if nothing does.

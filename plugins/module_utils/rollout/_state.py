@@ -119,7 +119,7 @@ def observe(apps: Sequence[ObservedApp], nginx_user: str, found: Instances | Non
     ]
     targets = [(app.request, app.layout.socket(slot), _registry.protocol(stack)) for app, slot, stack in asked]
     answers = _health.check(targets, nginx_user, LIVE_CHECK_TIMEOUT)
-    healthy = asleep | {(app.layout.name, slot) for (app, slot, _stack), (well, _words) in zip(asked, answers) if well}
+    healthy = asleep | {(app.layout.name, slot) for (app, slot, _stack), answer in zip(asked, answers) if answer.healthy}
     return {
         app.layout.name: _state(app, found, {slot for slot in _layout.SLOTS if (app.layout.name, slot) in healthy})
         for app in apps

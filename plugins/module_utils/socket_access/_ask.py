@@ -20,6 +20,12 @@ from typing import Any
 ANSWER_BYTES = 65536
 """Maximum number of bytes read of an answer."""
 
+CREDENTIALS = struct.Struct("iII")
+"""A process id, a user id and a group id (struct ucred)."""
+
+SCM_CREDENTIALS = 2
+"""See unix(7); the module socket has no name for it."""
+
 
 def ask_all(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Send many requests at the same time, each as ``ask`` does, so that a slow server does not delay the others.
@@ -36,11 +42,11 @@ def ask(path: str, protocol: str, uri: str, host: str, timeout: float) -> dict[s
     :param path: the path of the unix socket
     :param protocol: ``uwsgi`` or ``http``
     :param timeout: seconds for the whole exchange
-    :returns: {"status": 200} or {"error": message}; never raises because of the other side
+    :returns: {"status": 200, "sender": 1234}, see ``attempt``, or {"error": message}; never raises because of the other side
     """
     found = attempt(f"unix:{path}", protocol, uri, host, timeout)
     if found["stage"] == "done" and "error" not in found:
-        return {"status": found["status"]}
+        return {"status": found["status"], "sender": found["sender"]}
     stage = f"cannot connect to {path}" if found["stage"] == "connect" else f"no answer over {path}"
     if found["error"] == "ETIMEDOUT":
         return {"error": f"{stage} within {timeout:.0f} s"}
@@ -70,14 +76,17 @@ def attempt(
     :returns: ``stage``: ``connect``, ``answer`` or ``done``, which it is from the status line on; ``status`` of the answer;
         ``error``, also one while the rest of the answer came: the name of an errno, EOF if the connection was closed, EPROTO if
         the answer is not HTTP, GAI if a name does not resolve; ``text``: the error as text, or the beginning of the answer;
-        ``peer``: see the function ``peer``
+        ``peer``: see the function ``peer``; ``sender``: the id of the process that sent the answer, as the kernel says, 0 if that
+        is not known
     """
     began = time.monotonic()
-    found: dict[str, Any] = {"stage": "connect"}
+    found: dict[str, Any] = {"stage": "connect", "sender": 0}
     answer = b""
     try:
         with _connected(address, timeout) as connection:
             found.update(stage="answer", peer=peer(connection))
+            if connection.family == socket.AF_UNIX:  # not before it is connected, or it would get a name, see unix(7)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             if not protocol:
                 return {**found, "stage": "done", "status": None}
             connection.sendall(_uwsgi_packet(uri, host, method) if protocol == "uwsgi" else _http_request(uri, host, method))
@@ -89,7 +98,7 @@ def attempt(
                 early = close_after is not None and waited < close_after
                 connection.settimeout(max(0.1, (close_after if close_after is not None and early else timeout) - waited))
                 try:
-                    part = connection.recv(4096)
+                    part, sender = _received(connection)
                 except socket.timeout:
                     if not early:
                         raise
@@ -99,6 +108,7 @@ def attempt(
                 if not part:
                     break
                 answer += part
+                found["sender"] = found["sender"] or sender
     except socket.timeout:
         begun = {"stage": "done", "status": _status(answer)} if _status(answer) else {}
         return {**found, **begun, "error": "ETIMEDOUT", "text": "timed out"}
@@ -128,11 +138,20 @@ def _connected(address: str, timeout: float) -> socket.socket:
     return connection
 
 
+def _received(connection: socket.socket) -> tuple[bytes, int]:
+    """What came, b"" at the end, and the id of the process that sent it, 0 if that is not known; see SO_PASSCRED in unix(7)."""
+    part, ancillary, _flags, _address = connection.recvmsg(4096, socket.CMSG_SPACE(CREDENTIALS.size))
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, SCM_CREDENTIALS) and len(data) >= CREDENTIALS.size:
+            return part, CREDENTIALS.unpack(data[: CREDENTIALS.size])[0]
+    return part, 0
+
+
 def peer(connection: socket.socket) -> list[int]:
     """The process id and user id of the listening process, from SO_PEERCRED of unix(7); [] for TCP."""
     if connection.family != socket.AF_UNIX:
         return []
-    return list(struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)))[:2]
+    return list(CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)))[:2]
 
 
 def _status(answer: bytes) -> int:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import linecache
-import os
 import re
 import subprocess
 import sys
@@ -37,7 +36,7 @@ def loaded(monkeypatch, processors=3, backlog=4096, **keys):
     gunicorn.__version__, gunicorn.config = "27.0.1", config
     monkeypatch.setitem(sys.modules, "gunicorn", gunicorn)
     monkeypatch.setitem(sys.modules, "gunicorn.config", config)
-    names = {"__name__": "__config__"}
+    names = {"__name__": "__config__", "__file__": "/srv/wsgi/shop/releases/1/gunicorn.conf.py"}
     text = _gunicorn.configuration(resolved(**keys), BUILD, {"processors": processors, "backlog": backlog})
     exec(compile(text, "gunicorn.conf.py", "exec"), names)
     return names
@@ -92,9 +91,10 @@ def test_what_a_slot_relies_on_is_no_option():
     app = resolved(gevent=10, processes=2)
     command = " ".join(_gunicorn.start(app, BUILD, "/srv/wsgi/shop/releases/1")).replace("--name", "--proc_name")
     text = _gunicorn.configuration(app, BUILD, {"processors": 3, "backlog": 4096})
+    text = text.replace(_gunicorn.HOOKS, "")
     used = {*re.findall(r"--(\w+)", command), *re.findall(r"^(\w+) = ", text, re.MULTILINE), "post_worker_init"}
     limits = "limit_request_line limit_request_fields limit_request_field_size timeout worker_connections"
-    defaults = f"accesslog backlog control_socket_disable {limits} worker_tmp_dir".split()
+    defaults = f"accesslog backlog {limits} worker_tmp_dir".split()
     assert used - _gunicorn.OWN_OPTIONS - {name for name in used if name.isupper()} == {*defaults, "options"}
     with pytest.raises(_resolve.InventoryError, match=r"server_options.post_worker_init: "):
         resolved(server_options={"post_worker_init": "print"})
@@ -108,16 +108,17 @@ def test_the_build_has_what_its_workers_take(keys, expected):
     assert _gunicorn.requirements(resolved(**keys)) == expected
 
 
-def test_an_entry_point_that_gunicorn_does_not_find_by_its_name_is_found(monkeypatch):
+def test_gunicorn_loads_the_file_beside_its_configuration(monkeypatch, tmp_path):
     (line,) = _gunicorn.start(resolved(), BUILD, "/srv/wsgi/shop/releases/1")
     assert line == (
         "exec /srv/wsgi/shop/releases/1/run /srv/wsgi/shop/builds/a/venv/bin/gunicorn"
         " --config /srv/wsgi/shop/releases/1/gunicorn.conf.py"
-        ' --name "wsgi-$1@shop" shop.wsgi:application'
+        " --name \"wsgi-$1@shop\" '__config__:entry_point()'"
     )
-    (line,) = _gunicorn.start(resolved(entry_point="os:path.join"), BUILD, "/srv/wsgi/shop/releases/1")
-    assert line.endswith(" '__config__:entry_point()'")
-    assert loaded(monkeypatch, entry_point="os:path.join")["entry_point"]() is os.path.join
+    (tmp_path / "entry_point.py").write_text("from __future__ import annotations\napplication: X = 'the application'\n")
+    names = loaded(monkeypatch)
+    names["__file__"] = str(tmp_path / "gunicorn.conf.py")
+    assert names["entry_point"]() == "the application"
 
 
 @pytest.mark.parametrize(

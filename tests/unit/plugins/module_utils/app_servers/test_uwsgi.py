@@ -79,3 +79,25 @@ def test_the_configuration_of_an_app_that_sleeps():
     texts = [set(_uwsgi.configuration(app, build, host).splitlines()) for app in apps]
     assert texts[1] - texts[0] >= {"idle = 60", "die-on-idle = true"}
     assert not [line for text in texts for line in text if line.startswith(("socket", "chmod-socket", "vacuum"))]
+
+
+@pytest.mark.parametrize(
+    ("keys", "count"),
+    [
+        ({}, 3),
+        ({"processes": 1}, 1),
+        ({"processes": 8, "server_options": {"cheaper": 2}}, 2),
+        ({"processes": 8, "server_options": {"cheaper": 2, "cheaper-initial": "4"}}, 4),
+        ({"processes": 2, "server_options": {"cheaper": 4}}, 2),
+        ({"server_options": {"cheap": True}}, 1),
+        ({"server_options": {"thunder-lock": True}}, 1),
+        ({"server_options": {"thunder-lock": False}}, 3),
+    ],
+)
+def test_how_many_workers_answer(keys, count):
+    assert _uwsgi.workers(_resolve.resolve([{**SHOP, **keys}])[0], {"processors": 3, "backlog": 128}) == count
+
+
+@pytest.mark.parametrize(("options", "early"), [({}, True), ({"lazy": True}, False), ({"lazy-apps": False}, False)])
+def test_an_app_is_loaded_before_the_fork_unless_somebody_has_decided(options, early):
+    assert _uwsgi.loads_before_fork(_resolve.resolve([{**SHOP, "server_options": options}])[0]) is early

@@ -150,7 +150,7 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
         ({"entry_point": None}, "app shop: entry_point: not given, and there is no default; add it."),
         (
             {"entry_point": "shop.wsgi"},
-            "app shop: entry_point: 'shop.wsgi' is invalid; use module:callable, such as shop.wsgi:application.",
+            "app shop: entry_point: 'shop.wsgi' is invalid; use module:callable, such as shop.wsgi:application, shop:create",
         ),
         ({"stack": "mod_wsgi"}, "app shop: stack: 'mod_wsgi' is invalid; use one of uwsgi, uwsgi_emperor, gunicorn_supervisor."),
         ({"source": {}}, "app shop: source: nothing is given; use exactly one of git, directory and package."),
@@ -192,7 +192,19 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
             {"canonical_domain": "a.test"},
             "app shop: canonical_domain: 'a.test' is not one of domains (none); add it there.",
         ),
-        ({"server_options": {"socket": "x"}}, "app shop: server_options.socket: the collection sets this option itself"),
+        ({"server_options": {"home": "x"}}, "app shop: server_options.home: the collection sets this option itself; remove it."),
+        (
+            {"server_options": {"stats": "127.0.0.1:9191"}},
+            "app shop: server_options.stats: it opens a socket, and a new release starts beside the running one, which has that",
+        ),
+        (
+            {"stack": "gunicorn_supervisor", "server_options": {"control_socket": "/tmp/x"}},
+            "app shop: server_options.control_socket: it opens a socket, and a new release starts beside the running one",
+        ),
+        (
+            {"server_options": {"plugins": "gevent"}},
+            "app shop: server_options.plugins: the collection sets this option itself; for another plugin than Python's, set",
+        ),
         (
             {"environment": {"A B": "x"}},
             "app shop: environment: the value, which is not shown, is invalid; use a dictionary of variable names",

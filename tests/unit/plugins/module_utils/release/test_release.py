@@ -100,10 +100,22 @@ def test_values_of_variables_are_not_described():
 
 
 def test_uwsgi_finds_the_application():
-    assert ("module", "shop.wsgi:application") in options()
-    assert ("mount", "/shop=shop.wsgi:application") in options(mount="/shop")
-    assert ("manage-script-name", "true") in options(mount="/shop")
+    def started(**keys):
+        return _release.files(resolved(**keys), {}, BUILD, 7, HOST)["serve"].splitlines()[-1]
+
+    loader = "/srv/wsgi/shop/releases/7/entry_point.py"
+    assert started().endswith(f" --wsgi-file {loader}")
+    assert started(mount="/shop").endswith(f" --mount /shop={loader} --manage-script-name")
     assert ("need-plugin", "python311") in options()
+
+
+def test_an_app_is_loaded_after_the_fork_where_that_is_needed():
+    def ini(lazy, **keys):
+        return _release.files(resolved(**keys), {}, BUILD, 1, HOST, lazy)["uwsgi.ini"].splitlines()
+
+    assert "lazy-apps = true" in ini(True)
+    assert "lazy-apps = true" not in ini(False)
+    assert "lazy-apps = true" not in ini(True, server_options={"lazy-apps": False})
 
 
 def test_a_uwsgi_of_the_build_itself_needs_no_plugin():
@@ -125,12 +137,12 @@ def test_a_uwsgi_of_the_build_itself_needs_no_plugin():
         ),
         (
             {"stack": "gunicorn_supervisor"},
-            {"protocol": "http", "program": f"{BUILD['path']}/venv/bin/gunicorn", "plugin": None, "drain_timeout": 30},
+            {"protocol": "http", "program": f"{BUILD['path']}/venv/bin/gunicorn", "plugin": None, "workers": 2},
         ),
     ],
 )
 def test_a_release_notes_what_later_steps_need(keys, expected):
-    facts = _release.facts(resolved(**keys), BUILD)
+    facts = _release.facts(resolved(**keys), BUILD, HOST)
     assert {key: facts[key] for key in expected} == expected
 
 

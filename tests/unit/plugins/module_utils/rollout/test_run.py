@@ -87,7 +87,7 @@ def rollout(monkeypatch, tmp_path):
         pytest.param(
             Instance(True, True),
             True,
-            (False, "GET / returned 500 instead of 200"),
+            _health.Answer(False, "GET / returned 500 instead of 200"),
             "release 2 failed its health check: GET / returned 500 instead of 200 (after 1 s);"
             " its log says: RuntimeError: no database",
             id="a bad answer",
@@ -107,8 +107,18 @@ def test_a_release_that_is_not_healthy_is_stopped_and_the_cause_told(monkeypatch
     assert not os.path.lexists(rollout.layout.live_socket)
 
 
+def test_a_slot_that_answers_and_is_not_ready_is_told_so(monkeypatch, rollout):
+    ready = iter([True])
+    monkeypatch.setattr(rollout.manager, "states", lambda names: dict.fromkeys(names, Instance(True, next(ready, False))))
+    monkeypatch.setattr(_health, "check", lambda targets, user, timeout: [_health.Answer(True, "GET / returned 200")])
+    assert rollout._wait_until_healthy("green") == (
+        "failed its health check: it answered, but its process manager does not say that it is ready (after 1 s)"
+    )
+
+
 def test_a_staged_release_is_checked_again_before_it_goes_live(monkeypatch, rollout):
-    monkeypatch.setattr(_health, "check", lambda targets, user, timeout: [(False, "GET / returned 502 instead of 200")])
+    answer = _health.Answer(False, "GET / returned 502 instead of 200")
+    monkeypatch.setattr(_health, "check", lambda targets, user, timeout: [answer])
     Path(rollout.layout.socket("green")).touch()
     with pytest.raises(StackError, match=r"^release 2 was healthy when it was started, but now failed its health check: GET / "):
         rollout.run([("flip", "green"), ("record", "green")], 2)
@@ -130,10 +140,10 @@ def test_the_host_of_a_health_check(domains, host):
 @pytest.mark.parametrize(
     ("answer", "judged"),
     [
-        ({"status": 204}, (True, "GET /health returned 204 instead of 200 or 204")),
-        ({"status": 500}, (False, "GET /health returned 500 instead of 200 or 204")),
-        ({"error": "no answer"}, (False, "no answer")),
+        ({"status": 204, "sender": 9}, (True, "GET /health returned 204 instead of 200 or 204", 9)),
+        ({"status": 500, "sender": 9}, (False, "GET /health returned 500 instead of 200 or 204", 9)),
+        ({"error": "no answer"}, (False, "no answer", 0)),
     ],
 )
 def test_an_answer_is_judged(answer, judged):
-    assert _health.judge(_health.HealthRequest("/health", "a.test", (200, 204)), answer) == judged
+    assert _health.judge(_health.HealthRequest("/health", "a.test", (200, 204)), answer) == _health.Answer(*judged)

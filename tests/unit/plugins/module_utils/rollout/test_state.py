@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _state
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._health import Answer
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import ObservedApp, Slot
 
 RUNS = ("uwsgi",)
@@ -64,7 +65,7 @@ def test_a_slot_is_looked_for_under_every_process_manager(monkeypatch, tmp_path,
     (tmp_path / "shop/app.sock").symlink_to("blue.sock")
     managers = {"uwsgi": lambda: FakeManager(**units), "uwsgi_emperor": lambda: FakeManager(**vassals)}
     monkeypatch.setattr(_state, "MANAGERS", managers)
-    monkeypatch.setattr(_state._health, "check", lambda targets, _user, _timeout: [(answers, "")] * len(targets))
+    monkeypatch.setattr(_state._health, "check", lambda targets, _user, _timeout: [Answer(answers, "")] * len(targets))
     monkeypatch.setattr(_state._processes, "replaced", lambda pid: [f"of {pid}"] if pid else [])
     assert _state.observe([ObservedApp.of(app)], "www-data")["shop"].slots == {"blue": slot, "green": Slot()}
 
@@ -94,7 +95,9 @@ def test_a_slot_that_sleeps_is_well_if_its_socket_is_there(monkeypatch, tmp_path
     monkeypatch.setattr(_state, "MANAGERS", managers)
     targets = []
     monkeypatch.setattr(
-        _state._health, "check", lambda given, _user, _timeout: targets.extend(given) or [(False, "")] * len(given)
+        _state._health,
+        "check",
+        lambda given, _user, _timeout: targets.extend(given) or [Answer(False, "")] * len(given),
     )
     assert _state.observe([ObservedApp.of(app)], "www-data")["shop"].slots["blue"] == slot
     assert [path.rpartition("/")[2] for _request, path, _protocol in targets] == asked

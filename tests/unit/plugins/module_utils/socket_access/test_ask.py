@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import struct
 import subprocess
@@ -64,14 +65,15 @@ def variables(packet):
 
 def test_a_question_in_the_uwsgi_protocol(serve):
     start, received = serve
-    assert _ask.ask(**question(start(b"HTTP/1.1 204 No Content\r\n\r\n"))) == {"status": 204}
+    assert _ask.ask(**question(start(b"HTTP/1.1 204 No Content\r\n\r\n"))) == {"status": 204, "sender": os.getpid()}
     asked = variables(received[0])
     assert (asked["PATH_INFO"], asked["QUERY_STRING"], asked["HTTP_HOST"]) == ("/shop/", "a=b", "shop.test")
 
 
 def test_a_question_in_http(serve):
     start, received = serve
-    assert _ask.ask(**question(start(b"HTTP/1.1 503 Busy\r\n\r\nlater"), protocol="http")) == {"status": 503}
+    found = _ask.ask(**question(start(b"HTTP/1.1 503 Busy\r\n\r\nlater"), protocol="http"))
+    assert found == {"status": 503, "sender": os.getpid()}
     assert received[0].startswith(b"GET /shop/?a=b HTTP/1.1\r\nHost: shop.test\r\n")
 
 
@@ -94,7 +96,7 @@ def test_as_a_program_it_asks_many_at_once(serve):
     done = subprocess.run(
         [sys.executable, "-I", _ask.__file__], input=json.dumps(questions), capture_output=True, text=True, check=True
     )
-    assert json.loads(done.stdout) == [{"status": 200}, {"status": 404}, {"status": 500}]
+    assert json.loads(done.stdout) == [{"status": status, "sender": os.getpid()} for status in (200, 404, 500)]
 
 
 @pytest.mark.parametrize(

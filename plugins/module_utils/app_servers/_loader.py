@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Loads the application of a release: the text of this file is the first part of every release's entry_point.py.
+
+The file stands alone. Every app server and the import check load the application in this way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import inspect
+import os
+import re
+import sys
+from types import ModuleType
+from typing import Any
+
+WSGI = (None, None)
+"""As many arguments as WSGI has."""
+
+SERVES = "and this app server serves WSGI; name a WSGI application"
+
+
+class EntryPointError(Exception):
+    """The entry point names nothing that can be served. The text continues a sentence that begins with the entry point."""
+
+
+def load(module: str, names: str, arguments: tuple[list[Any], dict[str, Any]] | None) -> Any:
+    """The WSGI application.
+
+    :param module: the name of a module, or the path of a file below the working directory
+    :param names: what to look up in it, with dots
+    :param arguments: those to call it with, if it is a factory
+    :raises EntryPointError: there is something else
+    """
+    found: Any = from_file(module) if is_file(module) else importlib.import_module(module)
+    for name in names.split("."):
+        found = getattr(found, name)
+    written = f"{module}:{names}"
+    if arguments is None:
+        refuse_other_than_wsgi(found, written)
+        return found
+    refuse_arguments(found, arguments, written)
+    made = found(*arguments[0], **arguments[1])
+    if is_asgi(made):
+        raise EntryPointError(f"returned an ASGI application, {SERVES}")
+    if not callable(made) or not accepts(made, WSGI):
+        raise EntryPointError(f"returned {described(made)} instead of a WSGI application; correct the factory")
+    return made
+
+
+def is_file(module: str) -> bool:
+    """Whether an entry point names a file instead of a module."""
+    return "/" in module or module.endswith(".py")
+
+
+def from_file(path: str) -> ModuleType:
+    """Import a file, whatever its name is. Others can import it, too, unless its name is that of another module."""
+    if not os.path.isfile(path):
+        raise EntryPointError(f"names a file that does not exist in the app's directory; {path} is looked for in {os.getcwd()}")
+    name = re.sub(r"\W", "_", os.path.splitext(os.path.basename(path))[0])
+    if name in sys.modules or not is_own(name, path):
+        name = f"entry_point_{name}"
+    loader = importlib.machinery.SourceFileLoader(name, os.path.abspath(path))
+    spec = importlib.util.spec_from_file_location(name, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    loader.exec_module(module)
+    return module
+
+
+def is_own(name: str, path: str) -> bool:
+    """Whether no other file than this one is imported by a name."""
+    spec = importlib.util.find_spec(name)
+    return spec is None or (spec.origin is not None and os.path.realpath(spec.origin) == os.path.realpath(path))
+
+
+def refuse_other_than_wsgi(found: Any, written: str) -> None:
+    """Make sure that what was found can be called as WSGI calls an application, and is not what makes one."""
+    if not callable(found):
+        raise EntryPointError(f"is {described(found)} and cannot be called; name the WSGI application in it")
+    if is_asgi(found):
+        raise EntryPointError(f"is an ASGI application, {SERVES}")
+    if looks_like_factory(found):
+        raise EntryPointError(f"is a factory, which makes the application when it is called; write {written}()")
+    if not accepts(found, WSGI):
+        raise EntryPointError(
+            f"takes {parameters(found)}, and a WSGI application takes environ and start_response; if it is a factory, write"
+            f" {written}(...) with its arguments"
+        )
+
+
+def refuse_arguments(found: Any, arguments: tuple[list[Any], dict[str, Any]], written: str) -> None:
+    """Make sure that what was found can be called with these arguments, so that an error in it is its own."""
+    if not callable(found):
+        raise EntryPointError(f"is {described(found)} and cannot be called; write {written}")
+    if not accepts(found, *arguments):
+        if accepts(found, WSGI) and not looks_like_factory(found) and not any(arguments):
+            raise EntryPointError(f"is no factory: it takes {parameters(found)}; write {written} if it is the application")
+        raise EntryPointError(f"takes {parameters(found)}; give it these arguments, as literals")
+
+
+def is_asgi(found: Any) -> bool:
+    """Whether a callable has the parameters of an ASGI application."""
+    signature = signature_of(found) if callable(found) else None
+    return signature is not None and [*signature.parameters][:3] == ["scope", "receive", "send"]
+
+
+def looks_like_factory(found: Any) -> bool:
+    """Whether a callable needs no argument, as create_app(config=None): an application is given two."""
+    signature = signature_of(found)
+    if signature is None or not accepts(found, ()):
+        return False
+    kinds = [parameter.kind for parameter in signature.parameters.values()]
+    first = next(iter(signature.parameters), "")
+    return inspect.Parameter.VAR_POSITIONAL not in kinds and not first.startswith("env")
+
+
+def accepts(found: Any, positional: Any, named: dict[str, Any] | None = None) -> bool:
+    """Whether a callable takes arguments; also if it does not say."""
+    signature = signature_of(found)
+    if signature is None:
+        return True
+    try:
+        signature.bind(*positional, **(named or {}))
+    except TypeError:
+        return False
+    return True
+
+
+def parameters(found: Any) -> str:
+    """The parameters of a callable, as its definition writes them."""
+    return str(signature_of(found)).partition(" -> ")[0][:200]
+
+
+def signature_of(found: Any) -> inspect.Signature | None:
+    """The parameters of a callable, None if they are not known, as of those in C. A proxy may raise anything."""
+    try:
+        return inspect.signature(found)
+    except Exception:
+        return None
+
+
+def described(found: Any) -> str:
+    """What an object is, in words."""
+    if inspect.ismodule(found):
+        return f"the module {found.__name__}"
+    return "None" if found is None else f"an object of the class {type(found).__name__}"

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the import check finds, and what is made of its output."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _entry_point
+
+THREAD = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), name='beat').start()\n"
+APPLICATION = "def app(environ, start_response): pass\n"
+
+
+class Here:
+    """Runs commands without a sandbox."""
+
+    def run(self, commands, timeout):
+        done = subprocess.run(commands[0], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=30, check=False)
+        return Completed((), done.returncode, done.stdout)
+
+
+@pytest.fixture
+def check(tmp_path):
+    def run(text, entry_point="shop_checked:app"):
+        (tmp_path / "shop_checked.py").write_text(text)
+        (tmp_path / "entry_point.py").write_text(_entry_points.module_text(entry_point))
+        runner = ["env", f"--chdir={tmp_path}", f"PATH={tmp_path}"]
+        (tmp_path / "python").symlink_to(sys.executable)
+        return _entry_point.check({"entry_point": entry_point}, runner, str(tmp_path / "entry_point.py"), Here())
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("text", "threads"),
+    [
+        (APPLICATION, ""),
+        (THREAD + APPLICATION, "beat"),  # which alone would keep the interpreter from its end
+        (f"print('x' * 9)\n{APPLICATION}import sys\nsys.stdout.close()\n", ""),
+        ("import os\nos.close(2)\n" + APPLICATION, ""),
+    ],
+)
+def test_the_threads_of_an_import_are_told(check, text, threads):
+    assert check(text) == threads
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("import nothing_here\n", "cannot be imported: ModuleNotFoundError: No module named 'nothing_here'; fix the code"),
+        ("import sys\nsys.exit(0)\n", "cannot be imported: SystemExit: 0; fix the code"),
+        (THREAD + "raise KeyError('TOKEN')\n", "cannot be imported: KeyError: 'TOKEN'; fix the code"),
+        ("import os\nprint('no database', flush=True)\nos._exit(0)\n", "cannot be imported: no database; fix the code"),
+        ("app = 1\n", "is an object of the class int and cannot be called; name the WSGI application in it. The running"),
+    ],
+)
+def test_an_import_that_fails_is_told(check, text, cause):
+    with pytest.raises(StackError) as failure:
+        check(text)
+    assert failure.value.cause.startswith(f"entry_point shop_checked:app {cause}")
+
+
+@pytest.mark.parametrize("output", ["", "{}", "mark", "mark x", "mark []", "mark " + "[" * 100000, "other {}"])
+def test_what_an_app_prints_is_no_report(output):
+    assert _entry_point.read(Completed((), 0, output), "mark") is None
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        ({}, ""),
+        ({"threads": [], "native": 0}, ""),
+        ({"threads": ["a", "b"], "native": 2}, "a, b, 2 outside Python"),
+        ({"threads": "abc", "native": "9"}, ""),
+        ({"threads": [{}] * 9, "native": -1}, "{}, {}, {}, {}"),
+    ],
+)
+def test_threads_in_words(report, words):
+    assert _entry_point.threads(report) == words
