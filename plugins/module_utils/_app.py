@@ -61,6 +61,7 @@ class App(TypedDict):
     state: str
     source: Source
     entry_point: str
+    interface: str | None
     python: str
     uwsgi_install_from: str
     working_directory: str

@@ -55,14 +55,16 @@ def parse(text: str) -> EntryPoint:
     return EntryPoint(module, found["names"], None if found["call"] is None else _arguments(found["call"]))
 
 
-def module_text(text: str) -> str:
+def module_text(text: str, interface: str | None = None) -> str:
     """The text of a release's ``FILE``. Pure.
 
     :param text: an entry point
+    :param interface: ``wsgi`` or ``asgi``; found out when it is imported if not given
     """
     entry = parse(text)
-    call = f"load({entry.module!r}, {entry.names!r}, {entry.arguments!r})"
-    return f"# Managed by wsgi.stack: a release is never changed, a new one is made.\n{LOADER}\n\n\napplication = {call}\n"
+    call = f"load({entry.module!r}, {entry.names!r}, {entry.arguments!r}, {interface!r})"
+    managed = "# Managed by wsgi.stack: a release is never changed, a new one is made."
+    return f"{managed}\n{LOADER}\n\n\ninterface, application = {call}\n"
 
 
 def _arguments(call: str) -> tuple[list[Any], dict[str, Any]]:

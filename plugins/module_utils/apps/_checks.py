@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _imported, _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _tls
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller, shown
 
@@ -117,3 +117,6 @@ def check_stack(app: dict[str, Any]) -> None:
         if name in server.OWN_OPTIONS:
             fix = server.INSTEAD.get(name, "remove it.")
             raise InventoryError(f"server_options.{name}: the collection sets this option itself; {fix}")
+    refusal = server.refusal(app, _imported.presumed(app))
+    if refusal:
+        raise InventoryError(f"interface: {app['interface']} says that the entry point {refusal}.")

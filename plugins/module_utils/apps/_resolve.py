@@ -23,6 +23,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._layout import (
     Layout,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import INTERFACES
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _checks, _tls
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._conflicts import check_conflicts
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
@@ -103,6 +104,7 @@ APP: Schema = {
     "state": (one_of(*STATES), "present"),
     "source": (dictionary(SOURCE), None),
     "entry_point": (entry_point, None),
+    "interface": (one_of(*INTERFACES), None),
     "python": (text(PYTHON, "the name of an interpreter, such as python3.12, or its absolute path"), "python3"),
     "uwsgi_install_from": (one_of(*_uwsgi.ORIGINS), None),
     "working_directory": (path_inside, "."),
