@@ -7,6 +7,8 @@ import subprocess
 
 from conftest import on
 
+GUNICORN = {"stack": "gunicorn_supervisor"}
+
 LIVE = """
 import asyncio, contextlib, os
 from fastapi import FastAPI, Request, WebSocket
@@ -135,7 +137,7 @@ def test_what_stays_open_under_each_stack(server, tmp_path, code):
         {
             **live,
             "name": "live",
-            "stack": "gunicorn_supervisor",
+            **GUNICORN,
             "mount": "/live",
             "request_timeout": 4,
             "domains": ["asgi.test"],
@@ -146,7 +148,7 @@ def test_what_stays_open_under_each_stack(server, tmp_path, code):
         {
             **plain,
             "name": "sock",
-            "stack": "gunicorn_supervisor",
+            **GUNICORN,
             "interface": "wsgi",
             "packages": ["flask-sock"],
             "domains": ["sock.test"],
