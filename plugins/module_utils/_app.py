@@ -66,6 +66,8 @@ class App(TypedDict):
     uwsgi_install_from: str
     working_directory: str
     requirements: list[str] | None
+    extras: list[str]
+    groups: list[str]
     packages: list[str]
     system_packages: list[str]
     environment_file: str | None

@@ -56,12 +56,13 @@ su keeper -c '
 @pytest.fixture
 def private_repository(server, tmp_path):
     """A repository on the host that one key opens, over SSH; gives its URL, the key, the host's keys, and a way to commit."""
-    server.need("git")
+    server.need("git", "git-lfs")
     key = tmp_path / "deploy_key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     server.sh(KEEPER.replace("PUBLIC_KEY", key.with_suffix(".pub").read_text().strip()))
 
-    def commit(text: str, tag: str = "") -> str:
+    def commit(text: str, tag: str = "", first: str = "") -> str:
+        server.sh(f"cat >/home/keeper/first <<'END'\n{first}\nEND\nsu keeper -c 'sh -eu ~/first'")
         server.sh(f"cat >/home/keeper/clone/app.py <<'END'\n{text}\nEND\n")
         tagging = f"git tag -m {tag} {tag} &&" if tag else ""
         script = f"cd ~/clone && git add . && git commit -qm change && {tagging} git push -q --follow-tags origin HEAD:main"
@@ -88,11 +89,52 @@ packages = ["shop"]
 """
 
 
+# What the key opens besides: a library, as a requirement and as a submodule; and a file in Git LFS.
+PRIVATE_FILES = """
+git init -q -b main ~/library && cd ~/library
+mkdir module && echo TEXT=1 | tee module/__init__.py >__init__.py
+cat >pyproject.toml <<X
+[build-system]
+requires = ["setuptools"]
+[project]
+name = "module"
+version = "1"
+[tool.setuptools]
+packages = ["module"]
+X
+git add . && git commit -qm module && git clone -q --bare ~/library ~/library.git
+cd ~/clone && git -c protocol.file.allow=always submodule --quiet add ~/library.git sub
+git config -f .gitmodules submodule.sub.url ../library.git
+echo "module @ git+ssh://keeper@127.0.0.1/home/keeper/library.git" >requirements.txt
+git lfs install --local >/dev/null && git lfs track "*.png" >/dev/null && head -c 5000 /dev/urandom >logo.png
+"""
+PRIVATE = "import os, module, sub\n" + HELLO.replace('"hello"', '"second " + str(os.path.getsize("logo.png"))')
+
+OPTIONAL = """
+[project]
+name = "shop"
+version = "1.0"
+[project.optional-dependencies]
+tiny = ["tinydb==4.8.2"]
+[dependency-groups]
+prod = ["six==1.16.0"]
+"""
+LOCKED = "import six, tinydb\n" + HELLO.replace('"hello"', 'tinydb.__version__ + " " + six.__version__')
+
+FLAT = """
+[build-system]
+requires = ["setuptools"]
+[project]
+name = "shop"
+version = "1.0"
+"""
+
+
 def test_every_source_with_both_installers(server, hello, code, tmp_path, private_index, private_repository):
     """Each kind of source is an app, so that a play with each installer has them all."""
     repository, commit = private_repository
     first = commit(HELLO.replace('"hello"', '"first"'), "v1")
-    commit(HELLO.replace('"hello"', '"second"'))
+    commit(PRIVATE, first=PRIVATE_FILES)
     index = "http://user:h1dden@127.0.0.1:8901/simple/"
     project = code("raise SystemExit('the installed package is what should be imported')\n", "project")
     (tmp_path / "project/pyproject.toml").write_text(PROJECT)
@@ -100,11 +142,20 @@ def test_every_source_with_both_installers(server, hello, code, tmp_path, privat
     (tmp_path / "project/shop/__init__.py").write_text("import tinydb\n" + HELLO)
     requirements = code("import tinydb\n" + HELLO, "requirements")
     (tmp_path / "requirements/requirements.txt").write_text("tinydb==4.8.2\n")
+    lock = code(LOCKED, "lock")
+    (tmp_path / "lock/pyproject.toml").write_text(OPTIONAL)
+    (tmp_path / "lock/poetry.lock").write_text("")
+    flat = code("import media, tinydb\n" + HELLO, "flat")
+    (tmp_path / "flat/pyproject.toml").write_text(FLAT)
+    (tmp_path / "flat/requirements.txt").write_text("tinydb==4.8.2\n")
+    for package in ("media", "other"):
+        (tmp_path / "flat" / package).mkdir()
+        (tmp_path / "flat" / package / "__init__.py").write_text("")
     kinds = {
-        "branch": ({"source": {**repository, "version": "main"}}, "second"),
+        "branch": ({"source": {**repository, "version": "main"}, "system_packages": ["git-lfs"]}, "second 5000"),
         "tag": ({"source": {**repository, "version": "v1"}}, "first"),
         "commit": ({"source": {**repository, "version": first}}, "first"),
-        "head": ({"source": repository}, "second"),
+        "head": ({"source": repository}, "second 5000"),
         "project": ({"source": project, "entry_point": "shop:application"}, "hello"),
         "requirements": ({"source": requirements}, "hello"),
         "index": (
@@ -115,6 +166,8 @@ def test_every_source_with_both_installers(server, hello, code, tmp_path, privat
             },
             "from the private index",
         ),
+        "lock": ({"source": lock, "extras": ["tiny"], "groups": ["prod"]}, "4.8.2 1.16.0"),
+        "no-package": ({"source": flat, "requirements": ["requirements.txt"]}, "hello"),
         # Credentials elsewhere than in build_environment, which all modules get.
         "url": (
             {
@@ -132,6 +185,7 @@ def test_every_source_with_both_installers(server, hello, code, tmp_path, privat
         stamps = server.sh("cat " + " ".join(f"/srv/wsgi/{kind}/current/build/build.json" for kind in kinds))
         assert stamps.count(f'"installer": "{installer}"') == len(kinds)
         assert "h1dden" not in play.output
+        assert "app lock: poetry.lock is not read; to install the versions in it, write them" in " ".join(play.output.split())
     assert "h1dden" not in server.sh("journalctl --no-pager"), "a secret was logged on the host"
     assert not server.sh("grep -rls 'OPENSSH PRIVATE KEY' /srv /run /tmp /opt /usr/local || true"), "a deploy key stayed"
 

@@ -20,6 +20,9 @@ def check(app: dict[str, Any]) -> None:
     :raises InventoryError: the first mistake found
     """
     _check_source(app["source"])
+    for key, fix in (("extras", "write them into source.package, as in shop[redis]==1.4"), ("groups", "remove groups")):
+        if app[key] and app["source"]["kind"] == "package":
+            raise InventoryError(f"{key}: only a project in the source has {key}, and this is source.package; {fix}.")
     _check_environment_file(app)
     _check_domains(app)
     _tls.check(app["tls"], app["domains"])

@@ -71,6 +71,7 @@ STATIC_URL = re.compile(rf"({SEGMENT})+/")
 PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 BIND = re.compile(rf"(127\.0\.0\.1|\[::1\]):{PORT}")
 SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
+OPTIONAL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 PYTHON = re.compile(r"[^/\s~-][^/\s]*|/.*[^/\s]")
 PACKAGE = re.compile(r"[a-z0-9]([a-z0-9.+:=~-]*[a-z0-9.+~])?")  # a hyphen at the end has apt remove the package
 
@@ -109,6 +110,8 @@ APP: Schema = {
     "uwsgi_install_from": (one_of(*_uwsgi.ORIGINS), None),
     "working_directory": (path_inside, "."),
     "requirements": (list_of(path_inside), None),
+    "extras": (list_of(text(OPTIONAL, "the name of an extra")), []),
+    "groups": (list_of(text(OPTIONAL, "the name of a dependency group")), []),
     "packages": (list_of(text()), []),
     "system_packages": (list_of(text(PACKAGE, "a Debian package's name")), []),
     "build_environment": (variables, {}),

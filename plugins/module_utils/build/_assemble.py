@@ -21,8 +21,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory, _git, _permissions
+from ansible_collections.wsgi.stack.plugins.module_utils.build._choice import choose, uses_ssh
 from ansible_collections.wsgi.stack.plugins.module_utils.build._copy import DIRECTORY_MODE
-from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer, choose
+from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
@@ -87,8 +88,8 @@ def make(spec: BuildSpec) -> bool:
             if NAME.fullmatch(name) and read_stamp(os.path.join(builds, name)) is None:
                 _files.remove(os.path.join(builds, name))
         try:
-            _assemble(spec, path)
-            _finish(spec.app, path, _new_stamp(spec))
+            unread = _assemble(spec, path)
+            _finish(spec.app, path, {**_new_stamp(spec), "unread": unread})
         except BaseException:
             with contextlib.suppress(OSError):  # the next run removes what is left then
                 _files.remove(path)
@@ -110,7 +111,8 @@ def read_stamp(path: str) -> dict[str, Any] | None:
         return None
 
 
-def _assemble(spec: BuildSpec, path: str) -> None:
+def _assemble(spec: BuildSpec, path: str) -> str:
+    """Make a build without its stamp, and return what the user is told of files that are not read, see ``Choice.unread``."""
     group = grp.getgrnam(spec.app["group"]).gr_gid
     source, venv = os.path.join(path, "source"), os.path.join(path, "venv")
     os.mkdir(path)
@@ -119,11 +121,15 @@ def _assemble(spec: BuildSpec, path: str) -> None:
     _fetch(spec, source, group)
     choice = choose(spec.app, source, "uv" if spec.uv else "pip")
     os.mkdir(venv, 0o700)
-    Installer(spec.app, spec.python, path, spec.secrets.get("build_environment") or {}, spec.uv).install(choice)
+    key = spec.secrets.get("deploy_key")
+    if key and not uses_ssh(source, os.path.normpath(os.path.join(source, spec.app["working_directory"])), choice):
+        key = None  # what is installed runs code of its own, which could read it
+    Installer(spec.app, spec.python, path, spec.secrets.get("build_environment") or {}, spec.uv, key).install(choice)
     for directory in [venv] if spec.kind == "package" else [venv, source]:
         _permissions.take_over(directory, group)
     if spec.kind == "package":
         os.symlink(os.path.relpath(_site_packages(venv), path), source)
+    return choice.unread
 
 
 def _fetch(spec: BuildSpec, source: str, group: int) -> None:

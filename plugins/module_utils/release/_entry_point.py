@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import uuid
 from typing import Any
 
@@ -39,8 +40,7 @@ def check(app: App, runner: list[str], file: str, sandbox: Sandbox) -> Imported:
         )
         raise StackError(
             "import",
-            f"entry_point {app['entry_point']} cannot be imported: {cause};"
-            " fix the code, its requirements or its environment. The running release is unchanged.",
+            f"entry_point {app['entry_point']} cannot be imported: {cause}; {fix(app, cause)}. The running release is unchanged.",
             done.output,
         )
     imported = found(report)
@@ -63,6 +63,17 @@ def read(done: Completed, mark: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) else None
+
+
+def fix(app: App, cause: str) -> str:
+    """What to do about an import that failed. Pure."""
+    missing = re.search(r"ModuleNotFoundError: No module named '([^'.]+)", cause)
+    name = missing[1] if missing else ""
+    if name == "pkg_resources":
+        return "add setuptools<81 to packages"
+    if name and app["requirements"] is not None and name == re.split(r"[.:]", app["entry_point"])[0]:
+        return f"if it is the project itself that has {name}, name the directory of the project in requirements, too"
+    return "fix the code, its requirements or its environment"
 
 
 def found(report: dict[str, Any]) -> Imported:

@@ -33,7 +33,7 @@ def check(tmp_path):
         (tmp_path / "entry_point.py").write_text(_entry_points.module_text(entry_point))
         runner = ["env", f"--chdir={tmp_path}", f"PATH={tmp_path}"]
         (tmp_path / "python").symlink_to(sys.executable)
-        app = {"entry_point": entry_point, "stack": "uwsgi"}
+        app = {"entry_point": entry_point, "stack": "uwsgi", "requirements": None}
         return _entry_point.check(app, runner, str(tmp_path / "entry_point.py"), Here())
 
     return run
@@ -66,6 +66,20 @@ def test_an_import_that_fails_is_told(check, text, cause):
     with pytest.raises(StackError) as failure:
         check(text)
     assert failure.value.cause.startswith(f"entry_point shop_checked:app {cause}")
+
+
+@pytest.mark.parametrize(
+    ("missing", "requirements", "wanted"),
+    [
+        ("pkg_resources", None, "add setuptools<81 to packages"),
+        ("shop", ["r.txt"], "if it is the project itself that has shop, name the directory of the project in requirements, too"),
+        ("shop", None, "fix the code, its requirements or its environment"),
+        ("flask", ["r.txt"], "fix the code, its requirements or its environment"),
+    ],
+)
+def test_a_module_that_is_missing(missing, requirements, wanted):
+    app = {"entry_point": "shop.wsgi:app", "requirements": requirements}
+    assert _entry_point.fix(app, f"ModuleNotFoundError: No module named '{missing}.x'") == wanted
 
 
 ASYNC = "async def app(scope, receive, send): pass\n"
