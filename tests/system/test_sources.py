@@ -56,7 +56,7 @@ su keeper -c '
 @pytest.fixture
 def private_repository(server, tmp_path):
     """A repository on the host that one key opens, over SSH; gives its URL, the key, the host's keys, and a way to commit."""
-    server.need("git", "git-lfs")
+    server.need("git")
     key = tmp_path / "deploy_key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     server.sh(KEEPER.replace("PUBLIC_KEY", key.with_suffix(".pub").read_text().strip()))
@@ -89,7 +89,7 @@ packages = ["shop"]
 """
 
 
-# What the key opens besides: a library, as a requirement and as a submodule; and a file in Git LFS.
+# What the key opens besides: a library, as a requirement and as a submodule.
 PRIVATE_FILES = """
 git init -q -b main ~/library && cd ~/library
 mkdir module && echo TEXT=1 | tee module/__init__.py >__init__.py
@@ -106,9 +106,30 @@ git add . && git commit -qm module && git clone -q --bare ~/library ~/library.gi
 cd ~/clone && git -c protocol.file.allow=always submodule --quiet add ~/library.git sub
 git config -f .gitmodules submodule.sub.url ../library.git
 echo "module @ git+ssh://keeper@127.0.0.1/home/keeper/library.git" >requirements.txt
-git lfs install --local >/dev/null && git lfs track "*.png" >/dev/null && head -c 5000 /dev/urandom >logo.png
 """
-PRIVATE = "import os, module, sub\n" + HELLO.replace('"hello"', '"second " + str(os.path.getsize("logo.png"))')
+PRIVATE = "import module, sub\n" + HELLO.replace('"hello"', '"second"')
+
+# A repository with a file in Git LFS, for all users of the host.
+LARGE_FILES = """
+[ ! -e /srv/large.git ] || exit 0
+git init -q /root/large && cd /root/large && git config user.name Root && git config user.email root@example.com
+git lfs install --local >/dev/null && git lfs track "*.png" >/dev/null && head -c 5000 /dev/urandom >logo.png
+cat >app.py <<'END'
+CODE
+END
+git add . && git commit -qm large && git init -q --bare -b main /srv/large.git
+git remote add origin file:///srv/large.git && git push -q origin HEAD:main
+chmod -R a+rX /srv/large.git
+"""
+
+
+@pytest.fixture
+def large_files(server):
+    """The URL of a repository on the host with an application that tells the size of a file in Git LFS, which is 5000 bytes."""
+    server.need("git", "git-lfs")
+    server.sh(LARGE_FILES.replace("CODE", HELLO.replace('"hello"', 'str(os.path.getsize("logo.png"))')))
+    return "file:///srv/large.git"
+
 
 OPTIONAL = """
 [project]
@@ -130,7 +151,7 @@ version = "1.0"
 """
 
 
-def test_every_source_with_both_installers(server, hello, code, tmp_path, private_index, private_repository):
+def test_every_source_with_both_installers(server, hello, code, tmp_path, private_index, private_repository, large_files):
     """Each kind of source is an app, so that a play with each installer has them all."""
     repository, commit = private_repository
     first = commit(HELLO.replace('"hello"', '"first"'), "v1")
@@ -152,10 +173,11 @@ def test_every_source_with_both_installers(server, hello, code, tmp_path, privat
         (tmp_path / "flat" / package).mkdir()
         (tmp_path / "flat" / package / "__init__.py").write_text("")
     kinds = {
-        "branch": ({"source": {**repository, "version": "main"}, "system_packages": ["git-lfs"]}, "second 5000"),
+        "branch": ({"source": {**repository, "version": "main"}}, "second"),
         "tag": ({"source": {**repository, "version": "v1"}}, "first"),
         "commit": ({"source": {**repository, "version": first}}, "first"),
-        "head": ({"source": repository}, "second 5000"),
+        "head": ({"source": repository}, "second"),
+        "large-files": ({"source": {"git": large_files}, "system_packages": ["git-lfs"]}, "5000"),
         "project": ({"source": project, "entry_point": "shop:application"}, "hello"),
         "requirements": ({"source": requirements}, "hello"),
         "index": (
@@ -190,7 +212,7 @@ def test_every_source_with_both_installers(server, hello, code, tmp_path, privat
     assert not server.sh("grep -rls 'OPENSSH PRIVATE KEY' /srv /run /tmp /opt /usr/local || true"), "a deploy key stayed"
 
 
-def test_a_repository_that_does_not_give_the_code_is_told_and_harms_nothing(server, hello, private_repository):
+def test_a_repository_that_does_not_give_the_code_is_told_and_harms_nothing(server, hello, private_repository, large_files):
     repository, commit = private_repository
     commit(HELLO)
     wrong = {
@@ -200,11 +222,14 @@ def test_a_repository_that_does_not_give_the_code_is_told_and_harms_nothing(serv
             {"deploy_key": "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----"},
             "ermission denied",
         ),
+        "large-files": ({"git": large_files}, "it has files in Git LFS, and there is no git-lfs on the host; add git-lfs to"),
     }
     apps = [{**hello, "name": name, "mount": f"/{name}", "source": repository} for name in wrong]
     server.converge(apps)
     commit(HELLO.replace('"hello"', '"new"'))
+    server.sh("mv /usr/bin/git-lfs /usr/bin/git-lfs.away")
     play = server.play([{**app, "source": {**repository, **wrong[app["name"]][0]}} for app in apps])
+    server.sh("mv /usr/bin/git-lfs.away /usr/bin/git-lfs")
     assert play.code
     told = play.message.splitlines()
     assert len(told) == len(wrong), told

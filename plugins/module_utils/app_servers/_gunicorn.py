@@ -26,8 +26,8 @@ SANDBOX = inspect.getsource(_mounts).rstrip()
 """What the sandbox consists of."""
 
 OWN_OPTIONS = frozenset(
-    "certfile chdir check_config config control_socket_disable daemon errorlog forwarder_headers graceful_timeout group"
-    " initgroups keyfile pidfile post_worker_init print_config proc_name protocol proxy_protocol raw_env reload reuse_port"
+    "asgi_lifespan certfile chdir check_config config control_socket_disable daemon errorlog forwarder_headers graceful_timeout"
+    " group initgroups keyfile pidfile post_worker_init print_config proc_name protocol proxy_protocol raw_env reload reuse_port"
     " root_path secure_scheme_headers threads umask user worker_class workers wsgi_app".split()
 )
 """The settings that this collection sets, and that the rollout relies on."""
@@ -166,7 +166,7 @@ def _workers(app: App, imported: Imported) -> dict[str, Any]:
     """How a process works on several requests at once: not at all, by threads, by greenlets, or by coroutines."""
     if imported.interface == "asgi":
         interval = min(PING_INTERVAL, app["request_timeout"] / 2)
-        return {"worker_class": imported.worker or "asgi", "threads": 1, "PING_INTERVAL": interval}
+        return {"worker_class": imported.worker or "asgi", "threads": 1, "asgi_lifespan": "on", "PING_INTERVAL": interval}
     if app["gevent"]:
         return {"worker_class": "gevent", "threads": 1, "worker_connections": app["gevent"]}
     return {"worker_class": "gthread" if app["threads"] > 1 else "sync", "threads": app["threads"]}

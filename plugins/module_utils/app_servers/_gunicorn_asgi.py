@@ -74,8 +74,8 @@ class BehindNginx:
         receive: Callable[[], Awaitable[dict[str, Any]]],
         send: Callable[[dict[str, Any]], Awaitable[None]],
     ) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self.application(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self.live(scope, receive, send)
             return
         found: list[Connection] = []
 
@@ -95,6 +95,31 @@ class BehindNginx:
             await self.application(as_visited(scope, self.mount), receive, send_on)
         finally:
             self.open.difference_update(found)
+
+    async def live(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Start the application, which may know nothing of lifespan: then it raises an exception, or returns at once.
+
+        gunicorn itself would take an application whose startup takes too long for one of these, and serve it.
+        """
+        answered = False
+
+        async def send_on(message: dict[str, Any]) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self.application(scope, receive, send_on)
+        except Exception:
+            if answered:
+                raise
+        if not answered:
+            await send({"type": "lifespan.startup.complete"})
 
     def watch(self, connection: Connection) -> None:
         """Ping a connection, and end it when the worker is to end."""

@@ -102,9 +102,27 @@ def test_a_websocket_is_pinged_and_closed_with_its_worker(run, monkeypatch):
     assert len(sent) > 3
 
 
-def test_nothing_else_is_changed(run):
-    async def application(scope, receive, send):
-        await send(scope)
+FAILED = {"type": "lifespan.startup.failed", "message": "no database"}
 
-    _call, sent = run(application, "lifespan")
-    assert sent == [{"type": "lifespan", "scheme": "http", "headers": []}]
+
+def test_the_lifespan_of_an_application_is_its_own(run):
+    async def application(scope, receive, send):
+        await send(FAILED)
+        raise KeyError(scope["type"])
+
+    call, sent = run(application, "lifespan")
+    assert sent == [FAILED]
+    assert call.exception().args == ("lifespan",)
+
+
+def test_an_application_without_lifespan_has_started(run):
+    async def django(scope, receive, send):
+        raise ValueError(f"Django can only handle ASGI/HTTP connections, not {scope['type']}.")
+
+    async def other(scope, receive, send):
+        pass
+
+    for application in (django, other):
+        call, sent = run(application, "lifespan")
+        assert call.exception() is None
+        assert sent == [{"type": "lifespan.startup.complete"}]
