@@ -47,10 +47,9 @@ async def events():
 
 # The same for WSGI: with uWSGI's own websockets, and with those of Flask-Sock.
 PLAIN = """
-import itertools, time
-try:
-    import uwsgi
-except ImportError:
+import itertools, os, time
+
+if "sock" in os.environ["WSGI_APP"]:
     from flask import Flask
     from flask_sock import Sock
     flask = Flask(__name__)
@@ -69,6 +68,7 @@ def app(environ, start_response):
         return [b""]
     if "uwsgi.version" not in environ:
         return flask(environ, start_response)
+    import uwsgi
     uwsgi.websocket_handshake()
     while True:
         uwsgi.websocket_send(uwsgi.websocket_recv().decode() + " ws")

@@ -148,9 +148,8 @@ def adapted(application: Any) -> BehindNginx:
 def as_visited(scope: dict[str, Any], mount: str) -> dict[str, Any]:
     """The scope of a request as the visitor made it, which over a unix socket nginx alone knows."""
     headers = dict(scope["headers"])
-    told = {**scope, "root_path": mount}
-    if address := headers.get(b"x-real-ip"):
-        told["client"] = (address.decode("latin-1"), 0)
+    # What asks without nginx, such as the health check, is on this host.
+    told = {**scope, "root_path": mount, "client": (headers.get(b"x-real-ip", b"127.0.0.1").decode("latin-1"), 0)}
     if headers.get(b"x-forwarded-proto") == b"https":
         told["scheme"] = SECURE.get(scope["scheme"], scope["scheme"])
     return told

@@ -122,8 +122,8 @@ def is_asgi(found: Any) -> bool:
 def behind_nginx(application: Callable[..., Any]) -> Callable[..., Any]:
     """A WSGI application with the client's address, and with server-sent events that nginx passes on at once.
 
-    Over a unix socket gunicorn knows no address, and nginx tells it. A response waits until nginx's buffers are full, unless it
-    has the header X-Accel-Buffering, which visitors do not get.
+    Over a unix socket gunicorn knows no address, and nginx tells it; what asks without nginx is on this host. A response waits
+    until nginx's buffers are full, unless it has the header X-Accel-Buffering, which visitors do not get.
     """
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
@@ -134,7 +134,7 @@ def behind_nginx(application: Callable[..., Any]) -> Callable[..., Any]:
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         if not environ.get("REMOTE_ADDR"):
-            environ["REMOTE_ADDR"] = environ.get("HTTP_X_REAL_IP", "")
+            environ["REMOTE_ADDR"] = environ.get("HTTP_X_REAL_IP", "127.0.0.1")
         return application(environ, start)
 
     return serve

@@ -71,6 +71,8 @@ def fix(app: App, cause: str) -> str:
     name = missing[1] if missing else ""
     if name == "pkg_resources":
         return "add setuptools<81 to packages"
+    if name == "uwsgi":
+        return "import uwsgi where it is used, or expect an ImportError, since there is no uWSGI yet when the import is checked"
     if name and app["requirements"] is not None and name == re.split(r"[.:]", app["entry_point"])[0]:
         return f"if it is the project itself that has {name}, name the directory of the project in requirements, too"
     return "fix the code, its requirements or its environment"

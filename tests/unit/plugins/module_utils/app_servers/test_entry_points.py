@@ -209,7 +209,7 @@ def test_the_clients_address_is_where_wsgi_has_it(load):
     _interface, application = load("shop:address")
     assert application({"REMOTE_ADDR": "", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.1"
     assert application({"REMOTE_ADDR": "192.0.2.2", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.2"
-    assert application({}, None) == ""
+    assert application({}, None) == "127.0.0.1"
 
 
 def test_an_error_of_the_app_is_its_own(load):

@@ -30,7 +30,7 @@ class Socket:
 @pytest.mark.parametrize(
     ("kind", "headers", "wanted"),
     [
-        ("http", [], {"client": None, "scheme": "http"}),
+        ("http", [], {"client": ("127.0.0.1", 0), "scheme": "http"}),
         ("http", [(b"x-real-ip", b"192.0.2.1")], {"client": ("192.0.2.1", 0), "scheme": "http"}),
         ("http", [(b"x-forwarded-proto", b"https")], {"scheme": "https"}),
         ("ws", [(b"x-forwarded-proto", b"https")], {"scheme": "wss"}),
