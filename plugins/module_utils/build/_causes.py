@@ -27,6 +27,7 @@ SETUPTOOLS = (
 SSH_KEY = "set source.deploy_key to a key that may read it"
 SSH_HOST = "add the host's lines of ssh-keyscan to source.known_hosts"
 EXTRA = "correct extras or groups"
+EDITABLE = "write 'NAME @ URL' there, without -e and #egg=, or set app_installer: pip"
 
 PROGRAM = r"(?:[\w-]{0,40}gcc|[\w-]{0,40}g\+\+|cc|c\+\+|make|cmake|rustc|cargo|pg_config|mysql_config|pkg-config)"
 PROGRAMS = {
@@ -68,6 +69,7 @@ CAUSES = (
         r"^error: ((?:Requested extra|Extra `|Group `|The dependency group|the project has no (?:extra|dependency group)).*)",
         EXTRA,
     ),
+    (r"^error: (Unsupported editable requirement in .*)", EDITABLE),
     (r"^hint: (You require .*we only found wheels for .*)", REQUIREMENT),
     (r"^(.*(?:CERTIFICATE_VERIFY_FAILED|UnknownIssuer|certificate verify failed).*)", TRUST),
     (r"^hint: (An index URL .*\b(?:401|403)\b.*)", CREDENTIALS),

@@ -128,6 +128,10 @@ available.  On Debian/Ubuntu systems, you need to install the python3-venv
             FLAT,
             "shop cannot be built: Multiple top-level packages discovered in a flat-layout: ['proj', 'media']; if this is no pac",
         ),
+        (
+            "error: Unsupported editable requirement in `r.txt` at line 2: `git+file:///x#egg=y`\n",
+            "y`; write 'NAME @ URL' there, ",
+        ),
         (NO_WHEEL, "`cp37m`, `cp310`; correct the requirement, or name another python."),
         (
             "error: Extra `nope` is not defined in the `optional-dependencies` table for `f`\n",
