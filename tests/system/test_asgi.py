@@ -103,7 +103,7 @@ def hear(stream):
 
 def events(host, path):
     began = time.monotonic()
-    status, connection, stream = ask(host, path)
+    status, connection, stream = ask(host, path, "Connection: close\\r\\n")
     times = []
     while len(times) < 3:
         if stream.readline().startswith(b"data:"):
@@ -144,7 +144,6 @@ def test_what_stays_open_under_each_stack(server, tmp_path, code):
         },
         {**live, "name": "wrong", "domains": ["wrong.test"]},
         {**plain, "name": "own", "domains": ["uwsgi.test"]},
-        {**plain, "name": "emperor", "stack": "uwsgi_emperor", "domains": ["emperor.test"]},
         {
             **plain,
             "name": "sock",
@@ -160,7 +159,7 @@ def test_what_stays_open_under_each_stack(server, tmp_path, code):
         " gunicorn_supervisor, or name a WSGI application. The running release is unchanged."
     )
     assert server.get("/live/", "asgi.test") == '200 ["hello","127.0.0.1","http","http://asgi.test/live/"]'
-    for domain in ("uwsgi.test", "emperor.test", "sock.test"):
+    for domain in ("uwsgi.test", "sock.test"):
         assert server.sh(f"python3 /root/visitor.py {domain} / 0") == "101 a ws b ws 200 True\n", domain
 
     # Longer silence than a request may last; and what is open ends with the release, not with a time limit, and not by force.
