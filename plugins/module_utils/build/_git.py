@@ -72,6 +72,7 @@ if [ -z "$certain" ] || ! has; then
 fi
 git clone --quiet --no-hardlinks --no-checkout -- "$mirror" "$target"
 git -C "$target" remote set-url origin "$url"
+git -C "$target" config lfs.storage "${mirror%/*}/lfs"
 git -C "$target" checkout --quiet --detach "$commit"
 if [ -e "$target/.gitmodules" ]; then
     git -C "$target" submodule --quiet update --init --recursive
@@ -105,7 +106,7 @@ class Repository:
         self.url = _credentials.without(str(app["source"]["git"]))
         self.keeps = not check or os.path.isdir(_layout.of(app).source_cache[0])
         access = ssh(deploy_key, app["source"]["known_hosts"], self._cache)
-        self.files = {**files([str(app["source"]["git"])], f"{self._cache}/lfs"), **access.files}
+        self.files = {**files([str(app["source"]["git"])]), **access.files}
         self.environment = {**inherited("GIT_SSL_CAINFO"), **ENVIRONMENT, "HOME": FILES, "GIT_SSH_COMMAND": access.command}
 
     def resolve(self, version: str) -> str:
@@ -190,14 +191,12 @@ def ssh(deploy_key: str | None, known_hosts: Sequence[str] | None, cache: str) -
     return Access(found, " ".join(["ssh", *(f"-o {option}" for option in options)]))
 
 
-def files(urls: Sequence[str], lfs: str = "") -> dict[str, str]:
+def files(urls: Sequence[str]) -> dict[str, str]:
     """The files that git has in a sandbox, see ``ENVIRONMENT``.
 
     :param urls: those whose credentials it may use
-    :param lfs: where git-lfs keeps what it has fetched; in the repository if not given
     """
-    configuration = f"{CONFIGURATION}[lfs]\nstorage = {lfs}\n" if lfs else CONFIGURATION
-    return {"gitconfig": configuration, "git-credentials": _credentials.git_store(urls)}
+    return {"gitconfig": CONFIGURATION, "git-credentials": _credentials.git_store(urls)}
 
 
 def pick(listing: str, version: str) -> str | None:
@@ -219,7 +218,7 @@ def cause(completed: Completed) -> str:
         return "there is no git on the host; install the package git."
     if "cannot run ssh" in completed.output:
         return "there is no ssh on the host; install the package openssh-client."
-    if re.search("git-lfs: .*not found", completed.output):
+    if re.search("git-lfs: (command )?not found", completed.output):
         return "it has files in Git LFS, and there is no git-lfs on the host; add git-lfs to system_packages."
     lines = [
         line.strip() for line in completed.output.splitlines() if line.strip() and not line.startswith(("Warning:", "hint:"))
@@ -228,6 +227,7 @@ def cause(completed: Completed) -> str:
     first = next((line for line in lines if line.startswith(("fatal:", "error:"))), completed.last_line)
     if "Could not read from remote repository" in first:  # why, the other side or ssh has said before
         first = next(reversed(lines[: lines.index(first)]), first)
+    first = next((line for line in lines if line.startswith("Error downloading object: ")), first)
     first = next(filter(_files.NO_SPACE.search, lines), first)
     reason = re.sub("^(fatal|error): ", "", first)
     submodule = re.search("^fatal: clone of '(.*)' into submodule path '.*' failed$", completed.output, re.MULTILINE)
