@@ -96,10 +96,13 @@ class App(TypedDict):
     state: str
     source: Source
     entry_point: str
+    interface: str | None
     python: str
     uwsgi_install_from: str
     working_directory: str
     requirements: list[str] | None
+    extras: list[str]
+    groups: list[str]
     packages: list[str]
     system_packages: list[str]
     environment_file: str | None

@@ -15,18 +15,21 @@ description:
   - A build is a directory C(builds/<digest>) with C(source), C(venv) and C(build.json). The digest covers the commit, the
     content of the directory or the requirement that the app's C(source) names, the interpreter, and the app's keys that say
     what to install. A build is made once and belongs to root, so that the app cannot change it.
-  - Installs the files listed in the app's C(requirements). Without them, it installs what C(uv.lock) pins if O(installer) is
-    V(uv), or else C(requirements.txt), both from the C(working_directory). A directory in C(requirements) is installed as a
-    project.
-  - If the C(working_directory) is a project with a build system (C(pyproject.toml) with C([build-system]), or C(setup.py)), the
-    project is installed too. If it has only C([project]), its dependencies are. C(packages) are installed last.
+  - Of the source, installs the files and projects listed in the app's C(requirements). Without them, it installs what C(uv.lock)
+    or C(pylock.toml) pins if O(installer) is V(uv), or else C(requirements.txt), all from the C(working_directory), and the
+    project there.
+  - A project with a build system (C(pyproject.toml) with C([build-system]), or C(setup.py)) is built and installed, with its
+    C(extras) and C(groups). Of one that has only C([project]), or says that it is no package, the dependencies are.
+    C(packages) are installed last.
   - The app's C(files) are written over its source before that, or over those of a package after that. Then its C(build_commands)
     run, and what the source has at one of the C(shared_paths) is replaced by a symlink to C(shared/).
+  - Warns of a lock file that is not read, such as C(poetry.lock).
   - Requirements that are not pinned are resolved when a build is made, and not again.
   - The running release is not changed. M(wsgi.stack.rollout) puts a build into service.
   - Repositories are read, and packages built and installed, in transient systemd units, see C(DynamicUser=) in systemd.exec(5).
     Their users run nothing else. What a unit starts ends with it. git has the app's deploy key or none, and the credentials in
-    the URL of C(source.git) for the host that they are for. A repository on the host has to be readable for all users.
+    the URL of C(source.git) for the host that they are for. The installer has the key, too, if a requirement is in a repository
+    behind SSH. A repository on the host has to be readable for all users.
   - Package indexes and repositories are verified with the host's trust store.
   - The failure of one app keeps no other from its build. The step fails in the end, unless
     C(wsgi_defer_failures) is set.
@@ -36,7 +39,7 @@ options:
       - The apps' secrets, as P(wsgi.stack.app_secrets#filter) returns them.
       - The installer gets an app's C(build_environment), which overrides what the module sets.
         Its C(build_commands) also get its C(environment).
-      - C(source.deploy_key) is in memory, where git alone finds it, and gone when git has ended.
+      - C(source.deploy_key) is in memory, where git and, for requirements in git, the installer find it, and gone when they end.
     type: str
   installer:
     description:

@@ -61,7 +61,8 @@ def private_repository(server, tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     server.sh(KEEPER.replace("PUBLIC_KEY", key.with_suffix(".pub").read_text().strip()))
 
-    def commit(text: str, tag: str = "") -> str:
+    def commit(text: str, tag: str = "", first: str = "") -> str:
+        server.sh(f"cat >/home/keeper/first <<'END'\n{first}\nEND\nsu keeper -c 'sh -eu ~/first'")
         server.sh(f"cat >/home/keeper/clone/app.py <<'END'\n{text}\nEND\n")
         tagging = f"git tag -m {tag} {tag} &&" if tag else ""
         script = f"cd ~/clone && git add . && git commit -qm change && {tagging} git push -q --follow-tags origin HEAD:main"
@@ -88,11 +89,73 @@ packages = ["shop"]
 """
 
 
-def test_every_source_with_both_installers(server, hello, code, tmp_path, private_index, private_repository):
+# What the key opens besides: a library, as a requirement and as a submodule.
+PRIVATE_FILES = """
+git init -q -b main ~/library && cd ~/library
+mkdir module && echo TEXT=1 | tee module/__init__.py >__init__.py
+cat >pyproject.toml <<X
+[build-system]
+requires = ["setuptools"]
+[project]
+name = "module"
+version = "1"
+[tool.setuptools]
+packages = ["module"]
+X
+git add . && git commit -qm module && git clone -q --bare ~/library ~/library.git
+cd ~/clone && git -c protocol.file.allow=always submodule --quiet add ~/library.git sub
+git config -f .gitmodules submodule.sub.url ../library.git
+echo "module @ git+ssh://keeper@127.0.0.1/home/keeper/library.git" >requirements.txt
+"""
+PRIVATE = "import module, sub\n" + HELLO.replace('"hello"', '"second"')
+
+# A repository with a file in Git LFS, for all users of the host.
+LARGE_FILES = """
+[ ! -e /srv/large.git ] || exit 0
+git init -q /root/large && cd /root/large && git config user.name Root && git config user.email root@example.com
+git lfs install --local >/dev/null && git lfs track "*.png" >/dev/null && head -c 5000 /dev/urandom >logo.png
+cat >app.py <<'END'
+CODE
+END
+git add . && git commit -qm large && git init -q --bare -b main /srv/large.git
+git remote add origin file:///srv/large.git && git push -q origin HEAD:main
+chmod -R a+rX /srv/large.git
+"""
+
+
+@pytest.fixture
+def large_files(server):
+    """The URL of a repository on the host with an application that tells the size of a file in Git LFS, which is 5000 bytes."""
+    server.need("git", "git-lfs")
+    server.sh(LARGE_FILES.replace("CODE", HELLO.replace('"hello"', 'str(os.path.getsize("logo.png"))')))
+    return "file:///srv/large.git"
+
+
+OPTIONAL = """
+[project]
+name = "shop"
+version = "1.0"
+[project.optional-dependencies]
+tiny = ["tinydb==4.8.2"]
+[dependency-groups]
+prod = ["six==1.16.0"]
+"""
+LOCKED = "import six, tinydb\n" + HELLO.replace('"hello"', 'tinydb.__version__ + " " + six.__version__')
+
+FLAT = """
+[build-system]
+requires = ["setuptools"]
+[project]
+name = "shop"
+version = "1.0"
+"""
+
+
+def test_every_source_with_both_installers(server, hello, code, tmp_path, private_index, private_repository, large_files):
     """Each kind of source is an app, so that a play with each installer has them all."""
     repository, commit = private_repository
     first = commit(HELLO.replace('"hello"', '"first"'), "v1")
-    commit(HELLO.replace('"hello"', '"second"'))
+    commit(PRIVATE, first=PRIVATE_FILES)
     index = "http://user:h1dden@127.0.0.1:8901/simple/"
     project = code("raise SystemExit('the installed package is what should be imported')\n", "project")
     (tmp_path / "project/pyproject.toml").write_text(PROJECT)
@@ -100,11 +163,21 @@ def test_every_source_with_both_installers(server, hello, code, tmp_path, privat
     (tmp_path / "project/shop/__init__.py").write_text("import tinydb\n" + HELLO)
     requirements = code("import tinydb\n" + HELLO, "requirements")
     (tmp_path / "requirements/requirements.txt").write_text("tinydb==4.8.2\n")
+    lock = code(LOCKED, "lock")
+    (tmp_path / "lock/pyproject.toml").write_text(OPTIONAL)
+    (tmp_path / "lock/poetry.lock").write_text("")
+    flat = code("import media, tinydb\n" + HELLO, "flat")
+    (tmp_path / "flat/pyproject.toml").write_text(FLAT)
+    (tmp_path / "flat/requirements.txt").write_text("tinydb==4.8.2\n")
+    for package in ("media", "other"):
+        (tmp_path / "flat" / package).mkdir()
+        (tmp_path / "flat" / package / "__init__.py").write_text("")
     kinds = {
         "branch": ({"source": {**repository, "version": "main"}}, "second"),
         "tag": ({"source": {**repository, "version": "v1"}}, "first"),
         "commit": ({"source": {**repository, "version": first}}, "first"),
         "head": ({"source": repository}, "second"),
+        "large-files": ({"source": {"git": large_files}, "system_packages": ["git-lfs"]}, "5000"),
         "project": ({"source": project, "entry_point": "shop:application"}, "hello"),
         "requirements": ({"source": requirements}, "hello"),
         "index": (
@@ -115,6 +188,8 @@ def test_every_source_with_both_installers(server, hello, code, tmp_path, privat
             },
             "from the private index",
         ),
+        "lock": ({"source": lock, "extras": ["tiny"], "groups": ["prod"]}, "4.8.2 1.16.0"),
+        "no-package": ({"source": flat, "requirements": ["requirements.txt"]}, "hello"),
         # Credentials elsewhere than in build_environment, which all modules get.
         "url": (
             {
@@ -132,11 +207,12 @@ def test_every_source_with_both_installers(server, hello, code, tmp_path, privat
         stamps = server.sh("cat " + " ".join(f"/srv/wsgi/{kind}/current/build/build.json" for kind in kinds))
         assert stamps.count(f'"installer": "{installer}"') == len(kinds)
         assert "h1dden" not in play.output
+        assert "app lock: poetry.lock is not read; to install the versions in it, write them" in " ".join(play.output.split())
     assert "h1dden" not in server.sh("journalctl --no-pager"), "a secret was logged on the host"
     assert not server.sh("grep -rls 'OPENSSH PRIVATE KEY' /srv /run /tmp /opt /usr/local || true"), "a deploy key stayed"
 
 
-def test_a_repository_that_does_not_give_the_code_is_told_and_harms_nothing(server, hello, private_repository):
+def test_a_repository_that_does_not_give_the_code_is_told_and_harms_nothing(server, hello, private_repository, large_files):
     repository, commit = private_repository
     commit(HELLO)
     wrong = {
@@ -146,11 +222,14 @@ def test_a_repository_that_does_not_give_the_code_is_told_and_harms_nothing(serv
             {"deploy_key": "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----"},
             "ermission denied",
         ),
+        "large-files": ({"git": large_files}, "it has files in Git LFS, and there is no git-lfs on the host; add git-lfs to"),
     }
     apps = [{**hello, "name": name, "mount": f"/{name}", "source": repository} for name in wrong]
     server.converge(apps)
     commit(HELLO.replace('"hello"', '"new"'))
+    server.sh("mv /usr/bin/git-lfs /usr/bin/git-lfs.away")
     play = server.play([{**app, "source": {**repository, **wrong[app["name"]][0]}} for app in apps])
+    server.sh("mv /usr/bin/git-lfs.away /usr/bin/git-lfs")
     assert play.code
     told = play.message.splitlines()
     assert len(told) == len(wrong), told

@@ -64,6 +64,7 @@ def test_no_circle_of_imports():
         "socket_access/_ask.py",
         "socket_access/_inside.py",
         "doctor/_descriptors.py",
+        "app_servers/_gunicorn_asgi.py",
         "app_servers/_gunicorn_hooks.py",
         "app_servers/_loader.py",
         "release/_import_check.py",

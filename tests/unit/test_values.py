@@ -28,6 +28,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _create
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _gunicorn, _registry, _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported, presumed
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _resolve, _schema
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _files, _syntax
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _options, _supervisor, _supervisor_files
@@ -143,10 +144,11 @@ def written(name, value):
 
 def check_uwsgi(app):
     build = build_of(app)
-    found = read_ini(_uwsgi.configuration(app, build, HOST))
+    found = read_ini(_uwsgi.configuration(app, build, HOST, presumed(app)))
     values = dict(found)
     plain = [{}, {"mount": "/x"}, {"idle": 1} if app["stack"] == "uwsgi_emperor" else {}]
-    own = [name for keys in plain for name, _value in read_ini(_uwsgi.configuration(resolve(app["stack"], keys), build, HOST))]
+    texts = [_uwsgi.configuration(resolve(app["stack"], keys), build, HOST, Imported()) for keys in plain]
+    own = [name for text in texts for name, _value in read_ini(text)]
     assert {name for name, _value in found} <= {*own, *app["server_options"]}
     assert values["chdir"] == _layout.working_directory(app, build)
     check_entry_point(app)
@@ -160,7 +162,7 @@ def check_uwsgi(app):
 def check_entry_point(app):
     """Nothing but values may be in the last line of what an app's user runs, and they are what stands in the entry point."""
     tree = ast.parse(_entry_points.module_text(app["entry_point"]))
-    module, names, arguments = (ast.literal_eval(argument) for argument in tree.body[-1].value.args)
+    module, names, arguments, _interface = (ast.literal_eval(argument) for argument in tree.body[-1].value.args)
     assert [type(node) for node in tree.body] == [type(node) for node in ast.parse(_entry_points.module_text("a:b")).body]
     assert app["entry_point"].startswith(f"{module}:{names}")
     rest = app["entry_point"][len(f"{module}:{names}") :]
@@ -174,7 +176,7 @@ def check_entry_point(app):
 
 def check_gunicorn(app):
     build = build_of(app)
-    tree = ast.parse(_gunicorn.configuration(app, build, HOST).partition(_gunicorn.HOOKS)[2])
+    tree = ast.parse(_gunicorn.configuration(app, build, HOST, presumed(app)).partition(_gunicorn.HOOKS)[2])
     values = {}
     for node in tree.body:
         if isinstance(node, ast.Assign):
@@ -185,7 +187,7 @@ def check_gunicorn(app):
     check_entry_point(app)
     # Beside the collection's own statements, it has nothing but values.
     plain = resolve(app["stack"], {})
-    statements = ast.parse(_gunicorn.configuration(plain, build, HOST).partition(_gunicorn.HOOKS)[2]).body
+    statements = ast.parse(_gunicorn.configuration(plain, build, HOST, presumed(app)).partition(_gunicorn.HOOKS)[2]).body
     assert [type(node) for node in tree.body] == [type(node) for node in statements]
 
 

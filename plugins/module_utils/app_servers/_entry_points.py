@@ -55,16 +55,18 @@ def parse(text: str) -> EntryPoint:
     return EntryPoint(module, found["names"], None if found["call"] is None else _arguments(found["call"]))
 
 
-def module_text(text: str, wrapper: str = "") -> str:
+def module_text(text: str, interface: str | None = None, wrapper: str = "") -> str:
     """The text of a release's ``FILE``. Pure.
 
     :param text: an entry point
+    :param interface: ``wsgi`` or ``asgi``; found out when it is imported if not given
     :param wrapper: the function of ``_loader`` that makes of the application what the server gets, "" for the application itself
     """
     entry = parse(text)
-    call = f"load({entry.module!r}, {entry.names!r}, {entry.arguments!r})"
-    call = f"{wrapper}({call})" if wrapper else call
-    return f"# Managed by wsgi.stack: a release is never changed, a new one is made.\n{LOADER}\n\n\napplication = {call}\n"
+    managed = "# Managed by wsgi.stack: a release is never changed, a new one is made."
+    call = f"load({entry.module!r}, {entry.names!r}, {entry.arguments!r}, {interface!r})"
+    wrapped = f"application = {wrapper}(application)\n" if wrapper else ""
+    return f"{managed}\n{LOADER}\n\n\ninterface, application = {call}\n{wrapped}"
 
 
 def _arguments(call: str) -> tuple[list[Any], dict[str, Any]]:

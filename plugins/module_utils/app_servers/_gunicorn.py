@@ -9,7 +9,8 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn_hooks
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn_asgi, _gunicorn_hooks
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _mounts
 
 CONFIGURATION = "gunicorn.conf.py"
@@ -20,21 +21,29 @@ HOOKS = inspect.getsource(_gunicorn_hooks).rstrip()
 """The first part of every configuration. Read at the import, for which there is one thread: of several that have inspect read a
 file for the first time, one may be told that there is none."""
 
+ASGI = inspect.getsource(_gunicorn_asgi).replace("from __future__ import annotations\n", "").rstrip()
+"""What follows it for an ASGI application. Not for others: it imports asyncio, and gevent replaces what that has imported."""
+
 SANDBOX = inspect.getsource(_mounts).rstrip()
 """What the sandbox consists of."""
 
 OWN_OPTIONS = frozenset(
-    "certfile chdir check_config config control_socket_disable daemon errorlog forwarder_headers graceful_timeout group"
-    " initgroups keyfile pidfile post_worker_init print_config proc_name protocol proxy_protocol raw_env reload reuse_port"
-    " secure_scheme_headers threads umask user worker_class workers wsgi_app".split()
+    "asgi_lifespan certfile chdir check_config config control_socket_disable daemon errorlog forwarder_headers graceful_timeout"
+    " group initgroups keyfile pidfile post_worker_init print_config proc_name protocol proxy_protocol raw_env reload reuse_port"
+    " root_path secure_scheme_headers threads umask user worker_class workers wsgi_app".split()
 )
 """The settings that this collection sets, and that the rollout relies on."""
 
-INSTEAD: dict[str, str] = {}
+INSTEAD = {
+    "worker_class": "an ASGI application gets a worker for ASGI by itself, and gevent is a key of the app; remove it.",
+}
 """What to do instead of setting one of them, where that is not to do without."""
 
 BINDING_OPTIONS = frozenset(["bind", "control_socket"])
 """The settings by which gunicorn opens another socket than its slot's, which it could only do while no other slot runs."""
+
+PING_INTERVAL = 20.0
+"""Seconds between two pings over a websocket, as uvicorn has it, unless nginx gives up earlier."""
 
 PATIENCE = 30
 """Seconds that a worker may be silent for beyond the longest request: nginx gives up first, and tells the visitor so."""
@@ -79,6 +88,18 @@ def start(app: App, build: Mapping[str, Any], release: str) -> list[str]:
     return [f"exec {release}/run {program(app, build)} {options} '__config__:entry_point()'"]
 
 
+def refusal(app: App, imported: Imported) -> str:
+    """Why gunicorn cannot serve an application, and what to do; "" if it can. Pure."""
+    if imported.interface == "wsgi":
+        return ""
+    if app["gevent"]:
+        return "is an ASGI application, and gevent is for WSGI applications; remove gevent"
+    if not imported.worker:
+        fix = "allow gunicorn 27 or later in the requirements, with Python 3.10 or later, or add uvicorn-worker to packages"
+        return f"is an ASGI application, and the gunicorn in the build has no worker for that; {fix}"
+    return ""
+
+
 def loads_before_fork(app: App) -> bool:
     """Whether gunicorn loads an app before it forks, where nobody has decided that: it does not."""
     return False
@@ -89,17 +110,17 @@ def workers(app: App, host: Mapping[str, int]) -> int:
     return app["processes"] or max(2, host["processors"])
 
 
-def configuration(app: App, build: dict[str, Any], host: Mapping[str, int], lazy: bool = False) -> str:
+def configuration(app: App, build: dict[str, Any], host: Mapping[str, int], imported: Imported) -> str:
     """The configuration of one release, without the socket, which belongs to the slot. Any gunicorn from 20.1 on takes it.
 
     :param app: a resolved app
     :param build: has the ``path``
     :param host: ``processors``, how many it has; ``backlog``, the longest listen queue that its kernel allows
-    :param lazy: whether each worker loads the app itself, after the fork, which is what gunicorn does
+    :param imported: what is known of its import
     """
     mount = app["mount"].rstrip("/")
     settings: dict[str, Any] = {
-        **_workers(app),
+        **_workers(app, imported),
         "workers": workers(app, host),
         "chdir": _layout.working_directory(app, build),
         # Not by a header, which another client could send and which gunicorn 22 does not take.
@@ -123,9 +144,11 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int], lazy
         # From gunicorn 25 on both slots would have one and the same.
         "control_socket_disable": True,
     }
+    asgi = ["", "", ASGI] if imported.interface == "asgi" else []
     lines = [
         "# Managed by wsgi.stack: a release is never changed, a new one is made.",
         HOOKS,
+        *asgi,
         "",
         "",
         "import gunicorn",
@@ -141,8 +164,11 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int], lazy
     return "\n".join(lines)
 
 
-def _workers(app: App) -> dict[str, Any]:
-    """How a process works on several requests at once: not at all, by threads, or by greenlets."""
+def _workers(app: App, imported: Imported) -> dict[str, Any]:
+    """How a process works on several requests at once: not at all, by threads, by greenlets, or by coroutines."""
+    if imported.interface == "asgi":
+        interval = min(PING_INTERVAL, app["request_timeout"] / 2)
+        return {"worker_class": imported.worker or "asgi", "threads": 1, "asgi_lifespan": "on", "PING_INTERVAL": interval}
     if app["gevent"]:
         return {"worker_class": "gevent", "threads": 1, "worker_connections": app["gevent"]}
     return {"worker_class": "gthread" if app["threads"] > 1 else "sync", "threads": app["threads"]}

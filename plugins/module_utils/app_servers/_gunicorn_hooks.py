@@ -17,7 +17,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 ENTRY_POINT = "entry_point.py"
@@ -34,26 +34,21 @@ def entry_point() -> Any:
         code = compile(stream.read(), path, "exec", dont_inherit=True)
     names: dict[str, Any] = {"__name__": "entry_point"}
     exec(code, names)
-    return names["application"]
+    return adapted(names["application"])
+
+
+def adapted(application: Any) -> Any:
+    """The application as a worker takes it; ``_gunicorn_asgi`` has another function of this name."""
+    return application
 
 
 def post_worker_init(worker: Any) -> None:
     """A worker can serve: an older master of the slot may go."""
-    worker.wsgi = with_address(worker.wsgi)
+    if hasattr(worker, "asgi"):
+        worker.asgi.worker = worker
     older = masters(worker.cfg.proc_name) - {os.getppid()}
     if older:
         threading.Thread(target=relieve, args=(older,), daemon=True).start()
-
-
-def with_address(application: Callable[..., Any]) -> Callable[..., Any]:
-    """The application with the client's address where WSGI has it: over a unix socket gunicorn knows none, and nginx tells it."""
-
-    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        if not environ.get("REMOTE_ADDR"):
-            environ["REMOTE_ADDR"] = environ.get("HTTP_X_REAL_IP", "")
-        return application(environ, start_response)
-
-    return serve
 
 
 def masters(name: str) -> set[int]:

@@ -14,26 +14,30 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any
 
 WSGI = (None, None)
 """As many arguments as WSGI has."""
 
-SERVES = "and this app server serves WSGI; name a WSGI application"
+ASGI = ("scope", "receive", "send")
+"""The arguments of ASGI."""
 
 
 class EntryPointError(Exception):
     """The entry point names nothing that can be served. The text continues a sentence that begins with the entry point."""
 
 
-def load(module: str, names: str, arguments: tuple[list[Any], dict[str, Any]] | None) -> Any:
-    """The WSGI application.
+def load(
+    module: str, names: str, arguments: tuple[list[Any], dict[str, Any]] | None, interface: str | None
+) -> tuple[str, Callable[..., Any]]:
+    """The interface of the application, ``wsgi`` or ``asgi``, and the application.
 
     :param module: the name of a module, or the path of a file below the working directory
     :param names: what to look up in it, with dots
     :param arguments: those to call it with, if it is a factory
+    :param interface: that of the application; found out if not given
     :raises EntryPointError: there is something else
     """
     found: Any = from_file(module) if is_file(module) else importlib.import_module(module)
@@ -41,15 +45,14 @@ def load(module: str, names: str, arguments: tuple[list[Any], dict[str, Any]] | 
         found = getattr(found, name)
     written = f"{module}:{names}"
     if arguments is None:
-        refuse_other_than_wsgi(found, written)
-        return found
-    refuse_arguments(found, arguments, written)
-    made = found(*arguments[0], **arguments[1])
-    if is_asgi(made):
-        raise EntryPointError(f"returned an ASGI application, {SERVES}")
-    if not callable(made) or not accepts(made, WSGI):
-        raise EntryPointError(f"returned {described(made)} instead of a WSGI application; correct the factory")
-    return made
+        refuse_other_than_applications(found, written, interface)
+    else:
+        refuse_arguments(found, arguments, written)
+        found = found(*arguments[0], **arguments[1])
+        if not callable(found) or not (interface or is_asgi(found) or accepts(found, WSGI)):
+            raise EntryPointError(f"returned {described(found)} instead of a WSGI or ASGI application; correct the factory")
+    interface = interface or ("asgi" if is_asgi(found) else "wsgi")
+    return interface, behind_nginx(found) if interface == "wsgi" else found
 
 
 def with_error_status(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
@@ -108,18 +111,21 @@ def is_own(name: str, path: str) -> bool:
     return spec is None or (spec.origin is not None and os.path.realpath(spec.origin) == os.path.realpath(path))
 
 
-def refuse_other_than_wsgi(found: Any, written: str) -> None:
-    """Make sure that what was found can be called as WSGI calls an application, and is not what makes one."""
+def refuse_other_than_applications(found: Any, written: str, interface: str | None) -> None:
+    """Make sure that what was found can be called as an application is, and is not what makes one."""
     if not callable(found):
-        raise EntryPointError(f"is {described(found)} and cannot be called; name the WSGI application in it")
+        raise EntryPointError(f"is {described(found)} and cannot be called; name the WSGI or ASGI application in it")
     if is_asgi(found):
-        raise EntryPointError(f"is an ASGI application, {SERVES}")
+        return
     if looks_like_factory(found):
         raise EntryPointError(f"is a factory, which makes the application when it is called; write {written}()")
-    if not accepts(found, WSGI):
+    signature = signature_of(found)
+    if signature is not None and [*signature.parameters] == ["scope"]:
+        raise EntryPointError("is an application of ASGI 2; wrap it in asgiref.compatibility.guarantee_single_callable")
+    if not interface and not accepts(found, WSGI):
         raise EntryPointError(
-            f"takes {parameters(found)}, and a WSGI application takes environ and start_response; if it is a factory, write"
-            f" {written}(...) with its arguments"
+            f"takes {parameters(found)}, and a WSGI application takes environ and start_response, an ASGI application scope,"
+            f" receive and send; if it is a factory, write {written}(...) with its arguments"
         )
 
 
@@ -134,9 +140,34 @@ def refuse_arguments(found: Any, arguments: tuple[list[Any], dict[str, Any]], wr
 
 
 def is_asgi(found: Any) -> bool:
-    """Whether a callable has the parameters of an ASGI application."""
+    """Whether a callable has the parameters of an ASGI application, or is a coroutine that takes as many, which WSGI has not."""
     signature = signature_of(found) if callable(found) else None
-    return signature is not None and [*signature.parameters][:3] == ["scope", "receive", "send"]
+    if signature is None:
+        return False
+    if [*signature.parameters][:3] == [*ASGI]:
+        return True
+    return any(map(inspect.iscoroutinefunction, (found, type(found).__call__))) and accepts(found, ASGI)
+
+
+def behind_nginx(application: Callable[..., Any]) -> Callable[..., Any]:
+    """A WSGI application with the client's address, and with server-sent events that nginx passes on at once.
+
+    Over a unix socket gunicorn knows no address, and nginx tells it; what asks without nginx is on this host. A response waits
+    until nginx's buffers are full, unless it has the header X-Accel-Buffering, which visitors do not get.
+    """
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            given = {name.lower(): value for name, value in headers}
+            if given.get("content-type", "").lower().startswith("text/event-stream"):
+                headers = [*headers, *([] if "x-accel-buffering" in given else [("X-Accel-Buffering", "no")])]
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        if not environ.get("REMOTE_ADDR"):
+            environ["REMOTE_ADDR"] = environ.get("HTTP_X_REAL_IP", "127.0.0.1")
+        return application(environ, start)
+
+    return serve
 
 
 def looks_like_factory(found: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _loader
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages
 
 CONFIGURATION = "uwsgi.ini"
@@ -129,6 +130,13 @@ def launcher(app: App) -> str | None:
     return None
 
 
+def refusal(app: App, imported: Imported) -> str:
+    """Why uWSGI cannot serve an application, and what to do; "" if it can. Pure."""
+    if imported.interface == "wsgi":
+        return ""
+    return "is an ASGI application, and uWSGI serves WSGI only; set stack: gunicorn_supervisor, or name a WSGI application"
+
+
 def loads_before_fork(app: App) -> bool:
     """Whether uWSGI loads an app before it forks, where nobody has decided that: fast, but threads do not survive a fork."""
     return not {"lazy", "lazy-apps"} & app["server_options"].keys()
@@ -145,14 +153,14 @@ def workers(app: App, host: Mapping[str, int]) -> int:
     return min(cheaper or processes, processes)
 
 
-def configuration(app: App, build: dict[str, Any], host: Mapping[str, int], lazy: bool = False) -> str:
+def configuration(app: App, build: dict[str, Any], host: Mapping[str, int], imported: Imported) -> str:
     """The configuration of one release, without the socket, which belongs to the slot.
 
     :param app: a resolved app
     :param build: ``path`` and ``python`` of its build
     :param host: ``processors``, how many it has; ``backlog``, the longest listen queue that its kernel allows
         (net.core.somaxconn): with a longer one uWSGI does not start
-    :param lazy: whether each worker loads the app itself, after the fork
+    :param imported: what is known of its import
     """
     options: dict[str, Any] = {
         "strict": True,
@@ -165,7 +173,7 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int], lazy
         "processes": app["processes"] or max(2, host["processors"]),
         "threads": app["threads"],
         "enable-threads": True,  # with one thread, too: those that the app starts would stand still between requests
-        **({"lazy-apps": True} if lazy else {}),
+        **({"lazy-apps": True} if imported.threads and loads_before_fork(app) else {}),
         "listen": min(1024, host["backlog"]),
         # As much as the protocol can carry, so that nginx is the one that refuses a request with too many or too long headers:
         # uWSGI would close the connection, a 502. Memory that no request needs is never touched.

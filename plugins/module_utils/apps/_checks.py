@@ -7,11 +7,36 @@ import os
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _imported, _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _tls, _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import on_controller, shown
 
+# Users and groups of Debian's base system (base-passwd's and systemd's), and those of the servers this collection stands on.
+RESERVED_NAMES = frozenset(
+    "_apt adm audio backup bin cdrom crontab daemon dialout dip disk fax floppy games gnats input irc kmem kvm list lp mail"
+    " man messagebus mlocate news nginx nobody nogroup ntp operator plugdev postfix proxy render root sasl sgx shadow src"
+    " ssh sshd staff sudo supervisor sync sys syslog systemd systemd-network systemd-resolve systemd-timesync tape tty"
+    " users utmp uucp uwsgi video voice wheel www-data".split()
+)
+
+OWN_PREFIX = "wsgi-"
+"""The names of our units begin with this, and so do those of their users where systemd makes them (DynamicUser=). It would take
+an app's user of the same name instead."""
+
 SOURCE_EXCLUDE = [".git", ".hg", ".svn", "__pycache__", "*.pyc", ".venv", "venv", ".tox", ".nox", ".*_cache", "node_modules"]
+
+
+def check_name(name: str) -> None:
+    """Make sure that an app's user is nobody else's.
+
+    :raises InventoryError: it would be
+    """
+    if name in RESERVED_NAMES:
+        raise InventoryError(
+            f"name: {name} is a user or group of the system, and an app gets a user of its own; choose another name."
+        )
+    if name.startswith(OWN_PREFIX):
+        raise InventoryError(f"name: {name} begins like the users of wsgi.stack's own units; choose another name.")
 
 
 def check(app: dict[str, Any]) -> None:
@@ -21,6 +46,9 @@ def check(app: dict[str, Any]) -> None:
     """
     _check_source(app["source"])
     _check_static(app)
+    for key, fix in (("extras", "write them into source.package, as in shop[redis]==1.4"), ("groups", "remove groups")):
+        if app[key] and app["source"]["kind"] == "package":
+            raise InventoryError(f"{key}: only a project in the source has {key}, and this is source.package; {fix}.")
     _check_environment_file(app)
     _workers.check(app)
     _check_shared(app)
@@ -180,3 +208,6 @@ def check_stack(app: dict[str, Any]) -> None:
         if name in server.OWN_OPTIONS:
             fix = server.INSTEAD.get(name, "remove it.")
             raise InventoryError(f"server_options.{name}: the collection sets this option itself; {fix}")
+    refusal = server.refusal(app, _imported.presumed(app))
+    if refusal:
+        raise InventoryError(f"interface: {app['interface']} says that the entry point {refusal}.")

@@ -23,6 +23,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._layout import (
     Layout,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry, _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import INTERFACES
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _checks, _tls, _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._conflicts import check_conflicts
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
@@ -52,18 +53,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     variables,
 )
 
-# Users and groups of Debian's base system (base-passwd's and systemd's), and those of the servers this collection stands on.
-RESERVED_NAMES = frozenset(
-    "_apt adm audio backup bin cdrom crontab daemon dialout dip disk fax floppy games gnats input irc kmem kvm list lp mail"
-    " man messagebus mlocate news nginx nobody nogroup ntp operator plugdev postfix proxy render root sasl sgx shadow src"
-    " ssh sshd staff sudo supervisor sync sys syslog systemd systemd-network systemd-resolve systemd-timesync tape tty"
-    " users utmp uucp uwsgi video voice wheel www-data".split()
-)
-
-OWN_PREFIX = "wsgi-"
-"""The names of our units begin with this, and so do those of their users where systemd makes them (DynamicUser=). It would take
-an app's user of the same name instead."""
-
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 DOMAIN = re.compile(r"(?=.{1,253}$)(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 SEGMENT = r"/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+"  # nginx and browsers take '/./' and '/../' out of a URL
@@ -72,6 +61,7 @@ STATIC_URL = re.compile(rf"/|({SEGMENT})+/")
 PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 BIND = re.compile(rf"(127\.0\.0\.1|\[::1\]):{PORT}")
 SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
+OPTIONAL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 PYTHON = re.compile(r"[^/\s~-][^/\s]*|/.*[^/\s]")
 PACKAGE = re.compile(r"[a-z0-9]([a-z0-9.+:=~-]*[a-z0-9.+~])?")  # a hyphen at the end has apt remove the package
 
@@ -109,10 +99,13 @@ APP: Schema = {
     "state": (one_of(*STATES), "present"),
     "source": (dictionary(SOURCE), None),
     "entry_point": (entry_point, None),
+    "interface": (one_of(*INTERFACES), None),
     "python": (text(PYTHON, "the name of an interpreter, such as python3.12, or its absolute path"), "python3"),
     "uwsgi_install_from": (one_of(*_uwsgi.ORIGINS), None),
     "working_directory": (path_inside, "."),
     "requirements": (list_of(path_inside), None),
+    "extras": (list_of(text(OPTIONAL, "the name of an extra")), []),
+    "groups": (list_of(text(OPTIONAL, "the name of a dependency group")), []),
     "packages": (list_of(text()), []),
     "system_packages": (list_of(text(PACKAGE, "a Debian package's name")), []),
     "build_environment": (variables, {}),
@@ -260,14 +253,9 @@ def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
                 app["environment"] = {**_checks.controller_variables(app), **app["environment"]}
                 if "stack" in defaults:  # otherwise it is not known here which one the apps have that name none
                     _checks.check_stack(app)
+            _checks.check_name(app["name"])
         except InventoryError as error:
             raise InventoryError(f"{who}: {error}") from None
-        if app["name"] in RESERVED_NAMES:
-            raise InventoryError(
-                f"{who}: name: {name} is a user or group of the system, and an app gets a user of its own; choose another name."
-            )
-        if app["name"].startswith(OWN_PREFIX):
-            raise InventoryError(f"{who}: name: {name} begins like the users of wsgi.stack's own units; choose another name.")
         if any(earlier["name"] == app["name"] for earlier in completed):
             raise InventoryError(f"{who}: name: two apps have this name; rename one of them.")
         completed.append(app)

@@ -28,8 +28,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.build import (
     _permissions,
     _variables,
 )
+from ansible_collections.wsgi.stack.plugins.module_utils.build._choice import choose, uses_ssh
 from ansible_collections.wsgi.stack.plugins.module_utils.build._copy import DIRECTORY_MODE
-from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer, choose
+from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _redact, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
@@ -98,8 +99,8 @@ def make(spec: BuildSpec) -> bool:
             if NAME.fullmatch(name) and read_stamp(os.path.join(builds, name)) is None:
                 _files.remove(os.path.join(builds, name))
         try:
-            _assemble(spec, path)
-            _finish(spec.app, path, _new_stamp(spec))
+            unread = _assemble(spec, path)
+            _finish(spec.app, path, {**_new_stamp(spec), "unread": unread})
         except BaseException:
             with contextlib.suppress(OSError):  # the next run removes what is left then
                 _files.remove(path)
@@ -121,7 +122,8 @@ def read_stamp(path: str) -> dict[str, Any] | None:
         return None
 
 
-def _assemble(spec: BuildSpec, path: str) -> None:
+def _assemble(spec: BuildSpec, path: str) -> str:
+    """Make a build without its stamp, and return what the user is told of files that are not read, see ``Choice.unread``."""
     group = grp.getgrnam(spec.app["group"]).gr_gid
     source, venv = os.path.join(path, "source"), os.path.join(path, "venv")
     os.mkdir(path)
@@ -136,7 +138,10 @@ def _assemble(spec: BuildSpec, path: str) -> None:
     environment = {**_variables.of_source(spec.app, source, finished=False), **(spec.secrets.get("environment") or {})}
     build_environment = spec.secrets.get("build_environment") or {}
     os.mkdir(venv, 0o700)
-    installer = Installer(spec.app, spec.python, path, build_environment, spec.uv)
+    key = spec.secrets.get("deploy_key")
+    if key and not uses_ssh(source, os.path.normpath(os.path.join(source, spec.app["working_directory"])), choice):
+        key = None  # what is installed runs code of its own, which could read it
+    installer = Installer(spec.app, spec.python, path, build_environment, spec.uv, key)
     installer.install(choice)
     top = source
     if spec.kind == "package":
@@ -162,6 +167,7 @@ def _assemble(spec: BuildSpec, path: str) -> None:
         os.chown(kept, 0, group)
         os.chmod(kept, DIRECTORY_MODE)
         code.share(shared, spec.layout.shared, kept)
+    return choice.unread
 
 
 def _fetch(spec: BuildSpec, source: str, group: int) -> None:

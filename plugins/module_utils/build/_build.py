@@ -18,7 +18,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _git, _interpreter, _uv
 from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import BuildSpec, make, read_stamp, unpublished
-from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import additions
+from ansible_collections.wsgi.stack.plugins.module_utils.build._choice import additions
 from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import of_files, redactor, secret_values
 
 T = TypeVar("T")
@@ -129,8 +129,16 @@ def build(apps: Sequence[App], request: BuildRequest) -> dict[str, Any]:
         "changed": any(planned.changed for planned in good),
         "builds": {planned.app["name"]: planned.result() for planned in good},
         "failures": failures,
+        **_told(planned for planned in good if planned.changed and planned.stamp is None),
         "diff": _diff(planned for planned in good if planned.changed),
     }
+
+
+def _told(made: Iterable[BuildPlan]) -> dict[str, list[str]]:
+    """The warnings of builds that were made, as the module's result has them: nothing if there are none."""
+    stamps = [read_stamp(planned.layout.build(planned.digest or "")) or {} for planned in made]
+    warnings = [stamp["unread"] for stamp in stamps if stamp.get("unread")]
+    return {"warnings": warnings} if warnings else {}
 
 
 def plan(app: App, request: BuildRequest) -> BuildPlan:
@@ -172,6 +180,7 @@ def digest(
         [python["executable"], python["version"], python["soabi"]],
         installer,
         app["requirements"],
+        [app["extras"], app["groups"]],
         [redactor()(package) for package in additions(app)],
         app["working_directory"],
         app["build_commands"] and [app["build_commands"], secrets.get("environment")],

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
@@ -38,6 +39,11 @@ lowSpeedTime = 60
 directory = *
 [credential]
 helper = store --file={FILES}/git-credentials
+[filter "lfs"]
+clean = git-lfs clean -- %f
+smudge = git-lfs smudge -- %f
+process = git-lfs filter-process
+required = true
 """
 
 ENVIRONMENT = {
@@ -50,7 +56,8 @@ ENVIRONMENT = {
 }
 
 # A commit that was given as such, and that the mirror has, needs nothing from the network. One on no branch any more, as a pull
-# request's, is fetched by its id. The URL is no part of the mirror's configuration: it may change.
+# request's, is fetched by its id. The URL is no part of the mirror's configuration: it may change. Files in Git LFS, and
+# submodules whose URL is relative, come from there.
 FETCH = """
 url=$1 commit=$2 certain=$3 mirror=$4 target=$5
 has() { git -C "$mirror" cat-file -e "$commit^{commit}" 2>/dev/null; }
@@ -64,9 +71,10 @@ if [ -z "$certain" ] || ! has; then
     has || git -C "$mirror" fetch -- "$url" "$commit"
 fi
 git clone --quiet --no-hardlinks --no-checkout -- "$mirror" "$target"
+git -C "$target" remote set-url origin "$url"
+git -C "$target" config lfs.storage "${mirror%/*}/lfs"
 git -C "$target" checkout --quiet --detach "$commit"
 if [ -e "$target/.gitmodules" ]; then
-    git -C "$target" remote set-url origin "$url"  # what relative URLs are relative to
     git -C "$target" submodule --quiet update --init --recursive
 fi
 """
@@ -97,13 +105,9 @@ class Repository:
         self.app = app
         self.url = _credentials.without(str(app["source"]["git"]))
         self.keeps = not check or os.path.isdir(_layout.of(app).source_cache[0])
-        hosts = app["source"]["known_hosts"]
-        self.files = {
-            **files([str(app["source"]["git"])]),
-            **({"key": deploy_key} if deploy_key else {}),
-            **({"known_hosts": "".join(f"{line}\n" for line in hosts)} if hosts else {}),
-        }
-        self.environment = {**inherited("GIT_SSL_CAINFO"), **ENVIRONMENT, "HOME": FILES, "GIT_SSH_COMMAND": self._ssh()}
+        access = ssh(deploy_key, app["source"]["known_hosts"], self._cache)
+        self.files = {**files([str(app["source"]["git"])]), **access.files}
+        self.environment = {**inherited("GIT_SSL_CAINFO"), **ENVIRONMENT, "HOME": FILES, "GIT_SSH_COMMAND": access.command}
 
     def resolve(self, version: str) -> str:
         """The id of the commit that a branch, a tag, a full id or a full reference names; a branch comes before a tag.
@@ -144,15 +148,6 @@ class Repository:
         """Where git's user keeps the mirror, and the host keys that it has seen."""
         return _layout.of(self.app).source_cache[1] if self.keeps else FILES
 
-    def _ssh(self) -> str:
-        options = ["BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none"]
-        options += [f"IdentityFile={FILES}/key" if "key" in self.files else "IdentityFile=none"]
-        if "known_hosts" in self.files:
-            options += [f"UserKnownHostsFile={FILES}/known_hosts", "StrictHostKeyChecking=yes"]
-        else:
-            options += [f"UserKnownHostsFile={self._cache}/known_hosts", "StrictHostKeyChecking=accept-new"]
-        return " ".join(["ssh", *(f"-o {option}" for option in options)])
-
     def _run(self, sandbox: _sandbox.Sandbox, command: Sequence[str], timeout: float) -> Completed:
         done = sandbox.run([command], self.environment, timeout=timeout, files=self.files)
         if done.code:
@@ -163,6 +158,37 @@ class Repository:
 def installed() -> bool:
     """Whether the host has all that it takes to reach a repository; ssh runs for no user without a name (nss-systemd(8))."""
     return bool(shutil.which("git") and shutil.which("ssh") and glob.glob("/usr/lib/*/libnss_systemd.so.2"))
+
+
+@dataclass(frozen=True)
+class Access:
+    """How git reaches repositories over SSH.
+
+    :ivar files: the files of the sandbox
+    :ivar command: the value of GIT_SSH_COMMAND
+    """
+
+    files: dict[str, str]
+    command: str
+
+
+def ssh(deploy_key: str | None, known_hosts: Sequence[str] | None, cache: str) -> Access:
+    """Access with one key or none. Pure.
+
+    :param known_hosts: the only keys of hosts that are accepted, if given
+    :param cache: where the keys of hosts are kept that were accepted the first time
+    """
+    options = ["BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none"]
+    options += [f"IdentityFile={FILES}/key" if deploy_key else "IdentityFile=none"]
+    if known_hosts:
+        options += [f"UserKnownHostsFile={FILES}/known_hosts", "StrictHostKeyChecking=yes"]
+    else:
+        options += [f"UserKnownHostsFile={cache}/known_hosts", "StrictHostKeyChecking=accept-new"]
+    found = {
+        **({"key": deploy_key} if deploy_key else {}),
+        **({"known_hosts": "".join(f"{line}\n" for line in known_hosts)} if known_hosts else {}),
+    }
+    return Access(found, " ".join(["ssh", *(f"-o {option}" for option in options)]))
 
 
 def files(urls: Sequence[str]) -> dict[str, str]:
@@ -192,6 +218,8 @@ def cause(completed: Completed) -> str:
         return "there is no git on the host; install the package git."
     if "cannot run ssh" in completed.output:
         return "there is no ssh on the host; install the package openssh-client."
+    if re.search("git-lfs: (command )?not found", completed.output):
+        return "it has files in Git LFS, and there is no git-lfs on the host; add git-lfs to system_packages."
     lines = [
         line.strip() for line in completed.output.splitlines() if line.strip() and not line.startswith(("Warning:", "hint:"))
     ]
@@ -199,6 +227,7 @@ def cause(completed: Completed) -> str:
     first = next((line for line in lines if line.startswith(("fatal:", "error:"))), completed.last_line)
     if "Could not read from remote repository" in first:  # why, the other side or ssh has said before
         first = next(reversed(lines[: lines.index(first)]), first)
+    first = next((line for line in lines if line.startswith("Error downloading object: ")), first)
     first = next(filter(_files.NO_SPACE.search, lines), first)
     reason = re.sub("^(fatal|error): ", "", first)
     submodule = re.search("^fatal: clone of '(.*)' into submodule path '.*' failed$", completed.output, re.MULTILINE)

@@ -22,11 +22,13 @@ PIP_INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS")
 class Handover:
     """The variables, files and arguments of an installer.
 
+    :param environment: the variables that it is to have
+    :param access: to repositories over SSH
     :ivar environment: the variables, without credentials where these would become arguments
     :ivar files: the files of the sandbox
     """
 
-    def __init__(self, environment: Mapping[str, str]):
+    def __init__(self, environment: Mapping[str, str], access: _git.Access):
         indexes = {name: environment[name] for name in PIP_INDEXES if name in environment}
         try:
             netrc = _credentials.netrc(indexes.values())
@@ -35,9 +37,10 @@ class Handover:
             raise StackError("install", f"{cause}; change it, or set app_installer: uv.") from None
         bare = {name: _credentials.without(value) for name, value in indexes.items()}
         self._git_urls: list[str] = []
-        self.files = {**_git.files([]), **({NETRC: netrc} if netrc else {})}
+        self.files = {**_git.files([]), **access.files, **({NETRC: netrc} if netrc else {})}
         self.environment = {
             **_git.ENVIRONMENT,
+            "GIT_SSH_COMMAND": access.command,
             **environment,
             **bare,
             **({"NETRC": f"{FILES}/{NETRC}"} if netrc else {}),

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
-from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import first_cause
+from ansible_collections.wsgi.stack.plugins.module_utils.build._causes import first_cause
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, pip_environment
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked

@@ -25,6 +25,8 @@ SET = {
     "X-Forwarded-Proto": "$scheme",
     "X-Forwarded-Host": f"$host{PORT_SUFFIX}",
 }
+HOP = {"Upgrade": "$wsgi_upgrade", "Connection": "$wsgi_connection"}
+"""What turns a connection into a websocket, without which nginx keeps it to itself; the maps are in ``base.conf.j2``."""
 REMOVED = [
     *("X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol", "X-Forwarded-Scheme", "X-Forwarded-Server"),
     *("X-Forwarded-Ssl", "X-Scheme", "X-Url-Scheme", "Front-End-Https", "Forwarded", "Proxy"),
@@ -183,7 +185,7 @@ def _pass(app: App) -> list[tuple[str, str]]:
         ("proxy_redirect", "off"),
         ("proxy_set_header", f"Host $host{PORT_SUFFIX}"),
         # nginx passes on no header that is set to the empty string.
-        *(("proxy_set_header", f"{name} {value}") for name, value in {**SET, **dict.fromkeys(REMOVED, '""')}.items()),
+        *(("proxy_set_header", f"{name} {value}") for name, value in {**SET, **HOP, **dict.fromkeys(REMOVED, '""')}.items()),
         # Without a URI after the socket, nginx passes the request's URI on unchanged.
         ("proxy_pass", f"http://unix:{app['upstream']}"),
     ]

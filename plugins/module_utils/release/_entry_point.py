@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the entry point of an app can be imported and served, and which threads its import starts."""
+"""Whether the entry point of an app can be imported and served, and what its server has to know of it."""
 
 from __future__ import annotations
 
 import inspect
 import json
+import re
 import uuid
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import ASGI_WORKERS, INTERFACES, Imported
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TIMED_OUT, Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _import_check
@@ -21,16 +24,15 @@ IMPORT_CHECK = inspect.getsource(_import_check)
 """The program that imports it. Read at the import, for which there is one thread."""
 
 
-def check(app: App, runner: list[str], file: str, sandbox: Sandbox) -> str:
+def check(app: App, runner: list[str], file: str, sandbox: Sandbox) -> Imported:
     """Import it as the app's user.
 
     :param runner: the beginning of a command line that runs a program in a release
     :param file: the path of ``app_servers._entry_points.FILE``
-    :returns: the threads that it has started, in words; "" if there are none
     :raises StackError: it cannot be imported, or is nothing that can be served
     """
     mark = uuid.uuid4().hex
-    done = sandbox.run([[*runner, "python", "-c", IMPORT_CHECK, file, mark]], timeout=IMPORT_TIMEOUT)
+    done = sandbox.run([[*runner, "python", "-c", IMPORT_CHECK, file, mark, *ASGI_WORKERS]], timeout=IMPORT_TIMEOUT)
     report = read(done, mark)
     if report is None:
         cause = (
@@ -38,14 +40,14 @@ def check(app: App, runner: list[str], file: str, sandbox: Sandbox) -> str:
         )
         raise StackError(
             "import",
-            f"entry_point {app['entry_point']} cannot be imported: {cause};"
-            " fix the code, its requirements or its environment. The running release is unchanged.",
+            f"entry_point {app['entry_point']} cannot be imported: {cause}; {fix(app, cause)}. The running release is unchanged.",
             done.output,
         )
-    if "cause" in report:
-        cause = f"entry_point {app['entry_point']} {str(report['cause'])[:1000]}. The running release is unchanged."
-        raise StackError("import", cause, done.output)
-    return threads(report)
+    imported = found(report)
+    cause = str(report.get("cause", ""))[:1000] or _registry.server(app["stack"]).refusal(app, imported)
+    if cause:
+        raise StackError("import", f"entry_point {app['entry_point']} {cause}. The running release is unchanged.", done.output)
+    return imported
 
 
 def read(done: Completed, mark: str) -> dict[str, Any] | None:
@@ -63,10 +65,33 @@ def read(done: Completed, mark: str) -> dict[str, Any] | None:
     return report if isinstance(report, dict) else None
 
 
+def fix(app: App, cause: str) -> str:
+    """What to do about an import that failed. Pure."""
+    missing = re.search(r"ModuleNotFoundError: No module named '([^'.]+)", cause)
+    name = missing[1] if missing else ""
+    if name == "pkg_resources":
+        return "add setuptools<81 to packages"
+    if name == "uwsgi":
+        return "import uwsgi where it is used, or expect an ImportError, since there is no uWSGI yet when the import is checked"
+    if name and app["requirements"] is not None and name == re.split(r"[.:]", app["entry_point"])[0]:
+        return f"if it is the project itself that has {name}, name the directory of the project in requirements, too"
+    return "fix the code, its requirements or its environment"
+
+
+def found(report: dict[str, Any]) -> Imported:
+    """What a report says of an application. Pure."""
+    interface, modules = report.get("interface"), report.get("modules")
+    return Imported(
+        interface if isinstance(interface, str) and interface in INTERFACES else INTERFACES[0],
+        threads(report),
+        tuple(module for module in ASGI_WORKERS if isinstance(modules, list) and module in modules),
+    )
+
+
 def warning(app: App, started: str) -> str:
     """What the user is told of an import that starts threads, under a server that loads an app before it forks. Pure.
 
-    :param started: see ``check``
+    :param started: see ``Imported.threads``
     """
     return (
         f"app {app['name']}: importing {app['entry_point']} starts threads ({started}), and threads do not survive the fork of"

@@ -18,18 +18,24 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _registry
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported, presumed
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _variables
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _shared, _workers, _writable
 
 
 def files(
-    app: App, environment: dict[str, str], build: dict[str, Any], number: int, host: dict[str, int], lazy: bool = False
+    app: App,
+    environment: dict[str, str],
+    build: dict[str, Any],
+    number: int,
+    host: dict[str, int],
+    imported: Imported | None = None,
 ) -> dict[str, str]:
     """The text of every file of a release, by name. Pure.
 
     :param host: ``processors`` and ``backlog``, see ``configuration`` of the app's server
-    :param lazy: whether each worker has to load the app itself
+    :param imported: what its import has shown; if not given, what is assumed before that
     """
     layout = _layout.of(app)
     release = layout.release(number)
@@ -63,8 +69,8 @@ def files(
                 "",
             ]
         ),
-        _entry_points.FILE: _entry_points.module_text(app["entry_point"], server.WRAPPER),
-        server.CONFIGURATION: server.configuration(app, build, host, lazy),
+        _entry_points.FILE: _entry_points.module_text(app["entry_point"], app["interface"], server.WRAPPER),
+        server.CONFIGURATION: server.configuration(app, build, host, imported or presumed(app)),
         **_workers.script(app, release),
         **({"launch": launcher} if (launcher := server.launcher(app)) else {}),
     }
@@ -200,7 +206,8 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         writable = [layout.shared, *app["writable_paths"]]
         sandbox = _sandbox.as_app(what, app["user"], app["group"], unit, writable, app["privileged_programs"])
         _sandbox.stop(unit)
-        draft = _draft(app, layout, files(app, environment, build, number, host), content)
+        expected = files(app, environment, build, number, host)
+        draft = _draft(app, layout, expected, content)
         # Given to a shell rather than started: another thread may just have forked, whose child has it open for writing until
         # it starts its own program, and a file that is being written cannot be started.
         runner = ["/bin/sh", os.path.join(draft, "run")]
@@ -210,10 +217,12 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
             if commands:
                 # They may make what the import needs, such as a database.
                 result["commands"] = _commands.execute(commands, runner, sandbox, redact)
-            threads = _entry_point.check(app, runner, os.path.join(draft, _entry_points.FILE), sandbox)
-            if threads and _registry.server(app["stack"]).loads_before_fork(app):
-                draft = _draft(app, layout, files(app, environment, build, number, host, lazy=True), content)
-                result["warning"] = _entry_point.warning(app, threads)
+            imported = _entry_point.check(app, runner, os.path.join(draft, _entry_points.FILE), sandbox)
+            known = files(app, environment, build, number, host, imported)
+            if known != expected:
+                draft = _draft(app, layout, known, content)
+            if imported.threads and _registry.server(app["stack"]).loads_before_fork(app):
+                result["warning"] = _entry_point.warning(app, imported.threads)
         except StackError as failure:
             shutil.rmtree(draft)
             raise StackError(failure.step, redact(failure.cause), redact(failure.log)) from None

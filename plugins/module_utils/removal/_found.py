@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _ownership
-from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _checks, _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 
 
@@ -30,7 +30,7 @@ def found(directory: str, runtime_directory: str) -> set[str]:
             names.add(name)
     with contextlib.suppress(FileNotFoundError):
         names |= {name for name in os.listdir(directory) if _is_ours(_layout.Layout(name, directory))}
-    return {name for name in names if _resolve.NAME.fullmatch(name) and name not in _resolve.RESERVED_NAMES}
+    return {name for name in names if _resolve.NAME.fullmatch(name) and name not in _checks.RESERVED_NAMES}
 
 
 def _is_ours(layout: _layout.Layout) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
-from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import first_cause
+from ansible_collections.wsgi.stack.plugins.module_utils.build._causes import first_cause
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, pip_environment

@@ -51,6 +51,30 @@ def make_asgi():
     return asgi
 
 
+class Starlette:
+    async def __call__(self, scope, receive, send):
+        pass
+
+
+async def any_names(*arguments):
+    pass
+
+
+def double(scope):
+    return asgi
+
+
+def events(environ, start_response):
+    return start_response("200 OK", [("Content-Type", "text/event-stream"), *environ["headers"]])
+
+
+def address(environ, start_response):
+    return environ["REMOTE_ADDR"]
+
+
+starlette = Starlette()
+
+
 def broken():
     raise KeyError("TOKEN")
 
@@ -113,10 +137,10 @@ def load(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def run(text, wrapper=""):
+    def run(text, interface=None, wrapper=""):
         names = {}
-        exec(compile(_entry_points.module_text(text, wrapper), "entry_point.py", "exec", dont_inherit=True), names)
-        return names["application"]
+        exec(compile(_entry_points.module_text(text, interface, wrapper), "entry_point.py", "exec", dont_inherit=True), names)
+        return names["interface"], names["application"]
 
     before = set(sys.modules)
     yield run
@@ -139,7 +163,10 @@ def load(tmp_path, monkeypatch):
     ],
 )
 def test_an_application_is_loaded(load, text, answer, module):
-    assert load(text, _uwsgi.WRAPPER)({}, None) == load(text)({}, None) == [answer]
+    for wrapper in ("", _uwsgi.WRAPPER):
+        interface, application = load(text, wrapper=wrapper)
+        assert interface == "wsgi"
+        assert application({}, None) == [answer]
     assert "title" in vars(sys.modules[module])
 
 
@@ -150,15 +177,14 @@ def test_an_application_is_loaded(load, text, answer, module):
         ("shop:Flask", "is a factory, which makes the application when it is called; write shop:Flask()"),
         (
             "shop:needs",
-            "takes (root), and a WSGI application takes environ and start_response; if it is a factory, write shop:needs(...)",
+            "takes (root), and a WSGI application takes environ and start_response, an ASGI application scope, receive and send;",
         ),
         ("shop:needs()", "takes (root); give it these arguments, as literals"),
         ("shop:app()", "is no factory: it takes (environ, start_response); write shop:app if it is the application"),
-        ("shop:title", "is an object of the class str and cannot be called; name the WSGI application in it"),
-        ("os:path", "is the module posixpath and cannot be called; name the WSGI application in it"),
-        ("shop:create_app(testing=True)", "returned None instead of a WSGI application; correct the factory"),
-        ("shop:asgi", "is an ASGI application, and this app server serves WSGI; name a WSGI application"),
-        ("shop:make_asgi()", "returned an ASGI application, and this app server serves WSGI; name a WSGI application"),
+        ("shop:title", "is an object of the class str and cannot be called; name the WSGI or ASGI application in it"),
+        ("os:path", "is the module posixpath and cannot be called; name the WSGI or ASGI application in it"),
+        ("shop:create_app(testing=True)", "returned None instead of a WSGI or ASGI application; correct the factory"),
+        ("shop:double", "is an application of ASGI 2; wrap it in asgiref.compatibility.guarantee_single_callable"),
         ("no-file.py:app", "names a file that does not exist in the app's directory; no-file.py is looked for in "),
     ],
 )
@@ -167,6 +193,36 @@ def test_what_is_no_application_is_told(load, text, cause):
         load(text)
     assert type(refused.value).__name__ == "EntryPointError"
     assert str(refused.value).startswith(cause)
+
+
+@pytest.mark.parametrize("text", ["shop:asgi", "shop:make_asgi()", "shop:starlette", "shop:any_names"])
+def test_an_asgi_application_is_known_as_such_and_left_alone(load, text):
+    interface, application = load(text)
+    assert interface == "asgi"
+    assert application in vars(sys.modules["shop"]).values()
+
+
+def test_what_an_application_does_not_show_can_be_said(load):
+    assert load("shop:wrapped", "asgi")[0] == "asgi"
+    assert load("shop:needs", "asgi")[0] == "asgi"
+    assert load("shop:asgi", "wsgi")[0] == "wsgi"
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [([], [("X-Accel-Buffering", "no")]), ([("x-accel-buffering", "yes")], [("x-accel-buffering", "yes")])],
+)
+def test_server_sent_events_are_passed_on_at_once(load, headers, wanted):
+    _interface, application = load("shop:events")
+    got = application({"headers": headers}, lambda _status, found, *_rest: found)
+    assert got == [("Content-Type", "text/event-stream"), *wanted]
+
+
+def test_the_clients_address_is_where_wsgi_has_it(load):
+    _interface, application = load("shop:address")
+    assert application({"REMOTE_ADDR": "", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.1"
+    assert application({"REMOTE_ADDR": "192.0.2.2", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.2"
+    assert application({}, None) == "127.0.0.1"
 
 
 def test_an_error_of_the_app_is_its_own(load):
@@ -197,14 +253,16 @@ class Response:
 )
 def test_an_application_that_fails_before_it_sends_anything_answers_500(load, entry_point, parts, status, body):
     response = Response()
+    _interface, application = load(entry_point, wrapper=_uwsgi.WRAPPER)
     with pytest.raises(KeyError):
-        response.body.extend(load(entry_point, _uwsgi.WRAPPER)({"parts": parts}, response.start))
+        response.body.extend(application({"parts": parts}, response.start))
     assert (response.statuses[-1], response.body) == (status, body)
 
 
 def test_an_application_that_fails_after_it_has_sent_something_is_left_alone(load):
     response = Response()
     response.body.append(b"sent")
+    _interface, application = load("shop:late", wrapper=_uwsgi.WRAPPER)
     with pytest.raises(OSError, match="already sent"):
-        load("shop:late", _uwsgi.WRAPPER)({}, response.start)
+        application({}, response.start)
     assert response.body == [b"sent"]

@@ -12,6 +12,7 @@ import types
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gunicorn, _gunicorn_hooks
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 
 SHOP = {
@@ -21,6 +22,7 @@ SHOP = {
     "entry_point": "shop.wsgi:application",
 }
 BUILD = {"path": "/srv/wsgi/shop/builds/a"}
+WSGI = Imported()
 KNOWN = ["workers", "threads", "timeout", "max_requests", "preload_app"]
 
 
@@ -28,7 +30,7 @@ def resolved(**keys):
     return _resolve.resolve([{**SHOP, **keys}])[0]
 
 
-def loaded(monkeypatch, processors=3, backlog=4096, **keys):
+def loaded(monkeypatch, processors=3, backlog=4096, imported=WSGI, **keys):
     """The names that gunicorn finds in an app's configuration."""
     config = types.ModuleType("gunicorn.config")
     config.KNOWN_SETTINGS = [types.SimpleNamespace(name=name) for name in KNOWN]
@@ -37,7 +39,7 @@ def loaded(monkeypatch, processors=3, backlog=4096, **keys):
     monkeypatch.setitem(sys.modules, "gunicorn", gunicorn)
     monkeypatch.setitem(sys.modules, "gunicorn.config", config)
     names = {"__name__": "__config__", "__file__": "/srv/wsgi/shop/releases/1/gunicorn.conf.py"}
-    text = _gunicorn.configuration(resolved(**keys), BUILD, {"processors": processors, "backlog": backlog})
+    text = _gunicorn.configuration(resolved(**keys), BUILD, {"processors": processors, "backlog": backlog}, imported)
     exec(compile(text, "gunicorn.conf.py", "exec"), names)
     return names
 
@@ -90,7 +92,7 @@ def test_an_option_that_gunicorn_would_pass_over_ends_it(monkeypatch, name, fix)
 def test_what_a_slot_relies_on_is_no_option():
     app = resolved(gevent=10, processes=2)
     command = " ".join(_gunicorn.start(app, BUILD, "/srv/wsgi/shop/releases/1")).replace("--name", "--proc_name")
-    text = _gunicorn.configuration(app, BUILD, {"processors": 3, "backlog": 4096})
+    text = _gunicorn.configuration(app, BUILD, {"processors": 3, "backlog": 4096}, Imported())
     text = text.replace(_gunicorn.HOOKS, "")
     used = {*re.findall(r"--(\w+)", command), *re.findall(r"^(\w+) = ", text, re.MULTILINE), "post_worker_init"}
     limits = "limit_request_line limit_request_fields limit_request_field_size timeout worker_connections"
@@ -145,14 +147,44 @@ def test_a_master_leads_a_process_group_and_a_worker_does_not():
         process.stdin.close()
 
 
-def test_the_clients_address_is_where_wsgi_has_it():
-    def application(environ, start_response):
-        return environ["REMOTE_ADDR"]
+NATIVE, UVICORN = Imported("asgi", modules=("gunicorn.workers.gasgi",)), Imported("asgi", modules=("uvicorn.workers",))
 
-    serve = _gunicorn_hooks.with_address(application)
-    assert serve({"REMOTE_ADDR": "", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.1"
-    assert serve({"REMOTE_ADDR": "192.0.2.2", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.2"
-    assert serve({}, None) == ""
+
+@pytest.mark.parametrize(
+    ("imported", "keys", "wanted"),
+    [
+        (NATIVE, {}, {"worker_class": "asgi", "threads": 1, "PING_INTERVAL": 20.0}),
+        (NATIVE, {"request_timeout": 5}, {"PING_INTERVAL": 2.5}),
+        (UVICORN, {}, {"worker_class": "uvicorn.workers.UvicornWorker", "threads": 1}),
+    ],
+)
+def test_an_asgi_application_gets_a_worker_for_it(monkeypatch, imported, keys, wanted):
+    found = loaded(monkeypatch, imported=imported, **keys)
+    assert {name: found[name] for name in wanted} == wanted
+    monkeypatch.setenv("SCRIPT_NAME", "/shop")
+    assert found["adapted"]("the application").mount == "/shop"
+
+
+def test_a_wsgi_application_loads_nothing_of_asgi(monkeypatch):
+    found = loaded(monkeypatch)
+    assert "asyncio" not in found
+    assert found["adapted"]("the application") == "the application"
+
+
+@pytest.mark.parametrize(
+    ("imported", "keys", "cause"),
+    [
+        (Imported(), {"gevent": 9}, ""),
+        (NATIVE, {}, ""),
+        (UVICORN, {}, ""),
+        (NATIVE, {"gevent": 9}, "is an ASGI application, and gevent is for WSGI applications; remove gevent"),
+        (Imported("asgi"), {}, "is an ASGI application, and the gunicorn in the build has no worker for that; allow gunicorn 27"),
+    ],
+)
+def test_what_no_worker_serves_is_told(imported, keys, cause):
+    found = _gunicorn.refusal(resolved(**keys), imported)
+    assert found.startswith(cause)
+    assert bool(found) == bool(cause)
 
 
 def test_a_configuration_needs_no_file_of_ours_to_be_read(monkeypatch):

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 
 PYTHON = {
@@ -76,7 +77,7 @@ def test_the_configuration_of_an_app_that_sleeps():
     apps = _resolve.resolve(
         [{**SHOP, "name": "stays"}, {**SHOP, "name": "sleeps", "mount": "/sleeps", "idle": 60}], "uwsgi_emperor"
     )
-    texts = [set(_uwsgi.configuration(app, build, host).splitlines()) for app in apps]
+    texts = [set(_uwsgi.configuration(app, build, host, Imported()).splitlines()) for app in apps]
     assert texts[1] - texts[0] >= {"idle = 60", "die-on-idle = true"}
     assert not [line for text in texts for line in text if line.startswith(("socket", "chmod-socket", "vacuum"))]
 
@@ -101,3 +102,9 @@ def test_how_many_workers_answer(keys, count):
 @pytest.mark.parametrize(("options", "early"), [({}, True), ({"lazy": True}, False), ({"lazy-apps": False}, False)])
 def test_an_app_is_loaded_before_the_fork_unless_somebody_has_decided(options, early):
     assert _uwsgi.loads_before_fork(_resolve.resolve([{**SHOP, "server_options": options}])[0]) is early
+
+
+def test_an_asgi_application_needs_another_stack():
+    (app,) = _resolve.resolve([SHOP])
+    assert _uwsgi.refusal(app, Imported()) == ""
+    assert _uwsgi.refusal(app, Imported("asgi")).startswith("is an ASGI application, and uWSGI serves WSGI only; set stack: guni")

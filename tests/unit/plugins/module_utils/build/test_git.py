@@ -79,6 +79,16 @@ def test_branches_come_before_tags_and_tags_are_peeled(listing, version, commit)
         (128, "fatal: remote error: upload-pack: not our ref aaaa\n", "correct source.version"),
         (124, "\ngit did not end within 60 s", "git did not end within 60 s; correct"),
         (127, "git: no such file or directory", "install the package git."),
+        (
+            128,
+            "git-lfs filter-process: 1: git-lfs: not found\nerror: packet write with format failed\n",
+            "it has files in Git LFS, and there is no git-lfs on the host; add git-lfs to system_packages.",
+        ),
+        (
+            128,
+            "Error downloading object: a.png (8ee28df): Smudge error: x\nerror: external filter failed\n",
+            "Error downloading object: a.png (8ee28df): Smudge error: x; correct source.git",
+        ),
         (128, "error: cannot run ssh: No such file or directory\nfatal: unable to fork\n", "install the package openssh-client."),
     ],
 )

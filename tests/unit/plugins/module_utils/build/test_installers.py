@@ -1,23 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is installed for which source, by which commands, and how a failure reads."""
+"""By which commands it is installed."""
 
 from __future__ import annotations
 
+import json
 import os
-import time
+import subprocess
+import sys
 
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _installers
-from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Choice
+from ansible_collections.wsgi.stack.plugins.module_utils.build._choice import Choice
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _environment, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
-
-BUILD_SYSTEM = '[build-system]\nrequires = ["setuptools"]\n[project]\nname = "shop"\n'
-PROJECT = '[project]\nname = "shop"\ndependencies = ["flask"]\n'
-TOOLS = "[tool.ruff]\nline-length = 100\n"
 
 
 def resolved(**keys):
@@ -36,59 +34,6 @@ def lay(tmp_path):
         return str(tmp_path)
 
     return lay
-
-
-@pytest.mark.parametrize(
-    ("files", "keys", "installer", "wanted"),
-    [
-        ({}, {}, "uv", {}),
-        ({}, {"packages": ["gunicorn"]}, "uv", {"requirements": ("gunicorn",)}),
-        ({"requirements.txt": ""}, {}, "uv", {"files": ("requirements.txt",)}),
-        ({"requirements.txt": ""}, {"requirements": []}, "uv", {}),
-        ({"requirements.txt": "", "prod.txt": ""}, {"requirements": ["prod.txt"]}, "uv", {"files": ("prod.txt",)}),
-        ({"requirements.txt": "", "api/requirements.txt": ""}, {"working_directory": "api"}, "uv",
-         {"files": ("api/requirements.txt",)}),
-        ({"uv.lock": "", "pyproject.toml": BUILD_SYSTEM}, {}, "uv", {"lock": True}),
-        ({"uv.lock": "", "pyproject.toml": BUILD_SYSTEM}, {}, "pip", {"project": "whole"}),
-        ({"uv.lock": "", "r.txt": "", "pyproject.toml": PROJECT}, {"requirements": ["r.txt"]}, "uv",
-         {"files": ("r.txt",), "project": "dependencies"}),
-        ({"pyproject.toml": BUILD_SYSTEM}, {}, "uv", {"project": "whole"}),
-        ({"pyproject.toml": BUILD_SYSTEM, "requirements.txt": ""}, {}, "uv",
-         {"files": ("requirements.txt",), "project": "whole"}),
-        ({"pyproject.toml": PROJECT}, {}, "uv", {"project": "dependencies"}),
-        ({"pyproject.toml": TOOLS}, {}, "uv", {}),
-        ({"pyproject.toml": TOOLS, "setup.py": ""}, {}, "uv", {"project": "whole"}),
-        ({"setup.py": ""}, {}, "pip", {"project": "whole"}),
-        ({"libs/common/setup.py": ""}, {"requirements": ["libs/common"]}, "uv", {"directories": ("libs/common",)}),
-        ({"setup.py": ""}, {"requirements": ["."]}, "uv", {"directories": (".",)}),
-    ],
-)  # fmt: skip
-def test_what_is_installed_follows_from_keys_and_files(lay, files, keys, installer, wanted):
-    source = lay(files)
-    paths = {
-        key: tuple(os.path.normpath(os.path.join(source, name)) for name in value) if key in ("files", "directories") else value
-        for key, value in wanted.items()
-    }
-    assert _installers.choose(resolved(**keys), source, installer) == Choice(**paths)
-
-
-def test_a_package_is_installed_with_its_companions():
-    app = resolved(source={"package": "httpbin==0.10.2"}, packages=["gunicorn"])
-    assert _installers.choose(app, "/nowhere", "uv") == Choice(requirements=("httpbin==0.10.2", "gunicorn"))
-
-
-@pytest.mark.parametrize(
-    ("keys", "wanted"),
-    [
-        ({"requirements": ["r.txt"]}, "requirements: the source has no r.txt; paths begin at the source's top"),
-        ({"requirements": ["r.txt"], "working_directory": "api"}, "no r.txt; there is api/r.txt; paths begin"),
-        ({"working_directory": "nope"}, "working_directory: the source has no directory nope"),
-        ({"source": {"package": "x"}, "requirements": ["r.txt"]}, "r.txt is a file of the source"),
-    ],
-)
-def test_files_that_are_not_there_are_named(lay, keys, wanted):
-    with pytest.raises(StackError, match=wanted):
-        _installers.choose(resolved(**keys), lay({"api/r.txt": ""}), "uv")
 
 
 class Recorder:
@@ -115,7 +60,7 @@ class Recorder:
 def install(monkeypatch, tmp_path):
     """The commands by which a choice is installed."""
 
-    def install(choice, uv, version="3.11.2", overrides=None, prefix="/usr", build="/b", **keys):
+    def install(choice, uv, version="3.11.2", overrides=None, prefix="/usr", build="/b", deploy_key=None, **keys):
         recorder = Recorder(lacking=["/usr/bin/python3.9"])
 
         def run(*given, **named):
@@ -131,7 +76,7 @@ def install(monkeypatch, tmp_path):
             "gil": True,
             "debug": False,
         }
-        _installers.Installer(resolved(**keys), python, build, overrides or {}, uv).install(choice)
+        _installers.Installer(resolved(**keys), python, build, overrides or {}, uv, deploy_key).install(choice)
         return recorder
 
     return install
@@ -153,6 +98,62 @@ def test_a_lock_is_installed_as_it_is(install):
     assert (environment["UV_PROJECT_ENVIRONMENT"], directory) == ("/b/venv", "/b/source/api")
     assert sandbox.owned == ("/b/venv", "/b/source")
     assert (sandbox.name, sandbox.cache) == ("wsgi-build-shop", "wsgi-build/shop")
+
+
+def test_extras_and_groups_of_a_project(install):
+    optional = {"extras": ("x", "y"), "groups": ("g",)}
+    words = install(Choice(lock=True, **optional), "/uv").calls[1]
+    assert "--no-dev" in words
+    assert words[-6:] == ["--extra", "x", "--extra", "y", "--group", "g"]
+    assert "--no-dev" not in install(Choice(lock=True, groups=("dev",)), "/uv").calls[1]
+    assert install(Choice(project="whole", **optional), "/uv").calls[1][-4:] == ["--group", "g", "--", ".[x,y]"]
+    words = install(Choice(project="dependencies", **optional), "/uv").calls[1]
+    assert words[-8:] == ["--group", "g", "--extra", "x", "--extra", "y", "-r", "pyproject.toml"]
+    assert install(Choice(project="whole", extras=("x",)), None).calls[-1][-1] == ".[x]"
+
+
+GROUPS = """
+[project]
+name = "shop"
+dependencies = ["flask"]
+[project.optional-dependencies]
+redis_cache = ["redis"]
+[dependency-groups]
+prod = [{include-group = "base"}, "sentry-sdk"]
+base = ["six"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ([False, ["Redis-Cache"], ["prod"]], ["flask", "redis", "six", "sentry-sdk"]),
+        ([True, ["a", "b"], ["base"]], [".[a,b]", "six"]),
+        ([True, [], ["nope"]], "error: the project has no dependency group nope"),
+        ([False, ["nope"], []], "error: the project has no extra nope"),
+    ],
+)
+def test_pip_reads_extras_and_groups(tmp_path, asked, wanted):
+    (tmp_path / "pyproject.toml").write_text(GROUPS)
+    program = [sys.executable, "-c", _installers.DEPENDENCIES, json.dumps(asked)]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (json.loads(done.stdout) if done.returncode == 0 else done.stderr.strip()) == wanted
+
+
+def test_a_lock_of_any_installer_comes_alone(install):
+    commands = install(Choice(pylocks=("/b/source/pylock.toml",), project="whole", requirements=("gunicorn",)), "/uv").calls
+    assert [command[6:] for command in commands[1:]] == [["-r", "/b/source/pylock.toml"], ["--", ".", "gunicorn"]]
+
+
+def test_the_installer_reaches_repositories_over_ssh(install):
+    recorder = install(Choice(), "/uv", deploy_key="the key\n")
+    assert recorder.files[0]["key"] == "the key\n"
+    command = recorder.environments[0][1]["GIT_SSH_COMMAND"]
+    assert "IdentityFile=/run/wsgi-files/key" in command
+    assert "UserKnownHostsFile=/var/cache/wsgi-build/shop/known_hosts -o StrictHostKeyChecking=accept-new" in command
+    without = install(Choice(), "/uv", overrides={"GIT_SSH_COMMAND": "ssh -v"})
+    assert "key" not in without.files[0]
+    assert without.environments[0][1]["GIT_SSH_COMMAND"] == "ssh -v"
 
 
 def test_nothing_to_install_is_an_empty_environment(install):
@@ -211,23 +212,6 @@ def test_credentials_that_pip_cannot_take_are_told(install):
         install(Choice(), None, overrides={"PIP_INDEX_URL": "https://reader:p%20ss@index.test/simple"})
 
 
-@pytest.mark.parametrize(("target", "wanted"), [("/dev/zero", "a symlink to /dev/zero, outside"), ("/etc/passwd", "outside")])
-def test_what_is_read_of_a_source_is_in_the_source(lay, target, wanted):
-    source = lay({"app.py": ""})
-    os.symlink(target, os.path.join(source, "pyproject.toml"))
-    with pytest.raises(StackError, match=wanted):
-        _installers.choose(resolved(), source, "uv")
-
-
-def test_a_link_inside_the_source_and_a_huge_file(lay, monkeypatch):
-    source = lay({"docs/project.toml": PROJECT})
-    os.symlink("docs/project.toml", os.path.join(source, "pyproject.toml"))
-    assert _installers.choose(resolved(), source, "uv") == Choice(project="dependencies")
-    monkeypatch.setattr(_installers, "TEXT_BYTES", 20)
-    with pytest.raises(StackError, match=r"pyproject\.toml has more than"):
-        _installers.choose(resolved(), source, "uv")
-
-
 def test_the_build_environment_overrides_ours_except_for_the_place(install):
     recorder = install(Choice(), "/uv", overrides={"UV_SYSTEM_CERTS": "0", "UV_PROJECT_ENVIRONMENT": "/x", "CFLAGS": "-O1"})
     environment = recorder.environments[0][1]
@@ -253,110 +237,6 @@ def test_proxies_of_the_play_reach_the_installer(monkeypatch):
     assert _environment.uv_environment("/c", {})["HTTPS_PROXY"] == "http://proxy:3128"
 
 
-COMPILER = """\
-error: Failed to build `psycopg2==2.9.9`
-  cause: The build backend returned an error
-  cause: Call to `setuptools.build_meta.build_wheel` failed (exit status: 1)
-
-         [stderr]
-         psycopg/psycopgmodule.c:1:10: fatal error: libpq-fe.h: No such file or directory
-         error: command '/usr/bin/gcc' failed with exit code 1
-"""
-BACKEND = """\
-error: Failed to build `shop @ file:///srv/wsgi/shop/builds/x/source`
-  cause: Call to `setuptools.build_meta.build_wheel` failed (exit status: 1)
-
-         [stdout]
-         running bdist_wheel
-
-         [stderr]
-           File "setup.py", line 1, in <module>
-         RuntimeError: not today
-"""
-PIP_BACKEND = """\
-  error: subprocess-exited-with-error
-
-  \u00d7 Getting requirements to build wheel did not run successfully.
-  \u2502 exit code: 1
-  \u2570\u2500> [2 lines of output]
-        File "setup.py", line 1, in <module>
-      RuntimeError: not today
-      [end of output]
-"""
-SETUPTOOLS = """\
-  error: subprocess-exited-with-error
-
-  \u00d7 Building wheel for badc (pyproject.toml) did not run successfully.
-  \u2502 exit code: 1
-  \u2570\u2500> [3 lines of output]
-      building 'badc' extension
-      ext.c:2:22: error: unknown type name 'nosuch'
-      error: Command '['gcc', '-c', 'ext.c']' returned non-zero exit status 1.
-      [end of output]
-
-  note: This error originates from a subprocess, and is likely not a problem with pip.
-  ERROR: Failed building wheel for badc
-ERROR: Could not build wheels for badc, which is required to install pyproject.toml-based projects
-"""
-NO_SOLUTION = """\
-Using Python 3.11.2 environment at: /b/venv
-error: No solution found when resolving dependencies
-  cause: Because the current Python version (3.11.2) does not satisfy Python>=3.12 and django==6.0 depends on Python>=3.12.
-         And because you require django==6.0, we can conclude that your requirements are unsatisfiable.
-"""
-OLD_NO_SOLUTION = """\
-  \u00d7 No solution found when resolving dependencies:
-  \u2570\u2500\u25b6 Because there is no version of flask==99 and you require flask==99, we can conclude that your
-      requirements are unsatisfiable.
-"""
-REFUSED_INDEX = """\
-error: No solution found when resolving dependencies
-  cause: Because privpkg was not found in the package registry and you require privpkg.
-
-hint: An index URL (http://index/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized)
-"""
-NO_VERSION = """\
-ERROR: Ignored the following versions that require a different python version: 6.0 Requires-Python >=3.12
-ERROR: Could not find a version that satisfies the requirement django==6.0 (from versions: 1.1.3, 5.2.19)
-ERROR: No matching distribution found for django==6.0
-"""
-NOTHING = """\
-ERROR: Could not find a version that satisfies the requirement nosuch (from versions: none)
-ERROR: No matching distribution found for nosuch
-"""
-ENSUREPIP = """\
-The virtual environment was not created successfully because ensurepip is not
-available.  On Debian/Ubuntu systems, you need to install the python3-venv
-"""
-
-
-@pytest.mark.parametrize(
-    ("output", "wanted"),
-    [
-        (COMPILER, "psycopg2==2.9.9 cannot be built: libpq-fe.h: No such file or directory; add the Debian package"),
-        ("Error: pg_config executable not found.\n", "pg_config executable not found; add the Debian package"),
-        ("error: command 'gcc' failed: No such file or directory\n", "gcc' failed: No such file or directory; add the Debian"),
-        (BACKEND, "shop cannot be built: RuntimeError: not today; the log"),
-        (PIP_BACKEND, "RuntimeError: not today; the log"),
-        (SETUPTOOLS, "badc cannot be built: ext.c:2:22: error: unknown type name 'nosuch'; the log"),
-        (
-            NO_SOLUTION,
-            "No solution found when resolving dependencies: Because the current Python version (3.11.2) does not satisfy",
-        ),
-        (OLD_NO_SOLUTION, "Because there is no version of flask==99 and you require flask==99; correct the requirement"),
-        (REFUSED_INDEX, "(401 Unauthorized); correct the credentials in build_environment."),
-        (NO_VERSION, "No matching distribution found for django==6.0; correct the requirement, or name another python."),
-        (NOTHING, "No matching distribution found for nosuch; correct the requirement, or the index"),
-        (ENSUREPIP, "add python3.11-venv to system_packages, or set app_installer: uv."),
-        ("x\nsomething nobody has seen.\n", "something nobody has seen; the log has what was printed."),
-    ],
-)
-def test_the_decisive_line_becomes_the_cause(output, wanted):
-    cause = _installers.cause(Completed(("uv",), 1, output), "3.11.2")
-    assert wanted in cause
-    assert "\n" not in cause
-
-
 def test_a_uwsgi_of_the_build_is_linked_with_the_builds_interpreter(install):
     keys = {"uwsgi_install_from": "venv", "version": "3.14.0"}
     system = install(Choice(), "/uv", **keys).environments[0][1]
@@ -370,27 +250,10 @@ def test_a_uwsgi_of_the_build_is_linked_with_the_builds_interpreter(install):
     )
 
 
-def test_a_uwsgi_of_the_build_is_a_requirement_like_others(lay):
-    assert _installers.choose(resolved(packages=["six"], uwsgi_install_from="venv"), lay({}), "uv").requirements == (
-        "six",
-        "uwsgi",
-    )
-    package = resolved(source={"package": "httpbin"}, uwsgi_install_from="venv")
-    assert _installers.choose(package, "/nowhere", "pip").requirements == ("httpbin", "uwsgi")
-
-
-HOSTILE = {
-    "one line": "a" * (1 << 16),
-    "words": "-a" * (1 << 15),
-    "empty lines": " lines of output]\n" + "\n" * (1 << 16),
-    "quotes": " lines of output]\n" * (1 << 14),
-    "errors": "error: x\n" * (1 << 14),
-    "causes": "  cause: Call to `a` failed \n" * (1 << 14),
-}
-
-
-@pytest.mark.parametrize("output", HOSTILE.values(), ids=HOSTILE)
-def test_no_output_takes_long_to_be_searched(output):
-    began = time.process_time()
-    _installers.cause(Completed(("uv",), 1, output), "3.11.2")
-    assert time.process_time() - began < 3
+def test_what_the_build_commands_left_gets_no_credentials(monkeypatch):
+    given = []
+    monkeypatch.setattr(_sandbox.Sandbox, "run", lambda _self, *_commands, **named: given.append(named) or Completed((), 0, ""))
+    python = {"executable": "/usr/bin/python3.11", "version": "3.11.2"}
+    overrides = {"PIP_INDEX_URL": "https://me:secret@pypi.example.com/simple"}
+    _installers.Installer(resolved(), python, "/b", overrides, None, "deploy key").finish()
+    assert [set(named) & {"environment", "files"} for named in given] == [set()]

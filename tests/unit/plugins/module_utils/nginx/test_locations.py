@@ -190,6 +190,8 @@ HTTP = [
     "proxy_set_header X-Forwarded-For $remote_addr;",
     "proxy_set_header X-Forwarded-Proto $scheme;",
     "proxy_set_header X-Forwarded-Host $host$wsgi_port_suffix;",
+    "proxy_set_header Upgrade $wsgi_upgrade;",
+    "proxy_set_header Connection $wsgi_connection;",
     'proxy_set_header X-Forwarded-Port "";',
     'proxy_set_header X-Forwarded-Prefix "";',
     'proxy_set_header X-Forwarded-Protocol "";',

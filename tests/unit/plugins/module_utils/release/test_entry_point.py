@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _entry_point
 
@@ -32,7 +33,8 @@ def check(tmp_path):
         (tmp_path / "entry_point.py").write_text(_entry_points.module_text(entry_point))
         runner = ["env", f"--chdir={tmp_path}", f"PATH={tmp_path}"]
         (tmp_path / "python").symlink_to(sys.executable)
-        return _entry_point.check({"entry_point": entry_point}, runner, str(tmp_path / "entry_point.py"), Here())
+        app = {"entry_point": entry_point, "stack": "uwsgi", "requirements": None}
+        return _entry_point.check(app, runner, str(tmp_path / "entry_point.py"), Here())
 
     return run
 
@@ -47,7 +49,7 @@ def check(tmp_path):
     ],
 )
 def test_the_threads_of_an_import_are_told(check, text, threads):
-    assert check(text) == threads
+    assert check(text) == Imported(threads=threads)
 
 
 @pytest.mark.parametrize(
@@ -57,13 +59,55 @@ def test_the_threads_of_an_import_are_told(check, text, threads):
         ("import sys\nsys.exit(0)\n", "cannot be imported: SystemExit: 0; fix the code"),
         (THREAD + "raise KeyError('TOKEN')\n", "cannot be imported: KeyError: 'TOKEN'; fix the code"),
         ("import os\nprint('no database', flush=True)\nos._exit(0)\n", "cannot be imported: no database; fix the code"),
-        ("app = 1\n", "is an object of the class int and cannot be called; name the WSGI application in it. The running"),
+        ("app = 1\n", "is an object of the class int and cannot be called; name the WSGI or ASGI application in it. The running"),
     ],
 )
 def test_an_import_that_fails_is_told(check, text, cause):
     with pytest.raises(StackError) as failure:
         check(text)
     assert failure.value.cause.startswith(f"entry_point shop_checked:app {cause}")
+
+
+@pytest.mark.parametrize(
+    ("missing", "requirements", "wanted"),
+    [
+        ("pkg_resources", None, "add setuptools<81 to packages"),
+        (
+            "uwsgi",
+            None,
+            "import uwsgi where it is used, or expect an ImportError, since there is no uWSGI yet when the import is che",
+        ),
+        ("shop", ["r.txt"], "if it is the project itself that has shop, name the directory of the project in requirements, too"),
+        ("shop", None, "fix the code, its requirements or its environment"),
+        ("flask", ["r.txt"], "fix the code, its requirements or its environment"),
+    ],
+)
+def test_a_module_that_is_missing(missing, requirements, wanted):
+    app = {"entry_point": "shop.wsgi:app", "requirements": requirements}
+    assert _entry_point.fix(app, f"ModuleNotFoundError: No module named '{missing}.x'").startswith(wanted)
+
+
+ASYNC = "async def app(scope, receive, send): pass\n"
+
+
+def test_an_asgi_application_is_told_by_a_stack_that_cannot_serve_it(check):
+    with pytest.raises(StackError) as failure:
+        check(ASYNC)
+    assert failure.value.cause == (
+        "entry_point shop_checked:app is an ASGI application, and uWSGI serves WSGI only; set stack: gunicorn_supervisor, or"
+        " name a WSGI application. The running release is unchanged."
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "wanted"),
+    [
+        ({"interface": "asgi", "modules": ["uvicorn_worker", "os"]}, Imported("asgi", modules=("uvicorn_worker",))),
+        ({"interface": ["asgi"], "modules": "uvicorn_worker"}, Imported()),
+    ],
+)
+def test_what_a_report_says_of_an_application(report, wanted):
+    assert _entry_point.found(report) == wanted
 
 
 @pytest.mark.parametrize("output", ["", "{}", "mark", "mark x", "mark []", "mark " + "[" * 100000, "other {}"])

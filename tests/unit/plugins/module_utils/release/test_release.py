@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
@@ -113,12 +114,12 @@ def test_uwsgi_finds_the_application():
 
 
 def test_an_app_is_loaded_after_the_fork_where_that_is_needed():
-    def ini(lazy, **keys):
-        return _release.files(resolved(**keys), {}, BUILD, 1, HOST, lazy)["uwsgi.ini"].splitlines()
+    def ini(threads, **keys):
+        return _release.files(resolved(**keys), {}, BUILD, 1, HOST, Imported(threads=threads))["uwsgi.ini"].splitlines()
 
-    assert "lazy-apps = true" in ini(True)
-    assert "lazy-apps = true" not in ini(False)
-    assert "lazy-apps = true" not in ini(True, server_options={"lazy-apps": False})
+    assert "lazy-apps = true" in ini("beat")
+    assert "lazy-apps = true" not in ini("")
+    assert "lazy-apps = true" not in ini("beat", server_options={"lazy-apps": False})
 
 
 def test_a_uwsgi_of_the_build_itself_needs_no_plugin():
