@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/wsgi/stack"
@@ -107,15 +109,23 @@ def _is_shell_script(path: Path) -> bool:
         return file.readline().strip() in (b"#!/usr/bin/env bash", b"#!/bin/bash", b"#!/bin/sh")
 
 
+def copy_project(target: Path, left_out: str = "") -> None:
+    """Copy the project's files as they are now to a directory, and add them to git there.
+
+    :param left_out: a directory that is not copied
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    for path in project_files():
+        if path.parts[0] != left_out:
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, target / path, follow_symlinks=False)
+    for command in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", *command], cwd=target, check=True)
+
+
 def copy_collection() -> None:
     """Copy the project to where ansible-test wants a collection to lie: a directory whose real path names it, under git."""
-    shutil.rmtree(COPY, ignore_errors=True)
-    for path in project_files():
-        if path.parts[0] != ".collections":  # the way from a checkout to itself
-            (COPY / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / path, COPY / path, follow_symlinks=False)
-    for command in (["init", "--quiet"], ["add", "--all"]):
-        subprocess.run(["git", *command], cwd=COPY, check=True)
+    copy_project(COPY, left_out=".collections")  # the way from a checkout to itself
 
 
 def ansible_test_home() -> Path:
@@ -162,6 +172,7 @@ def package() -> Iterator[Check]:
         BUILD,
         installed,
     )
+    yield from installed_by_readme()
     for kind, names in documented().items():
         yield Check(f"ansible-doc, {kind}", [sys.executable, __file__, "ansible-doc", kind, *names], BUILD, installed)
     for playbook in sorted((ROOT / "playbooks").glob("*.yml")):
@@ -172,6 +183,29 @@ def package() -> Iterator[Check]:
         ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "."],
         COPY,
     )
+
+
+def installed_by_readme() -> Iterator[Check]:
+    """The commands of the README's section Install, as they stand there, for a user who has nothing but ansible-core."""
+    origin, home = BUILD / "origin", BUILD / "user"
+    copy_project(origin)
+    author = ["-c", "user.name=wsgi.stack", "-c", "user.email=wsgi.stack@localhost"]
+    subprocess.run(["git", *author, "commit", "--quiet", "--message", "As it is now"], cwd=origin, check=True)
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir()
+    section = (ROOT / "README.md").read_text().partition("\n## Install\n")[2].partition("\n## ")[0]
+    commands = "".join(f"{line}\n" for line in section.splitlines() if line.startswith("    "))
+    repository = yaml.safe_load((ROOT / "galaxy.yml").read_text())["repository"]
+    user = {
+        "HOME": str(home),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{origin}.insteadOf",
+        "GIT_CONFIG_VALUE_0": f"{repository}.git",
+    }
+    yield Check("README, Install", ["sh", "-eux", "-c", commands], home, user)
+    syntax = ["ansible-playbook", "--syntax-check", "-i", "localhost,"]
+    yield Check("README, Install: wsgi.stack.site", [*syntax, "wsgi.stack.site"], home, user)
+    yield Check("README, Install: a checkout", [*syntax, "playbooks/site.yml"], home / "wsgi.stack", user)
 
 
 def documented() -> dict[str, list[str]]:
