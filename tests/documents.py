@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables of README.md that are made from the roles: ``python3 tests/documents.py`` writes them anew.
+"""The tables of the documents that are made from the roles: ``python3 tests/documents.py`` writes them anew.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``, where NAME is a role, for its variables, or
 ``apps``, for the keys of an app.
@@ -17,6 +17,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 ROLES = sorted(path.name for path in ROOT.glob("roles/*"))
+DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "roles/*/README.md") for path in ROOT.glob(pattern))
 
 TABLE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
 
@@ -86,5 +87,5 @@ def _table(first: str, rows: Iterator[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(rewritten(path.read_text()))
+    for path in DOCUMENTS:
+        path.write_text(rewritten(path.read_text()))

@@ -172,6 +172,8 @@ def package() -> Iterator[Check]:
         BUILD,
         installed,
     )
+    for archive in archives.glob("wsgi-stack-*.tar.gz"):
+        yield Check("galaxy-importer", [sys.executable, __file__, "galaxy-importer", archive.name], archives)
     yield from installed_by_readme()
     for kind, names in documented().items():
         yield Check(f"ansible-doc, {kind}", [sys.executable, __file__, "ansible-doc", kind, *names], BUILD, installed)
@@ -222,6 +224,18 @@ def read_documentation(kind: str, *names: str) -> int:
     missing = set(names) - {name for name, content in json.loads(done.stdout).items() if content}
     print(f"{len(names) - len(missing)} documented", done.stderr, *sorted(missing), sep="\n")
     return int(bool(missing or done.stderr))
+
+
+def import_archive(archive: str) -> int:
+    """Ask Galaxy's importer, which ends with 0 and a warning about what would be shown to whoever publishes the archive.
+
+    It runs ansible-doc and ansible-lint on what is in the archive. Its settings are their defaults: no network, no container.
+    """
+    command = [sys.executable, "-m", "galaxy_importer.main", archive]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    told = [line for line in done.stdout.splitlines() if not line.startswith("Loading ")]
+    print(*told, sep="\n")
+    return int(done.returncode != 0 or any(line.startswith(("WARNING: ", "ERROR: ")) for line in told))
 
 
 def molecule() -> Iterator[Check]:
@@ -305,4 +319,6 @@ def main(names: list[str]) -> int:
 if __name__ == "__main__":
     if sys.argv[1] == "ansible-doc":
         sys.exit(read_documentation(*sys.argv[2:]))
+    if sys.argv[1] == "galaxy-importer":
+        sys.exit(import_archive(*sys.argv[2:]))
     sys.exit(main(sys.argv[1:]))

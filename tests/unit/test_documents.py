@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import importlib
 import inspect
 import re
@@ -18,7 +19,6 @@ from ansible_collections.wsgi.stack.tests import documents
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 MODULES = sorted(ROOT.glob("plugins/modules/*.py"))
 PLUGINS = sorted(path for kind in ("modules", "filter", "lookup") for path in ROOT.glob(f"plugins/{kind}/*.py"))
 
@@ -147,10 +147,10 @@ def test_a_roles_defaults_agree_with_its_argument_specification(role):
         assert defaults.get(option, default) == default
 
 
-def test_the_tables_of_the_readme_are_up_to_date():
-    text = README.read_text()
-    assert set(documents.tables()) == set(re.findall(r"<!-- table: (\w+) -->", text))
-    assert documents.rewritten(text) == text, "run 'python3 tests/documents.py'"
+def test_every_table_is_up_to_date_and_in_one_document():
+    texts = [path.read_text() for path in documents.DOCUMENTS]
+    assert sorted(documents.tables()) == sorted(re.findall(r"<!-- table: (\w+) -->", "".join(texts)))
+    assert [documents.rewritten(text) for text in texts] == texts, "run 'python3 tests/documents.py'"
 
 
 def test_the_readme_lists_the_shared_variables_with_their_defaults():
@@ -166,7 +166,7 @@ def test_a_shared_default_is_in_the_settings_alone():
         assert again == [], path
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+@pytest.mark.parametrize("path", documents.DOCUMENTS, ids=name)
 def test_the_apps_of_an_example_can_be_resolved(path, tmp_path):
     base = tmp_path / "inventory/group_vars"
     for apps in lists_of_apps(path):
@@ -181,7 +181,7 @@ def test_the_examples_of_the_readme_show_every_key():
     assert shown == {row.split("`")[1] for row in rows}
 
 
-@pytest.mark.parametrize("path", [*DOCUMENTS, *PLUGINS], ids=name)
+@pytest.mark.parametrize("path", [*documents.DOCUMENTS, *PLUGINS], ids=name)
 def test_an_example_uses_what_there_is(path):
     for found in dictionaries(examples(path)):
         for key, value in found.items():
@@ -241,7 +241,14 @@ def anchors(path):
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def shipped(path):
+    """Whether a file is in the archive that Galaxy gives out."""
+    ignored = yaml.safe_load((ROOT / "galaxy.yml").read_text())["build_ignore"]
+    inside = path.relative_to(ROOT)
+    return not any(fnmatch.fnmatch(str(part), pattern) for part in (inside, *inside.parents) for pattern in ignored)
+
+
+@pytest.mark.parametrize("path", documents.DOCUMENTS, ids=name)
 def test_a_link_leads_somewhere(path):
     for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
         if "://" in link:
@@ -249,6 +256,7 @@ def test_a_link_leads_somewhere(path):
         target, _hash, anchor = link.partition("#")
         there = path.parent / target if target else path
         assert there.exists(), link
+        assert shipped(there.resolve()), link
         assert not anchor or anchor in anchors(there), link
 
 
