@@ -106,7 +106,7 @@ def parsed(output: str) -> dict[str, Any] | None:
         facts = {name: found[name] for name in FACTS}
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    if any(type(facts[name]) is not kind for name, kind in FACTS.items()) or not VERSION.fullmatch(facts["version"]):
+    if any(not isinstance(facts[name], kind) for name, kind in FACTS.items()) or not VERSION.fullmatch(facts["version"]):
         return None
     texts = [text for text in facts.values() if isinstance(text, str)]
     return None if any(len(text) > PATH_MAX or "\0" in text for text in texts) else facts

@@ -20,7 +20,7 @@ def test_one_at_a_time_and_nothing_is_left(locks):
                 most.append(len(inside))
                 inside.pop()
 
-    workers = [threading.Thread(target=work) for _ in range(8)]
+    workers = [threading.Thread(target=work) for _number in range(8)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -25,7 +25,7 @@ def shell(script, hold=True):
         process.stdin.flush()
         if not hold:
             process.stdin.close()
-        output = "".join(process.stdout.readline() for _ in range(4))
+        output = "".join(process.stdout.readline() for _number in range(4))
         code = process.wait(20)
     return code, _sandbox.marked(output, MARK)[1]
 
