@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ansible import template
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.template import trust_as_template
 
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _step
 
@@ -30,7 +30,8 @@ class ActionModule(_step.StepAction):
         try:
             if name not in sources:
                 path = self._find_needle("templates", name)
-                sources[name] = path, trust_as_template(self._loader.get_text_file_contents(path))
+                # Not imported by its name: an ansible-core that is too old has none, and is refused in run().
+                sources[name] = path, template.trust_as_template(self._loader.get_text_file_contents(path))
             path, source = sources[name]
             templar = self._templar.copy_with_new_env(
                 searchpath=self._search_path(path), available_variables={**task_vars, **(file.get("vars") or {})}

@@ -10,7 +10,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _settings
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _preconditions, _settings
 
 
 class InventoryLookup(LookupBase):
@@ -19,6 +19,7 @@ class InventoryLookup(LookupBase):
     variables: Mapping[str, Any]
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
+        _preconditions.check_version()
         self.set_options(var_options=variables, direct=kwargs)
         self.variables = variables or {}
         try:

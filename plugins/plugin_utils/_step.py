@@ -9,7 +9,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _run
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _preconditions, _run
 
 
 class StepAction(ActionBase):
@@ -19,6 +19,7 @@ class StepAction(ActionBase):
     """
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        _preconditions.check_version()
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         host = task_vars["inventory_hostname"]
