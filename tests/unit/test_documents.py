@@ -10,6 +10,7 @@ import inspect
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -151,6 +152,56 @@ def test_every_table_is_up_to_date_and_in_one_document():
     texts = [path.read_text() for path in documents.DOCUMENTS]
     assert sorted(documents.tables()) == sorted(re.findall(r"<!-- table: (\w+) -->", "".join(texts)))
     assert [documents.rewritten(text) for text in texts] == texts, "run 'python3 tests/documents.py'"
+
+
+def test_the_schema_for_editors_is_up_to_date():
+    made = documents.editor_schema()
+    jsonschema.Draft7Validator.check_schema(made)
+    assert documents.SCHEMA.read_text() == documents.written(made), "run 'python3 tests/documents.py'"
+
+
+def wrong_in_an_editor(content):
+    """The keys that an editor underlines."""
+    errors = jsonschema.Draft7Validator(documents.editor_schema()).iter_errors(content)
+    deepest = (jsonschema.exceptions.best_match([error]) for error in errors)
+    return ["/".join(map(str, error.absolute_path)) for error in deepest]
+
+
+@pytest.mark.parametrize("path", documents.DOCUMENTS, ids=name)
+def test_an_editor_accepts_every_example(path):
+    assert [wrong_in_an_editor(example) for example in examples(path) if wrong_in_an_editor(example)] == []
+
+
+SHOP = {"name": "shop", "source": {"git": "shop.git"}, "entry_point": "shop:app"}
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        {**SHOP, "processes": "{{ ansible_facts.processor_vcpus }}", "tls": "{{ tls }}", "static": ["{{ static }}"]},
+        {"name": "shop", "state": "absent"},
+    ],
+)
+def test_an_editor_accepts_templates_and_apps_that_are_removed(app):
+    assert wrong_in_an_editor({"wsgi_apps": [app], "other": 3}) == []
+
+
+@pytest.mark.parametrize(
+    ("app", "where"),
+    [
+        ({**SHOP, "proceses": 3}, ""),
+        ({"name": "shop"}, ""),
+        ({**SHOP, "threads": "many"}, "/threads"),
+        ({**SHOP, "stack": "apache"}, "/stack"),
+        ({**SHOP, "tls": {"mode": "cerbot"}}, "/tls/mode"),
+        ({**SHOP, "static": [{"url": "/static/"}]}, "/static/0"),
+    ],
+)
+def test_an_editor_shows_a_mistake(app, where):
+    apps = {"wsgi_apps": [app]}
+    assert wrong_in_an_editor(apps) == [f"wsgi_apps/0{where}"]
+    assert wrong_in_an_editor({"web": {"vars": apps}}) == [f"web/vars/wsgi_apps/0{where}"]
+    assert wrong_in_an_editor([{"hosts": "web", "vars": apps}]) == [f"0/vars/wsgi_apps/0{where}"]
 
 
 def test_the_readme_lists_the_shared_variables_with_their_defaults():
