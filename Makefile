@@ -2,6 +2,11 @@
 .DEFAULT_GOAL := help
 export PYTHON ?= python3
 
+# make sanity unit molecule ANSIBLE_CORE=2.21   with another ansible-core than that of requirements-dev.txt
+# make system DEBIAN=13                         on hosts of one Debian
+# make demo NEW_HOST="--ubuntu 24.04"           on another host, see tests/images/host
+export DEBIAN
+
 STAGES := lint sanity unit package molecule system
 HOSTS := ssh curl docker
 NEEDS_venv := python
@@ -14,12 +19,13 @@ NEEDS_system := python git $(HOSTS)
 NEEDS_smoke := python git $(HOSTS)
 NEEDS_demo := python git $(HOSTS)
 NEEDS_benchmark := python git $(HOSTS)
+NEEDS_release := python git
 NEEDS_test := python git shellcheck $(HOSTS)
 
 # Checks first for everything that may be missing: packages, Docker, the images of the hosts, the tools.
 define prepare
 @tests/images/prerequisites $@ $(NEEDS_$@)
-@$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo smoke,$@),13,12 13))
+@$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo smoke,$@),13,$(or $(DEBIAN),12 13)))
 @$(MAKE) --silent .venv/complete
 endef
 
@@ -32,11 +38,12 @@ help:
 	@echo "make smoke       deploy, redeploy, break, roll back and examine apps on each stack; 5 minutes"
 	@echo "make benchmark   measure the memory per app on each stack, and plays; 30 to 60 minutes"
 	@echo "make venv        install the tools of requirements-dev.txt into .venv"
+	@echo "make release     make a release, see RELEASING.md"
 
 .PHONY: demo
 demo:
 	$(prepare)
-	@tests/images/demo
+	@tests/images/demo $(NEW_HOST)
 
 .PHONY: demo-clean
 demo-clean:
@@ -57,8 +64,18 @@ benchmark:
 venv:
 	$(prepare)
 
-.venv/complete: requirements-dev.txt
-	@echo "Creating .venv from requirements-dev.txt"
+.PHONY: release
+release:
+	$(prepare)
+	@.venv/bin/python tests/release.py $(VERSION)
+
+# Its content is the ansible-core in .venv, so that another one makes a new .venv.
+.venv/complete: requirements-dev.txt $(if $(filter x$(ANSIBLE_CORE),x$(shell cat .venv/complete 2>/dev/null)),,other-ansible-core)
+	@echo "Creating .venv from requirements-dev.txt$(if $(ANSIBLE_CORE), with ansible-core $(ANSIBLE_CORE))"
 	@$(PYTHON) -m venv --clear .venv
-	@.venv/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt
-	@touch $@
+	@sed '$(if $(ANSIBLE_CORE),s/^ansible-core==.*/ansible-core==$(ANSIBLE_CORE).*/)' requirements-dev.txt >.venv/requirements.txt
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --requirement .venv/requirements.txt
+	@echo $(ANSIBLE_CORE) >$@
+
+.PHONY: other-ansible-core
+other-ansible-core:
