@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The base of the lookups that read what a user wrote in the inventory."""
 
 from __future__ import annotations

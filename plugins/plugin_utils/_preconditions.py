@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What the steps need of Ansible itself: its version, and the strategy of the play."""
 
 from __future__ import annotations

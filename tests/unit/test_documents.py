@@ -329,6 +329,12 @@ def test_the_unit_tests_have_the_same_tools_under_ansible_test():
     assert set((ROOT / "tests/unit/requirements.txt").read_text().splitlines()) <= tools
 
 
+def test_every_util_says_that_it_is_private():
+    utils = [*ROOT.glob("plugins/module_utils/**/*.py"), *ROOT.glob("plugins/plugin_utils/**/*.py")]
+    private = "# Private to this collection, and may change in any release."
+    assert [name(path) for path in utils if path.read_text() and path.read_text().splitlines()[1] != private] == []
+
+
 def test_every_source_file_names_its_licence():
     files = {path for pattern in SOURCES for path in ROOT.glob(pattern) if OUTPUT not in path.parents and path.read_text()}
     assert len(files) > 200  # the patterns still find them

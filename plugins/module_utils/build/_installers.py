@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What to install for an app, and the commands of uv or pip that install it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Running other programs, from any thread. Who runs one as another user than the present one is ``host._sandbox``."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The control group of a service, see cgroups(7): which processes are in it, and a way to stop all of them at once."""
 
 from __future__ import annotations

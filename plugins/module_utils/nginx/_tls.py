@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """nginx's directives for TLS: certificates, protocols and ciphers, depending on the installed versions. Pure."""
 
 from __future__ import annotations
