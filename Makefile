@@ -2,6 +2,11 @@
 .DEFAULT_GOAL := help
 export PYTHON ?= python3
 
+# make sanity unit molecule ANSIBLE_CORE=2.21   with another ansible-core than that of requirements-dev.txt
+# make system DEBIAN=13                         on hosts of one Debian
+# make demo NEW_HOST="--ubuntu 24.04"           on another host, see tests/images/host
+export DEBIAN
+
 STAGES := lint sanity unit package molecule system
 HOSTS := ssh curl docker
 NEEDS_venv := python
@@ -15,12 +20,13 @@ NEEDS_smoke := python git $(HOSTS)
 NEEDS_coverage := python git $(HOSTS)
 NEEDS_demo := python git $(HOSTS)
 NEEDS_benchmark := python git $(HOSTS)
+NEEDS_release := python git
 NEEDS_test := python git shellcheck $(HOSTS)
 
 # Checks first for everything that may be missing: packages, Docker, the images of the hosts, the tools.
 define prepare
 @tests/images/prerequisites $@ $(NEEDS_$@)
-@$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo smoke,$@),13,12 13))
+@$(if $(filter docker,$(NEEDS_$@)),tests/images/host image $(if $(filter demo smoke,$@),13,$(or $(DEBIAN),12 13)))
 @$(MAKE) --silent .venv/complete
 endef
 
@@ -34,11 +40,12 @@ help:
 	@echo "make coverage    measure which lines of plugins the unit and system tests run; 40 minutes"
 	@echo "make benchmark   measure memory, plays and requests a second; about an hour"
 	@echo "make venv        install the tools of requirements-dev.txt into .venv"
+	@echo "make release     make a release, see RELEASING.md"
 
 .PHONY: demo
 demo:
 	$(prepare)
-	@tests/images/demo
+	@tests/images/demo $(NEW_HOST)
 
 .PHONY: demo-clean
 demo-clean:
@@ -60,8 +67,18 @@ benchmark:
 venv:
 	$(prepare)
 
-.venv/complete: requirements-dev.txt
-	@echo "Creating .venv from requirements-dev.txt"
+.PHONY: release
+release:
+	$(prepare)
+	@.venv/bin/python tests/release.py $(VERSION)
+
+# Its content is the ansible-core in .venv, so that another one makes a new .venv.
+.venv/complete: requirements-dev.txt $(if $(filter x$(ANSIBLE_CORE),x$(shell cat .venv/complete 2>/dev/null)),,other-ansible-core)
+	@echo "Creating .venv from requirements-dev.txt$(if $(ANSIBLE_CORE), with ansible-core $(ANSIBLE_CORE))"
 	@$(PYTHON) -m venv --clear .venv
-	@.venv/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt
-	@touch $@
+	@sed '$(if $(ANSIBLE_CORE),s/^ansible-core==.*/ansible-core==$(ANSIBLE_CORE).*/)' requirements-dev.txt >.venv/requirements.txt
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --requirement .venv/requirements.txt
+	@echo $(ANSIBLE_CORE) >$@
+
+.PHONY: other-ansible-core
+other-ansible-core:

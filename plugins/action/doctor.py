@@ -8,6 +8,8 @@ from typing import Any
 from ansible import constants
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _preconditions
+
 # Other callbacks write machine-readable output, which a report in between would break.
 FOR_PEOPLE = ("default", "ansible.builtin.default")
 
@@ -18,6 +20,7 @@ class ActionModule(ActionBase):
     module = "wsgi.stack.doctor"
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        _preconditions.check_version()
         super().run(tmp, task_vars)
         result = self._execute_module(module_name=self.module, module_args=self._task.args, task_vars=task_vars)
         if "report" in result and constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK") in FOR_PEOPLE:

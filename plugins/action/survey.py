@@ -10,7 +10,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _packed, _references
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _imports, _role_tasks, _run, _step
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _imports, _preconditions, _role_tasks, _run, _step
 
 _imports.import_all()  # here, since a play that has a survey begins with it
 
@@ -19,11 +19,17 @@ class ActionModule(ActionBase):
     """See the module's documentation."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        _preconditions.check_version()
         super().run(tmp, task_vars)
         variables = task_vars or {}
         _validation, given = self.validate_argument_spec({"roles": {"type": "list", "elements": "str", "required": True}})
         reader = _role_tasks.Roles(self._loader, self._templar, variables)
         steps = [self._asked(task) for role in given["roles"] for task in reader.tasks(role)]
+        for step in steps:
+            if step["module"] == "wsgi.stack.accounts":  # before any host is touched
+                _preconditions.check_strategy(
+                    self._task.get_play().strategy, variables["ansible_play_hosts_all"], step["arguments"]["apps"]
+                )
         asked = [step for step in steps if step["module"]]
         result = self._execute_module(
             module_name="wsgi.stack.survey",

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """A resolved app: what ``apps._resolve.resolve`` makes of an entry of ``wsgi_apps``, and all later steps take.
 
 Every key is there. What a user writes is described in the argument specification of the role ``app``.

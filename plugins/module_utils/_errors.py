@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What can go wrong: errors, and work on many apps in which each fails alone."""
 
 from __future__ import annotations

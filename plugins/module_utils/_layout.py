@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Where an app's things lie: every path, unit name and socket name is made here and nowhere else."""
 
 from __future__ import annotations

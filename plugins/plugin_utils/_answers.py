@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What the survey of a host found, for the steps that it found to have nothing to do."""
 
 from __future__ import annotations

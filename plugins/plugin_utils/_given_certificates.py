@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Checks certificates and keys on the controller before a host is touched."""
 
 from __future__ import annotations

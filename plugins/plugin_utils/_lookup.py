@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The base of the lookups that read what a user wrote in the inventory."""
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from ansible.plugins.lookup import LookupBase, inventory_hostnames
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _workers
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _fleet, _settings
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _fleet, _preconditions, _settings
 
 
 class InventoryLookup(LookupBase):
@@ -21,6 +22,7 @@ class InventoryLookup(LookupBase):
     variables: Mapping[str, Any]
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
+        _preconditions.check_version()
         self.set_options(var_options=variables, direct=kwargs)
         self.variables = variables or {}
         try:

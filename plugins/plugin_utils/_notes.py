@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Notes that the steps of this run keep on the controller, for each host.
 
 A file per host and subject in Ansible's temporary directory, which is new for each run, shared by its workers and removed at its

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Signs of life of a step that takes long. Ansible shows what a module returns, and nothing before it does."""
 
 from __future__ import annotations

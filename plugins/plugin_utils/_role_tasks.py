@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The tasks of this collection's roles, with the arguments that they would have if no earlier one changed anything."""
 
 from __future__ import annotations

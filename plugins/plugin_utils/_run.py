@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What the steps of this run reported of a host's apps, kept in one place whether or not a play registers results."""
 
 from __future__ import annotations

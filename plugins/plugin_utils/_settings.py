@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The settings that all roles, playbooks and steps share, with their defaults, and the apps resolved with them."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The base of every action that is a step of a run."""
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _progress, _run
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _preconditions, _progress, _run
 
 
 class StepAction(ActionBase):
@@ -19,6 +20,7 @@ class StepAction(ActionBase):
     """
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        _preconditions.check_version()
         super().run(tmp, task_vars)
         task_vars = task_vars or {}
         host = task_vars["inventory_hostname"]

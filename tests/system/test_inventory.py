@@ -15,9 +15,9 @@ from conftest import ROOT
 SHOP = {"name": "shop", "source": {"git": "https://git.example.com/shop.git"}, "entry_point": "shop.wsgi:application"}
 
 
-def refuse(tmp_path, apps, **variables):
+def refuse(tmp_path, apps, good=(SHOP,), strategy="linear", **variables):
     """Run the playbook against two hosts that nobody could reach; only the second one's apps are wrong."""
-    hosts = {"good": {"wsgi_apps": [SHOP]}, "bad": {"wsgi_apps": apps, **variables}}
+    hosts = {"good": {"wsgi_apps": list(good)}, "bad": {"wsgi_apps": apps, **variables}}
     for host in hosts.values():
         host.update(ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=1)
     inventory = tmp_path / "hosts.yml"
@@ -25,7 +25,7 @@ def refuse(tmp_path, apps, **variables):
     done = subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", "-i", inventory, "playbooks/site.yml"],
         cwd=ROOT,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_STRATEGY": strategy},
         capture_output=True,
         text=True,
         check=False,
@@ -76,3 +76,10 @@ def test_a_mistake_is_refused(tmp_path, apps, sentence):
 def test_a_socket_path_that_is_too_long_is_refused(tmp_path):
     told = refuse(tmp_path, [SHOP], wsgi_runtime_directory="/run/" + "x" * 100)
     assert "bytes, and at most 102 are possible; shorten wsgi_runtime_directory or the app's name." in told
+
+
+def test_release_commands_in_a_play_whose_hosts_do_not_wait_are_refused(tmp_path):
+    shop = {**SHOP, "release_commands": ["flask db upgrade"]}
+    told = refuse(tmp_path, [shop], good=[shop], strategy="free")
+    assert "app shop: release_commands: they run once, before any host has the release" in told
+    assert "use strategy: linear." in told

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import importlib
 import inspect
 import re
 import textwrap
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -19,7 +21,6 @@ from ansible_collections.wsgi.stack.tests import documents
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 MODULES = sorted(ROOT.glob("plugins/modules/*.py"))
 PLUGINS = sorted(path for kind in ("modules", "filter", "lookup") for path in ROOT.glob(f"plugins/{kind}/*.py"))
 
@@ -153,10 +154,60 @@ def test_a_roles_defaults_agree_with_its_argument_specification(role):
         assert defaults.get(option, default) == default
 
 
-def test_the_tables_of_the_readme_are_up_to_date():
-    text = README.read_text()
-    assert set(documents.tables()) == set(re.findall(r"<!-- table: (\w+) -->", text))
-    assert documents.rewritten(text) == text, "run 'python3 tests/documents.py'"
+def test_every_table_is_up_to_date_and_in_one_document():
+    texts = [path.read_text() for path in documents.DOCUMENTS]
+    assert sorted(documents.tables()) == sorted(re.findall(r"<!-- table: (\w+) -->", "".join(texts)))
+    assert [documents.rewritten(text) for text in texts] == texts, "run 'python3 tests/documents.py'"
+
+
+def test_the_schema_for_editors_is_up_to_date():
+    made = documents.editor_schema()
+    jsonschema.Draft7Validator.check_schema(made)
+    assert documents.SCHEMA.read_text() == documents.written(made), "run 'python3 tests/documents.py'"
+
+
+def wrong_in_an_editor(content):
+    """The keys that an editor underlines."""
+    errors = jsonschema.Draft7Validator(documents.editor_schema()).iter_errors(content)
+    deepest = (jsonschema.exceptions.best_match([error]) for error in errors)
+    return ["/".join(map(str, error.absolute_path)) for error in deepest]
+
+
+@pytest.mark.parametrize("path", documents.DOCUMENTS, ids=name)
+def test_an_editor_accepts_every_example(path):
+    assert [wrong_in_an_editor(example) for example in examples(path) if wrong_in_an_editor(example)] == []
+
+
+SHOP = {"name": "shop", "source": {"git": "shop.git"}, "entry_point": "shop:app"}
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        {**SHOP, "processes": "{{ ansible_facts.processor_vcpus }}", "tls": "{{ tls }}", "static": ["{{ static }}"]},
+        {"name": "shop", "state": "absent"},
+    ],
+)
+def test_an_editor_accepts_templates_and_apps_that_are_removed(app):
+    assert wrong_in_an_editor({"wsgi_apps": [app], "other": 3}) == []
+
+
+@pytest.mark.parametrize(
+    ("app", "where"),
+    [
+        ({**SHOP, "proceses": 3}, ""),
+        ({"name": "shop"}, ""),
+        ({**SHOP, "threads": "many"}, "/threads"),
+        ({**SHOP, "stack": "apache"}, "/stack"),
+        ({**SHOP, "tls": {"mode": "cerbot"}}, "/tls/mode"),
+        ({**SHOP, "static": [{"directory": "static"}]}, "/static/0"),
+    ],
+)
+def test_an_editor_shows_a_mistake(app, where):
+    apps = {"wsgi_apps": [app]}
+    assert wrong_in_an_editor(apps) == [f"wsgi_apps/0{where}"]
+    assert wrong_in_an_editor({"web": {"vars": apps}}) == [f"web/vars/wsgi_apps/0{where}"]
+    assert wrong_in_an_editor([{"hosts": "web", "vars": apps}]) == [f"0/vars/wsgi_apps/0{where}"]
 
 
 def test_the_readme_lists_the_shared_variables_with_their_defaults():
@@ -172,7 +223,7 @@ def test_a_shared_default_is_in_the_settings_alone():
         assert again == [], path
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+@pytest.mark.parametrize("path", documents.DOCUMENTS, ids=name)
 def test_the_apps_of_an_example_can_be_resolved(path, tmp_path):
     base = tmp_path / "inventory/group_vars"
     for apps in lists_of_apps(path):
@@ -199,7 +250,7 @@ def test_the_examples_of_the_readme_show_every_key():
     assert shown == {row.split("`")[1] for row in rows}
 
 
-@pytest.mark.parametrize("path", [*DOCUMENTS, *PLUGINS], ids=name)
+@pytest.mark.parametrize("path", [*documents.DOCUMENTS, *PLUGINS], ids=name)
 def test_an_example_uses_what_there_is(path):
     for found in dictionaries(examples(path)):
         for key, value in found.items():
@@ -260,7 +311,14 @@ def anchors(path):
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def shipped(path):
+    """Whether a file is in the archive that Galaxy gives out."""
+    ignored = yaml.safe_load((ROOT / "galaxy.yml").read_text())["build_ignore"]
+    inside = path.relative_to(ROOT)
+    return not any(fnmatch.fnmatch(str(part), pattern) for part in (inside, *inside.parents) for pattern in ignored)
+
+
+@pytest.mark.parametrize("path", documents.DOCUMENTS, ids=name)
 def test_a_link_leads_somewhere(path):
     for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
         if "://" in link:
@@ -268,6 +326,7 @@ def test_a_link_leads_somewhere(path):
         target, _hash, anchor = link.partition("#")
         there = path.parent / target if target else path
         assert there.exists(), link
+        assert shipped(there.resolve()), link
         assert not anchor or anchor in anchors(there), link
 
 
@@ -287,6 +346,12 @@ OUTPUT = ROOT / "tests/output"  # of ansible-test, which makes its virtual envir
 def test_the_unit_tests_have_the_same_tools_under_ansible_test():
     tools = set((ROOT / "requirements-dev.txt").read_text().splitlines())
     assert set((ROOT / "tests/unit/requirements.txt").read_text().splitlines()) <= tools
+
+
+def test_every_util_says_that_it_is_private():
+    utils = [*ROOT.glob("plugins/module_utils/**/*.py"), *ROOT.glob("plugins/plugin_utils/**/*.py")]
+    private = "# Private to this collection, and may change in any release."
+    assert [name(path) for path in utils if path.read_text() and path.read_text().splitlines()[1] != private] == []
 
 
 def test_every_source_file_names_its_licence():

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Makes the users, groups and directories of apps, by systemd-sysusers and systemd-tmpfiles."""
 
 from __future__ import annotations

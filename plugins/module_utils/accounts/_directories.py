@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The directories of apps: which there are to be, and which of them a host has otherwise."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Whose the user and the group of an app's name are: the collection's, which made them for the app, or the host's own.
 
 The evidence is in the host's user database, where root alone writes: the home and the full name that the collection gives a

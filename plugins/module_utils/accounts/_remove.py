@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Removes the user and the group that the collection made for an app, and what they own where everybody can write."""
 
 from __future__ import annotations

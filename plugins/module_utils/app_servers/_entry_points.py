@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Entry points as a user writes them: ``module:callable``, a factory with literal arguments, or a file."""
 
 from __future__ import annotations

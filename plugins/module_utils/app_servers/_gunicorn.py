@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What is particular to gunicorn: its configuration, and how it is started."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What an ASGI application needs behind nginx: the text of this file is a part of every release's gunicorn.conf.py.
 
 The file stands alone. It serves any worker of gunicorn that speaks ASGI (https://asgi.readthedocs.io/en/latest/specs/www.html).

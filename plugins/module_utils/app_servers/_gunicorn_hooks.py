@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What a gunicorn does for its slot beside serving: the text of this file is the first part of every release's gunicorn.conf.py.
 
 The file stands alone. gunicorn calls the functions that have the names of its server hooks

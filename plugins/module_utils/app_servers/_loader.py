@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Loads the application of a release: the text of this file is the first part of every release's entry_point.py.
 
 The file stands alone. Every app server and the import check load the application in this way.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The stacks by name: the one list that everything else about stacks is derived from."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Calendar events as systemd.time(7) describes them, checked on the controller, which may have no systemd. Pure."""
 
 from __future__ import annotations

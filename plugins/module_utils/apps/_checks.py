@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Values of one app that contradict each other, and what it names on the controller."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Conflicts between apps: the same URLs, the same ports, or different TLS settings on one domain."""
 
 from __future__ import annotations

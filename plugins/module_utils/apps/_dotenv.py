@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Files of environment variables, ``.env`` by name: read once, by us, so that every stack gets the same.
 
 systemd, uWSGI, supervisor, Docker and shells each read such a file in their own way. The dialect here is python-dotenv's

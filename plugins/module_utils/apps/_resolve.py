@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """From what a user writes to what the roles and modules take: defaults merged, mistakes refused.
 
 Pure but for one look at the controller's disk: a source directory has to be there.

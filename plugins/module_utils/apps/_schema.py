@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The kinds of values that an inventory has: each is checked, and comes back in its final form.
 
 A check takes what was found, and raises ``ValueError`` with the words for what to use.

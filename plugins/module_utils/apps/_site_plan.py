@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The step ``site_plan``: what is live keeps its place in the sites, and only what wants that place waits."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What an app may say of TLS: the keys, and which go together. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Workers and timers as a user writes them: dictionaries by name."""
 
 from __future__ import annotations

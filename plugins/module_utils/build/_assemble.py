@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Makes one build: fetch, install, run the build commands, compile, give it to root, stamp. A build that fails is removed.
 
 Whatever is not root's own runs in a sandbox, and nothing of it is left when root looks at the files.

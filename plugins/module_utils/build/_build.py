@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Builds: an app's code and its virtual environment, immutable, named by a digest of what went in."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Why pip or uv failed, out of all that they and compilers print, and what to do. Pure."""
 
 from __future__ import annotations

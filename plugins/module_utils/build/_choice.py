@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What is to be installed for an app, by its keys and by the files that its source has."""
 
 from __future__ import annotations

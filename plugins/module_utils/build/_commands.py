@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Build commands: what makes the files of a build that neither its source nor its packages bring, such as collected assets."""
 
 from __future__ import annotations

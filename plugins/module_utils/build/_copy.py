@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Copies what a build has made, so that all of it is root's: new inodes, which nobody has open.
 
 The processes of the build have ended, but others may have got descriptors of its files and directories from them (unix(7)), and

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Sources in a directory on the controller: their digest, packing them on the controller and unpacking them on the host."""
 
 from __future__ import annotations

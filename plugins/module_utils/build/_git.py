@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Sources in git repositories: the commit that a version names, and its files.
 
 git runs as a user of its own, who has the credentials of one source, and neither root's keys nor root's configuration.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """How uv and pip get credentials: never as arguments, which all users of a host can read.
 
 Variables can be read by no other user. But uv and pip start git with a URL as an argument, and pip starts itself with the URLs of

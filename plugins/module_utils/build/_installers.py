@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The commands of uv or pip that install what an app needs, in a sandbox."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Facts about an app's Python interpreter, which is run to get them."""
 
 from __future__ import annotations

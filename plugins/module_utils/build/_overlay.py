@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Changes the source of a build: lays files over it, and makes links to what the app shares between its releases.
 
 No symlink is followed, since root does this, and the source may be anybody's.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Gives a build to root, and lets nginx read its static directories. Nothing in it is believed: no link is followed."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """uv on the host: one copy of each version that is asked for, where all apps' users can run it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What an ACME server publishes: its directory (RFC 8555) and when it wants a certificate replaced (RFC 9773)."""
 
 from __future__ import annotations

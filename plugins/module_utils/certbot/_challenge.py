@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Check that an ACME server will reach this host: request a test file through each name, as it would."""
 
 from __future__ import annotations

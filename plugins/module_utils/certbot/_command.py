@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Call certbot, and find the cause of a failure in its output and log."""
 
 from __future__ import annotations

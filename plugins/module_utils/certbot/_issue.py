@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Get a certificate by certbot, or change how one is renewed; and check first whether a CA could issue it."""
 
 from __future__ import annotations

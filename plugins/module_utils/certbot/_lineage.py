@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """certbot's lineages: a certificate and the configuration of its renewal. The only reader of certbot's renewal files."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Decide for each certificate: keep it, change how it is renewed, or get a new one from the CA. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """One run over all certificates of certbot: read all, plan all, then change anything, and have nginx load the result."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Changes to configuration files of packages, for settings that no file beside them can override."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Find the apps whose files make a check fail, and put their files back until it passes."""
 
 from __future__ import annotations

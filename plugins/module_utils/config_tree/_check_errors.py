@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The errors in the output of a program that checks a configuration, and the files of the tree that they are about."""
 
 from __future__ import annotations

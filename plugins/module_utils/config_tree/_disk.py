@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The disk that a tree is written to: the host's, or in check mode a copy of the directories concerned."""
 
 from __future__ import annotations

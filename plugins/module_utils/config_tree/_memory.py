@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The file with what is saved about a tree from run to run."""
 
 from __future__ import annotations

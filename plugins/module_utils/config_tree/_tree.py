@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """A tree of files and symlinks as values: what is there, what is wanted, and the steps from one to the other. Pure."""
 
 from __future__ import annotations

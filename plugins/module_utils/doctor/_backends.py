@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The upstream addresses of nginx: which server listens there, or should, and what is wrong with it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The certificates of a site: names, expiry, whether nginx serves them, and whether they are renewed."""
 
 from __future__ import annotations

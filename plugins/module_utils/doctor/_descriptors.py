@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The symlinks in /proc/PID: the working directory of a process, and its open files and sockets.
 
 This file imports nothing of ours: its text also runs as a program, see ``_hidden``.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Examine everything between a visitor and an app, without changing anything.
 
 This file gathers the facts. The functions ``judge`` beside the code that reads them decide what is wrong.

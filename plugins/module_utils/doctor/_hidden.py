@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The symlinks in /proc/PID that root may not read, as in a container without CAP_SYS_PTRACE: the user of a process may."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What all sites of a host share: file systems, IP addresses and nginx."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Files that changed after a process read them: configuration, code, installed packages."""
 
 from __future__ import annotations

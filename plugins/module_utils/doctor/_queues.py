@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Listen queues, and the processes that hold a listening socket, even where ss(8) may not tell, as in many containers."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The process behind a socket: its program, start time, Python, virtual environment, plugins and configuration."""
 
 from __future__ import annotations

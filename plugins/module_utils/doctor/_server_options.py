@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The options of uWSGI and gunicorn, from the command line and the configuration files that it names."""
 
 from __future__ import annotations

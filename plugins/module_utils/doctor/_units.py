@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The state of the services behind the sockets: systemd units and supervisor programs."""
 
 from __future__ import annotations

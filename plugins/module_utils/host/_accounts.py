@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Users and groups of the host by name and by number."""
 
 from __future__ import annotations

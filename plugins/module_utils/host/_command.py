@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Running other programs, from any thread. Who runs one as another user than the present one is ``host._sandbox``."""
 
 from __future__ import annotations
@@ -68,6 +69,31 @@ class Kept:
         return (self._beginning + gap + self._end).decode(errors="replace")
 
 
+def started(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    stdin: int,
+    stderr: int,
+    directory: str = "/",
+    umask: int = 0o022,
+) -> subprocess.Popen[bytes]:
+    """A program that runs, and that is waited for at the end of its ``with``. Its output is a pipe.
+
+    :param environment: variables of the program, in addition to PATH and LANG; nothing else is inherited
+    :raises OSError: if there is no such program, or it may not be run
+    """
+    # AnsibleModule.run_command() is not for threads: it changes the umask of the whole process.
+    return subprocess.Popen(  # pylint: disable=ansible-bad-function
+        list(argv),
+        cwd=directory,
+        env={**BASE_ENVIRONMENT, **environment},
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        umask=umask,
+    )
+
+
 def run(
     argv: Sequence[str],
     environment: Mapping[str, str] | None = None,
@@ -88,13 +114,12 @@ def run(
     try:
         with (
             _stdin(stdin) as reading,
-            subprocess.Popen(
-                list(argv),
-                cwd=directory,
-                env={**BASE_ENVIRONMENT, "HOME": "/root", "USER": "root", **(environment or {})},
+            started(
+                argv,
+                {"HOME": "/root", "USER": "root", **(environment or {})},
                 stdin=reading,
-                stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
+                directory=directory,
                 umask=umask,
             ) as process,
         ):

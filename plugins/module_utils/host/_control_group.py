@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The control group of a service, see cgroups(7): which processes are in it, and a way to stop all of them at once."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _systemd
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import BASE_ENVIRONMENT
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import started
 
 ROOTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
 """Where version 2 is mounted: alone, or beside version 1."""
@@ -78,13 +79,8 @@ def _guard(unit: str, group: str) -> subprocess.Popen[bytes] | None:
     options = ["--quiet", "--pipe", "--wait", "--collect", f"--unit=wsgi-thaw-{unit}", f"--setenv=GROUP={group}", *properties]
     deadline = time.monotonic() + GUARD_TIMEOUT
     while time.monotonic() < deadline:
-        guard = subprocess.Popen(
-            ["systemd-run", *options, "/bin/sh", "-c", "echo; exec cat"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=BASE_ENVIRONMENT,
-        )
+        command = ["systemd-run", *options, "/bin/sh", "-c", "echo; exec cat"]
+        guard = started(command, {}, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
         if guard.stdout and guard.stdout.readline():
             return guard
         guard.communicate()

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Credentials in URLs: taken out of arguments, which all users of a host can read, and handed over in files. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Environment variables of the programs that builds start: proxies, trust store, caches of pip and uv."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Files and symbolic links: read them, and replace them atomically."""
 
 from __future__ import annotations

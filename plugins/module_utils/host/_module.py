@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The base of this collection's modules, and what those have in common that are steps of a run."""
 
 from __future__ import annotations

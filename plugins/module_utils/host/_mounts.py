@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What a process can write to, by mounts of its own: for a process manager that has no sandbox, or only one for all its programs.
 
 The file stands alone: its text is also run as a program, as root. Mounts are copied and put in place by descriptor, see

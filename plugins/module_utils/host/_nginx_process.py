@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Which process is nginx's master: the only place that decides it.
 
 Any user can start a process that calls itself ``nginx: master process /tmp/x -c /tmp/y``, and root would run that program with

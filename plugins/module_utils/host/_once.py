@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Answers of the host that several steps of a survey ask for, and that none of them changes."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Processes as /proc shows them: owner, start, children, memory, and files that were replaced since they were loaded."""
 
 from __future__ import annotations

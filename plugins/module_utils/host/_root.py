@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What a module says that needs root and does not run as root."""
 
 from __future__ import annotations

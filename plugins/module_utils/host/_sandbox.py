@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Running programs as other users. Nothing else in the collection does.
 
 Code that is not trusted runs in a transient unit of systemd, with which all ends that it starts. So does every program that runs

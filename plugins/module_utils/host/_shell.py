@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The shell commands of a user, one after the other: what they printed, and what is told of the one that failed."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What the kernel knows of listening sockets: the only reader of ss(8)."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What systemd knows of units, and what is in the journal: the only reader of ``systemctl show`` and ``journalctl``."""
 
 from __future__ import annotations

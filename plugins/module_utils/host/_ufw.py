@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """TCP ports that ufw, the firewall of Debian and Ubuntu, has open."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Files that other users than root can replace: read so that whatever is there can neither mislead, block nor flood root.
 
 Everything below a directory that a user other than root can write to is opened here and nowhere else.

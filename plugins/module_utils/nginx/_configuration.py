@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """An nginx configuration, of any origin: its server blocks and the upstreams that requests are passed to. Pure.
 
 ``nginx -T`` prints every file once, after a line with its path, and does not resolve ``include``. That is done here.

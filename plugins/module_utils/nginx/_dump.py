@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Run nginx to find out whether it is installed, whether its configuration passes the test, and what is in it.
 
 ``nginx -T`` prints nothing if the test fails. The files are read from the disk then, in the same form.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The files and symlinks of nginx's configuration for resolved apps. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """nginx's messages, as it prints them and writes them to its error logs: the only place that parses them. Pure."""
 
 from __future__ import annotations

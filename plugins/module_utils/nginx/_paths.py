@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The paths of nginx's files, Debian's and ours."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Reload nginx and see whether it loaded the configuration: neither systemctl nor nginx reports that."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Make every site with TLS present a certificate before nginx is configured for it."""
 
 from __future__ import annotations

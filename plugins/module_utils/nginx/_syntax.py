@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Parse nginx's configuration language into directives. Pure; the only directive with a meaning here is ``include``."""
 
 from __future__ import annotations

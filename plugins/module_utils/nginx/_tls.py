@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """nginx's directives for TLS: certificates, protocols and ciphers. Pure.
 
 Some depend on what only the host knows: the versions of nginx and OpenSSL, and what a certificate says. For these there is a

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What starts and stops slots: the process managers of all stacks have the same few methods."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Slots as vassals of one uWSGI Emperor.
 
 A symlink in the directory that the Emperor watches starts a vassal; removing it stops the vassal. The file behind the symlink

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The stats socket of the uWSGI Emperor: which vassals it runs, and in which state each of them is."""
 
 from __future__ import annotations

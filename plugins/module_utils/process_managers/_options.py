@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What a release may do that others may not, as options of systemd units: in drop-ins, and for an Emperor that runs already."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What servers leave behind under the Emperor and supervisor, such as a daemon: a unit of its own would have ended it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Slots as programs of supervisor: one file for each slot, which the host's supervisord reads beside those of others.
 
 Only our own programs are added and removed, each by its name. Commands about all programs (``update``, ``restart``, ``reload``)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """A client of supervisord's XML-RPC interface over its unix socket (http://supervisord.org/api.html)."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Slots as systemd units: one template unit for each slot, one instance for each app.
 
 A socket unit beside each holds the slot's socket, as root, so that connections wait in its queue while the server restarts.

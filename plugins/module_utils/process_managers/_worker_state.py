@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What a host shows of the workers and timers of a slot."""
 
 from __future__ import annotations

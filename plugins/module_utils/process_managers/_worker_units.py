@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The units of workers and timers, as text. All of it is pure."""
 
 from __future__ import annotations

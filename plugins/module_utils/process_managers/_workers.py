@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Workers and timers: systemd units beside the server of a slot, whatever runs that. Started, stopped and removed here."""
 
 from __future__ import annotations

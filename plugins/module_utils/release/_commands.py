@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Release commands: what has to be done once before a new release takes traffic, such as a change of a database's tables."""
 
 from __future__ import annotations

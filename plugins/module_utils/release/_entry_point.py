@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Whether the entry point of an app can be imported and served, and what its server has to know of it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Imports the entry point of a release, and prints what has to be known of it before a server is started.
 
 This file imports nothing of ours: its text runs as a program, in the release and as the app's user.

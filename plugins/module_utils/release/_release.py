@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Releases: a build, the variables of its environment and the configuration of its server, numbered and never changed."""
 
 from __future__ import annotations

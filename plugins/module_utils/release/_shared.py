@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What an app shares between its releases: its shared paths, and the directories of its data that nginx serves.
 
 The data is the app's, so root only looks whether it is there, and whatever is to be done is done as the app's user.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Which apps there are on a host, whatever the inventory says."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What there is on a host of apps that are to be removed: what the collection made, and nothing that anybody else made."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Removes apps from a host.
 
 What an app is found by (see ``_found``) is removed last, its user at the very end, so the next run completes one that was

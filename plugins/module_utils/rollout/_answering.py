@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Whether every worker of a slot answers, and not only the one that is quickest to accept.
 
 The kernel says which process sent an answer (SCM_CREDENTIALS in unix(7)). Those that have answered are stopped for as long as the

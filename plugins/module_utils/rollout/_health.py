@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The health check of a slot: a real request over its own socket, sent as nginx's user."""
 
 from __future__ import annotations

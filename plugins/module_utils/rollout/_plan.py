@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The decisions of a rollout: which steps lead from the state of a host to the release that is wanted. All of it is pure.
 
 Each step leaves a state from which ``plan`` finds the remaining ones, so the next rollout completes one that was interrupted.

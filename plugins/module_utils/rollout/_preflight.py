@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Checks before a release is started: its interpreter, its virtual environment and its server have to fit each other.
 
 uWSGI checks none of this. With another Python than the virtual environment's it starts, and finds none of the modules; with

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Which release a rollback restores, decided on the controller from the status of a host. All of it is pure."""
 
 from __future__ import annotations

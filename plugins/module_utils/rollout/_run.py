@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The steps of a rollout: a release is started in the idle slot, checked, made live by one rename, and the old slot drained.
 
 ``_state.observe`` reads a host, ``_plan.plan`` decides, ``Rollout`` acts.

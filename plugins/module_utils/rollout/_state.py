@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What a host shows of an app: which slots run, under what, which release, whether they are healthy, and which one is live."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Unix permissions: whether the kernel lets a user use a file, by owner, mode and access control list. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Send requests to app servers over their sockets, in the protocol that nginx uses.
 
 This file imports nothing of ours: its text also runs as a program, as another user.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The data about a socket: the target, the evidence, the verdict and the result."""
 
 from __future__ import annotations

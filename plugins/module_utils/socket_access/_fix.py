@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The smallest change that gives a user access to a socket, as a command for root, and how to make it permanent."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The user who connects to a socket: the ids that a process really has, which may differ from the user database."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Examine sockets as another process sees them: in its mount namespace, under its root directory, as its user.
 
 This file imports nothing of ours: its text runs as a program. That changes its own namespaces and user for good, so nothing else

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Who owns a socket: the listening process, its unit, and the configuration files that name it."""
 
 from __future__ import annotations

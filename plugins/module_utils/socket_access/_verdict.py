@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Decide whether a user can use a socket, and find the first obstacle. Pure.
 
 The real connection decides; the path explains why.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Permissions that are too open: sockets, secrets and home directories."""
 
 from __future__ import annotations

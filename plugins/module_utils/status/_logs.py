@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The last lines of everything that an app writes: its server, its workers and jobs, and nginx's errors about it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The status of the apps on a host: what is live, since when, what it consumes, and what a rollback could restore.
 
 ``examine`` reads the host, with one call to each process manager for all apps. ``entry`` is pure.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The status of the apps as a table. All of it is pure."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Steps on their way to the host: one text, which Ansible neither templates nor looks into for secrets."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """References in the arguments of a step to what an earlier step returns, which the controller does not know yet. Pure."""
 
 from __future__ import annotations

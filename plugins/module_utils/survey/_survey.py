@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What the steps of a run would do, asked of all of them in one process: each is run in check mode."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """A certificate on the disk, the one that a server presents, and the names that it is valid for."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The certificate that each site presents: from certbot, from the user's files, or self-signed.
 
 nginx does not start without a certificate. A site whose certificate can only be obtained with nginx's help starts with a

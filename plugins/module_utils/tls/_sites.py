@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Sites: the domains that share a certificate, and the paths of the certificate. Pure."""
 
 from __future__ import annotations

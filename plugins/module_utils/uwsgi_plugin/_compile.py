@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Builds one plugin: compiles it as a temporary user, tests it in the installed uWSGI, and installs it atomically."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Why a plugin could not be built, from the output of uWSGI and the compiler. Pure."""
 
 from __future__ import annotations

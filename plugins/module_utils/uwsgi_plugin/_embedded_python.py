@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Which Python a uWSGI runs: the version that it prints, and the libpython that it is linked with."""
 
 from __future__ import annotations

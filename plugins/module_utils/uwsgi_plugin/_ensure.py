@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Makes sure that uWSGI has the plugins that interpreters need."""
 
 from __future__ import annotations

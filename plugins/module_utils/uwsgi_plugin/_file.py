@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Facts about a plugin's file: its package, its permissions, and the uWSGI that it was built for."""
 
 from __future__ import annotations

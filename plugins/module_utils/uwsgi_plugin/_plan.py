@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The plan for one plugin: what to build it from, and whether to build it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The options of one call of ``uwsgi_plugin``, the interpreters that it requests plugins for, and what failed."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The sources of uWSGI's plugins: those of the distribution, or those of a later release from the host's package index."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The stamp in a plugin that this collection built: what it was built from, as the file's last line.
 
 The loader ignores what follows the sections of an ELF file. So the stamp needs no compiler tools, cannot get separated from the

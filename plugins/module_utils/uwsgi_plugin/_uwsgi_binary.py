@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Facts about the installed uWSGI that its plugins depend on."""
 
 from __future__ import annotations

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Unit tests of plugin_utils._preconditions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.errors import AnsibleError
+
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _preconditions
+
+ROOT = Path(__file__).resolve().parents[4]
+APPS = [{"name": "wiki", "release_commands": []}, {"name": "shop", "release_commands": ["flask db upgrade"]}]
+
+
+@pytest.mark.parametrize("version", ["2.16.19", "2.18.0", "2.18.12rc1", "1.9.6"])
+def test_an_older_ansible_core_is_refused(version):
+    with pytest.raises(AnsibleError, match=rf"needs ansible-core 2\.19 or later, and this is {version};"):
+        _preconditions.check_version(version)
+
+
+@pytest.mark.parametrize("version", ["2.19.0", "2.19.0rc2", "2.22.0.dev0", "3.0.0"])
+def test_a_newer_ansible_core_is_not(version):
+    _preconditions.check_version(version)
+
+
+def test_the_oldest_ansible_core_is_the_same_everywhere():
+    oldest = ".".join(map(str, _preconditions.OLDEST))
+    assert yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["requires_ansible"] == f">={oldest}.0"
+    for path in ROOT.glob("roles/*/meta/main.yml"):
+        assert yaml.safe_load(path.read_text())["galaxy_info"]["min_ansible_version"] == oldest
+    for path in [*ROOT.glob("roles/*/README.md"), ROOT / "README.md"]:
+        assert f"ansible-core {oldest} or later" in path.read_text()
+    for name in ("site", "rollback"):
+        play = (ROOT / f"playbooks/{name}.yml").read_text()
+        assert f"ansible_version.full is version('{oldest}', '>=')" in play
+        assert f"needs ansible-core {oldest} or later" in play
+
+
+@pytest.mark.parametrize("strategy", ["free", "ansible.builtin.free", "host_pinned", "mitogen_free"])
+def test_a_strategy_that_does_not_wait_is_refused_with_release_commands_on_several_hosts(strategy):
+    with pytest.raises(AnsibleError, match=f"^app shop: release_commands: .* strategy: {strategy} "):
+        _preconditions.check_strategy(strategy, ["web1", "web2"], APPS)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "hosts", "apps"),
+    [("linear", 2, APPS), ("ansible.builtin.debug", 2, APPS), ("free", 1, APPS), ("free", 2, APPS[:1])],
+)
+def test_a_strategy_does_no_harm_otherwise(strategy, hosts, apps):
+    _preconditions.check_strategy(strategy, ["web"] * hosts, apps)
