@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / ".collections"))  # what tests share is below its full name
@@ -39,12 +40,16 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "smoke: one of the tests that ``make smoke`` runs, on one Debian")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items):
-    """Keep the tests of a file and a Debian together, whatever process they are given to: they share what they have deployed."""
-    for item in items:
-        found = re.search(r"debian\d+", item.name)
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{found[0] if found else ''}"))
+class ByHost(LoadScopeScheduling):
+    """Gives the tests of a file and a Debian to one process: they share what they have deployed."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        debian = re.search(r"debian\d+", nodeid.partition("[")[2])
+        return f"{nodeid.partition('::')[0]} {debian[0] if debian else ''}"
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByHost(config, log)
 
 
 @dataclass(frozen=True)

@@ -679,6 +679,7 @@ print("forked")
 
 @on(12)
 def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unharmed):
+    there = set(server.sh("ls /srv/wsgi").split())
     pids = [pid for name in EVIL for pid in post(server, name, PRETEND).split()]
     assert len(pids) == len(EVIL), pids
     assert server.sh(f"ps -o args= -p {','.join(pids)}").count("/etc/uwsgi/apps-enabled/x") == len(EVIL)
@@ -693,4 +694,4 @@ def test_what_an_app_calls_its_processes_is_believed_by_nobody(server, apps, unh
         wsgi_prune=True,
         wsgi_remove_shared=True,
     )
-    assert not set(server.sh("ls /srv/wsgi").split()) & {*EVIL, "newcomer"}
+    assert set(server.sh("ls /srv/wsgi").split()) == there - {*EVIL}

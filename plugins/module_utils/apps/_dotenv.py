@@ -57,7 +57,7 @@ def parse(content: bytes) -> dict[str, str]:
             continue
         line, counted = line + text.count("\n", counted, position), position
         equals = text.find("=", position)
-        if equals == -1 or "\n" in text[position:equals]:
+        if equals == -1 or text.find("\n", position, equals) != -1:
             raise ValueError(f"line {line}: there is no '='; write NAME=VALUE")
         export = EXPORT.match(text, position, equals)
         name = text[export.end() if export else position : equals].strip(" \t")

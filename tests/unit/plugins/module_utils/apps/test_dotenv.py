@@ -88,7 +88,17 @@ def test_what_cannot_be_read_is_refused_without_quoting_it(written, told):
     assert str(caught.value) == told
 
 
-@pytest.mark.parametrize("written", ["\n", "# \n", "A=\n", "A='\n'\n", "A=1" + " " * 1000 + "\n", " " * 1000 + "A=1\n"], ids=repr)
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param("\n", id="blank lines"),
+        pytest.param("# \n", id="comments"),
+        pytest.param("A=\n", id="no values"),
+        pytest.param("A='\n'\n", id="values of two lines"),
+        pytest.param("A=1" + " " * 1000 + "\n", id="blanks after a value"),
+        pytest.param(" " * 1000 + "A=1\n", id="blanks before a name"),
+    ],
+)
 def test_a_file_as_large_as_any_is_read_line_by_line(written):
     assert len(parse((written * ((1 << 20) // len(written))).encode())) == ("A" in written)
 
