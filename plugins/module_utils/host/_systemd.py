@@ -58,7 +58,9 @@ def written_by(unit: str) -> str:
     return f"_SYSTEMD_UNIT={unit if '.' in unit else f'{unit}.service'}"
 
 
-def journal(fields: Sequence[str], since: float = 0, lines: int = 60, dated: bool = False, sync: bool = True) -> str:
+def journal(
+    fields: Sequence[str], since: float = 0, lines: int = 60, dated: bool = False, sync: bool = True, pattern: str = ""
+) -> str:
     """The last messages in the journal that have some fields.
 
     :param fields: as FIELD=VALUE, see systemd.journal-fields(7) and ``written_by``
@@ -66,6 +68,7 @@ def journal(fields: Sequence[str], since: float = 0, lines: int = 60, dated: boo
     :param lines: the maximum number of messages
     :param dated: put the time, host and process before each message, as ``--output short-iso`` does
     :param sync: have journald first write what it has received, which matters for messages of the last moments
+    :param pattern: only messages that match this regular expression; "" for all
     :returns: "" if the journal cannot be read
     """
     if sync:
@@ -73,5 +76,7 @@ def journal(fields: Sequence[str], since: float = 0, lines: int = 60, dated: boo
     options = ["--output", "short-iso" if dated else "cat", "--lines", str(lines)]
     if since:
         options += ["--since", f"@{int(since)}"]
+    if pattern:
+        options += ["--grep", pattern]
     done = run(["journalctl", "--quiet", "--no-pager", *options, *fields], timeout=TIMEOUT)
     return done.output if done.code == 0 else ""
