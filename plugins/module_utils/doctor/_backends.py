@@ -16,6 +16,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _hidden,
     _judge_server,
     _logs,
+    _neighbours,
     _queues,
     _server,
     _server_options,
@@ -41,7 +42,6 @@ OTHER_UNITS = ("user@", "session-", "init.scope", "ssh", "docker", "containerd")
 SHARED_UNIT = re.compile(r"emperor|^uwsgi\.service$")
 """Units that run several apps."""
 
-OTHER_APP = "give each app a user and a group of its own, and none of them nginx's group"
 UNSAFE = "look at what it is and change its mode by hand: others than its owner can replace it, so no command would be safe"
 """What to do about open permissions without a command."""
 
@@ -295,8 +295,9 @@ def _judged(backend: Backend, limit: int) -> list[Finding]:
         evidence = (named, *(backend.log[-3:] if severity == BROKEN else ()))
         findings.append(Finding(severity, access.code, access.message, evidence, access.fix or access.permanent_fix))
     for warning in access.warnings:
-        fix = warning["fix"] or (OTHER_APP if warning["code"] == "other_app" else UNSAFE)
-        findings.append(Finding(WARNING, warning["code"], warning["message"], (access.named_in,), fix))
+        if warning["code"] != _neighbours.CODE:  # they are one finding of the host
+            fix = warning["fix"] or UNSAFE
+            findings.append(Finding(WARNING, warning["code"], warning["message"], (access.named_in,), fix))
     if server.unit and not server.program and server.unit_name.endswith(".service"):
         age = time.time() - server.process.started if server.process and server.process.started else 0.0
         findings += _units.judge(server.unit, backend.address, listened, age, backend.log[-3:])

@@ -20,6 +20,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _host,
     _logs,
     _result,
+    _surroundings,
     _units,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backends import Backend
@@ -34,10 +35,11 @@ AT_ONCE = 16
 """Number of concurrent checks; they mostly wait."""
 
 
-def examine(timeout: float) -> dict[str, Any]:
+def examine(timeout: float, reference: float = 0.0) -> dict[str, Any]:
     """Examine this host.
 
     :param timeout: seconds that an app has to answer
+    :param reference: the time by the controller's clock, in seconds since the epoch, 0 if unknown
     :returns: ``nginx``, ``sites``, ``findings``, ``report``, as the module ``doctor`` describes them
     """
     root = os.geteuid() == 0
@@ -67,6 +69,9 @@ def examine(timeout: float) -> dict[str, Any]:
     general = _host.judge_nginx(nginx, configuration, root)
     general += _host.judge_backlogs(configuration, _sockets.somaxconn())
     general += _host.judge_file_systems(_host.file_systems([*_host.DIRECTORIES, *_directories(backends.values())]))
+    general += _surroundings.examine(
+        _surroundings.Surroundings(configuration, sites, backends, nginx.pid, own.result(), reference)
+    )
     return _result.result(nginx, sites, backends, general, root, own.result())
 
 
