@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterable
@@ -232,9 +233,9 @@ class Handmade:
             if found == wanted or time.monotonic() > end:
                 return found
 
-    def findings(self, *arguments: str) -> dict[str, list[dict]]:
+    def findings(self, **options) -> dict[str, list[dict]]:
         """What the doctor finds, by the first name of the site without its .test; "" is the host."""
-        result = self.server.module("doctor", *arguments, timeout=TIMEOUT)
+        result = self.server.module("doctor", timeout=TIMEOUT, **options)
         assert not result["failed"], result
         found: dict[str, list[dict]] = {}
         for finding in result["findings"]:
@@ -321,19 +322,27 @@ def test_apps_of_the_collection_have_no_finding_beside_others(healthy, code):
 def test_the_play_fails_for_what_is_broken_unless_it_is_told_not_to(healthy, tmp_path):
     server = healthy.server
     server.sh("chmod 0600 /home/sammy/shop/shop.sock; systemctl disable --quiet blog")
-    report = tmp_path / "report.html"
+    report, document = tmp_path / "report.html", tmp_path / "report.json"
+    json_to = {"doctor_format": "json", "doctor_report": str(document)}
     try:
         failed = server.play(None, "playbooks/doctor.yml", doctor_report=str(report), doctor_timeout=TIMEOUT)
         told = server.play(None, "playbooks/doctor.yml", "--check", doctor_fail=False, doctor_timeout=TIMEOUT)
+        server.play(None, "playbooks/doctor.yml", doctor_fail=False, doctor_timeout=TIMEOUT, **json_to)
     finally:
         server.sh("chmod 0660 /home/sammy/shop/shop.sock")
     warned = server.play(None, "playbooks/doctor.yml", doctor_timeout=TIMEOUT)
+    printed = server.play(None, "playbooks/doctor.yml", doctor_format="json", doctor_timeout=TIMEOUT)
     server.sh("systemctl enable --quiet blog")
     assert (failed.code, told.code, warned.code) == (2, 0, 0), failed.output + told.output + warned.output
     fix = "chmod g+w /home/sammy/shop/shop.sock"
     assert "shop.sock (sammy:www-data 0600) does not give nginx" in failed.message
     assert [play.output.count("systemctl enable blog") > 0 for play in (failed, told, warned)] == [True] * 3
     assert [fix in text for text in (failed.output, told.output, report.read_text(), warned.output)] == [True, True, True, False]
+    written = json.loads(document.read_text())["hosts"][server.name]
+    assert (written["state"], written["summary"]) == ("broken", f"{len(KINDS)} sites: 1 broken, 1 with warnings, 4 ok")
+    assert written["findings"][0]["fix"] == fix
+    (line,) = re.findall(r"^\{.*\}$", printed.output, re.MULTILINE)
+    assert (printed.code, json.loads(line)["host"], json.loads(line)["state"]) == (0, server.name, "warning")
 
 
 @on(12)
@@ -368,10 +377,12 @@ def test_an_app_in_the_group_of_nginx_reaches_its_neighbours(healthy):
     server = healthy.server
     server.sh("handmade sites betty:gunicorn:betty")
     assert healthy.pages({"betty": "200"}) == {"betty": "200"}
-    found = healthy.findings()
-    reached = {name for name, findings in found.items() for finding in findings if finding["code"] == "other_app"}
-    assert reached == {"betty", "blog", "shop", "wiki"}
-    server.sh("\n".join(finding["fix"] for findings in found.values() for finding in findings))
+    found = healthy.findings(reference_time=time.time() + 3600)
+    codes = {name: [finding["code"] for finding in findings] for name, findings in found.items()}
+    assert codes == {"": ["clock", "other_app"]}, found
+    reached = ("betty", "blog", "shop", "wiki")
+    assert [name for name in reached if f"/{name}/" not in found[""][1]["quick_fix"]] == [], found
+    server.sh(found[""][1]["quick_fix"])
     well = dict.fromkeys(reached, "200")
     assert healthy.pages(well) == well
     assert healthy.findings() == {}
@@ -420,6 +431,14 @@ class Ailment:
 
 
 NGINX_SITE = "/etc/nginx/sites-available"
+FILTER = """table inet filter {
+    chain input {
+        type filter hook input priority 0; policy drop;
+        ct state established,related accept
+        iif lo accept
+        tcp dport { 22, 80 } accept
+    }
+}"""
 DEEP = "/home/sammy/blog" + "/releases" * 12
 
 # Those of one dictionary are there at the same time.
@@ -475,6 +494,33 @@ AILMENTS: list[dict[str, Ailment]] = [
             "blog",
             "502",
             {"name_too_long"},
+        ),
+    },
+    {
+        "the firewall has a port closed": Ailment(
+            f"printf '%s\\n' '{FILTER}' >/etc/nftables.conf; systemctl enable --quiet nftables; systemctl restart nftables",
+            "shop",
+            "200",
+            {"firewall"},
+        ),
+        "strangers reach an app": Ailment(
+            "sed -i s/127.0.0.1:8001/0.0.0.0:8001/ /etc/supervisor/conf.d/news.conf; supervisorctl update >/dev/null;"
+            "nft add rule inet filter input tcp dport 8001 accept",
+            "news",
+            "200",
+            {"port_open"},
+        ),
+        "nginx does not listen on IPv6": Ailment(
+            "ip address add 2001:db8::9/128 dev lo; echo 2001:db8::9 chat.test >>/etc/hosts",
+            "chat",
+            "200",
+            {"ipv6_not_listening"},
+        ),
+        "nginx may not open as many files as it should": Ailment(
+            "sed -i 's/worker_connections .*/worker_connections 65536;/' /etc/nginx/nginx.conf; systemctl reload nginx; sleep 1",
+            "",
+            "200",
+            {"connection_limit"},
         ),
     },
 ]

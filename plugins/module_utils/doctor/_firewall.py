@@ -54,9 +54,15 @@ class Firewall:
     tunnel: str = ""
     persistent: bool = False
     file: str = ""
+    _known: dict[Connection, Chain | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def refusing(self, connection: Connection) -> Chain | None:
         """The chain that certainly refuses a connection, by whatever interface it comes in."""
+        if connection not in self._known:
+            self._known[connection] = self._refusing(connection)
+        return self._known[connection]
+
+    def _refusing(self, connection: Connection) -> Chain | None:
         found = None
         for name in self.interfaces if not connection.incoming and not connection.outgoing else ("",):
             coming = replace(connection, incoming=name or connection.incoming)

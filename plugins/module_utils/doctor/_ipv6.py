@@ -15,14 +15,14 @@ OTHERS = 5
 
 
 def versions(dns: Mapping[str, list[str] | str], own: set[str]) -> list[int]:
-    """The versions of IP by which names lead to this host; 4 if none does, as behind a router.
+    """The versions of IP by which visitors come to this host: 4, even if no name leads here, as behind a router.
 
     :param dns: see ``_host.resolve``
     """
     found = {
         6 if ":" in address else 4 for answer in dns.values() if not isinstance(answer, str) for address in set(answer) & own
     }
-    return sorted(found or {4})
+    return sorted(found | {4})
 
 
 def judge(

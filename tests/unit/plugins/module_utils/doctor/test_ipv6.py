@@ -75,6 +75,8 @@ def test_two_default_servers_of_one_address_would_stop_nginx():
     assert fix == f"Add 'listen [::]:80;' to the server block in {FILE}, and reload nginx."
 
 
-@pytest.mark.parametrize(("answer", "versions"), [([FOUR], [4]), ([FOUR, SIX], [4, 6]), ([AWAY], [4]), ("", [4])])
+@pytest.mark.parametrize(
+    ("answer", "versions"), [([FOUR], [4]), ([SIX], [4, 6]), ([FOUR, SIX], [4, 6]), ([AWAY], [4]), ("", [4])]
+)
 def test_the_versions_by_which_visitors_come(answer, versions):
     assert _ipv6.versions({"shop.test": answer}, OWN) == versions
