@@ -431,14 +431,6 @@ class Ailment:
 
 
 NGINX_SITE = "/etc/nginx/sites-available"
-FILTER = """table inet filter {
-    chain input {
-        type filter hook input priority 0; policy drop;
-        ct state established,related accept
-        iif lo accept
-        tcp dport { 22, 80 } accept
-    }
-}"""
 DEEP = "/home/sammy/blog" + "/releases" * 12
 
 # Those of one dictionary are there at the same time.
@@ -497,24 +489,20 @@ AILMENTS: list[dict[str, Ailment]] = [
         ),
     },
     {
-        "the firewall has a port closed": Ailment(
-            f"printf '%s\\n' '{FILTER}' >/etc/nftables.conf; systemctl enable --quiet nftables; systemctl restart nftables",
-            "shop",
-            "200",
-            {"firewall"},
-        ),
         "strangers reach an app": Ailment(
-            "sed -i s/127.0.0.1:8001/0.0.0.0:8001/ /etc/supervisor/conf.d/news.conf; supervisorctl update >/dev/null;"
-            "nft add rule inet filter input tcp dport 8001 accept",
+            "sed -i s/127.0.0.1:8001/0.0.0.0:8001/ /etc/supervisor/conf.d/news.conf; supervisorctl update >/dev/null",
             "news",
             "200",
             {"port_open"},
         ),
-        "nginx does not listen on IPv6": Ailment(
-            "ip address add 2001:db8::9/128 dev lo; echo 2001:db8::9 chat.test >>/etc/hosts",
-            "chat",
-            "200",
-            {"ipv6_not_listening"},
+        "the firewall is between nginx and an app": Ailment(
+            f"sed -i s,unix:.*sock,127.0.0.1:8088, {NGINX_SITE}/wiki; drop_in wiki ExecStart= "
+            "'ExecStart=/home/sammy/wiki/env/bin/gunicorn --bind 127.0.0.1:8088 wsgi:application'; nft 'add table ip wall;"
+            "add chain ip wall out { type filter hook output priority 0; }; add rule ip wall out tcp dport 8088 drop'",
+            "wiki",
+            "000",
+            {"firewall_loopback"},
+            "nft insert rule ip wall out oifname lo accept",
         ),
         "nginx may not open as many files as it should": Ailment(
             "sed -i 's/worker_connections .*/worker_connections 65536;/' /etc/nginx/nginx.conf; systemctl reload nginx; sleep 1",

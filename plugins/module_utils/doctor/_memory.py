@@ -14,6 +14,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd, _untrusted
 
 DAY = 86400  # seconds
+OUT_OF_MEMORY = "out_of_memory"
+"""The code of findings about killed processes."""
+
 LOW = 0.05
 """Fraction of the memory that is available, below which it is low."""
 
@@ -125,7 +128,7 @@ def judge_host(memory: Memory) -> list[Finding]:
     names = list(dict.fromkeys(name for line in others for pair in KILLED.findall(line) for name in pair if name))
     if names:
         message = f"The kernel has killed processes in the last day, since memory ran out: {', '.join(names[:SHOWN])}."
-        findings.append(Finding(WARNING, "oom_kill", message, tuple(line[:LINE] for line in others[-SHOWN:]), LESS))
+        findings.append(Finding(WARNING, OUT_OF_MEMORY, message, tuple(line[:LINE] for line in others[-SHOWN:]), LESS))
     return findings
 
 
@@ -152,7 +155,7 @@ def judge_service(unit: str, memory: Memory, restart: str) -> list[Finding]:
         fix = _more(short, service, memory)
         if service.failed and fix != LESS:
             fix = f"{fix} && {restart}"
-        findings.append(Finding(BROKEN if service.failed else WARNING, "oom_kill", message, log, fix))
+        findings.append(Finding(BROKEN if service.failed else WARNING, OUT_OF_MEMORY, message, log, fix))
     elif service.limit and service.used >= NEAR * service.limit:
         message = f"{unit} uses {_findings.size(service.used)} of at most {_findings.size(service.limit)} of memory (MemoryMax)."
         findings.append(Finding(WARNING, "memory_limit", message, log, _more(short, service, memory)))

@@ -7,9 +7,9 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _firewall
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _packet_filters
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._firewall import Firewall
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._packet_filters import PacketFilters
 
 EVERYWHERE = {"0.0.0.0": (4,), "*": (4, 6), "[::]": (4, 6)}
 """How ss(8) prints that a socket listens on all addresses, and the versions of IP that it does so for."""
@@ -25,7 +25,7 @@ def judge(
     files: Mapping[str, str],
     restart: str,
     own: set[str],
-    firewall: Firewall,
+    filters: PacketFilters,
 ) -> list[Finding]:
     """Warn that an app listens for strangers too.
 
@@ -44,7 +44,7 @@ def judge(
     if plain.startswith("127.") or plain == "::1":
         return []
     published = command == PUBLISHED  # its rules let visitors in before those of a firewall for the host are asked
-    if not published and not any(_firewall.exposed(firewall, int(port), version) for version in versions):
+    if not published and not any(_packet_filters.exposed(filters, int(port), version) for version in versions):
         return []
     harm = "requests that bypass it come without its TLS, limits and checks, and may forge X-Forwarded-For"
     if protocol == "uwsgi":

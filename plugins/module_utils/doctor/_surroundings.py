@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an expert also looks at: renewal, firewall, IPv6, open ports, memory, limits, the clock. Each check fails alone."""
+"""What an expert also looks at: renewal, packet filters, IPv6, open ports, memory, limits, the clock. Each check fails alone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Callable
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _clock,
-    _firewall,
-    _ipv6,
+    _dns_ipv6,
     _limits,
     _memory,
     _neighbours,
     _open_ports,
+    _packet_filters,
     _result,
     _standalone,
     _units,
@@ -55,7 +55,7 @@ def examine(seen: Surroundings) -> list[Finding]:
 
     :returns: the findings about the host
     """
-    checks = (_clocks, _firewalls, _addresses, _renewals, _memories, _limited, _neighbourly)
+    checks = (_clocks, _filters, _addresses, _renewals, _memories, _limited, _neighbourly)
     return [finding for check in checks for finding in _alone(check, seen)]
 
 
@@ -71,24 +71,21 @@ def _clocks(seen: Surroundings) -> list[Finding]:
     return _clock.judge(_clock.look(), seen.reference)
 
 
-def _firewalls(seen: Surroundings) -> list[Finding]:
-    """The firewall; it decides which ports are open to strangers, too."""
-    firewall = _firewall.look()
+def _filters(seen: Surroundings) -> list[Finding]:
+    """Packet filters, and ports that they do not keep strangers from."""
+    filters = _packet_filters.look()
     workers = _nginx_process.workers(seen.nginx) if seen.nginx else []
     described = _processes.described(workers[0]) if workers else None
     uid = described.uid if described else -1
     for site in seen.sites:
-        found = []
         for backend in _result.backends_of(site, seen.backends):
-            found += [] if backend.served else _firewall.judge_app(firewall, backend.address, uid)
-        found += _firewall.judge_site(firewall, site.servers, _ipv6.versions(site.dns, seen.own))
-        site.findings[:0] = found  # they are the cause of others
-        for backend in _result.backends_of(site, seen.backends):
-            site.findings += _exposed(backend, seen, firewall)
+            if not backend.served:  # it would be the cause of what was found so far
+                site.findings[:0] = _packet_filters.judge_app(filters, backend.address, uid)
+            site.findings += _exposed(backend, seen, filters)
     return []
 
 
-def _exposed(backend: Backend, seen: Surroundings, firewall: _firewall.Firewall) -> list[Finding]:
+def _exposed(backend: Backend, seen: Surroundings, filters: _packet_filters.PacketFilters) -> list[Finding]:
     if backend.listener is None:
         return []
     server = backend.server
@@ -100,7 +97,7 @@ def _exposed(backend: Backend, seen: Surroundings, firewall: _firewall.Firewall)
     named = [*_units.files(server.unit), *(server.process.files if server.process else ()), *_supervised(backend)]
     files = {path: _untrusted.configuration(path) for path in named if _untrusted.is_roots_alone(os.path.realpath(path))}
     return _open_ports.judge(
-        backend.address, backend.protocol, backend.listener.address, command, files, server.restart, seen.own, firewall
+        backend.address, backend.protocol, backend.listener.address, command, files, server.restart, seen.own, filters
     )
 
 
@@ -112,7 +109,7 @@ def _supervised(backend: Backend) -> Iterable[str]:
 
 def _addresses(seen: Surroundings) -> list[Finding]:
     for site in seen.sites:
-        site.findings += _ipv6.judge(site.servers, seen.configuration.servers, site.dns, seen.own)
+        site.findings += _dns_ipv6.judge(site.dns, seen.own)
     return []
 
 
@@ -142,7 +139,9 @@ def _memories(seen: Surroundings) -> list[Finding]:
             general += found
             continue
         for site in seen.sites:
-            site.findings += found if site.name in names else []
+            if found and site.name in names:  # the kernel knows better than the app's log
+                codes = {finding.code for finding in found}
+                site.findings = [*(each for each in site.findings if each.code not in codes), *found]
     return general
 
 

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _filter_chains
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _filter_chains, _nftables, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._filter_chains import Answer, Chain, Connection, FilterRule, Verdict
 
@@ -29,10 +29,15 @@ WITHOUT_CONDITION = ("-m", "--match", "--comment", "--limit", "--limit-burst")
 SYN = (["FIN,SYN,RST,ACK", "SYN"], ["SYN", "SYN"])
 
 
-def saved() -> dict[int, str]:
-    """The rules by version of IP; "" without iptables. It asks for all tables, since asking for one would create it."""
-    done = {version: run([f"{tool}-save"], timeout=TIMEOUT) for version, tool in TOOLS.items()}
-    return {version: each.output if each.code == 0 else "" for version, each in done.items()}
+def saved() -> dict[int, tuple[str, ...]]:
+    """The rules by version of IP: those in nftables, and those of before it. It creates no table, and loads no module."""
+    found = {}
+    for version, tool in TOOLS.items():
+        tables = (_untrusted.text_or_none(f"/proc/net/{tool.replace('tables', '_tables')}_names") or "").split()
+        variants = [*(["nft"] if _nftables.loaded() else []), *(["legacy"] if "filter" in tables else [])]
+        done = [run([f"{tool}-{variant}-save", "-t", "filter"], timeout=TIMEOUT) for variant in variants]
+        found[version] = tuple(each.output for each in done if each.code == 0)
+    return found
 
 
 def chains(text: str, connection: Connection) -> dict[tuple[str, str, str], Chain]:

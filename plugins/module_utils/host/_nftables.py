@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +21,15 @@ HARMLESS = ("counter", "log", "quota", "comment", "notrack", "mangle", "meta set
 FAMILIES = {4: ("ip", "inet"), 6: ("ip6", "inet")}
 
 
+def loaded() -> bool:
+    """Whether the kernel has nftables. If not, asking it for rules would load a module."""
+    return os.path.exists("/sys/module/nf_tables") or not os.path.exists("/proc/modules")
+
+
 def ruleset() -> str:
     """All rules as JSON, "" without nftables."""
+    if not loaded():
+        return ""
     done = run(["nft", "--json", "list", "ruleset"], timeout=TIMEOUT)
     return done.output if done.code == 0 else ""
 

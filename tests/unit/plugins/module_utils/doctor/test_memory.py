@@ -22,13 +22,16 @@ def service(**values):
     ("values", "found"),
     [
         ({}, []),
-        ({"killed": 2}, [("warning", "oom_kill", _memory.LESS)]),
-        ({"killed": 1, "limit": 150 * MIB}, [("warning", "oom_kill", "systemctl set-property shop.service MemoryMax=2198M")]),
+        ({"killed": 2}, [("warning", "out_of_memory", _memory.LESS)]),
+        (
+            {"killed": 1, "limit": 150 * MIB},
+            [("warning", "out_of_memory", "systemctl set-property shop.service MemoryMax=2198M")],
+        ),
         (
             {"failed": True, "limit": 150 * MIB},
-            [("broken", "oom_kill", "systemctl set-property shop.service MemoryMax=2198M && systemctl restart shop")],
+            [("broken", "out_of_memory", "systemctl set-property shop.service MemoryMax=2198M && systemctl restart shop")],
         ),
-        ({"failed": True}, [("broken", "oom_kill", _memory.LESS)]),
+        ({"failed": True}, [("broken", "out_of_memory", _memory.LESS)]),
         (
             {"used": 140 * MIB, "limit": 150 * MIB},
             [("warning", "memory_limit", "systemctl set-property shop.service MemoryMax=2198M")],
@@ -54,8 +57,8 @@ def test_what_the_kernel_wrote_of_a_service_is_shown_with_it():
         (Memory(), []),
         (Memory(8 * GIB, 4 * GIB), []),
         (Memory(8 * GIB, GIB // 4), ["memory_low"]),
-        (service(), ["oom_kill"]),
-        (Memory(log=LOG[:1]), ["oom_kill"]),
+        (service(), ["out_of_memory"]),
+        (Memory(log=LOG[:1]), ["out_of_memory"]),
     ],
 )
 def test_a_host_that_lacks_memory_is_found(memory, codes):

@@ -4,9 +4,9 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _open_ports
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._firewall import Firewall
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._packet_filters import PacketFilters
 
-CLOSED = Firewall(iptables={4: "*filter\n:INPUT DROP [0:0]\n"}, interfaces=("eth0",))
+CLOSED = PacketFilters(iptables={4: ("*filter\n:INPUT DROP [0:0]\n",)}, interfaces=("eth0",))
 SED = "sed -i --follow-symlinks"
 UNIT = "/etc/systemd/system/shop.service"
 
@@ -22,7 +22,7 @@ def judge(
 ):
     own = {"203.0.113.9", "127.0.0.1"}
     return _open_ports.judge(
-        address, protocol, bound, command, files or {}, restart, own, firewall or Firewall(interfaces=("eth0",))
+        address, protocol, bound, command, files or {}, restart, own, firewall or PacketFilters(interfaces=("eth0",))
     )
 
 
