@@ -339,7 +339,7 @@ def test_the_play_fails_for_what_is_broken_unless_it_is_told_not_to(healthy, tmp
     assert [play.output.count("systemctl enable blog") > 0 for play in (failed, told, warned)] == [True] * 3
     assert [fix in text for text in (failed.output, told.output, report.read_text(), warned.output)] == [True, True, True, False]
     written = json.loads(document.read_text())["hosts"][server.name]
-    assert (written["state"], written["summary"]) == ("broken", f"{len(KINDS)} sites: 1 broken, 1 with warnings, 4 ok")
+    assert (written["state"], written["summary"]) == ("broken", f"{len(KINDS) + 1} sites: 1 broken, 1 with warnings, 5 ok")
     assert written["findings"][0]["fix"] == fix
     (line,) = re.findall(r"^\{.*\}$", printed.output, re.MULTILINE)
     assert (printed.code, json.loads(line)["host"], json.loads(line)["state"]) == (0, server.name, "warning")

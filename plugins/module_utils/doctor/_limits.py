@@ -23,9 +23,10 @@ CONNTRACK = "/proc/sys/net/netfilter/nf_conntrack_"
 
 @dataclass(frozen=True)
 class Usage:
-    """The open files of a process: the most that one of a group has, and its limit.
+    """The open files of some processes.
 
-    :ivar limit: of open files, 0 without one
+    :ivar files: the most that one of them has
+    :ivar limit: the limit of the first, 0 without one
     """
 
     files: int = 0
@@ -55,14 +56,18 @@ def nginx_limits(main: str) -> NginxLimits:
 
 
 def usage(groups: Mapping[str, Iterable[int]]) -> dict[str, Usage]:
-    """The open files of the processes in some groups, by the group's name."""
-    groups = {name: sorted(set(pids)) for name, pids in groups.items()}
+    """The open files of the processes in some groups, by the group's name.
+
+    :param groups: of nginx's workers the youngest is the first: others may still end after a reload
+    """
+    groups = {name: list(dict.fromkeys(pids)) for name, pids in groups.items()}
     links = _hidden.look_as_users(sorted({pid for pids in groups.values() for pid in pids}))
     found = {}
     for name, pids in groups.items():
-        each = [Usage(len(links[pid]["files"]), soft_limit(_processes.text(pid, "limits"))) for pid in pids if pid in links]
-        if each:
-            found[name] = max(each, key=lambda one: one.files / (one.limit or 1 << 60))
+        seen = [pid for pid in pids if pid in links]
+        if seen:
+            limit = soft_limit(_processes.text(seen[0], "limits"))
+            found[name] = Usage(max(len(links[pid]["files"]) for pid in seen), limit)
     return found
 
 

@@ -24,8 +24,11 @@ NEAR = 0.9
 """Fraction of a limit in use from which on it is nearly reached."""
 
 UNIT_PROPERTIES = ("ControlGroup", "Result", "ActiveState", "MemoryMax", "TasksMax", "TasksCurrent")
+GROWTH = 8
+"""How many times its limit a service gets in addition; how much it needs cannot be known."""
+
 STEP = 64 << 20
-"""Limits are multiples of this many bytes."""
+"""Limits are raised by multiples of this many bytes."""
 
 ROOTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/unified")
 KILLED = re.compile(r"(?:Killed process \d+ \((.{1,16}?)\)|oom-kill:.*\btask=(.{1,16}?),pid=)")
@@ -167,8 +170,8 @@ def judge_service(unit: str, memory: Memory, restart: str) -> list[Finding]:
 
 
 def _more(unit: str, service: ServiceMemory, memory: Memory) -> str:
-    """How a service gets more memory: half of what is available, if that is worth it."""
-    more = memory.available // 2 // STEP * STEP
+    """How a service gets more memory: several times its limit, but no more than half of what is available."""
+    more = min(memory.available // 2, GROWTH * service.limit) // STEP * STEP
     if service.limit and more >= STEP:
         return f"systemctl set-property {unit} MemoryMax={(service.limit + more) // (1 << 20)}M"
     return LESS

@@ -30,7 +30,7 @@ def judge(sockets: Sequence[tuple[str, Warnings]]) -> list[Finding]:
     message = f"Users of other apps can send requests to {whose}, past nginx and its checks."
     evidence = [f"{warnings[0]['message']}{_others(len(warnings) - 1)}" for _address, warnings in open_ones[:SHOWN]]
     if count > SHOWN:
-        evidence.append(f"and {count - SHOWN} more sockets")
+        evidence.append(f"Not shown: {count - SHOWN} more.")
     fixes = list(dict.fromkeys(warnings[0]["fix"] for _address, warnings in open_ones))
     quick = " && ".join(fixes) if all(fixes) else ""
     return [Finding(WARNING, CODE, message, tuple(evidence), FIX, quick_fix=quick)]

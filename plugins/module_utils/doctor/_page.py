@@ -27,8 +27,8 @@ h3 { font-size: 1.1rem; margin: 1.5rem 0 .3rem; } p { margin: .3rem 0; }
 a { color: var(--link); }
 nav ul { list-style: none; margin: 0; padding: 0; }
 nav li { border-bottom: 1px solid var(--line); padding: .3rem 0; }
-nav a { display: inline-block; padding: .2rem 0; font-weight: 600; margin-right: .5rem; }
-.state { font-weight: 700; white-space: nowrap; margin-right: .5rem; }
+nav a { display: inline-block; padding: .2rem 0; font-weight: 600; margin-right: .3rem; }
+.state { font-weight: 700; white-space: nowrap; margin-right: .2rem; }
 .state.broken { color: var(--broken); } .state.warning { color: var(--warning); }
 .state.note { color: var(--note); } .state.ok { color: var(--ok); }
 .finding { border: 1px solid var(--line); border-left: .4rem solid; border-radius: .3rem; padding: .4rem .7rem; margin: .6rem 0; }
@@ -60,6 +60,9 @@ WORDS = {
     "advice": "What to do where no command does it.",
     "site": "All that nginx serves under one name. Facts without a finding are fine.",
 }
+FIRST = 200
+"""Characters of a message that are shown in the list of sites."""
+
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The browser loads and runs nothing, whatever has got into the page."""
 
@@ -120,8 +123,8 @@ def page(hosts: Mapping[str, Mapping[str, Any]], missing: Iterable[str] = (), wh
         f'<style>{STYLE}</style>\n</head>\n<body id="top">\n<h1>{title}</h1>',
         f"<p>{_text(', '.join([*counted, _report.summary(list(hosts.values()))]))}</p>",
         f"<p>{_text(when)}</p>" if when else "",
-        _list(sorted(sections, key=_rank), missing, len(hosts) > 1),
         _legend(),
+        _list(sorted(sections, key=_rank), missing, len(hosts) > 1),
         *(_host(host, found[host][0], found[host][1]) for host in order),
         "</body>\n</html>\n",
     ]
@@ -146,9 +149,9 @@ def _list(sections: Sequence[Section], missing: Sequence[str], several: bool) ->
         first = section.block.findings[0]["message"] if section.block.findings else ""
         where = f"{section.title} on {section.host}" if several else section.title
         link = f'<a href="#{section.anchor}">{_text(where, _report.TITLE)}</a>'
-        rows.append(f"<li>{_state(section.block.state)}{link}{_text(first)}</li>")
+        rows.append(f"<li>{_state(section.block.state)} {link} {_text(first, FIRST)}</li>")
     worse = sum(section.block.state == "broken" for section in sections)
-    rows[worse:worse] = [f"<li>{_state(NOT_EXAMINED)}{_text(host, _report.TITLE)}</li>" for host in missing]
+    rows[worse:worse] = [f"<li>{_state(NOT_EXAMINED)} {_text(host, _report.TITLE)}</li>" for host in missing]
     return f'<nav aria-label="Sites">\n<h2>Sites</h2>\n<ul>\n{chr(10).join(rows)}\n</ul>\n</nav>'
 
 
@@ -169,7 +172,7 @@ def _section(section: Section) -> str:
     shown = "" if block.state == _report.OK else " open"
     up = '<a class="up" href="#top" aria-label="To the list of sites">↑</a>'
     return (
-        f'<section id="{section.anchor}">\n<h3>{_state(block.state)}{_text(section.title, _report.TITLE)} {up}</h3>\n{found}'
+        f'<section id="{section.anchor}">\n<h3>{_state(block.state)} {_text(section.title, _report.TITLE)} {up}</h3>\n{found}'
         f"<details{shown}>\n<summary>Facts</summary>\n{facts}\n</details>\n</section>"
     )
 
@@ -180,7 +183,7 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
 
 def _finding(finding: Mapping[str, Any]) -> str:
     severity = finding["severity"]
-    parts = [f"<p>{_state(severity)}<code>{_text(finding['code'], _report.TITLE)}</code> {_text(finding['message'])}</p>"]
+    parts = [f"<p>{_state(severity)} <code>{_text(finding['code'], _report.TITLE)}</code> {_text(finding['message'])}</p>"]
     seen = "\n".join(_text(line) for line in _report.evidence(finding))
     parts += [f"<pre>{seen}</pre>"] if seen else []
     for label, fix in _report.fixes(finding):

@@ -151,7 +151,8 @@ def _limited(seen: Surroundings) -> list[Finding]:
     for (address, _protocol), backend in seen.backends.items():
         process = backend.server.process
         if process and process.pid:
-            groups[address] = [pid for pid, _start in _processes.with_descendants([process.pid], everybody)]
+            family = _processes.with_descendants([process.pid], everybody)
+            groups[address] = [process.pid, *(pid for pid, _start in family)]
     usage = _limits.usage(groups)
     limits = _limits.nginx_limits(_untrusted.text_or_none(_paths.MAIN) or "")
     for site in seen.sites:

@@ -25,16 +25,16 @@ def service(**values):
         ({"killed": 2}, [("warning", "out_of_memory", _memory.LESS)]),
         (
             {"killed": 1, "limit": 150 * MIB},
-            [("warning", "out_of_memory", "systemctl set-property shop.service MemoryMax=2198M")],
+            [("warning", "out_of_memory", "systemctl set-property shop.service MemoryMax=1302M")],
         ),
         (
             {"failed": True, "limit": 150 * MIB},
-            [("broken", "out_of_memory", "systemctl set-property shop.service MemoryMax=2198M && systemctl restart shop")],
+            [("broken", "out_of_memory", "systemctl set-property shop.service MemoryMax=1302M && systemctl restart shop")],
         ),
         ({"failed": True}, [("broken", "out_of_memory", _memory.LESS)]),
         (
             {"used": 140 * MIB, "limit": 150 * MIB},
-            [("warning", "memory_limit", "systemctl set-property shop.service MemoryMax=2198M")],
+            [("warning", "memory_limit", "systemctl set-property shop.service MemoryMax=1302M")],
         ),
         ({"used": 100 * MIB, "limit": 150 * MIB}, []),
         ({"tasks": 95, "most_tasks": 100}, [("warning", "tasks_limit", "systemctl set-property shop.service TasksMax=200")]),

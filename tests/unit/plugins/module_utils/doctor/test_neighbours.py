@@ -15,7 +15,7 @@ def test_however_many_apps_reach_one_another_it_is_one_finding():
     assert found.site == ""
     assert "20 apps" in found.message
     assert found.evidence[0] == "app1 can send requests. So can 18 other users."
-    assert found.evidence[-1] == "and 10 more sockets"
+    assert found.evidence[-1] == "Not shown: 10 more."
     assert len(found.evidence) == 11
     assert found.quick_fix == "setfacl app1 && setfacl app0"
 

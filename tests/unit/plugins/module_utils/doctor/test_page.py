@@ -57,7 +57,7 @@ def test_the_page_is_one_file_that_needs_nothing_else(result):
 def test_what_is_broken_comes_first_on_whatever_host(result):
     healthy = {**result, "findings": []}
     text = _page.page({"web-1": healthy, "web-2": result})
-    links = re.findall(r'<li><span class="state \w+">[^<]*</span><a href="#([^"]+)"', text)
+    links = re.findall(r'<li><span class="state \w+">[^<]*</span> <a href="#([^"]+)"', text)
     assert links[0] == "web-2-shop.test"
     assert re.findall(r'<(?:h2|section) id="([^"]+)"', text)[:2] == ["web-2", "web-2-shop.test"]
 
