@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._redirects import Loop
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._visit import Answer, Visit
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _edit
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._routing import PASSES, Route
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._syntax import Directive
-
-URL = re.compile(r"(?:(https?)://([^/:?#]+)(?::(\d{1,5}))?)?(/[^\s]*)?")
-"""A Location: scheme, host, port, path."""
 
 OTHER_HOSTS = ("localhost", "127.0.0.1")
 """Names that an app may know beside those of its site."""
@@ -37,10 +35,7 @@ class Seen:
     """A visit that failed, and what is known of its way.
 
     :ivar http: the directives of the http context
-    :ivar own: the status that the app itself gives, 0 if it was not asked
-    :ivar direct: its status by the host name that it was asked for
-    :ivar loop: the URLs of an endless redirect
-    :ivar heeds_scheme: whether the redirect ends if the request has ``X-Forwarded-Proto: https``
+    :ivar direct: the status that the app itself gives, by the host name that it was asked for
     :ivar log: what nginx logged about the visit
     :ivar restart: the command that restarts the app
     """
@@ -50,12 +45,15 @@ class Seen:
     route: Route
     server: ServerBlock
     http: Sequence[Directive] = ()
-    own: int = 0
-    direct: Mapping[str, int] | None = None
-    loop: tuple[str, ...] = ()
-    heeds_scheme: bool = False
+    direct: Mapping[str, int] = field(default_factory=dict)
+    loop: Loop | None = None
     log: str = ""
     restart: str = ""
+
+    @property
+    def own(self) -> int:
+        """The status that the app itself gives to the same request, 0 if it was not asked."""
+        return self.direct.get(self.visit.name, 0)
 
     @property
     def got(self) -> str:
@@ -95,17 +93,26 @@ def passed_host(route: Route) -> str | None:
 def judge(seen: Seen) -> Finding | None:
     """The cause of a failed visit; None if there is none, as where nginx limits how often one may ask."""
     if seen.loop:
-        return _loop(seen)
+        return _loop(seen, seen.loop)
     if seen.answer.error:
         return _no_answer(seen)
     status = seen.answer.status
     if status in (429, 503) and any(seen.route.effective(name) for name in LIMITS):
         return None
     if status == seen.own >= 500:
-        return None  # That is the app's own error, which is found without nginx.
+        return _own_error(seen)
     return (
         _variables(seen) or _resolver(seen) or _host(seen) or _refused_name(seen) or (_other(seen) if _is_error(seen) else None)
     )
+
+
+def _own_error(seen: Seen) -> Finding | None:
+    """An error of the app for one of its names. That for all names is found without nginx, and that for one path may be meant."""
+    if seen.visit.path != "/":
+        return None
+    message = f"The app itself answers {seen.own} to {seen.visit.url}."
+    fix = f"Find the cause in the log of the app. It may not know the host name {seen.visit.name}."
+    return Finding(BROKEN, "visitor_error", message, seen.evidence, fix)
 
 
 def _is_error(seen: Seen) -> bool:
@@ -113,12 +120,12 @@ def _is_error(seen: Seen) -> bool:
     return status >= 500 or (status in (400, 421) and 0 < seen.own < 400)
 
 
-def _loop(seen: Seen) -> Finding:
-    url = seen.loop[-1]
-    evidence = (" -> ".join(seen.loop), *seen.evidence[1:2])
+def _loop(seen: Seen, loop: Loop) -> Finding:
+    url = loop.urls[-1]
+    evidence = (" -> ".join(loop.urls), *seen.evidence[1:2])
     headers = [each.arguments[0].lower() for each in seen.route.effective("proxy_set_header") if each.arguments]
     proxied = seen.route.directive.name == "proxy_pass"
-    if seen.heeds_scheme and "x-forwarded-proto" not in headers:
+    if loop.heeds_scheme and "x-forwarded-proto" not in headers:
         because = "nginx does not tell it by X-Forwarded-Proto that they came by HTTPS"
         message = f"Endless redirect: the app sends visitors of {url} to {url} again, since {because}."
         new = "proxy_set_header X-Forwarded-Proto $scheme;" if proxied else "uwsgi_param HTTP_X_FORWARDED_PROTO $scheme;"
@@ -187,10 +194,8 @@ def _resolver(seen: Seen) -> Finding | None:
 
 def _host(seen: Seen) -> Finding | None:
     """The app is asked for another host name than the visitor typed."""
-    passed, direct = passed_host(seen.route), seen.direct or {}
-    status = seen.answer.status
-    own = direct.get(seen.visit.name, seen.own)
-    if passed is None or direct.get(passed) != status or not 0 < own < 400 or passed == seen.visit.name:
+    passed, status = passed_host(seen.route), seen.answer.status
+    if passed is None or seen.direct.get(passed) != status or not 0 < seen.own < 400 or passed == seen.visit.name:
         return None
     instead = f"{passed} instead of {seen.visit.name}"
     message = f"nginx does not pass Host on: it asks the app for {instead}, and so visitors get {status}."
@@ -200,7 +205,7 @@ def _host(seen: Seen) -> Finding | None:
 
 def _refused_name(seen: Seen) -> Finding | None:
     """The app does not know the name of its own site, as by ALLOWED_HOSTS."""
-    direct, status, name = seen.direct or {}, seen.answer.status, seen.visit.name
+    direct, status, name = seen.direct, seen.answer.status, seen.visit.name
     if status not in (400, 403, 421) or direct.get(name, status) != status or name == "localhost":
         return None
     others = {host: other for host, other in direct.items() if host != name and 0 < other < 400}

@@ -16,6 +16,11 @@ ANSWER_BYTES = 65536
 KEPT = 2000
 """Characters kept of its beginning, and of its Location."""
 
+COOKIES = 10
+"""Cookies that are kept of an answer."""
+
+COOKIE = re.compile(rb"^set-cookie:[ \t]*([!#-+\-.\w]{1,200})=([\w!#-+\-./:<-\[\]-~]{0,2000})", re.IGNORECASE | re.MULTILINE)
+
 AGENT = "wsgi.stack doctor"
 
 
@@ -69,6 +74,7 @@ class Answer:
     body: str = ""
     error: str = ""
     text: str = ""
+    cookies: tuple[tuple[str, str], ...] = ()
 
 
 def ask(visit: Visit, timeout: float) -> Answer:
@@ -113,7 +119,9 @@ def parsed(received: bytes) -> Answer:
         return Answer(error="EPROTO", text=f"not HTTP: {text!r}") if received else Answer(error="EOF", text=closed)
     head, _blank, body = received.partition(b"\r\n\r\n")
     location = re.search(rb"^location:[ \t]*([^\r\n]*)", head, re.IGNORECASE | re.MULTILINE)
-    return Answer(status, location[1].decode("latin-1").strip()[:KEPT] if location else "", body[:KEPT].decode(errors="replace"))
+    where = location[1].decode("latin-1").strip()[:KEPT] if location else ""
+    cookies = tuple((name.decode(), value.decode()) for name, value in COOKIE.findall(head)[:COOKIES])
+    return Answer(status, where, body[:KEPT].decode(errors="replace"), cookies=cookies)
 
 
 def _status(received: bytes) -> int:

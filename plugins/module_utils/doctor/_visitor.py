@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _judge_visit, _logs, _reach, _visit
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _judge_visit, _logs, _reach, _redirects, _visit
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backends import Backend
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._judge_visit import Seen
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._redirects import Loop
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._result import Site
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._together import together
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._visit import Answer, Visit
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _messages, _routing, _selection
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Listen, ServerBlock
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _messages, _routing, _selection
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._routing import Route
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Target
@@ -29,9 +30,6 @@ NAMES, ROUTES, VISITS = 5, 8, 20
 
 ROUNDS = 4
 """How many times the timeout all visits take at most."""
-
-HOPS = 5
-"""Redirects to another address of the same page that are followed."""
 
 SUSPECT = (400, 403, 404, 421)
 """Statuses of which the app is asked whether it gives them under another name, too."""
@@ -46,28 +44,27 @@ Backends = Mapping[tuple[str, str], Backend]
 class Planned:
     """A visit to be made.
 
-    :ivar served: the backends that the request can come to, which all answer; none if they cannot be known
+    :ivar served: the backends that the request can come to and that answer; none if they cannot be known
+    :ivar uri: what the app is asked for then, "" if that cannot be told
     """
 
     visit: Visit
     server: ServerBlock
-    listen: Listen
     route: Route
     served: tuple[Backend, ...] = ()
+    uri: str = ""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
     """A visit that was made.
 
-    :ivar loop: the URLs of an endless redirect
-    :ivar heeds_scheme: whether there is no redirect if the request says that the visitor came by HTTPS
+    :ivar loop: the endless redirect that it leads to
     """
 
     planned: Planned
     answer: Answer
-    loop: tuple[str, ...] = ()
-    heeds_scheme: bool = False
+    loop: Loop | None = None
 
 
 def look(
@@ -85,7 +82,7 @@ def look(
     :returns: the findings of each site, in their order
     """
     plans = [plan(site, configuration, backends, addresses) for site in sites]
-    calls = [partial(_visited, planned, configuration, addresses, timeout) for planned in plans]
+    calls = [partial(_visited, planned, configuration, timeout) for planned in plans]
     made = together(calls, ROUNDS * timeout)
     suspects = [[outcome for outcome in outcomes or () if _is_suspect(outcome, closed)] for outcomes in made]
     asked = _asked_directly([outcome for outcomes in suspects for outcome in outcomes], timeout)
@@ -115,7 +112,7 @@ def plan(site: Site, configuration: Configuration, backends: Backends, addresses
                         _selection.is_tls(configuration.servers, listen),
                         _selection.has_proxy_protocol(configuration.servers, listen),
                     )
-                    found.append(Planned(visit, server, listen, route, served))
+                    found.append(Planned(visit, server, route, served, _uri(route, path)))
             first = False
     return found[:VISITS]
 
@@ -134,6 +131,17 @@ def _ways(server: ServerBlock, configuration: Configuration, backends: Backends)
     return sorted(found, key=lambda way: len(way[1]))[:ROUTES]
 
 
+def _uri(route: Route, path: str) -> str:
+    """The path that an app is asked for, "" if it cannot be told. Pure."""
+    if any(each.name == "rewrite" for level in route.levels for each in level):
+        return ""
+    _scheme, _address, base = _configuration.address_of(route.directive.name, route.directive.arguments[0])
+    located = route.locations[-1].arguments[-1] if route.locations else "/"
+    if not base or "$" in base:
+        return "" if base else path
+    return base if located == path else ""
+
+
 def backends_of(route: Route, server: ServerBlock, backends: Backends) -> list[Backend]:
     """The backends that a directive passes requests to."""
     passed = route.directive
@@ -143,62 +151,20 @@ def backends_of(route: Route, server: ServerBlock, backends: Backends) -> list[B
     return [backend for backend in found if backend]
 
 
-def _visited(
-    plans: Iterable[Planned], configuration: Configuration, addresses: _reach.Addresses, timeout: float
-) -> list[Outcome]:
+def _visited(plans: Iterable[Planned], configuration: Configuration, timeout: float) -> list[Outcome]:
     """Visit a site; one visit after the other, so that no limit of nginx is exceeded."""
-    found = []
+    found: list[Outcome] = []
     hanging: set[int] = set()
+    end = time.monotonic() + (ROUNDS - 1) * timeout
     for planned in plans:
-        if id(planned.route.directive) in hanging:
+        if id(planned.route.directive) in hanging or time.monotonic() > end:
             continue
-        outcome = Outcome(planned, _visit.ask(planned.visit, timeout))
-        if outcome.answer.error == "ETIMEDOUT":
+        answer = _visit.ask(planned.visit, timeout)
+        if answer.error == "ETIMEDOUT":
             hanging.add(id(planned.route.directive))
-        if _redirects_to_itself(planned.visit, outcome.answer):
-            _follow(outcome, configuration, addresses, timeout)
-        found.append(outcome)
+        loop = _redirects.follow(planned.visit, answer, configuration.servers, lambda visit: _visit.ask(visit, timeout))
+        found.append(Outcome(planned, answer, loop))
     return found
-
-
-def _redirects_to_itself(visit: Visit, answer: Answer) -> bool:
-    return 300 <= answer.status < 400 and _next(visit, answer.location) is not None
-
-
-def _next(visit: Visit, location: str) -> tuple[bool, str, int, str] | None:
-    """Where a redirect leads, if to the same page: whether by HTTPS, host, port and path."""
-    found = _judge_visit.URL.fullmatch(location)
-    if not found:
-        return None
-    scheme, host, port, path = found[1] or ("https" if visit.tls else "http"), found[2] or visit.name, found[3], found[4] or "/"
-    if path != visit.path or host.lower() != visit.name.lower():
-        return None
-    usual = 443 if scheme == "https" else 80
-    same = not found[1] and visit.port
-    return scheme == "https", host, int(port or same or usual), path
-
-
-def _follow(outcome: Outcome, configuration: Configuration, addresses: _reach.Addresses, timeout: float) -> None:
-    """Follow redirects until they end, leave this host, or come back to where they were."""
-    visit, answer = outcome.planned.visit, outcome.answer
-    urls = [visit.url]
-    for _hop in range(HOPS):
-        leads = _next(visit, answer.location) if 300 <= answer.status < 400 else None
-        if leads is None:
-            return
-        tls, name, port, path = leads
-        following = Visit(visit.address, port, name, path, tls)
-        if following.url in urls:
-            outcome.loop = (*urls, following.url)
-            told = replace(visit, headers=(("X-Forwarded-Proto", "https"),))
-            outcome.heeds_scheme = not 300 <= _visit.ask(told, timeout).status < 400
-            return
-        pairs = _selection.listeners(configuration.servers, visit.address, port)
-        if not pairs or _selection.is_tls(configuration.servers, pairs[0][1]) != tls:
-            return
-        urls.append(following.url)
-        visit = following
-        answer = _visit.ask(visit, timeout)
 
 
 def _is_suspect(outcome: Outcome, closed: Collection[int]) -> bool:
@@ -210,20 +176,17 @@ def _is_suspect(outcome: Outcome, closed: Collection[int]) -> bool:
 
 
 def _asked_directly(outcomes: Sequence[Outcome], timeout: float) -> dict[tuple[str, str, str], int]:
-    """What apps answer under the host names by which the cause can be told: by address, path and host, the status."""
+    """What apps themselves answer to the same requests, and to those under other names: by address, path and host, the status."""
     targets: dict[tuple[str, str, str], Target] = {}
     for outcome in outcomes:
-        planned = outcome.planned
-        if outcome.answer.status not in SUSPECT:
+        planned, status = outcome.planned, outcome.answer.status
+        backend = planned.served[0] if planned.served else None
+        if not status or not planned.uri or backend is None or backend.access is None or not backend.access.status:
             continue
-        for backend in planned.served[:1]:
-            if backend.access is None or not backend.access.status:
-                continue
-            for host in _judge_visit.telling_hosts(planned.route, planned.visit.name):
-                key = (backend.address, planned.visit.path, host)
-                targets[key] = Target(backend.address, backend.protocol, planned.visit.path, host, (), backend.access.named_in)
-    if not targets:
-        return {}
+        name = planned.visit.name
+        for host in _judge_visit.telling_hosts(planned.route, name) if status in SUSPECT else [name]:
+            key = (backend.address, planned.uri, host)
+            targets[key] = Target(backend.address, backend.protocol, planned.uri, host, (), backend.access.named_in)
     accesses = _examine.examine(list(targets.values()), timeout=timeout)
     return {key: access.status or 0 for key, access in zip(targets, accesses)}
 
@@ -236,19 +199,15 @@ def _judged(
     for outcome in outcomes:
         planned = outcome.planned
         backend = planned.served[0] if planned.served else None
-        own = backend.access.status if backend and backend.access else None
-        place = (backend.address, planned.visit.path) if backend else ()
-        direct = {key[2]: status for key, status in asked.items() if key[:2] == place}
+        place = (backend.address, planned.uri) if backend else ()
         seen = Seen(
             planned.visit,
             outcome.answer,
             planned.route,
             planned.server,
             configuration.http,
-            own or 0,
-            direct,
+            {key[2]: status for key, status in asked.items() if key[:2] == place},
             outcome.loop,
-            outcome.heeds_scheme,
             _logged(planned),
             backend.server.restart if backend else "",
         )

@@ -5,6 +5,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _judge_visit
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._judge_visit import Seen
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._redirects import Loop
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._visit import Answer, Visit
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _routing
@@ -29,16 +30,15 @@ UWSGI = "location / { uwsgi_pass unix:/a.sock; }"
 VARIABLE = "location / { set $to back.test; proxy_pass http://$to:8000; }"
 HOST = "location / { proxy_set_header Host $host; proxy_pass http://group; }"
 OTHER = HOST.replace("$host", "b.test")
-OWN = {"own": 200}
 PARAMS = "location / { uwsgi_param REQUEST_METHOD $request_method; uwsgi_pass unix:/a.sock; }"
 
 
 @pytest.mark.parametrize(
     ("text", "answer", "known", "code", "fix"),
     [
-        (UWSGI, Answer(500), {"own": 200}, "uwsgi_params_missing", "#include uwsgi_params; uwsgi_pass#"),
-        (UWSGI, Answer(200), {"own": 200}, None, ""),
-        (PARAMS, Answer(502), {"own": 200}, "visitor_error", "Correct "),
+        (UWSGI, Answer(500), {"direct": {"a.test": 200}}, "uwsgi_params_missing", "#include uwsgi_params; uwsgi_pass#"),
+        (UWSGI, Answer(200), {"direct": {"a.test": 200}}, None, ""),
+        (PARAMS, Answer(502), {"direct": {"a.test": 200}}, "visitor_error", "Correct "),
         (VARIABLE, Answer(502), {}, "resolver_missing", "#proxy_pass http://back.test:8000#"),
         (f"resolver 127.0.0.1; {VARIABLE}", Answer(502), {}, "visitor_error", "Correct "),
         (VARIABLE.replace("8000", "8000/x$uri"), Answer(502), {}, "resolver_missing", "Write "),
@@ -46,39 +46,39 @@ PARAMS = "location / { uwsgi_param REQUEST_METHOD $request_method; uwsgi_pass un
         (
             PROXY,
             Answer(400),
-            {**OWN, "direct": {"group": 400, "a.test": 200}},
+            {"direct": {"group": 400, "a.test": 200}},
             "host_not_passed",
             "Host $http_host; proxy_pass#",
         ),
         (
             PROXY,
             Answer(404),
-            {**OWN, "direct": {"group": 404, "a.test": 200}},
+            {"direct": {"group": 404, "a.test": 200}},
             "host_not_passed",
             "Host $http_host; proxy_pass#",
         ),
-        (PROXY, Answer(404), {**OWN, "direct": {"group": 200, "a.test": 200}}, None, ""),
+        (PROXY, Answer(404), {"direct": {"group": 200, "a.test": 200}}, None, ""),
         (
             OTHER,
             Answer(400),
-            {**OWN, "direct": {"b.test": 400}},
+            {"direct": {"a.test": 200, "b.test": 400}},
             "host_not_passed",
             "#proxy_set_header Host $http_host#",
         ),
-        (HOST, Answer(400), {"own": 400, "direct": {"a.test": 400, "localhost": 200}}, "host_refused", "Add a.test "),
+        (HOST, Answer(400), {"direct": {"a.test": 400, "localhost": 200}}, "host_refused", "Add a.test "),
         (
             HOST,
             Answer(400, body=DJANGO),
-            {"own": 400, "direct": {"a.test": 400, "localhost": 400}},
+            {"direct": {"a.test": 400, "localhost": 400}},
             "host_refused",
             "Add a.test ",
         ),
-        (HOST, Answer(400, body="no parameter"), {"own": 400, "direct": {"a.test": 400, "localhost": 400}}, None, ""),
-        (HOST, Answer(403), {"own": 403, "direct": {"a.test": 403, "localhost": 403}}, None, ""),
-        (HOST, Answer(500), {"own": 500}, None, ""),
-        (HOST, Answer(502), {"own": 200, "log": "upstream sent too big header"}, "visitor_error", "Correct "),
-        (f"limit_req zone=a; {HOST}", Answer(503), {"own": 200}, None, ""),
-        (HOST, Answer(421), {"own": 200}, "visitor_error", "Correct "),
+        (HOST, Answer(400, body="no parameter"), {"direct": {"a.test": 400, "localhost": 400}}, None, ""),
+        (HOST, Answer(403), {"direct": {"a.test": 403, "localhost": 403}}, None, ""),
+        (HOST, Answer(500), {"direct": {"a.test": 500}}, "visitor_error", "Find the cause in the log of the app."),
+        (HOST, Answer(502), {"direct": {"a.test": 200}, "log": "upstream sent too big header"}, "visitor_error", "Correct "),
+        (f"limit_req zone=a; {HOST}", Answer(503), {"direct": {"a.test": 200}}, None, ""),
+        (HOST, Answer(421), {"direct": {"a.test": 200}}, "visitor_error", "Correct "),
         (HOST, Answer(error="ECONNREFUSED", text="refused"), {}, "not_listening", "nginx -t && "),
         (HOST, Answer(error="EOF", text="closed"), {}, "visitor_error", "Find "),
         (f"if ($bot) {{ return 444; }} {HOST}", Answer(error="EOF", text="closed"), {}, None, ""),
@@ -101,8 +101,8 @@ def test_the_cause_of_a_failed_visit(tmp_path, monkeypatch, text, answer, known,
     ],
 )
 def test_an_endless_redirect(tmp_path, monkeypatch, text, heeds, fix):
-    loop = ("https://a.test/", "https://a.test/")
-    found = _judge_visit.judge(seen(tmp_path, monkeypatch, text, Answer(301), loop=loop, heeds_scheme=heeds))
+    loop = Loop(("https://a.test/", "https://a.test/"), heeds)
+    found = _judge_visit.judge(seen(tmp_path, monkeypatch, text, Answer(301), loop=loop))
     assert (found.code, found.evidence[0]) == ("redirect_loop", "https://a.test/ -> https://a.test/")
     assert fix in found.fix
 
@@ -115,7 +115,7 @@ def test_a_list_of_headers_in_another_file_is_not_replaced_by_one_of_its_own(tmp
     (server,) = configuration.servers
     (route,) = _routing.routes(server.block, configuration.http)
     direct = {"group": 400, "a.test": 200}
-    found = _judge_visit.judge(Seen(VISIT, Answer(400), route, server, configuration.http, 200, direct))
+    found = _judge_visit.judge(Seen(VISIT, Answer(400), route, server, configuration.http, direct))
     assert found.fix == "Add 'proxy_set_header Host $http_host' beside /main:1, and reload nginx."
 
 

@@ -105,3 +105,9 @@ def test_a_port_without_tls_and_one_without_a_server(serve):
 )
 def test_how_a_visit_is_written(visit, url, where):
     assert (visit.url, visit.where) == (url, where)
+
+
+def test_cookies_are_kept_as_far_as_they_are_cookies():
+    lines = ["Set-Cookie: a=b; Path=/", "set-cookie:c=", "Set-Cookie: d=\x1be", "Set-Cookie: =f", "X-Set-Cookie: g=h"]
+    found = _visit.parsed("\r\n".join(["HTTP/1.1 302 Found", *lines, "", ""]).encode())
+    assert found.cookies == (("a", "b"), ("c", ""), ("d", ""))

@@ -121,6 +121,23 @@ def test_what_a_visitor_gets(monkeypatch, answers, codes):
     assert look(monkeypatch, TLS, answers)[0] == [codes]
 
 
+@pytest.mark.parametrize(
+    ("text", "uri"),
+    [
+        ("location /a { proxy_pass http://127.0.0.1:8000; }", "/a"),
+        ("location /a/ { proxy_pass http://127.0.0.1:8000/; }", "/"),
+        ("location /a/ { proxy_pass http://unix:/a.sock:/b/; }", "/b/"),
+        ("location ~ ^/a/ { proxy_pass http://127.0.0.1:8000; }", "/a/"),
+        ("location /a/ { proxy_pass http://127.0.0.1:8000/$host; }", ""),
+        ("location /a/ { rewrite ^/a/(.*) /$1 break; proxy_pass http://127.0.0.1:8000; }", ""),
+    ],
+)
+def test_what_the_app_is_asked_for_then(text, uri):
+    configuration, (site,) = parsed(f"server {{ server_name a.test; {text} }}")
+    (planned,) = _visitor.plan(site, configuration, backends(configuration), MINE)
+    assert planned.uri == uri
+
+
 def test_a_port_that_the_firewall_closes_is_no_fault_of_the_site(monkeypatch):
     timed_out = {"http://a.test/": Answer(error="ETIMEDOUT", text="no answer")}
     assert look(monkeypatch, TLS, timed_out, closed={80})[0] == [[]]
