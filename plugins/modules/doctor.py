@@ -15,7 +15,9 @@ description:
     the process behind it, its systemd unit or supervisor program, its Python and its virtual environment; error logs, file
     systems, listen queues, and DNS.
   - Each finding says what is wrong, what was seen of it, and what fixes it.
-  - Changes nothing. It sends one request to each app; a server with systemd socket activation is started by that.
+  - Asks nginx for each site as a visitor does, and compares the answer with that of the app itself.
+  - Changes nothing. It sends requests that any visitor may make, to nginx and to each app; a server with systemd socket
+    activation is started by that. Locations that nginx guards are connected to, and not called.
 options:
   timeout:
     description: Seconds that an app has to answer. The requests to all apps are sent at the same time.
@@ -122,7 +124,7 @@ sites:
       type: list
       elements: dict
     variable_upstreams:
-      description: Upstreams that depend on the request. They are not examined.
+      description: Upstreams that depend on the request. They are asked through nginx only.
       type: list
       elements: str
     certificates:

@@ -73,6 +73,7 @@ class Backend:
     """An address that nginx passes requests to.
 
     :ivar upstreams: the directives of nginx that name it
+    :ivar wrong_scheme: nginx uses TLS and it does not, or the other way round
     """
 
     address: str
@@ -83,11 +84,12 @@ class Backend:
     server: BackendServer = field(default_factory=BackendServer)
     log: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    wrong_scheme: bool = False
 
     @property
     def served(self) -> bool:
         """Whether the app answers, as far as that was tested."""
-        return self.access is None or self.access.code in ("ok", "not_checked")
+        return not self.wrong_scheme and (self.access is None or self.access.code in ("ok", "not_checked"))
 
 
 def targets(upstreams: Iterable[Upstream], own: set[str]) -> dict[tuple[str, str], tuple[Target, list[Upstream]]]:
@@ -102,14 +104,16 @@ def targets(upstreams: Iterable[Upstream], own: set[str]) -> dict[tuple[str, str
             found.setdefault((upstream.address, "tls" if upstream.tls else upstream.protocol), []).append(upstream)
     asked = {}
     for (address, protocol), named in found.items():
-        first = min(named, key=lambda upstream: (upstream.location.startswith(("=", "~")), len(upstream.uri)))
+        first = min(named, key=lambda up: (up.guarded, up.location.startswith(("=", "~")), len(up.uri)))
         host = next((name for name in first.names if name and name[0].isalnum()), "localhost")
-        tried = protocol if protocol not in REQUEST_PROTOCOLS or _local(address, own) else "tcp"
+        guarded = all(upstream.guarded for upstream in named)
+        tried = protocol if protocol not in REQUEST_PROTOCOLS or (is_local(address, own) and not guarded) else "tcp"
         asked[address, protocol] = Target(address, tried, first.uri, host, (), f"{first.file}:{first.line}"), named
     return asked
 
 
-def _local(address: str, own: set[str]) -> bool:
+def is_local(address: str, own: set[str]) -> bool:
+    """Whether an address is on this host. Pure."""
     host = address.rpartition(":")[0]
     return address.startswith("unix:") or bool(LOCAL.fullmatch(host)) or host.strip("[]") in own
 

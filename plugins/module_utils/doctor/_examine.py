@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
@@ -19,14 +20,17 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _certificates,
     _host,
     _logs,
+    _outside,
     _result,
     _surroundings,
     _units,
 )
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._attempts import Attempts
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backends import Backend
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._result import Site, backend_code, backends_of
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _dump
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _certificate
@@ -42,37 +46,46 @@ def examine(timeout: float, reference: float = 0.0) -> dict[str, Any]:
     :param reference: the time by the controller's clock, in seconds since the epoch, 0 if unknown
     :returns: ``nginx``, ``sites``, ``findings``, ``report``, as the module ``doctor`` describes them
     """
+    attempts = Attempts()
     root = os.geteuid() == 0
-    tested = _dump.test()
+    tested = attempts.make("nginx's configuration", _dump.test) or Completed(("nginx",), _dump.UNTESTED, "the test failed")
     there = tested.code != 127
-    configuration = _configuration.parse(_dump.dumped(tested)) if there else Configuration()
+    configuration = Configuration()
+    if there:
+        configuration = (
+            attempts.make("nginx's configuration", lambda: _configuration.parse(_dump.dumped(tested))) or configuration
+        )
     unit = _units.show(["nginx.service"]).get("nginx.service", {})
     nginx = _host.nginx(tested if there else None, unit)
     sites = [Site(servers) for servers in grouped(configuration.servers)]
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         names = [name for site in sites for name in site.names if "." in name and re.fullmatch(r"[\w.-]+", name)]
-        dns = pool.submit(_host.resolve, names)
-        own = pool.submit(_host.addresses)
-        renewal = pool.submit(_certificates.renewal)
+        asked = pool.submit(_host.resolve, names)
+        own = attempts.make("The addresses of this host", _host.addresses) or set()
+        renewing = pool.submit(_certificates.renewal)
         certified = [pool.submit(_certified, site, bool(nginx.pid)) for site in sites]
-        backends = _backends.look(configuration, own.result(), timeout, pool)
-        for site, answer in zip(sites, certified):
-            site.certificates, found = answer.result()
-            site.findings += found + _certificates.judge_renewal(site.certificates, renewal.result())
-            site.dns = {name: dns.result()[name] for name in site.names if name in dns.result()}
+        backends = attempts.make("The apps", lambda: _backends.look(configuration, own, timeout, pool)) or {}
+        dns = attempts.make("DNS", asked.result) or {}
+        renewal = attempts.make("The renewal of certificates", renewing.result)
+        for site, certificates in zip(sites, certified):
+            site.certificates, found = attempts.make(f"The certificates of {site.name}", certificates.result) or ([], [])
+            site.findings += found + (_certificates.judge_renewal(site.certificates, renewal) if renewal else [])
+            site.dns = {name: dns[name] for name in site.names if name in dns}
             for name, answer in site.dns.items():
-                site.findings += _host.judge_dns(name, answer, own.result())
+                site.findings += _host.judge_dns(name, answer, own)
+    general = _outside.look(configuration, bool(nginx.pid), sites, backends, own, timeout)
     for site in sites:
-        _with_logs(site, configuration, nginx.started, backends)
+        attempts.make(f"The logs of {site.name}", partial(_with_logs, site, configuration, nginx.started, backends))
     for server, finding in _host.clashes(configuration.servers):
         next(site for site in sites if server in site.servers).findings.append(finding)
-    general = _host.judge_nginx(nginx, configuration, root)
+    general += _host.judge_nginx(nginx, configuration, root and tested.code != _dump.UNTESTED)
+    if root and tested.code == _dump.UNTESTED:
+        message = f"The configuration of nginx was not tested: {tested.last_line}."
+        general.append(Finding(NOTE, "nginx_not_tested", message, (), "nginx -t"))
     general += _host.judge_backlogs(configuration, _sockets.somaxconn())
     general += _host.judge_file_systems(_host.file_systems([*_host.DIRECTORIES, *_directories(backends.values())]))
-    general += _surroundings.examine(
-        _surroundings.Surroundings(configuration, sites, backends, nginx.pid, own.result(), reference)
-    )
-    return _result.result(nginx, sites, backends, general, root, own.result())
+    general += _surroundings.examine(_surroundings.Surroundings(configuration, sites, backends, nginx.pid, own, reference))
+    return _result.result(nginx, sites, backends, [*general, *attempts.failed], root, own)
 
 
 def grouped(servers: Sequence[ServerBlock]) -> list[list[ServerBlock]]:

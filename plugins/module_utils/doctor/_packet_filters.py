@@ -50,8 +50,8 @@ class PacketFilters:
         found = None
         for name in self.interfaces if not connection.incoming and not connection.outgoing else ("",):
             coming = replace(connection, incoming=name or connection.incoming)
-            rules = [_nftables.chains(self.nft, coming)]
-            rules += [_iptables.chains(text, coming) for text in self.iptables.get(connection.version, ())]
+            rules = [_iptables.chains(text, coming) for text in self.iptables.get(connection.version, ())]
+            rules.append(_nftables.chains(self.nft, coming))  # those of iptables again, as far as nft understands them
             found = next((chain for chain in (_filter_chains.refusing(each, coming) for each in rules) if chain), None)
             if found is None:
                 return None
@@ -95,11 +95,11 @@ def judge_app(filters: PacketFilters, address: str, uid: int) -> list[Finding]:
     message = f"The firewall refuses connections of this host to itself, so nginx does not reach the app at {address}."
     outgoing = chain.hook in out.hooks
     match = f"{'oifname' if outgoing else 'iifname'} lo"
-    fix, quick = _accepted(filters, chain, match, f"{'-o' if outgoing else '-i'} lo")
+    fix, quick = accepted(filters, chain, match, f"{'-o' if outgoing else '-i'} lo")
     return [Finding(BROKEN, "firewall_loopback", message, (chain.place,), fix, quick_fix=quick)]
 
 
-def _accepted(filters: PacketFilters, chain: Chain, nft: str, iptables: str) -> tuple[str, str]:
+def accepted(filters: PacketFilters, chain: Chain, nft: str, iptables: str) -> tuple[str, str]:
     """The fix that adds a rule, now and for the next boot; or a sentence, and the command that adds it now.
 
     :param nft: what the rule is to match in the language of nft, ``iptables`` in that of iptables

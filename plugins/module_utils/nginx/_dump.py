@@ -1,24 +1,48 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run nginx to find out whether it is installed, whether its configuration passes the test, and what is in it.
 
-``nginx -T`` prints nothing if the test fails. The files are read from the disk then, in the same form.
+``nginx -T`` is not as harmless as it looks. It creates the pid file and missing log files, and gives the directories of temporary
+files and caches to the user in the configuration: the workers of a running nginx, which may have another user, can then take no
+more uploads. So it runs in a unit in which it can write nothing, and sees copies of these directories in memory, see overlayfs
+in mount(8). It prints nothing if the test fails. The files are read from the disk then, in the same form.
 """
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
+import re
+from collections.abc import Iterable, Iterator
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _sandbox, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _paths, _syntax
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _paths, _syntax
 
 MAIN = _paths.MAIN
 TIMEOUT = 20  # seconds
 FILES = 5000
 """Files of a configuration that are read at most."""
+
+UNTESTED = 125
+"""The exit code of a test that was not made; the output says why."""
+
+OUTPUT = 1 << 27
+"""Bytes of the output of ``nginx -T`` that are kept."""
+
+SCRATCH = "/run/systemd/transient"
+"""Where the sandbox has a file system in memory. It exists if there is a transient unit, and nginx reads nothing there."""
+
+READ_ONLY = "(30: Read-only file system)"
+
+WRITTEN = re.compile(r"pid|lock_file|error_log|access_log|\w+_temp_path|\w+_cache_path")
+"""The directives whose first argument is a file or directory that a test creates, opens for writing, or gives away."""
+
+BUILT_IN = re.compile(r"--\S+-(?:log|temp|pid|lock)-path=(\S+)|--(?:pid|lock)-path=(\S+)")
+"""The same in what nginx was built with, as ``nginx -V`` prints it."""
+
+PLAIN = re.compile(r"/[\w.@+/-]+")
+"""A path that needs no quoting in the options of mount(8)."""
 
 
 def installed() -> bool:
@@ -33,26 +57,55 @@ def command() -> list[str]:
 
 
 def test() -> Completed:
-    """Run ``nginx -T`` and remove the empty files that it leaves behind.
-
-    If nginx is stopped, the test creates an empty pid file, which makes a later reload fail. It also creates missing log files.
-    One in a directory that somebody else can change stays: its path may lead elsewhere by now.
-    """
+    """Run ``nginx -T`` without a trace. Its code is ``UNTESTED`` if that is impossible here, and 127 without nginx."""
     called = command()
-    main = called[called.index("-c") + 1] if "-c" in called else MAIN
-    configuration = _configuration.parse(from_disk(main))
-    paths = [configuration.pid or "/run/nginx.pid", *configuration.logs]
-    fresh = [path for path in paths if not os.path.exists(path) and _is_in_roots_directory(path)]
-    tested = run([*called, "-T"], timeout=TIMEOUT)
-    for path in fresh:
-        with contextlib.suppress(OSError):
-            if os.path.getsize(path) == 0:
-                os.unlink(path)
-    return tested
+    argv = (*called, "-T")
+    build = run([called[0], "-V"], timeout=TIMEOUT)
+    if build.code == 127:
+        return Completed(argv, 127, build.output)
+    if os.geteuid() != 0:
+        return Completed(argv, UNTESTED, "only root can test the configuration")
+    copied = directories(_syntax.split_dump(from_disk(_main(called))), build.output)
+    box = _sandbox.Sandbox("Test of nginx's configuration", {"ProtectSystem": "strict", "TemporaryFileSystem": SCRATCH})
+    done = box.run([*_copies(copied), ["echo", SCRATCH], list(argv)], timeout=TIMEOUT, limit=OUTPUT)
+    before, ran, output = done.output.partition(f"{SCRATCH}\n")
+    if not ran:
+        return Completed(argv, UNTESTED, f"nginx cannot be kept from changing files here: {before.strip() or done.last_line}")
+    if done.code != 0 and READ_ONLY in output:
+        return Completed(argv, UNTESTED, f"the test would change files: {Completed(argv, 1, output).last_line}")
+    return Completed(argv, done.code, output)
 
 
-def _is_in_roots_directory(path: str) -> bool:
-    return _untrusted.is_roots_alone(os.path.realpath(os.path.dirname(path)))
+def _copies(paths: Iterable[str]) -> Iterator[list[str]]:
+    """The commands that put a copy in memory over each directory."""
+    for number, path in enumerate(paths):
+        upper, work = f"{SCRATCH}/{number}/upper", f"{SCRATCH}/{number}/work"
+        yield ["mkdir", "-p", upper, work]
+        yield ["mount", "-t", "overlay", "-o", f"lowerdir={path},upperdir={upper},workdir={work}", "overlay", path]
+
+
+def directories(files: dict[str, str], build: str) -> list[str]:
+    """The directories in which a test of a configuration would create or change something, without those inside others.
+
+    :param files: the text of each file, the main one first
+    :param build: the output of ``nginx -V``
+    """
+    prefix = re.search(r"--prefix=(\S+)", build)
+    named = [found[1] or found[2] for found in BUILT_IN.finditer(build)]
+    for path, text in files.items():
+        for directive in _syntax.walk(_syntax.parse(text, path)):
+            if directive.arguments and WRITTEN.fullmatch(directive.name):
+                named.append(directive.arguments[0])
+            elif directive.arguments and directive.name == "listen" and directive.arguments[0].startswith("unix:"):
+                named.append(directive.arguments[0][len("unix:") :])
+    paths = (os.path.join(prefix[1] if prefix else "/", path) for path in named if "$" not in path and ":" not in path)
+    found = {os.path.realpath(os.path.dirname(path.rstrip("/"))) for path in paths}
+    usable = [path for path in found if os.path.isdir(path) and PLAIN.fullmatch(path) and not _is_kernels(path)]
+    return sorted(path for path in usable if not any(path.startswith(f"{other}/") for other in usable))
+
+
+def _is_kernels(path: str) -> bool:
+    return re.match(r"/(?:dev|proc|sys)(?:/|$)", path) is not None and not re.match(r"/dev/shm(?:/|$)", path)
 
 
 def dump() -> str:
@@ -68,10 +121,13 @@ def dump() -> str:
 
 def dumped(tested: Completed) -> str:
     """The configuration after a test: as nginx printed it, or from the disk if it failed."""
-    if tested.code == 0:
-        return tested.output
-    words = tested.argv
-    return from_disk(words[words.index("-c") + 1] if "-c" in words else MAIN)
+    return tested.output if tested.code == 0 else from_disk(_main(tested.argv))
+
+
+def _main(words: Iterable[str]) -> str:
+    """The main configuration file that a command line of nginx names."""
+    words = list(words)
+    return words[words.index("-c") + 1] if "-c" in words else MAIN
 
 
 def from_disk(main: str = MAIN) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
@@ -98,27 +99,31 @@ def examine(
         return []
     who = identity or _identity.of_nginx()
     found = _evidence(asked, who, timeout, method)
-    accesses = []
-    for place, seen in enumerate(found):
+    return [_access(seen, [*found[:place], *found[place + 1 :]]) for place, seen in enumerate(found)]
+
+
+def _access(seen: Evidence, others: Sequence[Evidence]) -> Access:
+    """The result for a socket. What cannot be judged does not keep the others from being judged."""
+    address = seen.target.address
+    try:
         verdict = _verdict.verdict(seen)
-        address, protocol = seen.target.address, verdict.protocol or seen.target.protocol
-        accesses.append(
-            Access(
-                address=address,
-                protocol=protocol,
-                code=verdict.code,
-                message=verdict.message,
-                fix=_fix.fix(seen, verdict),
-                permanent_fix=_fix.permanent_fix(seen, verdict),
-                component=verdict.component,
-                status=verdict.status,
-                peer=seen.server.result() if seen.server else {},
-                warnings=tuple(_warnings.warnings(seen, [*found[:place], *found[place + 1 :]])),
-                unseen=tuple(_unseen(seen)),
-                named_in=seen.target.named_in,
-            )
+        return Access(
+            address=address,
+            protocol=verdict.protocol or seen.target.protocol,
+            code=verdict.code,
+            message=verdict.message,
+            fix=_fix.fix(seen, verdict),
+            permanent_fix=_fix.permanent_fix(seen, verdict),
+            component=verdict.component,
+            status=verdict.status,
+            peer=seen.server.result() if seen.server else {},
+            warnings=tuple(_warnings.warnings(seen, others)),
+            unseen=tuple(_unseen(seen)),
+            named_in=seen.target.named_in,
         )
-    return accesses
+    except (OSError, ValueError, LookupError, StackError) as error:
+        message = f"{address} could not be examined: {error or type(error).__name__}."
+        return Access(address, seen.target.protocol, "not_checked", message, named_in=seen.target.named_in)
 
 
 def _unseen(seen: Evidence) -> list[str]:
@@ -168,7 +173,11 @@ def _evidence(targets: list[Target], identity: Identity, timeout: float, method:
             attempts = {} if obstacle else seen.attempts.get(place, late)
             inside = seen.walks.get(place, outside)
             evidence = replace(evidence, inside=tuple(inside), attempts=attempts, obstacle=obstacle)
-        found.append(_with_server(evidence, listeners, named))
+        try:
+            evidence = _with_server(evidence, listeners, named)
+        except (OSError, ValueError, LookupError, StackError):
+            pass  # Who serves it is not known; the connection was tested all the same.
+        found.append(evidence)
     return found
 
 

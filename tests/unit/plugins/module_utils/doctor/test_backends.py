@@ -41,6 +41,14 @@ def test_only_an_app_of_this_host_is_asked_a_question(options, protocol):
     assert [target.protocol for target, _named in found.values()] == [protocol]
 
 
+def test_a_location_that_nginx_guards_is_connected_to_and_not_called():
+    guarded, free = upstream(location="= /jobs/nightly", guarded=True), upstream(location="/public/shop/")
+    ((target, _named),) = _backends.targets([guarded], set()).values()
+    assert target.protocol == "tcp"
+    ((target, _named),) = _backends.targets([guarded, free], set()).values()
+    assert (target.protocol, target.uri) == ("http", "/public/shop/")
+
+
 def backend(code, group="", address=SHOP):
     access = Access(address, "http", code, "It is so.", fix="fix it", named_in="/etc/nginx/shop:4")
     found = Backend(address, "http", [upstream(address, group=group)], access, log=["Error: last words"])

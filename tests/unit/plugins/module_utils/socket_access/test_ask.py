@@ -123,3 +123,9 @@ def test_a_byte_now_and_then_does_not_buy_more_time(serve):
     ended.set()
     assert time.monotonic() - began < 5
     assert found == {"error": f"no answer over {path} within 0 s"}
+
+
+@pytest.mark.parametrize("address", ["django", "localhost:", "localhost:http", "a..b:80"])
+def test_an_address_that_is_none_is_an_error(address):
+    found = _ask.attempt(address, "http", "/", "localhost", 1)
+    assert (found["stage"], found["error"]) == ("connect", "EINVAL")

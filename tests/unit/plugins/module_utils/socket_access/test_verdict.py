@@ -280,6 +280,12 @@ def test_addresses_of_tcp(error, code):
     assert judged(Evidence(target, NGINX, NGINX, attempts={"http": failed(error)}))[0] == code
 
 
+def test_an_address_without_a_port_is_the_name_of_a_group_that_there_is_not():
+    found = _verdict.verdict(Evidence(Target("django", "uwsgi"), NGINX, NGINX, attempts={"uwsgi": failed("EINVAL")}))
+    assert found.code == "unresolvable"
+    assert found.message == "django is no address: it has no port, and there is no upstream block of that name."
+
+
 def test_only_the_wanted_statuses_are_fine():
     evidence = seen({"uwsgi": answered(404)})
     assert judged(replace(evidence, target=evidence.target._replace(statuses=(200, 404))))[0] == "ok"
