@@ -19,6 +19,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _certificates,
     _host,
     _logs,
+    _nginx_health,
+    _nginx_logs,
     _result,
     _units,
 )
@@ -60,13 +62,18 @@ def examine(timeout: float) -> dict[str, Any]:
             site.dns = {name: dns.result()[name] for name in site.names if name in dns.result()}
             for name, answer in site.dns.items():
                 site.findings += _host.judge_dns(name, answer, own.result())
+    explain = _nginx_logs.reader(_dump.dumped(tested) if there else "")
     for site in sites:
-        _with_logs(site, configuration, nginx.started, backends)
+        _with_logs(site, configuration, nginx.started, backends, explain)
     for server, finding in _host.clashes(configuration.servers):
         next(site for site in sites if server in site.servers).findings.append(finding)
-    general = _host.judge_nginx(nginx, configuration, root)
+    general = _nginx_health.judge(nginx, configuration, root)
     general += _host.judge_backlogs(configuration, _sockets.somaxconn())
     general += _host.judge_file_systems(_host.file_systems([*_host.DIRECTORIES, *_directories(backends.values())]))
+    if _nginx_health.past_systemd(nginx):
+        general = _nginx_health.adapted(general, nginx.pid)
+        for site in sites:
+            site.findings = _nginx_health.adapted(site.findings, nginx.pid)
     return _result.result(nginx, sites, backends, general, root, own.result())
 
 
@@ -104,7 +111,13 @@ def _certified(site: Site, running: bool) -> tuple[list[_certificate.Certificate
     return list(certificates.values()), findings
 
 
-def _with_logs(site: Site, configuration: Configuration, started: float, backends: Mapping[tuple[str, str], Backend]) -> None:
+def _with_logs(
+    site: Site,
+    configuration: Configuration,
+    started: float,
+    backends: Mapping[tuple[str, str], Backend],
+    explain: _nginx_logs.Explain,
+) -> None:
     """Add what nginx logged about a site since it loaded its configuration, at most one day back."""
     since = max(int(started), time.time() - _logs.DAY)  # nginx writes whole seconds
     shared = set(configuration.error_logs)
@@ -114,7 +127,7 @@ def _with_logs(site: Site, configuration: Configuration, started: float, backend
         lines += [line for line in found if path not in shared or line.server in site.names]
     lines.sort(key=lambda line: line.last)
     site.log = _logs.shown(lines)
-    site.findings += _logs.known(lines)
+    site.findings += explain(lines)
     for backend in backends_of(site, backends):
         for finding in backend.findings:
             seen = tuple(site.log[-2:]) if finding.severity == BROKEN and finding.code == backend_code(backend) else ()

@@ -19,6 +19,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes,
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _dump
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _catalog
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import (
     _ask,
     _fix,
@@ -84,12 +86,14 @@ def examine(
     identity: Identity | None = None,
     timeout: float = TIMEOUT,
     method: str = "GET",
+    host: HostCatalog | None = None,
 ) -> list[Access]:
     """Examine sockets, and send a request to each.
 
     :param targets: see ``Target``, or tuples of the same values
     :param identity: the user who connects; nginx's workers by default
     :param timeout: seconds that each socket has to answer; all are tried at the same time
+    :param host: what starts servers here, if that has been read
     :returns: the results in the same order
     :raises StackError: nginx's configuration names a user that does not exist
     """
@@ -97,7 +101,7 @@ def examine(
     if not asked:
         return []
     who = identity or _identity.of_nginx()
-    found = _evidence(asked, who, timeout, method)
+    found = _evidence(asked, who, timeout, method, host or _catalog.read())
     accesses = []
     for place, seen in enumerate(found):
         verdict = _verdict.verdict(seen)
@@ -142,7 +146,7 @@ def _confinement(pid: int) -> str:
     return "" if not label or label.startswith("unconfined") or ":unconfined_t:" in label else label
 
 
-def _evidence(targets: list[Target], identity: Identity, timeout: float, method: str) -> list[Evidence]:
+def _evidence(targets: list[Target], identity: Identity, timeout: float, method: str, host: HostCatalog) -> list[Evidence]:
     listeners = _sockets.listeners()
     protocols = [_protocols(target, listeners) for target in targets]
     seen = _looked(targets, protocols, identity, timeout, method)
@@ -168,23 +172,24 @@ def _evidence(targets: list[Target], identity: Identity, timeout: float, method:
             attempts = {} if obstacle else seen.attempts.get(place, late)
             inside = seen.walks.get(place, outside)
             evidence = replace(evidence, inside=tuple(inside), attempts=attempts, obstacle=obstacle)
-        found.append(_with_server(evidence, listeners, named))
+        found.append(_with_server(evidence, listeners, named, host))
     return found
 
 
-def _with_server(seen: Evidence, listeners: list[Listener], named: set[str]) -> Evidence:
+def _with_server(seen: Evidence, listeners: list[Listener], named: set[str], host: HostCatalog) -> Evidence:
     """Add the server's side: which process listens, what starts it, and what hides its socket."""
     path = seen.target.path
     last = seen.outside[-1] if seen.outside else {}
-    listener = _owner.fitting(listeners, seen.target.address, last.get("path", ""))
+    resolved = last.get("path", "")
+    listener = _owner.fitting(listeners, seen.target.address, resolved, _sockets.file_at(resolved) if resolved else "")
     server = _owner.serving(_pids(seen, listener))
-    owner = next((found for place in _places(seen) for found in [_owner.owner(place, server)] if found), None)
+    owner = next((found for place in _places(seen) for found in [_owner.owner(place, server, host)] if found), None)
     if owner and owner.unit.endswith(".socket"):  # systemd listens, a service answers
         service = _systemd.properties(owner.unit, ["Triggers"]).get("Triggers", "")
         activated = _processes.main_process(service) if service else None
         if activated:
             server, owner = activated, replace(owner, unit=service)
-    elif server is None and owner and owner.unit and not owner.program:
+    elif server is None and owner and owner.unit and not (owner.program or owner.vassal or owner.user):
         server = _processes.main_process(owner.unit)
     foreign = server is not None and _mounts(server.pid) != _mounts("self")
     seen = replace(seen, listener=listener, server=server, owner=owner, foreign=foreign)
@@ -201,10 +206,13 @@ def _places(seen: Evidence) -> list[str]:
 
 
 def _pids(seen: Evidence, listener: Listener | None) -> tuple[int, ...]:
-    """The processes of a server: from ss(8), or from a connection where root in a container may not see them."""
-    if listener and listener.pids:
-        return listener.pids
+    """The processes of a server: the one that the connection led to, if it has the socket still; else from ss(8).
+
+    In a container, where root may not see who has a socket, the connection alone tells.
+    """
     peers = [attempt["peer"][0] for attempt in seen.attempts.values() if attempt.get("peer")]
+    if listener and listener.pids:
+        return tuple(pid for pid in peers if pid in listener.pids and pid > 1) or listener.pids
     if not peers and listener and seen.target.path and len(seen.target.path.encode()) <= LONGEST and os.geteuid() == 0:
         peers = _peer_of(seen.target.path)
     return tuple(pid for pid in peers if pid > 0)

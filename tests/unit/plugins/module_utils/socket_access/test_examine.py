@@ -12,6 +12,7 @@ import time
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _identity, _owner
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Target
 
@@ -40,7 +41,8 @@ def directory():
 @pytest.fixture(autouse=True)
 def no_other_host(monkeypatch):
     """Units, programs and listening sockets of the machine that the tests run on are none of theirs."""
-    monkeypatch.setattr(_owner, "owner", lambda path, server=None: None)
+    monkeypatch.setattr(_owner, "owner", lambda path, server, host: None)
+    monkeypatch.setattr(_examine._catalog, "read", HostCatalog)
     monkeypatch.setattr(_examine._sockets, "listeners", list)
 
 
