@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._log_causes import LogCause
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _edit
 
 SAFE = re.compile(r"[\w./@:%+,=~ -]{1,200}")
 """What a sentence may quote of a log: nothing that a shell would take for anything but words."""
@@ -76,6 +77,9 @@ def _module(module: str, text: str, setup: Setup) -> Why:
         if len(places) == 1:
             where = f"{text}; it is looked for in {setup.directory}, but it is in {places[0]}"
             place = f"in {setup.files[0]}" if setup.files else "of its unit or program"
+            edit = _edit.set_option(setup.files[0], "chdir", places[0]) if setup.files and setup.again else ""
+            if edit:
+                return Why(where, f"{edit} && {setup.again}", evidence=(text,))
             return Why(where, then(f"Set the working directory (chdir) {place} to {places[0]}", setup.again), evidence=(text,))
         where = f"{text}; it is looked for in {setup.directory}"
         return Why(where, then(f"Set the working directory (chdir) to the one that has {subject}.py or {subject}/", setup.again))

@@ -23,6 +23,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backend_server import BackendServer
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import is_sentence
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, Upstream
@@ -36,6 +37,9 @@ REQUEST_PROTOCOLS = ("uwsgi", "http")
 LOCAL = re.compile(r"localhost|127\.[\d.]+|\[::1\]")
 
 OTHER_APP = "Give each app a user and a group of its own, and none of them nginx's group."
+PERMISSIONS = ("no_write_permission", "acl_denied")
+"""What comes back with the server's next start, unless its configuration is changed."""
+
 UNSAFE = "Look at what it is and change its mode by hand: others than its owner can replace it, so no command would be safe."
 """What to do about open permissions without a command."""
 
@@ -187,8 +191,12 @@ def _judged(backend: Backend, limit: int, causes: Sequence[Finding] = ()) -> lis
         named = f"{access.named_in}: {backend.protocol} to {backend.address}"
         evidence = (named, *(backend.log[-3:] if severity == BROKEN else ()))
         cause = next((finding for finding in findings if finding.severity == BROKEN), None)
-        fix = cause.fix if cause else access.fix or access.permanent_fix
-        findings.append(Finding(severity, access.code, access.message, evidence, fix))
+        fix, quick = access.fix or access.permanent_fix, ""
+        if access.fix and access.permanent_fix and (access.code in PERMISSIONS or not is_sentence(access.permanent_fix)):
+            fix, quick = access.permanent_fix, access.fix
+        if cause:
+            fix, quick = cause.fix, cause.quick_fix
+        findings.append(Finding(severity, access.code, access.message, evidence, fix, quick_fix=quick))
     for warning in access.warnings:
         fix = warning["fix"] or (OTHER_APP if warning["code"] == "other_app" else UNSAFE)
         findings.append(Finding(WARNING, warning["code"], warning["message"], (access.named_in,), fix))

@@ -8,11 +8,11 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _cause_unit, _command_check
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _command_check
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd, _untrusted
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _inside
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _inside, _lasting
 
 RUN = re.compile(r"/run/([\w.-]+)(/[\w./-]+)?")
 PLAIN = re.compile(r"[\w.-]+")
@@ -90,7 +90,7 @@ def _made(directory: str, user: str, group: str, unit: Mapping[str, str] | None,
     match = RUN.fullmatch(directory)
     plain = PLAIN.fullmatch(user) and PLAIN.fullmatch(group)
     if match and not match[2] and unit is not None:
-        return _cause_unit.drop_in(unit["Id"], "runtime-directory", f"RuntimeDirectory={match[1]}")
+        return _lasting.drop_in(unit["Id"], "runtime-directory", f"RuntimeDirectory={match[1]}")
     if match and plain:
         file = f"/etc/tmpfiles.d/{match[1]}.conf"
         line = f"printf 'd {directory} 0755 {user} {group} -\\n' > {file} && systemd-tmpfiles --create {file}"

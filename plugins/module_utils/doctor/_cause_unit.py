@@ -12,6 +12,7 @@ from dataclasses import replace
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _command_check, _server_options, _units
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._advice import Setup, homes_of
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _lasting
 
 Unit = Mapping[str, str]
 
@@ -38,18 +39,6 @@ def again(unit: Unit) -> str:
     if unit.get("Result") == "start-limit-hit":
         return f"systemctl reset-failed {short}; systemctl restart {short}"
     return f"systemctl restart {short}"
-
-
-def drop_in(unit: str, name: str, lines: str) -> str:
-    """The command that changes settings of a unit for good, in a file of their own, and restarts it.
-
-    :param lines: of the section [Service], with ``\\n`` between them, without a quote
-    """
-    directory = shlex.quote(f"/etc/systemd/system/{unit}.d")
-    file = shlex.quote(f"/etc/systemd/system/{unit}.d/{name}.conf")
-    short = shlex.quote(unit.removesuffix(".service"))
-    write = f"mkdir -p {directory} && printf '[Service]\\n{lines}\\n' > {file}"
-    return f"{write} && systemctl daemon-reload && systemctl restart {short}"
 
 
 def why(unit: Unit, setup: Setup) -> Why | None:
@@ -134,7 +123,7 @@ def _directory(unit: Unit) -> Why | None:
     text = f"its working directory {path} does not exist"
     place = _project(unit)
     if place and re.fullmatch(r"/[\w./@+-]+", place):
-        fix = drop_in(unit["Id"], "working-directory", f"WorkingDirectory={place}")
+        fix = _lasting.drop_in(unit["Id"], "working-directory", f"WorkingDirectory={place}")
         return Why(f"{text}; the app that its command names is in {place}", fix, evidence=(path, place))
     return Why(
         text, then(f"Restore it, or correct WorkingDirectory= in {unit.get('FragmentPath')}", again(unit)), evidence=(path,)
@@ -174,4 +163,4 @@ def _timeout(unit: Unit) -> Why | None:
         else "waits for a message of the server, which it does not send"
     )
     text = f"systemd kills it after its start timeout: Type={kind} {means}"
-    return Why(text, drop_in(unit["Id"], "type", "Type=exec"), evidence=(f"Type={kind}",), code="unit_type")
+    return Why(text, _lasting.drop_in(unit["Id"], "type", "Type=exec"), evidence=(f"Type={kind}",), code="unit_type")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _advice,
@@ -29,6 +29,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes,
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _starter_vassals, _starters
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _edit
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner
 
 
@@ -87,8 +88,15 @@ def judge(served: Served, host: HostCatalog) -> list[Finding]:
     if served.pid:
         since_start = _log_causes.of_this_run(served.log.text)
         file = next(iter(served.process.files), "") if served.process else ""
-        found += _log_lines.of_app(since_start, file or served.unit.get("FragmentPath", ""), served.restart, served.log.where)
+        lines = _log_lines.of_app(since_start, file or served.unit.get("FragmentPath", ""), served.restart, served.log.where)
+        found += [_with_command(finding, file, served.restart) for finding in lines]
     return list(dict.fromkeys(found))
+
+
+def _with_command(finding: Finding, file: str, restart: str) -> Finding:
+    """The finding with a command as its fix, if one does."""
+    edit = _edit.set_option(file, "buffer-size", "32768") if finding.code == "request_too_large" and file and restart else ""
+    return replace(finding, fix=f"{edit} && {restart}") if edit else finding
 
 
 def _who(served: Served, host: HostCatalog) -> list[Finding]:

@@ -32,7 +32,7 @@ PREFIX = re.compile(
 """What stands before a message: the time, host and process of the journal, of gunicorn and of uWSGI."""
 
 EXCEPTION = re.compile(
-    r"(?P<name>(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|NotFound|DoesNotExist|ImproperlyConfigured|AppRegistryNotReady))"
+    r"(?P<name>(?:[A-Za-z_]\w*\.)*\w*(?:Error|Exception|NotFound|DoesNotExist|ImproperlyConfigured|AppRegistryNotReady))"
     r"(?:: (?P<said>.*))?"
 )
 NOT_A_CAUSE = re.compile(
@@ -79,7 +79,7 @@ PATTERNS = (
     ),
     ("option", re.compile(r"Error: (?P<subject>(?:class uri|No application module|config file|.{0,60} doesn't exist).{0,100})")),
     ("backlog", re.compile(r"Listen queue size is greater than the system max net\.core\.somaxconn \((?P<subject>\d+)\)")),
-    ("plugin", re.compile(r"UNABLE to load uWSGI plugin: (?P<subject>\S+)")),
+    ("plugin", re.compile(r"UNABLE to load uWSGI plugin: (?P<subject>[^\s:]+)")),
     ("space", re.compile(r"No space left on device")),
     ("user", re.compile(r"unable to find (?:user|group) (?P<subject>\S+)")),
     ("config", re.compile(r"unable to load configuration from (?P<subject>\S+)")),

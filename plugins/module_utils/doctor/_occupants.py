@@ -99,7 +99,7 @@ def judge(
     """
     process = occupant.process
     others = [each.starter for each in named if not each.starter.listens]
-    others = [starter for starter in others if owner not in (starter.unit, starter.program, starter.vassal)]
+    others = [starter for starter in others if not owner or owner not in (starter.unit, starter.program, starter.vassal)]
     others = [starter for starter in others if starter.is_server or starter.vassal]
     if occupant.by_hand and others:
         return [_taken_by_hand(occupant, address, others[0], states)]

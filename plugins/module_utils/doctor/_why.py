@@ -31,3 +31,8 @@ def then(what: str, command: str) -> str:
     :param command: "" if nothing has to be run
     """
     return f"{what}, then run: {command}." if command else f"{what}."
+
+
+def is_sentence(fix: str) -> bool:
+    """Whether a fix is a sentence, not a command."""
+    return fix[:1].isupper() and fix.endswith(".")

@@ -48,6 +48,9 @@ ALIKE = 0.8
 SHARED = ("/run", "/var/run", "/tmp", "/var/tmp")
 """Directories that contain sockets of unrelated programs."""
 
+COMMON = ("gunicorn", "uwsgi", "sockets", "socket", "run", "sock", "apps", "app", "emp", "vassals", "wsgi")
+"""Names of directories that may contain sockets of several apps."""
+
 PROTOCOLS = {"uwsgi": ["uwsgi", "http"], "http": ["http", "uwsgi"]}
 
 HIDING = {"PrivateTmp": ("/tmp/", "/var/tmp/"), "ProtectHome": ("/home/", "/root/", "/run/user/")}
@@ -194,7 +197,8 @@ def _with_server(seen: Evidence, listeners: list[Listener], named: set[str], hos
     foreign = server is not None and _mounts(server.pid) != _mounts("self")
     seen = replace(seen, listener=listener, server=server, owner=owner, foreign=foreign)
     setting = _owner.setting(owner.files if owner else (), server.command if server else ())
-    return replace(seen, closing=tuple(_closing(seen)), alike=_alike(path, listeners, named), setting=setting)
+    alike, sure = _alike(path, listeners, named)
+    return replace(seen, closing=tuple(_closing(seen)), alike=alike, alike_sure=sure, setting=setting)
 
 
 def _places(seen: Evidence) -> list[str]:
@@ -246,8 +250,8 @@ def _closing(seen: Evidence) -> list[tuple[str, str, str]]:
     return found
 
 
-def _alike(path: str, listeners: list[Listener], named: set[str]) -> str:
-    """The address of a listening socket that nginx does not name and probably means, "" without one."""
+def _alike(path: str, listeners: list[Listener], named: set[str]) -> tuple[str, bool]:
+    """The address of a listening socket that nginx does not name and probably means, "" without one; and whether that is sure."""
     best, address = ALIKE, ""
     beside = []
     for listener in listeners:
@@ -262,8 +266,10 @@ def _alike(path: str, listeners: list[Listener], named: set[str]) -> str:
         ratio = difflib.SequenceMatcher(None, f"unix:{path}", found).ratio()
         if ratio > best:
             best, address = ratio, found
-    # The only socket in a directory is the one that is meant, whatever its name.
-    return address or (beside[0] if len(beside) == 1 and os.path.dirname(path) not in SHARED else "")
+    # The only socket in a directory of one app is the one that is meant, whatever its name.
+    directory = os.path.dirname(path)
+    only = beside[0] if len(beside) == 1 and directory not in SHARED and os.path.basename(directory) not in COMMON else ""
+    return only or address, bool(only)
 
 
 def _protocols(target: Target, listeners: list[Listener]) -> list[str]:

@@ -141,9 +141,9 @@ def test_a_socket_that_nginx_does_not_name_may_be_the_one_that_is_meant(serve, d
     serve(b"", "shop.sock")
     listening = [Listener("unix:shop.sock", 0, 1), Listener(f"unix:{directory}/far-away-from-it", 0, 1)]
     found = f"unix:{directory}/shop.sock"
-    assert _examine._alike(f"{directory}/shops.sock", listening, set()) == found
-    assert _examine._alike(f"{directory}/shops.sock", listening, {found}) == ""
-    assert _examine._alike("/elsewhere/shops.sock", listening, set()) == ""
+    assert _examine._alike(f"{directory}/shops.sock", listening, set()) == (found, True)
+    assert _examine._alike(f"{directory}/shops.sock", listening, {found}) == ("", False)
+    assert _examine._alike("/elsewhere/shops.sock", listening, set()) == ("", False)
 
 
 def test_a_server_may_know_its_socket_by_any_name_on_the_way():
@@ -168,6 +168,14 @@ def test_the_likelier_protocol_is_tried_first(protocol, tried):
 def test_the_only_socket_in_a_directory_of_its_own_is_the_one_that_is_meant(serve, directory, monkeypatch):
     serve(b"", "server-of-the-app-in-this-directory")
     listening = [Listener(f"unix:{directory}/server-of-the-app-in-this-directory", 0, 1)]
-    assert _examine._alike(f"{directory}/path.sock", listening, set()) == f"unix:{directory}/server-of-the-app-in-this-directory"
+    found = f"unix:{directory}/server-of-the-app-in-this-directory"
+    assert _examine._alike(f"{directory}/path.sock", listening, set()) == (found, True)
     monkeypatch.setattr(_examine, "SHARED", (str(directory),))
-    assert _examine._alike(f"{directory}/path.sock", listening, set()) == ""
+    assert _examine._alike(f"{directory}/path.sock", listening, set()) == ("", False)
+
+
+def test_one_of_several_sockets_is_not_surely_the_one_that_is_meant(serve, directory):
+    serve(b"", "shop-staging.sock")
+    serve(b"", "blog.sock")
+    listening = [Listener(f"unix:{directory}/{name}.sock", 0, 1) for name in ("shop-staging", "blog")]
+    assert _examine._alike(f"{directory}/shop.sock", listening, set())[1] is False
