@@ -27,9 +27,13 @@ class AppLog:
     where: str = ""
 
 
-def of_files(paths: Sequence[str]) -> AppLog:
-    """The first file that was written to within the last day and says why its server ended; else the first that has anything."""
-    found = [AppLog(_log_causes.cleaned(_logs.tail(path)), path) for path in dict.fromkeys(paths) if _logs.recent(path)]
+def of_files(paths: Sequence[str], running: bool) -> AppLog:
+    """The first file that says why its server ended; else the first that has anything.
+
+    :param running: the server runs, so that what was written more than a day ago says nothing
+    """
+    kept = [path for path in dict.fromkeys(paths) if not running or _logs.recent(path)]
+    found = [AppLog(_log_causes.cleaned(_logs.tail(path)), path) for path in kept]
     found = [log for log in found if log.text.strip()]
     return next((log for log in found if _log_causes.last_cause(log.text)), next(iter(found), AppLog()))
 
@@ -44,7 +48,7 @@ def of_unit(unit: str, invocation: str, since: float, user: str = "") -> AppLog:
     fields = [f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [_systemd.written_by(unit)]
     if user:
         fields = [f"_SYSTEMD_USER_UNIT={unit}"]
-    text = _systemd.journal(fields, max(since, time.time() - _logs.DAY), lines=MESSAGES, dated=True, sync=False)
+    text = _systemd.journal(fields, since, lines=MESSAGES, dated=True, sync=False)
     name = unit.removesuffix(".service")
     return AppLog(
         _log_causes.cleaned(text), f"journalctl {'_SYSTEMD_USER_UNIT=' + unit if user else '-u ' + name}" if text else ""

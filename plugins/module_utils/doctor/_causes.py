@@ -18,6 +18,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _cause_vassal,
     _log_causes,
     _log_lines,
+    _logs,
     _occupants,
     _units,
 )
@@ -270,24 +271,23 @@ def log_of(
     served_by: Owner | None, process: ServerProcess | None, unit: Mapping[str, str], unit_name: str, host: HostCatalog
 ) -> AppLog:
     """The log of a server, of its present or last run."""
-    owner, since = served_by, process.started if process else 0.0
+    owner, running = served_by, process is not None and process.pid > 0
+    since = max(process.started if process else 0.0, time.time() - _logs.DAY) if running else 0.0
+    own = [process.log] if process and process.log else []
     if owner and owner.program:
         state, program = host.supervisor.states.get(owner.program), host.supervisor.programs.get(owner.program)
-        own = [process.log] if process and process.log else []
-        return _app_logs.of_files([*own, *(state.logs if state else ()), *(program.logs() if program else ())])
+        return _app_logs.of_files([*own, *(state.logs if state else ()), *(program.logs() if program else ())], running)
     if owner and owner.vassal:
-        text = _untrusted.configuration(owner.vassal)
-        files = _app_logs.log_options(text)
+        files = _app_logs.log_options(_untrusted.configuration(owner.vassal))
         if owner.unit == _starter_vassals.DEBIAN_UNIT:
             files.append(_starter_vassals.log_of_debian_app(owner.vassal))
-        found = _app_logs.of_files(files)
+        found = _app_logs.of_files(files, running)
         return (
             found if found.text or owner.unit == _starter_vassals.DEBIAN_UNIT else _app_logs.of_emperor(owner.unit, owner.vassal)
         )
-    if process and process.log:
-        found = _app_logs.of_files([process.log])
-        if found.text:
-            return found
+    found = _app_logs.of_files(own, running)
+    if found.text:
+        return found
     if owner and owner.user:
         return _app_logs.of_unit(owner.unit, "", since, owner.user)
     if unit_name.endswith(".service") and unit:

@@ -63,9 +63,7 @@ def by_hand(path: str) -> str:
     services = re.findall(r"/([^/]+)\.service", path)
     if not services:
         return "a shell" if not path.endswith(".scope") or path.startswith("/user.slice") else ""
-    if services[0].split("@")[0] in LOGIN:
-        return "a login session"
-    return "a job of cron" if services[0] in ("cron", "atd") else ""
+    return "a login session" if services[0].split("@")[0] in LOGIN else ""
 
 
 def where_started(pid: int) -> str:

@@ -22,7 +22,7 @@ PROCESS = ServerProcess(pid=7, kind="gunicorn", command="gunicorn -b :8000", use
         ("/user.slice/user-1000.slice/user@1000.service/app.slice/shop.service", ""),
         ("/user.slice/user-1000.slice/user@1000.service/tmux-spawn-1.scope", "a session of its user"),
         ("/system.slice/ssh.service", "a login session"),
-        ("/system.slice/cron.service", "a job of cron"),
+        ("/system.slice/cron.service", ""),
         ("/system.slice/docker-0123.scope", ""),
         ("/docker/0123", ""),
         ("/", "a shell"),
