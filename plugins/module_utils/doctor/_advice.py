@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._log_causes import LogCause
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _edit
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _edit, _lasting
 
 SAFE = re.compile(r"[\w./@:%+,=~ -]{1,200}")
 """What a sentence may quote of a log: nothing that a shell would take for anything but words."""
+
+PATH = re.compile(r"/[\w./@+-]+")
 
 SEARCHED = 300
 """Directories in which a module of the app is looked for."""
@@ -30,6 +32,7 @@ class Setup:
     :ivar directory: the directory that its app is imported from
     :ivar module: the module that the command names: ``shop`` of ``shop.wsgi:application``
     :ivar files: its configuration files
+    :ivar unit: the service that it is alone, "" if it is under supervisor or an Emperor
     """
 
     again: str = ""
@@ -38,6 +41,7 @@ class Setup:
     directory: str = ""
     module: str = ""
     files: Sequence[str] = ()
+    unit: str = ""
 
 
 def of_log(cause: LogCause, setup: Setup) -> Why:
@@ -64,7 +68,7 @@ def of_log(cause: LogCause, setup: Setup) -> Why:
     }
     if cause.kind == "module":
         return _module(cause.subject, text, setup)
-    what = fixes.get(cause.kind) or f"Correct that in the app; its log has the whole message ({setup.where or 'see there'})"
+    what = fixes.get(cause.kind) or "Correct that in the app, whose log has the whole message"
     return Why(text, then(what, setup.again), evidence=(cause.text,))
 
 
@@ -73,18 +77,32 @@ def _module(module: str, text: str, setup: Setup) -> Why:
     name = module.split(".")[0]
     subject = name if SAFE.fullmatch(name) else "the module"
     if name == setup.module and setup.directory:
-        places = homes_of(name, setup.directory)
-        if len(places) == 1:
-            where = f"{text}; it is looked for in {setup.directory}, but it is in {places[0]}"
-            place = f"in {setup.files[0]}" if setup.files else "of its unit or program"
-            edit = _edit.set_option(setup.files[0], "chdir", places[0]) if setup.files and setup.again else ""
-            if edit:
-                return Why(where, f"{edit} && {setup.again}", evidence=(text,))
-            return Why(where, then(f"Set the working directory (chdir) {place} to {places[0]}", setup.again), evidence=(text,))
-        where = f"{text}; it is looked for in {setup.directory}"
-        return Why(where, then(f"Set the working directory (chdir) to the one that has {subject}.py or {subject}/", setup.again))
+        return _own_module(name, subject, text, setup)
     into = f"into the virtual environment {setup.environment}" if setup.environment else "where its Python looks for packages"
     return Why(text, then(f"Install what provides the module {subject} {into}, or remove its import", setup.again))
+
+
+def _own_module(name: str, subject: str, text: str, setup: Setup) -> Why:
+    """The module that the command names is not in the directory that it is looked for in."""
+    places = homes_of(name, setup.directory)
+    if len(places) > 1 and setup.files:
+        stem = os.path.splitext(os.path.basename(setup.files[0]))[0]
+        places = [path for path in places if os.path.basename(path) == stem] or places
+    where = f"{text}; it is looked for in {setup.directory}"
+    config = setup.files[0] if setup.files else "its unit or program"
+    if len(places) != 1:
+        what = (
+            f"Name the module of the app in {config}, or set the directory (chdir) to the one that has {subject}.py or {subject}/"
+        )
+        return Why(where, then(what, setup.again))
+    place = places[0]
+    where += f", but it is in {place}"
+    edit = _edit.set_option(setup.files[0], "chdir", place) if setup.files and setup.again else ""
+    if edit:
+        return Why(where, f"{edit} && {setup.again}")
+    if setup.unit and not setup.files and PATH.fullmatch(place):
+        return Why(where, _lasting.drop_in(setup.unit, "working-directory", f"WorkingDirectory={place}"))
+    return Why(where, then(f"Set the working directory in {config} to {place}", setup.again))
 
 
 def homes_of(module: str, directory: str) -> list[str]:

@@ -123,6 +123,7 @@ def _setup(served: Served, again: str = "") -> _advice.Setup:
         directory=process.directory,
         module=process.module,
         files=process.files,
+        unit=served.unit_name if served.owner and not (served.owner.program or served.owner.vassal or served.owner.user) else "",
     )
 
 

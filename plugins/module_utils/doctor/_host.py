@@ -123,13 +123,13 @@ def judge_file_systems(found: Iterable[FileSystem]) -> list[Finding]:
     for disk in found:
         free = _findings.size(disk.free)
         evidence = (f"{disk.path}: {disk.used:.1f} % in use, {free} left, {disk.inodes:.1f} % of its inodes",)
-        look = f"Free some space; du -xh {shlex.quote(disk.path)} shows what takes it, and apt-get clean is safe."
+        look = f"Free some space. du -xh {shlex.quote(disk.path)} shows what takes it, and apt-get clean is safe."
         if disk.used >= FULL and disk.free < FULL_BYTES:
             message = f"No space left on the file system of {disk.path}: apps cannot write logs or data."
             findings.append(Finding(BROKEN, "disk_full", message, evidence, look))
         elif disk.inodes >= FULL:
             message = f"No inodes left on the file system of {disk.path}: files cannot be created."
-            fix = f"Remove files; du --inodes -x {shlex.quote(disk.path)} shows where most are."
+            fix = f"Remove files. du --inodes -x {shlex.quote(disk.path)} shows where most are."
             findings.append(Finding(BROKEN, "disk_full", message, evidence, fix))
         elif disk.used >= NEARLY and disk.free < NEARLY_BYTES:
             message = f"The file system of {disk.path} is nearly full: {free} left."
