@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _static_files
@@ -18,14 +21,15 @@ def test_the_directories_that_nginx_serves_from():
 
 
 @pytest.fixture
-def static(tmp_path):
-    """A directory of static files in a home that others may not enter."""
-    (tmp_path / "home/static").mkdir(parents=True)
-    (tmp_path / "home/static/a.css").write_text("")
-    for path in [tmp_path, *list(tmp_path.parents)[:3]]:
-        path.chmod(path.stat().st_mode | 0o011)
-    (tmp_path / "home").chmod(0o700)
-    return tmp_path / "home/static"
+def static():
+    """A directory of static files in a home that others may not enter. Others may not enter ``tmp_path`` at all."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        home = Path(name) / "home"
+        (home / "static").mkdir(parents=True)
+        (home / "static/a.css").write_text("")
+        home.chmod(0o700)
+        yield home / "static"
 
 
 def judged(path, root):
