@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from conftest import HELLO, HOSTS, ROOT, Server
@@ -31,6 +31,7 @@ class Breakage:
     :ivar by_hand: a shell script that fixes what no command can fix; else the commands that come with the findings are enough
     :ivar user: whose app it is
     :ivar tls: whether nginx serves it on port 443 too
+    :ivar boots: the site is there after a boot, once it is fixed
     :ivar before: a shell script that makes the healthy site another than that of the tutorials
     """
 
@@ -42,6 +43,7 @@ class Breakage:
     user: str = "sammy"
     tls: bool = False
     before: str = ""
+    boots: bool = True
 
 
 SITE = "/etc/nginx/sites-available/NAME"
@@ -75,6 +77,7 @@ BREAKAGES = {
         "502",
         {"dangling_link"},
         by_hand="ln -sfn $PWD/NAME.sock /run/NAME.sock",
+        boots=False,
         before=f"ln -s $PWD/NAME.sock /run/NAME.sock; sed -i s,unix:.*sock,unix:/run/NAME.sock, {SITE}",
     ),
     "stale": Breakage("gunicorn", "systemctl kill --signal KILL NAME", "502", {"refused", "unit_failed"}),
@@ -156,13 +159,75 @@ BREAKAGES = {
         {"backlog_over_somaxconn"},
         by_hand=f"sed -i 's/--backlog 8192//' {UNIT}; restart NAME",
     ),
-    "full": Breakage("supervisor", "dd if=/dev/zero of=full 2>/dev/null || true", "200", {"disk_full"}, "rm full", "fuller"),
+    "full": Breakage(
+        "supervisor", "dd if=/dev/zero of=full 2>/dev/null || true", "200", {"disk_full"}, "rm full", "fuller", boots=False
+    ),
     "opened": Breakage("activated", "chmod 0755 ..", "200", {"home_open"}, user="opener", before=SOCKET_IN_HOME),
     "secret": Breakage(
         "runtime",
         "echo SECRET_KEY=x >/run/NAME/.env; chown sammy: /run/NAME/.env; chmod 0644 /run/NAME/.env",
         "200",
         {"secret_readable"},
+    ),
+    "scripted": Breakage("script", "supervisorctl stop of-NAME:NAME >/dev/null", "502", {"missing", "program_stopped"}),
+    "importing": Breakage(
+        "script",
+        "sed -i 1iimport\\ stripe_sdk wsgi.py; supervisorctl restart of-NAME:NAME >/dev/null || true",
+        "502",
+        {"missing", "program_failed"},
+        by_hand="sed -i 1d wsgi.py; supervisorctl restart of-NAME:NAME >/dev/null",
+    ),
+    "templated": Breakage("template", "systemctl stop gunicorn@NAME", "502", {"missing", "unit_stopped"}),
+    "chdir": Breakage("runtime", f"sed -i /^Working/s,$,-old, {UNIT}; restart NAME", "502", {"missing", "unit_failed"}),
+    "envfile": Breakage(
+        "runtime",
+        f"sed -i s,^User=,EnvironmentFile=$PWD/.env\\n\\&, {UNIT}; restart NAME",
+        "502",
+        {"missing", "unit_failed"},
+        by_hand="touch .env; systemctl restart NAME",
+    ),
+    "forking": Breakage(
+        "gunicorn",
+        f"sed -i s/^User=/Type=forking\\nTimeoutStartSec=2\\n\\&/ {UNIT}; restart NAME",
+        "502",
+        {"missing", "unit_type"},
+    ),
+    "sharing": Breakage(
+        "runtime",
+        "systemctl stop worker-of-NAME",
+        "502",
+        {"missing", "runtime_directory_shared"},
+        before=f"sed 's,^ExecStart=.*,ExecStart=/bin/sleep infinity,' {UNIT} >/etc/systemd/system/worker-of-NAME.service;"
+        "systemctl daemon-reload; systemctl start worker-of-NAME",
+    ),
+    "reread": Breakage(
+        "supervisor",
+        f"sed -i s/127.0.0.1:80/127.0.0.1:90/ /etc/supervisor/conf.d/NAME.conf {SITE}",
+        "502",
+        {"refused", "program_not_read"},
+    ),
+    "byhand": Breakage(
+        "gunicorn",
+        "systemctl stop NAME; systemd-run --quiet --scope --slice user.slice --unit session-c7 --uid sammy "
+        "setsid --fork env/bin/gunicorn --bind 127.0.0.1:8999 wsgi >/dev/null 2>&1; restart NAME",
+        "200",
+        {"address_taken"},
+        before=f"sed -i s,unix:NAME.sock,127.0.0.1:8999, {UNIT}; sed -i s,unix:.*sock,127.0.0.1:8999, {SITE}; restart NAME",
+    ),
+    "cookies": Breakage(
+        "uwsgi",
+        'curl --silent --output /dev/null --header "Host: NAME.test" --header "Cookie: a=$(head -c 6000 /dev/zero | tr "\\0" x)" '
+        "http://127.0.0.1/ || true",
+        "200",
+        {"request_too_large"},
+    ),
+    "rundir": Breakage(
+        "gunicorn",
+        "rm -r /run/NAME; restart NAME",
+        "502",
+        {"missing", "socket_directory_missing"},
+        before=f"install -d -o sammy -g www-data /run/NAME; sed -i s,unix:NAME.sock,unix:/run/NAME/app.sock, {UNIT};"
+        f"sed -i s,unix:.*sock,unix:/run/NAME/app.sock, {SITE}; restart NAME",
     ),
     "writable": Breakage("runtime", "chmod 0777 /run/NAME/gunicorn.sock", "200", {"world_writable"}),
 }
@@ -457,6 +522,7 @@ class Diagnosis:
     :ivar verdicts: what ``socket_access`` said
     :ivar after: what visitors got when all had been fixed
     :ivar left: what the doctor said then
+    :ivar booted: what visitors got after a boot of the host
     """
 
     pages: dict[str, str]
@@ -464,6 +530,7 @@ class Diagnosis:
     verdicts: dict[str, str]
     after: dict[str, str]
     left: dict[str, list[dict]]
+    booted: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -632,7 +699,9 @@ def diagnosis(handmade):
     fixes = [about(findings, name)[:1] for name, way in BREAKAGES.items() if not way.by_hand]
     server.sh("\n".join(finding["fix"] for found in fixes for finding in found))
     handmade.each({name: (way.user, way.by_hand) for name, way in BREAKAGES.items() if way.by_hand})
-    return Diagnosis(pages, findings, verdicts, handmade.pages(well), handmade.findings())
+    after, left = handmade.pages(well), handmade.findings()
+    server.reboot()
+    return Diagnosis(pages, findings, verdicts, after, left, handmade.pages(well))
 
 
 def about(findings: dict[str, list[dict]], name: str) -> list[dict]:
@@ -653,3 +722,4 @@ def test_a_breakage_is_named_and_mended(diagnosis, name):
     assert all(finding["fix"] for finding in found), found
     assert diagnosis.after[name] == "200", found
     assert diagnosis.left.get(name, []) == [], found
+    assert diagnosis.booted[name] == "200" or not way.boots, found

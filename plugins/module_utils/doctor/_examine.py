@@ -20,6 +20,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _certificates,
     _host,
     _logs,
+    _nginx_health,
+    _nginx_logs,
     _outside,
     _result,
     _surroundings,
@@ -73,17 +75,22 @@ def examine(timeout: float, reference: float = 0.0) -> dict[str, Any]:
             site.dns = {name: dns[name] for name in site.names if name in dns}
             for name, answer in site.dns.items():
                 site.findings += _host.judge_dns(name, answer, own)
+    explain = _nginx_logs.reader(_dump.dumped(tested) if there else "")
     general = _outside.look(configuration, bool(nginx.pid), sites, backends, own, timeout)
     for site in sites:
-        attempts.make(f"The logs of {site.name}", partial(_with_logs, site, configuration, nginx.started, backends))
+        attempts.make(f"The logs of {site.name}", partial(_with_logs, site, configuration, nginx.started, backends, explain))
     for server, finding in _host.clashes(configuration.servers):
         next(site for site in sites if server in site.servers).findings.append(finding)
-    general += _host.judge_nginx(nginx, configuration, root and tested.code != _dump.UNTESTED)
+    general += _nginx_health.judge(nginx, configuration, root and tested.code != _dump.UNTESTED)
     if root and tested.code == _dump.UNTESTED:
         message = f"The configuration of nginx was not tested: {tested.last_line}."
         general.append(Finding(NOTE, "nginx_not_tested", message, (), "nginx -t"))
     general += _host.judge_backlogs(configuration, _sockets.somaxconn())
     general += _host.judge_file_systems(_host.file_systems([*_host.DIRECTORIES, *_directories(backends.values())]))
+    if _nginx_health.past_systemd(nginx):
+        general = _nginx_health.adapted(general, nginx.pid)
+        for site in sites:
+            site.findings = _nginx_health.adapted(site.findings, nginx.pid)
     general += _surroundings.examine(_surroundings.Surroundings(configuration, sites, backends, nginx.pid, own, reference))
     return _result.result(nginx, sites, backends, [*general, *attempts.failed], root, own)
 
@@ -122,7 +129,13 @@ def _certified(site: Site, running: bool) -> tuple[list[_certificate.Certificate
     return list(certificates.values()), findings
 
 
-def _with_logs(site: Site, configuration: Configuration, started: float, backends: Mapping[tuple[str, str], Backend]) -> None:
+def _with_logs(
+    site: Site,
+    configuration: Configuration,
+    started: float,
+    backends: Mapping[tuple[str, str], Backend],
+    explain: _nginx_logs.Explain,
+) -> None:
     """Add what nginx logged about a site since it loaded its configuration, at most one day back."""
     since = max(int(started), time.time() - _logs.DAY)  # nginx writes whole seconds
     shared = set(configuration.error_logs)
@@ -132,7 +145,7 @@ def _with_logs(site: Site, configuration: Configuration, started: float, backend
         lines += [line for line in found if path not in shared or line.server in site.names]
     lines.sort(key=lambda line: line.last)
     site.log = _logs.shown(lines)
-    site.findings += _logs.known(lines)
+    site.findings += explain(lines)
     for backend in backends_of(site, backends):
         for finding in backend.findings:
             seen = tuple(site.log[-2:]) if finding.severity == BROKEN and finding.code == backend_code(backend) else ()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _report
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _report, _why
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._report import Block
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
 
@@ -188,7 +188,7 @@ def _finding(finding: Mapping[str, Any]) -> str:
     parts += [f"<pre>{seen}</pre>"] if seen else []
     for label, fix in _report.fixes(finding):
         text = _text(fix, _report.FIX)
-        body = f"<p>{text}</p>" if _report.is_sentence(fix) else f'<pre class="fix">{text}</pre>'
+        body = f"<p>{text}</p>" if _why.is_sentence(fix) else f'<pre class="fix">{text}</pre>'
         parts.append(f"<p><strong>{_text(label).capitalize()}:</strong></p>{body}")
     return f'<div class="finding {_text(severity)}">{"".join(parts)}</div>\n'
 

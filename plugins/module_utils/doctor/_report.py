@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _why
 
 WIDTH = 78
 """Columns of a heading."""
@@ -83,11 +83,6 @@ def summary(results: Sequence[Mapping[str, Any]]) -> str:
     return f"{total}{': ' if counts else ''}{', '.join(counts)}" + (f"; the {hosts}: {general}" if severities else "")
 
 
-def is_sentence(fix: str) -> bool:
-    """Whether a fix is a sentence, and not a command: see ``Finding.fix``."""
-    return fix[:1].isupper() and fix.endswith(".")
-
-
 def bounded(value: Any, limit: int = LENGTH) -> str:
     """A text of somebody else's, cut if it is long."""
     text = str(value)
@@ -97,7 +92,7 @@ def bounded(value: Any, limit: int = LENGTH) -> str:
 def fixes(finding: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The fixes of a finding, each with its label. One that is too long is not shown: part of a command is another one."""
     quick = finding.get("quick_fix", "")
-    named = [("advice" if is_sentence(finding["fix"]) else "fix", finding["fix"]), ("for now", quick)]
+    named = [("advice" if _why.is_sentence(finding["fix"]) else "fix", finding["fix"]), ("for now", quick)]
     return [(label, fix if len(fix) <= FIX else TOO_LONG) for label, fix in named if fix]
 
 

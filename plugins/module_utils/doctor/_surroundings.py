@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Callable
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _clock,
     _dns_ipv6,
@@ -21,8 +21,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _standalone,
     _units,
 )
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._attempts import Attempts
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backends import Backend
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._result import Site
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _processes, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _paths
@@ -55,16 +56,18 @@ def examine(seen: Surroundings) -> list[Finding]:
 
     :returns: the findings about the host
     """
-    checks = (_clocks, _filters, _addresses, _renewals, _memories, _limited, _neighbourly)
-    return [finding for check in checks for finding in _alone(check, seen)]
-
-
-def _alone(check: Callable[[Surroundings], list[Finding]], seen: Surroundings) -> list[Finding]:
-    try:
-        return check(seen)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, StackError) as error:
-        message = f"A check of the doctor failed ({check.__name__.strip('_')}): {error or type(error).__name__}."
-        return [Finding(WARNING, "not_examined", message, (), "Report this as a fault of the doctor.")]
+    attempts = Attempts()
+    checks: dict[str, Callable[[Surroundings], list[Finding]]] = {
+        "The clock": _clocks,
+        "Packet filters and open ports": _filters,
+        "AAAA records": _addresses,
+        "The renewal of certificates by standalone": _renewals,
+        "Memory": _memories,
+        "Limits of connections and files": _limited,
+        "Sockets of other apps": _neighbourly,
+    }
+    found = [attempts.make(what, partial(check, seen)) or [] for what, check in checks.items()]
+    return [*(finding for findings in found for finding in findings), *attempts.failed]
 
 
 def _clocks(seen: Surroundings) -> list[Finding]:

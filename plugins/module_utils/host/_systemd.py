@@ -10,6 +10,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._command import ru
 TIMEOUT = 30
 """Seconds. systemctl itself waits 25 s for an answer, see sd_bus_set_method_call_timeout(3)."""
 
+JOURNAL = 1 << 21
+"""Bytes of messages that are kept, of the beginning and of the end: an app may write as many as it likes."""
+
 
 def show(units: Iterable[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
     """Properties of many units with one call of systemctl.
@@ -78,5 +81,5 @@ def journal(
         options += ["--since", f"@{int(since)}"]
     if pattern:
         options += ["--grep", pattern]
-    done = run(["journalctl", "--quiet", "--no-pager", *options, *fields], timeout=TIMEOUT)
+    done = run(["journalctl", "--quiet", "--no-pager", *options, *fields], timeout=TIMEOUT, limit=JOURNAL)
     return done.output if done.code == 0 else ""

@@ -8,7 +8,7 @@ import shlex
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _verdict, _walk
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _lasting, _verdict, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Verdict
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import short
@@ -185,7 +185,7 @@ def _missing(seen: Evidence, found: Verdict) -> str:
     if seen.owner:
         # A running server whose socket is gone creates it only when it restarts.
         return seen.owner.restart() if seen.server or seen.listener else seen.owner.start()
-    if seen.alike and found.code == "missing":
+    if seen.alike_sure and found.code == "missing":
         return _edit_line(seen, seen.target.address, seen.alike)
     return ""
 
@@ -274,8 +274,13 @@ def permanent_fix(seen: Evidence, found: Verdict) -> str:
             f"Move the socket to a directory of its own under /run: others made a symlink to {astray['path']}, or "
             "can replace it, so no command would be safe."
         )
-    if found.code in ("no_write_permission", "acl_denied", "group_not_effective") and last and last.want == _acl.WRITE:
-        return _permanent_setting(seen)
+    if found.code in ("no_write_permission", "acl_denied") and last and last.want == _acl.WRITE:
+        lasts = _lasting.recreates_access(seen, last)
+        return "" if lasts else _lasting.of_socket(seen, last) or _permanent_setting(seen)
+    if found.code in ("no_search_permission", "acl_denied") and last and last.want == _acl.SEARCH and len(found.refusals) == 1:
+        command = _lasting.of_directory(seen, last.step)
+        if command:
+            return command
     if found.refusals and found.component.startswith("/run/"):
         owner = seen.owner.name if seen.owner else "tmpfiles.d"
         return f"{found.component} is recreated at every boot: set its owner and mode where it is created ({owner})."
