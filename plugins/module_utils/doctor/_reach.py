@@ -131,7 +131,7 @@ def _judge_name(
             continue  # Another program takes the requests, as a proxy may.
         pairs = _pairs(site, name, port)
         shadow = block and any(_selection.host(listen) == address for listen in block.listens if listen.port == port)
-        added = f"[::]:{port}" if six else f"{address}:{port}" if shadow else str(port)
+        added = f"[::]:{port}" if six else f"{address}:{port}" if shadow else f"*:{port}"
         if six and shadow:
             added = f"[{address}]:{port}"
         fix = (
@@ -185,6 +185,7 @@ def _add_listens(pairs: Sequence[tuple[Directive, Listen]], added: str) -> str:
     commands = []
     for directive, listen in pairs:
         words = " ".join(("listen", *directive.arguments))
+        here = " ".join(("listen", listen.address, *directive.arguments[1:]))  # *:80 for 80, so that both families can be seen
         more = " ".join(("listen", added, *(option for option in listen.options if option in KEPT)))
-        commands.append(_edit.replace(directive.file, directive.line, words, f"{words}; {more}", load=False))
+        commands.append(_edit.replace(directive.file, directive.line, words, f"{here}; {more}", load=False))
     return " && ".join([*commands, _edit.LOAD]) if commands and all(commands) else ""
