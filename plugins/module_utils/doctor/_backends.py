@@ -163,7 +163,10 @@ def _served(backend: Backend, log: _app_logs.AppLog, host: _server.HostFacts) ->
         lines=tuple(backend.log[-3:]),
         restart=server.restart,
         listener=backend.listener,
-        outlived=tuple(_owner.outlived(host.listeners, backend.address, resolved, file)) if resolved else (),
+        outlived=tuple(
+            replace(each, pids=each.pids or tuple(_queues.holders(each.inode, host.links)))
+            for each in _owner.outlived(host.listeners, backend.address, resolved, file)
+        ),
         listeners=tuple(host.listeners),
     )
 
@@ -187,7 +190,9 @@ def _judged(backend: Backend, limit: int, causes: Sequence[Finding] = ()) -> lis
     access, server, served = backend.access, backend.server, backend.served
     if access is None:
         return []
-    own = _judge_server.judge(server.process, backend.address, served, limit, server.restart) if server.process else []
+    taken = next((finding.fix for finding in causes if finding.code == "address_taken"), "")
+    restart = taken or server.restart
+    own = _judge_server.judge(server.process, backend.address, served, limit, restart) if server.process else []
     first = [finding for finding in own if finding.severity == BROKEN]
     findings = [*first, *causes]
     if not access.ok:

@@ -74,13 +74,14 @@ def judge(
         ]
     if state.state not in ENDED:
         return []
+    ended = "does not stay up" if state.state in ("STARTING", "BACKOFF") else f"is {state.state}"
     cause = (_command(program, state, name) if "command" in state.error or "execut" in state.error else None) or log
     if cause is None:
         said = f": {state.error.rstrip('.')}" if state.error else ""
         where = state.logs[0] if state.logs else "its log"
         fix = then(f"Correct what {where} says", again(name, program))
-        return [Finding(BROKEN, "program_failed", f"{what} is {state.state}{said}.", seen, fix)]
-    message = f"{what} is {state.state}: {cause.text}."
+        return [Finding(BROKEN, "program_failed", f"{what} {ended}{said}.", seen, fix)]
+    message = f"{what} {ended}: {cause.text}."
     return [
         Finding(BROKEN, cause.code or "program_failed", message, (*seen, *cause.evidence), cause.fix, quick_fix=cause.quick_fix)
     ]

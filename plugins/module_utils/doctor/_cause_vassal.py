@@ -8,28 +8,36 @@ import re
 import shlex
 from collections.abc import Iterable
 
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _log_causes
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _starter_vassals
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._starters import Starter
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _owner
+
+SEARCHED = 300
+"""Directories in which a file is looked for."""
 
 CONFIGURATION = re.compile(r"\[uWSGI\] getting \w+ configuration from (\S+)")
 """What a vassal writes first, into the log of its Emperor."""
 
 
 def of_vassal(log: str, path: str) -> str:
-    """What a vassal wrote into its Emperor's log since its last start, "" if it is not in there. Pure.
+    """What a vassal wrote into its Emperor's log since a start of its own: the last one that says why it ended, else the last.
 
-    Vassals that start at the same time may write among each other's lines.
+    Vassals that start at the same time may write among each other's lines. Pure.
     """
+    name = os.path.basename(path)
     starts = list(CONFIGURATION.finditer(log))
-    mine = [place for place, start in enumerate(starts) if os.path.basename(start[1]) == os.path.basename(path)]
-    if not mine:
-        return ""
-    end = starts[mine[-1] + 1].start() if mine[-1] + 1 < len(starts) else len(log)
-    return log[starts[mine[-1]].start() : end]
+    parts = []
+    for place, start in enumerate(starts):
+        if os.path.basename(start[1]) == name:
+            end = starts[place + 1].start() if place + 1 < len(starts) else len(log)
+            lines = log[start.start() : end].splitlines(keepends=True)
+            parts.append("".join(line for line in lines if "[emperor" not in line or name in line))
+    telling = [part for part in parts if _log_causes.last_cause(part)]
+    return next(iter([*reversed(telling), *reversed(parts)]), "")
 
 
 def judge(
@@ -100,8 +108,24 @@ def judge_dangling(vassals: Iterable[Starter], address: str, site: str) -> list[
                 f"The vassal {vassal.vassal} is a symlink to {vassal.dangling}, which does not exist: its app is not started."
             )
             fix = then(f"Restore {vassal.dangling}, or point the symlink to where it is now", "")
+            moved = moved_to(vassal.dangling)
+            if len(moved) == 1:
+                message = f"{message.rstrip('.')}; {moved[0]} does."
+                fix = f"ln -sfn {shlex.quote(moved[0])} {shlex.quote(vassal.vassal)}"
             return [Finding(BROKEN, "vassal_dangling", message, (f"{vassal.vassal} -> {vassal.dangling}",), fix)]
     return []
+
+
+def moved_to(path: str) -> list[str]:
+    """The files of the same name up to two directories below the one in which a file is missing, where its app has it now."""
+    directory, name = os.path.split(path)
+    if directory.count("/") < 2:  # one such as /srv contains more than one app
+        return []
+    inner = [f"{directory}/{each}" for each in _untrusted.entries(directory, 300) if os.path.isdir(f"{directory}/{each}")]
+    deeper = [
+        f"{path}/{each}" for path in inner[:50] for each in _untrusted.entries(path, 300) if os.path.isdir(f"{path}/{each}")
+    ]
+    return [f"{place}/{name}" for place in [*inner, *deeper[:SEARCHED]] if os.path.isfile(f"{place}/{name}")]
 
 
 def is_meant(path: str, address: str, site: str) -> bool:

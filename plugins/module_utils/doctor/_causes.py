@@ -91,6 +91,9 @@ def judge(served: Served, host: HostCatalog) -> list[Finding]:
         file = next(iter(served.process.files), "") if served.process else ""
         lines = _log_lines.of_app(since_start, file or served.unit.get("FragmentPath", ""), served.restart, served.log.where)
         found += [_with_command(finding, file, served.restart) for finding in lines]
+    taken = next((finding for finding in found if finding.code == "address_taken"), None)
+    if taken:  # the unit cannot start before that has ended
+        found = [replace(finding, fix=taken.fix) if finding.code == "unit_restarting" else finding for finding in found]
     return list(dict.fromkeys(found))
 
 

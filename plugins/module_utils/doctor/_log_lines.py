@@ -167,7 +167,8 @@ def of_app(text: str, file: str, restart: str, where: str) -> list[Finding]:
         if matching:
             place = file if PLACE.fullmatch(file) else ""
             what = fix.replace("{file}", place or "its configuration")
-            times = f" ({len(matching)} times, {where})" if where else f" ({len(matching)} times)"
+            count = f"{len(matching)} times" if len(matching) > 1 else "once"
+            times = f" ({count}, {where})" if where else f" ({count})"
             seen = tuple(" ".join(line.split())[:300] for line in matching[-2:])
             found.append(Finding(WARNING, code, f"{message}{times}.", seen, then(what, restart)))
     return found

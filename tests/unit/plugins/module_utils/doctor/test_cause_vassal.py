@@ -24,6 +24,21 @@ def test_the_lines_of_a_vassal_are_found_in_the_log_of_its_emperor():
     assert _cause_vassal.of_vassal(LOG, "/etc/uwsgi/vassals/op.ini") == ""
 
 
+def test_what_the_emperor_says_of_others_is_not_a_vassals():
+    log = f"{LOG}[emperor-tyrant] invalid permissions for vassal root.ini\n[uWSGI] getting INI configuration from shop.ini\n"
+    assert "root.ini" not in _cause_vassal.of_vassal(log, "/etc/uwsgi/vassals/blog.ini")
+    # It has just started once more.
+    assert "ModuleNotFoundError" in _cause_vassal.of_vassal(log, "/etc/uwsgi/vassals/shop.ini")
+
+
+def test_a_vassals_file_that_was_moved_is_found(tmp_path):
+    (tmp_path / "deploy/new").mkdir(parents=True)
+    (tmp_path / "deploy/new/uwsgi.ini").write_text("")
+    vassal = Starter("emperor.service", vassal="/etc/uwsgi/vassals/shop.ini", dangling=f"{tmp_path}/uwsgi.ini")
+    (found,) = _cause_vassal.judge_dangling([vassal], "/run/emp/shop.sock", "shop.test")
+    assert found.fix == f"ln -sfn {tmp_path}/deploy/new/uwsgi.ini /etc/uwsgi/vassals/shop.ini"
+
+
 @pytest.mark.parametrize(
     ("unit", "active", "log", "expected"),
     [
