@@ -79,7 +79,7 @@ def examine(timeout: float) -> dict[str, Any]:
     general += _host.judge_nginx(nginx, configuration, root and tested.code != _dump.UNTESTED)
     if root and tested.code == _dump.UNTESTED:
         message = f"The configuration of nginx was not tested: {tested.last_line}."
-        general.append(Finding(NOTE, "nginx_not_tested", message, (), "nginx -t"))
+        general.append(Finding(NOTE, "nginx_not_tested", message, (), "Run nginx -t by hand, unless its user has changed."))
     general += _host.judge_backlogs(configuration, _sockets.somaxconn())
     general += _host.judge_file_systems(_host.file_systems([*_host.DIRECTORIES, *_directories(backends.values())]))
     return _result.result(nginx, sites, backends, [*general, *attempts.failed], root, own)
