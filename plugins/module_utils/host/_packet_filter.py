@@ -145,6 +145,11 @@ def nftables(output: str, port: int, version: int) -> list[dict[str, Chain]]:
     except (ValueError, TypeError, KeyError, RecursionError):
         return []
     tables: dict[tuple[str, str], dict[str, Chain]] = {}
+    sets = {
+        (each["family"], each["table"], f"@{each['name']}"): each.get("elem", [])
+        for each in (entry["set"] for entry in entries if "set" in entry)
+        if not {"dynamic", "timeout"} & set(each.get("flags", ()))
+    }
     for entry in entries:
         chain, rule = entry.get("chain"), entry.get("rule")
         if chain and version in FAMILIES.get(chain["family"], ()):
@@ -156,8 +161,19 @@ def nftables(output: str, port: int, version: int) -> list[dict[str, Chain]]:
             chains = tables.setdefault((rule["family"], rule["table"]), {})
             known = chains.get(rule["chain"], Chain())
             where = f"rule {rule.get('handle')} of chain {rule['family']} {rule['table']} {rule['chain']}"
-            chains[rule["chain"]] = replace(known, rules=(*known.rules, *_nft_rules(rule.get("expr", []), port, where)))
+            named = {key[2]: elements for key, elements in sets.items() if key[:2] == (rule["family"], rule["table"])}
+            expressions = [_with_sets(each, named) for each in rule.get("expr", [])]
+            chains[rule["chain"]] = replace(known, rules=(*known.rules, *_nft_rules(expressions, port, where)))
     return list(tables.values())
+
+
+def _with_sets(expression: Mapping[str, Any], named: Mapping[str, list[Any]]) -> Mapping[str, Any]:
+    """An expression with a named set replaced by its elements."""
+    match = expression.get("match")
+    if not isinstance(match, dict) or not isinstance(match.get("right"), str) or match["right"] not in named:
+        return expression
+    elements = [each["elem"].get("val") if isinstance(each, dict) and "elem" in each else each for each in named[match["right"]]]
+    return {"match": {**match, "right": {"set": elements}}}
 
 
 def _nft_rules(expressions: Sequence[Mapping[str, Any]], port: int, where: str) -> list[Rule]:

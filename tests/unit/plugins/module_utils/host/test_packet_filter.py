@@ -23,9 +23,12 @@ def states(**verdicts):
     return {"vmap": {"key": {"ct": {"key": "state"}}, "data": data}}
 
 
-def nft(*rules, policy="drop", family="inet", other=()):
+def nft(*rules, policy="drop", family="inet", other=(), members=None, flags=()):
     chain = {"family": family, "table": "filter", "name": "input", "type": "filter", "hook": "input", "policy": policy}
     entries = [{"metainfo": {}}, {"chain": chain}]
+    entries += (
+        [{"set": {"family": family, "table": "filter", "name": "open", "elem": members, "flags": flags}}] if members else []
+    )
     entries += [{"chain": {"family": family, "table": "filter", "name": "web"}}] if other else []
     for name, each in [("input", rule) for rule in rules] + [("web", rule) for rule in other]:
         entries.append({"rule": {"family": family, "table": "filter", "chain": name, "handle": 7, "expr": list(each)}})
@@ -40,6 +43,9 @@ def nft(*rules, policy="drop", family="inet", other=()):
         (nft([dport({"range": [79, 81]}), ACCEPT]), False),
         (nft([dport({"set": [{"range": [1, 79]}]}), ACCEPT]), True),
         (nft([dport("@open"), ACCEPT]), False),
+        (nft([dport("@open"), ACCEPT], members=[443]), True),
+        (nft([dport("@open"), ACCEPT], members=[443], flags=["dynamic"]), False),
+        (nft([dport("@open"), ACCEPT], members=[{"elem": {"val": 80, "comment": "web"}}]), False),
         (nft([OFFICE, ACCEPT]), False),
         (nft([OFFICE, DROP], policy="accept"), False),
         (nft([dport(80), DROP], policy="accept"), True),
