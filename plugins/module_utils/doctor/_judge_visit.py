@@ -26,6 +26,9 @@ HOST_REFUSED = re.compile(
 LIMITS = ("limit_req", "limit_conn")
 """Directives by which nginx refuses who asks too often."""
 
+UNASKED = ("EADDRNOTAVAIL", "EAFNOSUPPORT", "ENETUNREACH")
+"""Errors of who has no IPv6, or no such address."""
+
 LINE = 300
 """Characters kept of a line that others wrote."""
 
@@ -158,6 +161,8 @@ def _no_answer(seen: Seen) -> Finding | None:
     if error == "ECONNREFUSED":
         message = f"nginx does not listen on {seen.visit.where}, though its configuration says so: visitors get no answer."
         return Finding(BROKEN, "not_listening", message, seen.evidence, _edit.LOAD)
+    if error in UNASKED:
+        return None
     if error == "EOF" and any(each.name == "return" and each.arguments[:1] == ("444",) for each in _all(seen.server.block)):
         return None
     message = f"Visitors of {seen.visit.url} get no answer from nginx: {seen.answer.text[:LINE]}."

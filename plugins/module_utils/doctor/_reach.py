@@ -45,9 +45,9 @@ class Addresses:
             return ""
         host = _selection.host(listen)
         if host == "*":
-            return self.v4 or "127.0.0.1"
+            host = self.v4 or "127.0.0.1"
         if host == "::":
-            return self.v6 or "::1"
+            host = self.v6 or "::1"
         return host if host in self.own or host.startswith("127.") else ""
 
 

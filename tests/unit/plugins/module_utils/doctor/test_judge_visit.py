@@ -80,6 +80,7 @@ PARAMS = "location / { uwsgi_param REQUEST_METHOD $request_method; uwsgi_pass un
         (f"limit_req zone=a; {HOST}", Answer(503), {"direct": {"a.test": 200}}, None, ""),
         (HOST, Answer(421), {"direct": {"a.test": 200}}, "visitor_error", "Correct "),
         (HOST, Answer(error="ECONNREFUSED", text="refused"), {}, "not_listening", "nginx -t && "),
+        (HOST, Answer(error="EADDRNOTAVAIL", text="no such address"), {}, None, ""),
         (HOST, Answer(error="EOF", text="closed"), {}, "visitor_error", "Find "),
         (f"if ($bot) {{ return 444; }} {HOST}", Answer(error="EOF", text="closed"), {}, None, ""),
     ],
