@@ -119,7 +119,7 @@ def plan(site: Site, configuration: Configuration, backends: Backends, addresses
 
 
 def _names(server: ServerBlock) -> list[str]:
-    """The names to ask a server block for. It may have an address and a name of this host only beside those for visitors. Pure."""
+    """The names to ask a server block for. It may have names for the host itself beside those for visitors. Pure."""
     names = _reach.plain(server.names)
     public = [name for name in names if "." in name and not re.fullmatch(r"[\d.]+", name)]
     return (public or names or ["localhost"])[:NAMES]
