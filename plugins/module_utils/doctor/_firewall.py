@@ -11,7 +11,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._result import Site
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packet_filter, _ufw, _untrusted
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _selection
 
 FILE = "/etc/nftables.conf"
 NAMES = 5
@@ -23,7 +22,7 @@ def ports(sites: Iterable[Site]) -> dict[tuple[int, int], list[str]]:
     found: dict[tuple[int, int], list[str]] = {}
     for site in sites:
         for listen in (listen for server in site.servers for listen in server.listens if site.upstreams):
-            host = _selection.host(listen)
+            host = listen.host
             if listen.port is None or listen.quic or host.startswith("127.") or host == "::1":
                 continue
             names = found.setdefault((listen.port, 6 if ":" in host else 4), [])
