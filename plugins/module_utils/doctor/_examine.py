@@ -84,7 +84,7 @@ def examine(timeout: float, reference: float = 0.0) -> dict[str, Any]:
     general += _nginx_health.judge(nginx, configuration, root and tested.code != _dump.UNTESTED)
     if root and tested.code == _dump.UNTESTED:
         message = f"The configuration of nginx was not tested: {tested.last_line}."
-        general.append(Finding(NOTE, "nginx_not_tested", message, (), "nginx -t"))
+        general.append(Finding(NOTE, "nginx_not_tested", message, (), "Run nginx -t by hand, unless its user has changed."))
     general += _host.judge_backlogs(configuration, _sockets.somaxconn())
     general += _host.judge_file_systems(_host.file_systems([*_host.DIRECTORIES, *_directories(backends.values())]))
     if _nginx_health.past_systemd(nginx):

@@ -14,7 +14,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor._packet_filters 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._result import Site
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _ufw
 from ansible_collections.wsgi.stack.plugins.module_utils.host._filter_chains import Chain, Connection
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _selection
 
 NAMES = 5
 """Sites that are named in a finding at most."""
@@ -25,7 +24,7 @@ def ports(sites: Iterable[Site]) -> dict[tuple[int, int], list[str]]:
     found: dict[tuple[int, int], list[str]] = {}
     for site in sites:
         for listen in (listen for server in site.servers for listen in server.listens if site.upstreams):
-            host = _selection.host(listen)
+            host = listen.host
             if listen.port is None or listen.quic or host.startswith("127.") or host == "::1":
                 continue
             names = found.setdefault((listen.port, 6 if ":" in host else 4), [])

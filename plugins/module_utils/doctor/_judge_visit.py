@@ -26,6 +26,9 @@ HOST_REFUSED = re.compile(
 LIMITS = ("limit_req", "limit_conn")
 """Directives by which nginx refuses who asks too often."""
 
+UNASKED = ("EADDRNOTAVAIL", "EAFNOSUPPORT", "ENETUNREACH")
+"""Errors of who has no IPv6, or no such address."""
+
 LINE = 300
 """Characters kept of a line that others wrote."""
 
@@ -122,6 +125,8 @@ def _is_error(seen: Seen) -> bool:
 
 def _loop(seen: Seen, loop: Loop) -> Finding:
     url = loop.urls[-1]
+    if loop.leaves:
+        return _no_https(seen, loop)
     evidence = (" -> ".join(loop.urls), *seen.evidence[1:2])
     headers = [each.arguments[0].lower() for each in seen.route.effective("proxy_set_header") if each.arguments]
     proxied = seen.route.directive.name == "proxy_pass"
@@ -137,15 +142,31 @@ def _loop(seen: Seen, loop: Loop) -> Finding:
     return Finding(BROKEN, "redirect_loop", f"Endless redirect: {url} leads to itself.", evidence, fix)
 
 
+def _no_https(seen: Seen, loop: Loop) -> Finding:
+    message = (
+        f"The app sends all visitors of {loop.urls[-2]} to {loop.urls[-1]}, where nginx does not listen. A proxy in front of "
+        "this host does not get the page either, though it says by X-Forwarded-Proto that they came by HTTPS."
+    )
+    headers = [each for each in seen.route.effective("proxy_set_header") if each.arguments[:1] and len(each.arguments) == 2]
+    scheme = next((each for each in headers if each.arguments[0].lower() == "x-forwarded-proto"), None)
+    fix = "Set up HTTPS for the site, as with certbot, or switch the redirect of the app off."
+    if scheme:
+        instead = f"$http_x_forwarded_proto instead of {scheme.arguments[1]} at {_edit.place(scheme)}"
+        fix += f" If a proxy in front speaks HTTPS, write {instead}."
+    return Finding(BROKEN, "redirect_loop", message, (" -> ".join(loop.urls), *seen.evidence[1:2]), fix)
+
+
 def _no_answer(seen: Seen) -> Finding | None:
     error = seen.answer.error
     if error == "ECONNREFUSED":
         message = f"nginx does not listen on {seen.visit.where}, though its configuration says so: visitors get no answer."
         return Finding(BROKEN, "not_listening", message, seen.evidence, _edit.LOAD)
+    if error in UNASKED:
+        return None
     if error == "EOF" and any(each.name == "return" and each.arguments[:1] == ("444",) for each in _all(seen.server.block)):
         return None
     message = f"Visitors of {seen.visit.url} get no answer from nginx: {seen.answer.text[:LINE]}."
-    fix = "Find the cause in nginx's error log; if it says nothing, something else listens there, or a firewall is in the way."
+    fix = "Find the cause in the error log of nginx. If there is none, something else listens there, or a firewall is in the way."
     return Finding(BROKEN, "visitor_error", message, seen.evidence, fix)
 
 
@@ -215,7 +236,8 @@ def _refused_name(seen: Seen) -> Finding | None:
     why = "it is not in its ALLOWED_HOSTS, or whatever the app has like that"
     message = f"The app refuses the host name {name}, so visitors get {status}: {why}."
     answers = tuple(f"the app itself, asked for {host}: {other}" for host, other in direct.items())
-    again = f", and restart it: {seen.restart}" if seen.restart else ", and restart it."
+    known = seen.restart.startswith(("systemctl ", "supervisorctl "))
+    again = f", and restart it: {seen.restart}" if known else ", and restart it."
     fix = f"Add {name} to the host names that the app allows (in Django to ALLOWED_HOSTS in its settings){again}"
     return Finding(BROKEN, "host_refused", message, (*seen.evidence, *answers), fix)
 

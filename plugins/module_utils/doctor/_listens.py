@@ -35,7 +35,7 @@ def judge(site: Site, configuration: Configuration, mine: _reach.Addresses) -> l
 def _judge_https(server: ServerBlock, configuration: Configuration) -> list[Finding]:
     """Port 443 without TLS. Pure."""
     for directive, listen in zip(_directives(server, "listen"), server.listens):
-        inside = _selection.host(listen).startswith("127.") or _selection.host(listen) == "::1"
+        inside = listen.host.startswith("127.") or listen.host == "::1"
         if listen.port != 443 or listen.quic or inside or _selection.is_tls(configuration.servers, listen):
             continue
         certified = any(each.name == "ssl_certificate" for each in (*server.block, *configuration.http))

@@ -43,11 +43,11 @@ class Addresses:
         """Where to connect to get to a ``listen``; "" if it is none of this host's addresses."""
         if listen.port is None:
             return ""
-        host = _selection.host(listen)
+        host = listen.host
         if host == "*":
-            return self.v4 or "127.0.0.1"
+            host = self.v4 or "127.0.0.1"
         if host == "::":
-            return self.v6 or "::1"
+            host = self.v6 or "::1"
         return host if host in self.own or host.startswith("127.") else ""
 
 
@@ -87,7 +87,7 @@ def judge(site: Site, servers: Sequence[ServerBlock], mine: Addresses, is_listen
         return findings
     for server in site.servers:
         for listen in server.listens:
-            if listen.quic or listen.port is None or _selection.host(listen) not in ("*", "::"):
+            if listen.quic or listen.port is None or listen.host not in ("*", "::"):
                 continue
             for name in plain(server.names):
                 if any((finding.evidence or ("",))[0].startswith(f"{name}:{listen.port} ") for finding in findings):
@@ -130,7 +130,7 @@ def _judge_name(
         elif is_listening(address, port):
             continue  # Another program takes the requests, as a proxy may.
         pairs = _pairs(site, name, port)
-        shadow = block and any(_selection.host(listen) == address for listen in block.listens if listen.port == port)
+        shadow = block and any(listen.host == address for listen in block.listens if listen.port == port)
         added = f"[::]:{port}" if six else f"{address}:{port}" if shadow else f"*:{port}"
         if six and shadow:
             added = f"[{address}]:{port}"
@@ -173,9 +173,7 @@ def _pairs(site: Site, name: str, port: int) -> list[tuple[Directive, Listen]]:
     for server in site.servers:
         directives = [each for each in server.block if each.name == "listen" and each.arguments]
         pairs = zip(directives, server.listens) if name in server.names else ()
-        suiting = [
-            pair for pair in pairs if pair[1].port == port and _selection.host(pair[1]) in ("*", "::") and not pair[1].quic
-        ]
+        suiting = [pair for pair in pairs if pair[1].port == port and pair[1].host in ("*", "::") and not pair[1].quic]
         found += suiting[:1]
     return found
 

@@ -26,10 +26,12 @@ class Loop:
 
     :ivar urls: the way, up to the first URL that was there before
     :ivar heeds_scheme: whether there is no redirect if the request says that the visitor came by HTTPS
+    :ivar leaves: whether it leads to HTTPS, which nginx does not speak there: not even a proxy in front of it would get the page
     """
 
     urls: tuple[str, ...]
     heeds_scheme: bool
+    leaves: bool = False
 
 
 def follow(visit: Visit, answer: Answer, servers: Sequence[ServerBlock], ask: Ask) -> Loop | None:
@@ -44,10 +46,13 @@ def follow(visit: Visit, answer: Answer, servers: Sequence[ServerBlock], ask: As
             return None
         new = dict(answer.cookies)  # a page may redirect to itself to see whether the visitor takes cookies
         following = replace(following, headers=_cookie_header({**cookies, **new}))
+        told = replace(visit, headers=(*visit.headers, ("X-Forwarded-Proto", "https")))
         if following.url in urls and (not new or visit.headers == following.headers):
-            told = replace(visit, headers=(*visit.headers, ("X-Forwarded-Proto", "https")))
             return Loop((*urls, following.url), not 300 <= ask(told).status < 400)
         pairs = _selection.listeners(servers, visit.address, following.port)
+        if not pairs and following.tls and following.port == 443 and not visit.tls:
+            again = leads_to(told, ask(told))
+            return Loop((*urls, following.url), False, True) if again and again.url == following.url else None
         if not pairs or _selection.is_tls(servers, pairs[0][1]) != following.tls:
             return None
         cookies.update(new)

@@ -6,6 +6,7 @@ A request is made only where a stranger may make one: of the shortest path that 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def plan(site: Site, configuration: Configuration, backends: Backends, addresses
     found: list[Planned] = []
     for server in site.servers:
         ways = _ways(server, configuration, backends)
-        names = _reach.plain(server.names)[:NAMES] or ["localhost"]
+        names = _names(server)
         first = True
         for listen in server.listens:
             address = addresses.of(listen)
@@ -115,6 +116,13 @@ def plan(site: Site, configuration: Configuration, backends: Backends, addresses
                     found.append(Planned(visit, server, route, served, _uri(route, path)))
             first = False
     return found[:VISITS]
+
+
+def _names(server: ServerBlock) -> list[str]:
+    """The names to ask a server block for. It may have names for the host itself beside those for visitors. Pure."""
+    names = _reach.plain(server.names)
+    public = [name for name in names if "." in name and not re.fullmatch(r"[\d.]+", name)]
+    return (public or names or ["localhost"])[:NAMES]
 
 
 def _ways(server: ServerBlock, configuration: Configuration, backends: Backends) -> list[tuple[Route, str, tuple[Backend, ...]]]:

@@ -46,7 +46,8 @@ def chains(text: str, connection: Connection) -> dict[tuple[str, str, str], Chai
         for kind in ("set", "map"):
             each = entry.get(kind)
             if isinstance(each, dict):
-                sets[_table(each), str(each.get("name"))] = each.get("elem", [])
+                changing = {"dynamic", "timeout"} & set(each.get("flags") or ())
+                sets[_table(each), str(each.get("name"))] = [None] if changing else each.get("elem", [])
         each = entry.get("chain")
         if isinstance(each, dict) and each.get("family") in FAMILIES[connection.version]:
             filters = each.get("type", "filter") == "filter"

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _routing, _syntax
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._routing import PASSES
@@ -40,7 +41,13 @@ class Listen:
         """Whether it is for HTTP/3, by UDP."""
         return "quic" in self.options
 
-    @property
+    @cached_property
+    def host(self) -> str:
+        """The address without its port: ``*`` and ``::`` are all of IPv4 and of IPv6."""
+        found = self.address.rpartition(":")[0].strip("[]")
+        return {"0.0.0.0": "*", "localhost": "127.0.0.1"}.get(found, found)
+
+    @cached_property
     def port(self) -> int | None:
         """The TCP port, None for a unix socket."""
         port = self.address.rpartition(":")[2]

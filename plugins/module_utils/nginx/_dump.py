@@ -3,8 +3,8 @@
 
 ``nginx -T`` is not as harmless as it looks. It creates the pid file and missing log files, and gives the directories of temporary
 files and caches to the user in the configuration: the workers of a running nginx, which may have another user, can then take no
-more uploads. So it runs in a unit in which it can write nothing, and sees copies of these directories in memory, see overlayfs
-in mount(8). It prints nothing if the test fails. The files are read from the disk then, in the same form.
+more uploads. So it runs in a unit in which it can write nothing, and where a directory in memory takes the place of each one that
+it would write to. It prints nothing if the test fails. The files are read from the disk then, in the same form.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _sandbox, _untrusted
@@ -30,8 +30,38 @@ UNTESTED = 125
 OUTPUT = 1 << 27
 """Bytes of the output of ``nginx -T`` that are kept."""
 
-SCRATCH = "/run/systemd/transient"
-"""Where the sandbox has a file system in memory. It exists if there is a transient unit, and nginx reads nothing there."""
+READY = "wsgi.stack: ready"
+"""What the sandbox prints before the output of nginx."""
+
+UNTOUCHED = re.compile(r"/(?:dev/(?!shm/)|proc/|sys/|$)")
+"""Directories that no other one takes the place of."""
+
+SCRATCH = "/sys/fs/cgroup"
+"""Where the sandbox keeps its own view of the directories: it exists under systemd, and nginx has nothing there."""
+
+# Arguments: a directory, the names in it that nginx writes to, and "/"; and so on, each directory before those in it. A directory
+# in memory takes its place, with links to all else that is there.
+STAND_INS = f"""
+mount -t tmpfs -o mode=755 tmpfs {SCRATCH}
+count=0
+while [ $# -gt 0 ]; do
+    directory=$1 count=$((count + 1)) names=/
+    shift
+    while [ "$1" != / ]; do names=$names$1/; shift; done
+    shift
+    mkdir {SCRATCH}/$count
+    mount --rbind "$directory" {SCRATCH}/$count
+    mount -t tmpfs -o mode=755 tmpfs "$directory"
+    for there in {SCRATCH}/$count/* {SCRATCH}/$count/.[!.]*; do
+        name=${{there##*/}}
+        case $names in
+        */"$name"/*) if [ -d "$there" ]; then mkdir "$directory/$name"; fi ;;
+        *) if [ -e "$there" ] || [ -L "$there" ]; then ln -s "$there" "$directory/$name"; fi ;;
+        esac
+    done
+done
+echo {READY}
+"""
 
 READ_ONLY = "(30: Read-only file system)"
 
@@ -40,9 +70,6 @@ WRITTEN = re.compile(r"pid|lock_file|error_log|access_log|\w+_temp_path|\w+_cach
 
 BUILT_IN = re.compile(r"--\S+-(?:log|temp|pid|lock)-path=(\S+)|--(?:pid|lock)-path=(\S+)")
 """The same in what nginx was built with, as ``nginx -V`` prints it."""
-
-PLAIN = re.compile(r"/[\w.@+/-]+")
-"""A path that needs no quoting in the options of mount(8)."""
 
 
 def installed() -> bool:
@@ -65,27 +92,21 @@ def test() -> Completed:
         return Completed(argv, 127, build.output)
     if os.geteuid() != 0:
         return Completed(argv, UNTESTED, "only root can test the configuration")
-    copied = directories(_syntax.split_dump(from_disk(_main(called))), build.output)
-    box = _sandbox.Sandbox("Test of nginx's configuration", {"ProtectSystem": "strict", "TemporaryFileSystem": SCRATCH})
-    done = box.run([*_copies(copied), ["echo", SCRATCH], list(argv)], timeout=TIMEOUT, limit=OUTPUT)
-    before, ran, output = done.output.partition(f"{SCRATCH}\n")
+    box = _sandbox.Sandbox("Test of nginx's configuration", {"ProtectSystem": "strict"})
+    places = written(_syntax.split_dump(from_disk(_main(called))), build.output)
+    words = [word for directory, names in places.items() for word in (directory, *names, "/")]
+    done = box.run([["sh", "-ec", STAND_INS, "sh", *words], list(argv)], timeout=TIMEOUT, limit=OUTPUT)
+    before, ran, output = done.output.partition(f"{READY}\n")
     if not ran:
-        return Completed(argv, UNTESTED, f"nginx cannot be kept from changing files here: {before.strip() or done.last_line}")
+        cause = next((line for line in before.splitlines() if line.strip()), done.last_line)
+        return Completed(argv, UNTESTED, f"nginx cannot be kept from changing files here: {cause}")
     if done.code != 0 and READ_ONLY in output:
         return Completed(argv, UNTESTED, f"the test would change files: {Completed(argv, 1, output).last_line}")
     return Completed(argv, done.code, output)
 
 
-def _copies(paths: Iterable[str]) -> Iterator[list[str]]:
-    """The commands that put a copy in memory over each directory."""
-    for number, path in enumerate(paths):
-        upper, work = f"{SCRATCH}/{number}/upper", f"{SCRATCH}/{number}/work"
-        yield ["mkdir", "-p", upper, work]
-        yield ["mount", "-t", "overlay", "-o", f"lowerdir={path},upperdir={upper},workdir={work}", "overlay", path]
-
-
-def directories(files: dict[str, str], build: str) -> list[str]:
-    """The directories in which a test of a configuration would create or change something, without those inside others.
+def written(files: dict[str, str], build: str) -> dict[str, list[str]]:
+    """What a test of a configuration would create or change: the names by their directory, each directory before those in it.
 
     :param files: the text of each file, the main one first
     :param build: the output of ``nginx -V``
@@ -94,18 +115,19 @@ def directories(files: dict[str, str], build: str) -> list[str]:
     named = [found[1] or found[2] for found in BUILT_IN.finditer(build)]
     for path, text in files.items():
         for directive in _syntax.walk(_syntax.parse(text, path)):
-            if directive.arguments and WRITTEN.fullmatch(directive.name):
-                named.append(directive.arguments[0])
-            elif directive.arguments and directive.name == "listen" and directive.arguments[0].startswith("unix:"):
-                named.append(directive.arguments[0][len("unix:") :])
-    paths = (os.path.join(prefix[1] if prefix else "/", path) for path in named if "$" not in path and ":" not in path)
-    found = {os.path.realpath(os.path.dirname(path.rstrip("/"))) for path in paths}
-    usable = [path for path in found if os.path.isdir(path) and PLAIN.fullmatch(path) and not _is_kernels(path)]
-    return sorted(path for path in usable if not any(path.startswith(f"{other}/") for other in usable))
-
-
-def _is_kernels(path: str) -> bool:
-    return re.match(r"/(?:dev|proc|sys)(?:/|$)", path) is not None and not re.match(r"/dev/shm(?:/|$)", path)
+            word = directive.arguments[0] if directive.arguments else ""
+            if WRITTEN.fullmatch(directive.name):
+                named.append(word)
+            elif directive.name == "listen" and word.startswith("unix:"):
+                named.append(word[len("unix:") :])
+    found: dict[str, list[str]] = {}
+    for path in named:
+        directory, name = os.path.split(os.path.join(prefix[1] if prefix else "/", path.rstrip("/")))
+        directory = os.path.realpath(directory)
+        if name and "$" not in path and ":" not in path and os.path.isdir(directory) and not UNTOUCHED.match(f"{directory}/"):
+            names = found.setdefault(directory, [])
+            names += [] if name in names else [name]
+    return dict(sorted(found.items()))
 
 
 def dump() -> str:

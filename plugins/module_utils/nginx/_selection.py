@@ -31,21 +31,16 @@ def chosen(servers: Sequence[ServerBlock], address: str, port: int, name: str) -
 def listeners(servers: Sequence[ServerBlock], address: str, port: int) -> list[tuple[ServerBlock, Listen]]:
     """The server blocks among which nginx chooses: those of that very address if there are any, else those of all addresses."""
     everything = [(server, listen) for server in servers for listen in server.listens if listen.port == port and not listen.quic]
-    exact = [pair for pair in everything if host(pair[1]) == address]
-    return exact or [pair for pair in everything if host(pair[1]) == _wildcard(address, everything)]
-
-
-def host(listen: Listen) -> str:
-    """The address of a ``listen`` without its port: ``*`` and ``::`` are all of IPv4 and of IPv6."""
-    found = listen.address.rpartition(":")[0].strip("[]")
-    return {"0.0.0.0": "*", "localhost": "127.0.0.1"}.get(found, found)
+    hosts = [listen.host for _server, listen in everything]
+    wanted = address if address in hosts else _wildcard(address, everything)
+    return [pair for pair, found in zip(everything, hosts) if found == wanted]
 
 
 def _wildcard(address: str, everything: Iterable[tuple[ServerBlock, Listen]]) -> str:
     if ":" in address:
         return "::"
-    found = {host(listen) for _server, listen in everything}
-    both = any(host(listen) == "::" and "ipv6only=off" in listen.options for _server, listen in everything)
+    found = {listen.host for _server, listen in everything}
+    both = any(listen.host == "::" and "ipv6only=off" in listen.options for _server, listen in everything)
     return "::" if both and "*" not in found else "*"
 
 

@@ -75,11 +75,12 @@ PARAMS = "location / { uwsgi_param REQUEST_METHOD $request_method; uwsgi_pass un
         ),
         (HOST, Answer(400, body="no parameter"), {"direct": {"a.test": 400, "localhost": 400}}, None, ""),
         (HOST, Answer(403), {"direct": {"a.test": 403, "localhost": 403}}, None, ""),
-        (HOST, Answer(500), {"direct": {"a.test": 500}}, "visitor_error", "Find the cause in the log of the app."),
+        (HOST, Answer(500), {"direct": {"a.test": 500}}, "visitor_error", "Find the cause in "),
         (HOST, Answer(502), {"direct": {"a.test": 200}, "log": "upstream sent too big header"}, "visitor_error", "Correct "),
         (f"limit_req zone=a; {HOST}", Answer(503), {"direct": {"a.test": 200}}, None, ""),
         (HOST, Answer(421), {"direct": {"a.test": 200}}, "visitor_error", "Correct "),
         (HOST, Answer(error="ECONNREFUSED", text="refused"), {}, "not_listening", "nginx -t && "),
+        (HOST, Answer(error="EADDRNOTAVAIL", text="no such address"), {}, None, ""),
         (HOST, Answer(error="EOF", text="closed"), {}, "visitor_error", "Find "),
         (f"if ($bot) {{ return 444; }} {HOST}", Answer(error="EOF", text="closed"), {}, None, ""),
     ],
@@ -104,6 +105,17 @@ def test_an_endless_redirect(tmp_path, monkeypatch, text, heeds, fix):
     loop = Loop(("https://a.test/", "https://a.test/"), heeds)
     found = _judge_visit.judge(seen(tmp_path, monkeypatch, text, Answer(301), loop=loop))
     assert (found.code, found.evidence[0]) == ("redirect_loop", "https://a.test/ -> https://a.test/")
+    assert fix in found.fix
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [(HOST, "Set up HTTPS "), (HOST.replace("Host $host", "X-Forwarded-Proto $scheme"), " instead of $scheme at ")],
+)
+def test_a_redirect_to_where_nginx_does_not_listen(tmp_path, monkeypatch, text, fix):
+    loop = Loop(("http://a.test/", "https://a.test/"), False, True)
+    found = _judge_visit.judge(seen(tmp_path, monkeypatch, text, Answer(301), loop=loop))
+    assert "to https://a.test/, where nginx does not listen." in found.message
     assert fix in found.fix
 
 

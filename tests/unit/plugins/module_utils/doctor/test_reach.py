@@ -35,7 +35,13 @@ OTHER = "server_name b.test; location / { proxy_pass http://127.0.0.1:8001; } }"
         (f"server {{ listen 80; {APP}", ["192.0.2.1"], None, "", ""),
         (f"server {{ listen 80; {APP}", ["203.0.113.5", "2001:db8::2"], None, "", ""),
         (f"server {{ listen 80; {APP}", BOTH, "ipv6_missing", "warning", "listen *:80; listen [::]:80#"),
-        (f"server {{ listen 443 ssl http2 reuseport; {APP}", BOTH, "ipv6_missing", "warning", "listen *:443 ssl http2 reuseport; listen [::]:443 ssl http2#"),
+        (
+            f"server {{ listen 443 ssl http2 reuseport; {APP}",
+            BOTH,
+            "ipv6_missing",
+            "warning",
+            "listen *:443 ssl http2 reuseport; listen [::]:443 ssl http2#",
+        ),
         (f"server {{ listen 80; listen [::]:80; {APP}", BOTH, None, "", ""),
         (f"server {{ listen 80; {APP} server {{ listen [::]:80; return 404; }}", BOTH, "ipv6_missing", "broken", "listen"),
         (f"server {{ listen [::]:80; {APP}", None, "ipv4_missing", "broken", "listen [::]:80; listen *:80#"),
@@ -82,3 +88,20 @@ def test_one_finding_for_all_names(tmp_path, monkeypatch):
 )
 def test_names_that_a_visitor_can_ask_for(names, asked):
     assert _reach.plain(names) == asked
+
+
+@pytest.mark.parametrize(
+    ("listen", "mine", "address"),
+    [
+        ("*:80", MINE, "192.0.2.1"),
+        ("[::]:80", MINE, "2001:db8::1"),
+        ("[::]:80", Addresses(frozenset({"127.0.0.1", "::1"})), "::1"),
+        ("[::]:80", Addresses(frozenset({"127.0.0.1"})), ""),
+        ("*:80", Addresses(frozenset({"127.0.0.1"})), "127.0.0.1"),
+        ("192.0.2.9:80", MINE, "192.0.2.9"),
+        ("198.51.100.7:80", MINE, ""),
+        ("unix:/n.sock", MINE, ""),
+    ],
+)
+def test_where_to_connect(listen, mine, address):
+    assert mine.of(_configuration.Listen(listen)) == address

@@ -52,6 +52,8 @@ APP = "location / { proxy_pass http://127.0.0.1:8000; }"
                 "https://a.test/ 192.0.2.1:443",
             ],
         ),
+        (f"server {{ server_name localhost 192.0.2.1 a.test shop; {APP} }}", ["http://a.test/ 192.0.2.1:80"]),
+        (f"server {{ server_name 192.0.2.1; {APP} }}", ["http://192.0.2.1/ 192.0.2.1:80"]),
         (f"server {{ listen 127.0.0.1:81; {APP} }}", ["http://localhost:81/ 127.0.0.1:81"]),
         (f"server {{ listen 198.51.100.7:80; server_name a.test; {APP} }}", []),
         (f"server {{ listen unix:/n.sock; listen 443 quic; server_name a.test; {APP} }}", []),

@@ -51,6 +51,8 @@ def refused(text, connection=STRANGER):
         ([match(PORT, 80, "!="), ACCEPT], True),
         ([match(PORT, "@web"), ACCEPT], False),
         ([match(PORT, "@unknown"), ACCEPT], False),
+        ([match(SOURCE, "@knocked"), ACCEPT], False),
+        ([match(SOURCE, "@nobody"), ACCEPT], True),
         ([match(left("payload", protocol="udp", field="dport"), 80), ACCEPT], True),
         ([match(STATE, ["established", "related"], "in"), ACCEPT], True),
         ([match(STATE, {"set": ["established", "new"]}), ACCEPT], False),
@@ -76,6 +78,8 @@ def test_a_rule_lets_a_stranger_in_or_not(expressions, closed):
     place = {"family": "inet", "table": "filter"}
     extra = [
         {"set": {**place, "name": "web", "type": "inet_service", "elem": [{"elem": {"val": 80, "timeout": 60}}, 443]}},
+        {"set": {**place, "name": "knocked", "type": "ipv4_addr", "flags": ["timeout", "dynamic"]}},
+        {"set": {**place, "name": "nobody", "type": "ipv4_addr"}},
         {"chain": {**place, "name": "web"}},
         {"rule": {**place, "chain": "web", "expr": [match(PORT, 80), ACCEPT]}},
     ]

@@ -37,17 +37,25 @@ def test_the_directories_that_a_test_of_the_configuration_would_change(tmp_path)
             server {{ access_log {tmp_path}/log/sites/a.log; listen unix:{tmp_path}/srv/nginx.sock;
                       access_log {tmp_path}/nowhere/a.log; error_log {tmp_path}/$host/a.log; }}
         }}"""
-    found = _dump.directories({"/main": text}, BUILD.format(tmp_path))
-    assert found == [f"{tmp_path}/{name}" for name in ("lib", "log", "run", "srv")]
+    found = _dump.written({"/main": text}, BUILD.format(tmp_path))
+    assert found == {
+        f"{tmp_path}/lib": ["proxy"],
+        f"{tmp_path}/log": ["access.log", "error.log"],
+        f"{tmp_path}/log/sites": ["a.log"],
+        f"{tmp_path}/run": ["nginx.pid"],
+        f"{tmp_path}/srv": ["nginx.sock"],
+        f"{tmp_path}/srv/app/cache": ["one"],
+    }
+    assert list(found) == sorted(found)
 
 
 @pytest.mark.parametrize(
     ("printed", "code", "expected"),
     [
-        ("/run/systemd/transient\n# configuration file /a:\n", 0, 0),
-        ("/run/systemd/transient\nnginx: [emerg] unknown directive\n", 1, 1),
-        ("/run/systemd/transient\nnginx: [emerg] mkdir() failed (30: Read-only file system)\n", 1, _dump.UNTESTED),
-        ("mount: /run: unknown filesystem type 'overlay'.\n", 32, _dump.UNTESTED),
+        ("wsgi.stack: ready\n# configuration file /a:\n", 0, 0),
+        ("wsgi.stack: ready\nnginx: [emerg] unknown directive\n", 1, 1),
+        ("wsgi.stack: ready\nnginx: [emerg] mkdir() failed (30: Read-only file system)\n", 1, _dump.UNTESTED),
+        ("mount: /run: permission denied.\n       dmesg(1) may have more information.\n", 32, _dump.UNTESTED),
     ],
 )
 def test_what_cannot_be_tested_without_changing_files_is_not_tested(monkeypatch, printed, code, expected):
@@ -57,7 +65,8 @@ def test_what_cannot_be_tested_without_changing_files_is_not_tested(monkeypatch,
         asked.append((dict(box.properties), commands))
         return Completed(("mkdir",), code, printed)
 
-    monkeypatch.setattr(_dump, "run", lambda argv, **_options: Completed(tuple(argv), 0, "--pid-path=/etc/nginx.pid"))
+    build = "--pid-path=/etc/nginx.pid --lock-path=/dev/lock"
+    monkeypatch.setattr(_dump, "run", lambda argv, **_options: Completed(tuple(argv), 0, build))
     monkeypatch.setattr(_dump, "command", lambda: ["nginx"])
     monkeypatch.setattr(_dump, "from_disk", lambda *_main: "")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -66,8 +75,8 @@ def test_what_cannot_be_tested_without_changing_files_is_not_tested(monkeypatch,
     assert (tested.code, tested.argv) == (expected, ("nginx", "-T"))
     ((properties, commands),) = asked
     assert properties["ProtectSystem"] == "strict"
-    assert [command[0] for command in commands] == ["mkdir", "mount", "echo", "nginx"]
-    assert commands[1][-1] == "/etc"
+    assert [commands[0][:2], commands[0][4:], commands[1]] == [["sh", "-ec"], ["/etc", "nginx.pid", "/"], ["nginx", "-T"]]
+    assert ("permission denied" in tested.last_line) == (code == 32)
 
 
 def test_an_include_that_is_no_file_is_passed_over(tmp_path):
