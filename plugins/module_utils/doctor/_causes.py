@@ -76,7 +76,10 @@ class Served:
 def judge(served: Served, host: HostCatalog) -> list[Finding]:
     """The causes, the first one first."""
     found = _who(served, host)
-    if not served.listened:
+    shared = _shared_directory(served, host)
+    if shared:
+        found.append(shared)
+    elif not served.listened:
         found += _not_started(served, host)
     elif served.owner and served.owner.user:
         found += _of_user(served)
@@ -153,12 +156,15 @@ def _not_started(served: Served, host: HostCatalog) -> list[Finding]:
         )
     if found:
         return found
-    if served.unit.get("ActiveState") == "active" and served.path.startswith("/"):
-        others = [each.unit for each in host.catalog.starters if not (each.listens or each.user or each.program or each.vassal)]
-        shared = _cause_directory.shared(served.unit, served.path, others) if served.code in ("missing", "refused") else None
-        if shared:
-            return [shared]
     return _unit(served)
+
+
+def _shared_directory(served: Served, host: HostCatalog) -> Finding | None:
+    """Whether another unit took the socket of a server that runs with it, as it stopped."""
+    if served.code not in ("missing", "refused") or served.unit.get("ActiveState") != "active" or not served.path.startswith("/"):
+        return None
+    others = [each.unit for each in host.catalog.starters if not (each.listens or each.user or each.program or each.vassal)]
+    return _cause_directory.shared(served.unit, served.path, others)
 
 
 def _tyrant(unit: str, host: HostCatalog) -> bool:
