@@ -544,6 +544,48 @@ AILMENTS: list[dict[str, Ailment]] = [
             {"name_too_long"},
         ),
     },
+    {
+        "another program has the port of nginx": Ailment(
+            "systemctl stop nginx; systemd-run --quiet --unit taker python3 -m http.server 80; sleep 1;"
+            "systemctl start nginx || true",
+            "",
+            "default",
+            {"nginx_port_taken"},
+            "systemctl stop taker; systemctl start nginx",
+        ),
+    },
+    {
+        "nginx has no directory for its logs": Ailment(
+            "systemctl stop nginx; rm -r /var/log/nginx; systemctl start nginx || true", "", "000", {"nginx_log_directory"}
+        ),
+    },
+    {
+        "a site is a link that leads nowhere": Ailment(
+            "ln -s ../sites-available/gone /etc/nginx/sites-enabled/; systemctl restart nginx || true",
+            "",
+            "000",
+            {"nginx_dangling_link"},
+        ),
+    },
+    {
+        "nginx names a host that does not resolve": Ailment(
+            "echo 'server { location / { proxy_pass http://nowhere.invalid; } }' >/etc/nginx/conf.d/media.conf;"
+            "systemctl restart nginx || true",
+            "",
+            "000",
+            {"nginx_host_not_found"},
+            "rm /etc/nginx/conf.d/media.conf; systemctl start nginx",
+        ),
+    },
+    {
+        "nginx was not started by systemd": Ailment(
+            "systemctl stop nginx; systemd-run --quiet --scope --slice user.slice --unit session-c8 setsid --fork nginx; sleep 1;"
+            "rm /run/nginx.pid; systemctl start nginx || true",
+            "",
+            "200",
+            {"nginx_past_systemd"},
+        ),
+    },
 ]
 
 
