@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
+
 
 @dataclass(frozen=True)
 class Why:
@@ -30,6 +32,7 @@ def then(what: str, command: str) -> str:
     :param what: begins with a capital letter, has no full stop
     :param command: "" if nothing has to be run
     """
+    what = _display.plain(what)
     return f"{what}, then run: {command}." if command else f"{what}."
 
 
