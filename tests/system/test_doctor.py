@@ -278,7 +278,7 @@ class Handmade:
             read_by_nginx = "/nginx/" in script or "certificate" in script
             rounds[read_by_nginx].append(f"cd /home/{user}/{name}; {script.replace('NAME', name)}")
         reload = "nginx -t -q; systemctl reload nginx; sleep 1"
-        restart = 'systemctl daemon-reload; [ -z "$later" ] || systemctl restart $later'
+        restart = 'systemctl daemon-reload; [ -z "$later" ] || systemctl restart $later || true'
         self.server.sh("\n".join([HELPERS, *rounds[True], reload, *rounds[False], restart]))
 
     def pages(self, wanted: dict[str, str]) -> dict[str, str]:
