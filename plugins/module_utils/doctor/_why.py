@@ -26,6 +26,13 @@ class Why:
     code: str = ""
 
 
+DAEMON = Why(
+    "its server goes to the background (daemon, daemonize), so that it is taken for ended and is killed",
+    code="server_daemonizes",
+)
+"""A server that leaves the one that supervises it."""
+
+
 def then(what: str, command: str) -> str:
     """A fix that is a sentence: what to do by hand, and the command that comes after it.
 
