@@ -189,9 +189,7 @@ def judge_outlived(address: str, process: ServerProcess | None, outlived: Iterab
         )
         stop = f"systemctl disable --now {shlex.quote(other.unit.removesuffix('.service'))}" if other.unit else f"kill {pid}"
         keep = f" && systemctl restart {shlex.quote(process.unit.removesuffix('.service'))}" if process and process.unit else ""
-        what = (
-            f"Decide which of the two is to serve {address}, and give the other an address of its own, or if the first is right"
-        )
+        what = f"Decide which of the two is to serve {address}, and if it is the one that gets the requests now"
         found.append(Finding(WARNING, "two_servers", message, (" ".join(other.command)[:200],), then(what, f"{stop}{keep}")))
     return found
 
