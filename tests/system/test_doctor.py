@@ -177,20 +177,20 @@ BREAKAGES = {
         "sed -i 1iimport\\ stripe_sdk wsgi.py; supervisorctl restart of-NAME:NAME >/dev/null || true",
         "502",
         {"missing", "program_failed"},
-        by_hand="sed -i 1d wsgi.py; supervisorctl restart of-NAME:NAME >/dev/null",
+        by_hand="sed -i 1d wsgi.py; supervisorctl restart of-NAME:NAME >/dev/null || true",
     ),
     "templated": Breakage("template", "systemctl stop gunicorn@NAME", "502", {"missing", "unit_stopped"}),
     "chdir": Breakage("runtime", f"sed -i /^Working/s,$,-old, {UNIT}; restart NAME", "502", {"missing", "unit_failed"}),
     "envfile": Breakage(
         "runtime",
-        f"sed -i s,^User=,EnvironmentFile=$PWD/.env\\n\\&, {UNIT}; restart NAME",
+        f"sed -i s,^User=,EnvironmentFile=$PWD/.env\\\\n\\&, {UNIT}; restart NAME",
         "502",
         {"missing", "unit_failed"},
         by_hand="touch .env; systemctl restart NAME",
     ),
     "forking": Breakage(
         "gunicorn",
-        f"sed -i s/^User=/Type=forking\\nTimeoutStartSec=2\\n\\&/ {UNIT}; restart NAME",
+        f"sed -i s/^User=/Type=forking\\\\nTimeoutStartSec=2\\\\n\\&/ {UNIT}; restart NAME",
         "502",
         {"missing", "unit_type"},
     ),
@@ -338,7 +338,7 @@ class Handmade:
             read_by_nginx = "/nginx/" in script or "certificate" in script
             rounds[read_by_nginx].append(f"cd /home/{user}/{name}; {script.replace('NAME', name)}")
         reload = "nginx -t -q; systemctl reload nginx; sleep 1"
-        restart = 'systemctl daemon-reload; [ -z "$later" ] || systemctl restart $later'
+        restart = 'systemctl daemon-reload; [ -z "$later" ] || systemctl restart $later || true'
         self.server.sh("\n".join([HELPERS, *rounds[True], reload, *rounds[False], restart]))
 
     def pages(self, wanted: dict[str, str]) -> dict[str, str]:
@@ -648,6 +648,48 @@ AILMENTS: list[dict[str, Ailment]] = [
             "",
             "200",
             {"connection_limit"},
+        ),
+    },
+    {
+        "another program has the port of nginx": Ailment(
+            "systemctl stop nginx; systemd-run --quiet --unit taker python3 -m http.server 80; sleep 1;"
+            "systemctl start nginx || true",
+            "",
+            "default",
+            {"nginx_port_taken"},
+            "systemctl stop taker; systemctl start nginx",
+        ),
+    },
+    {
+        "nginx has no directory for its logs": Ailment(
+            "systemctl stop nginx; rm -r /var/log/nginx; systemctl start nginx || true", "", "000", {"nginx_log_directory"}
+        ),
+    },
+    {
+        "a site is a link that leads nowhere": Ailment(
+            "ln -s ../sites-available/gone /etc/nginx/sites-enabled/; systemctl restart nginx || true",
+            "",
+            "000",
+            {"nginx_dangling_link"},
+        ),
+    },
+    {
+        "nginx names a host that does not resolve": Ailment(
+            "echo 'server { location / { proxy_pass http://nowhere.invalid; } }' >/etc/nginx/conf.d/media.conf;"
+            "systemctl restart nginx || true",
+            "",
+            "000",
+            {"nginx_host_not_found"},
+            "rm /etc/nginx/conf.d/media.conf; systemctl start nginx",
+        ),
+    },
+    {
+        "nginx was not started by systemd": Ailment(
+            "systemctl stop nginx; systemd-run --quiet --scope --slice user.slice --unit session-c8 setsid --fork nginx; sleep 1;"
+            "rm /run/nginx.pid; systemctl start nginx || true",
+            "",
+            "200",
+            {"nginx_past_systemd"},
         ),
     },
 ]

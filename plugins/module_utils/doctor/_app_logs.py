@@ -48,6 +48,10 @@ def of_unit(unit: str, invocation: str, since: float, user: str = "") -> AppLog:
     fields = [f"_SYSTEMD_INVOCATION_ID={invocation}"] if invocation else [_systemd.written_by(unit)]
     if user:
         fields = [f"_SYSTEMD_USER_UNIT={unit}"]
+    elif invocation:  # systemd's own messages about it, such as that a process of it was killed
+        fields += ["+", f"INVOCATION_ID={invocation}", "_PID=1"]
+    else:
+        fields += ["+", f"UNIT={unit}", "_PID=1"]
     text = _systemd.journal(fields, since, lines=MESSAGES, dated=True, sync=False)
     name = unit.removesuffix(".service")
     return AppLog(

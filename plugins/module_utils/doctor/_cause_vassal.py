@@ -128,6 +128,10 @@ def moved_to(path: str) -> list[str]:
     return [f"{place}/{name}" for place in [*inner, *deeper[:SEARCHED]] if os.path.isfile(f"{place}/{name}")]
 
 
+def _directories(path: str) -> list[str]:
+    return [place for name in _untrusted.entries(path, SEARCHED) for place in [f"{path}/{name}"] if os.path.isdir(place)]
+
+
 def is_meant(path: str, address: str, site: str) -> bool:
     """Whether the name of a vassal's file is also that of a socket, of its directory or of a site. Pure."""
     stem = os.path.splitext(os.path.basename(path))[0]

@@ -25,10 +25,10 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._app_logs import AppLog
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._server import ServerProcess
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import DAEMON, Why, then
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _starter_vassals, _starters
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _starter_programs, _starter_vassals, _starters
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _edit
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner
@@ -76,7 +76,10 @@ class Served:
 def judge(served: Served, host: HostCatalog) -> list[Finding]:
     """The causes, the first one first."""
     found = _who(served, host)
-    if not served.listened:
+    shared = _shared_directory(served, host)
+    if shared:
+        found.append(shared)
+    elif not served.listened:
         found += _not_started(served, host)
     elif served.owner and served.owner.user:
         found += _of_user(served)
@@ -112,8 +115,12 @@ def _who(served: Served, host: HostCatalog) -> list[Finding]:
     owner = served.owner
     states = _units.show(each.starter.unit for each in named[:5] if not each.starter.program)
     by_hand = "" if process.program else _occupants.where_started(process.pid)
-    runs = "" if by_hand else (owner.program or owner.vassal or owner.unit) if owner else served.unit_name
-    found = _occupants.judge(_occupants.Occupant(process, by_hand), served.address, named, states, runs)
+    origin = f"was started by hand, in {by_hand}" if by_hand else ""
+    if owner and owner.program and host.supervisor.answers and not _starter_programs.of_process(process.pid, host.supervisor):
+        state = host.supervisor.states.get(owner.program)
+        origin = origin or (_occupants.LEFT_OVER if state and state.state != "RUNNING" else "")
+    runs = "" if origin else (owner.program or owner.vassal or owner.unit) if owner else served.unit_name
+    found = _occupants.judge(_occupants.Occupant(process, origin), served.address, named, states, runs)
     return found + _occupants.judge_outlived(served.address, process, served.outlived)
 
 
@@ -153,12 +160,15 @@ def _not_started(served: Served, host: HostCatalog) -> list[Finding]:
         )
     if found:
         return found
-    if served.unit.get("ActiveState") == "active" and served.path.startswith("/"):
-        others = [each.unit for each in host.catalog.starters if not (each.listens or each.user or each.program or each.vassal)]
-        shared = _cause_directory.shared(served.unit, served.path, others) if served.code in ("missing", "refused") else None
-        if shared:
-            return [shared]
     return _unit(served)
+
+
+def _shared_directory(served: Served, host: HostCatalog) -> Finding | None:
+    """Whether another unit took the socket of a server that runs with it, as it stopped."""
+    if served.code not in ("missing", "refused") or served.unit.get("ActiveState") != "active" or not served.path.startswith("/"):
+        return None
+    others = [each.unit for each in host.catalog.starters if not (each.listens or each.user or each.program or each.vassal)]
+    return _cause_directory.shared(served.unit, served.path, others)
 
 
 def _tyrant(unit: str, host: HostCatalog) -> bool:
@@ -176,10 +186,20 @@ def _unit(served: Served) -> list[Finding]:
     if not served.listened or shaky:
         again = _cause_unit.again(unit)
         failed = unit.get("ActiveState") != "inactive" or unit.get("Result") not in ("success", "", None)
-        why = _cause_unit.why(unit, _setup(served, again))
+        why = _cause_unit.why(unit, _setup(served, again)) or _daemon(served, again)
         if why is None and failed:
             why = _directory(served, again) or _of_log(served, again)
     return _units.judge(unit, served.address, served.listened, age, served.lines, why)
+
+
+def _daemon(served: Served, again: str) -> Why | None:
+    """Whether the server goes to the background, where what supervises it does not expect that."""
+    process = served.process
+    supervised = bool(served.owner and served.owner.program) or served.unit.get("Type") in ("simple", "exec", "notify")
+    if process is None or not process.daemon or not supervised or served.listened:
+        return None
+    where = process.files[0] if process.files else "its command"
+    return replace(DAEMON, fix=then(f"Remove the option daemon or daemonize from {where}", again))
 
 
 def _directory(served: Served, again: str) -> Why | None:
@@ -205,7 +225,7 @@ def _program(served: Served, host: HostCatalog) -> list[Finding]:
         user = program.options.get("user", "") if program else ""
         if served.path.startswith("/") and not os.path.isdir(os.path.dirname(served.path)):
             why = _cause_directory.why(served.path, user, "", None, again)
-        why = why or _of_log(served, again)
+        why = why or _daemon(served, again) or _of_log(served, again)
     found = _cause_program.judge(name, host.supervisor, served.address, served.listened, why, served.lines)
     state = host.supervisor.states.get(name)
     if (

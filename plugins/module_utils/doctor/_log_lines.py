@@ -89,7 +89,7 @@ APP: tuple[tuple[str, re.Pattern[str], str, str], ...] = (
     ),
     (
         "out_of_memory",
-        re.compile(r"SIGKILL! Perhaps out of memory\?|killed by the OOM killer|Out of memory: Killed process|MemoryError$"),
+        re.compile(r"Perhaps out of memory\?|was terminated due to signal 9|by the OOM killer|Killed process|MemoryError$"),
         "Workers of the app were killed because memory ran out (OOM), so visitors got 502",
         "Give the app more memory (MemoryMax= of its unit, or of the host), or let it use less: fewer workers, smaller requests",
     ),

@@ -25,11 +25,11 @@ FORWARDERS = {"socat", "docker-proxy", "systemd-socket-proxyd", "socat1", "hapro
 class Occupant:
     """What is known of the process that serves an address.
 
-    :ivar by_hand: where it was started, if nothing would start it again: ``a login session``; "" else
+    :ivar origin: how it was started, if nothing would start it again: ``was started by hand, in a shell``; "" else
     """
 
     process: ServerProcess
-    by_hand: str = ""
+    origin: str = ""
 
 
 def group_path(text: str, root: str) -> str:
@@ -99,12 +99,12 @@ def judge(
     others = [each.starter for each in named if not each.starter.listens]
     others = [starter for starter in others if not owner or owner not in (starter.unit, starter.program, starter.vassal)]
     others = [starter for starter in others if starter.is_server or starter.vassal]
-    if occupant.by_hand and others:
-        return [_taken_by_hand(occupant, address, others[0], states)]
-    if occupant.by_hand:
+    if occupant.origin and others:
+        return [_taken(occupant, address, others[0], states)]
+    if occupant.origin:
         message = (
-            f"{process.name}, which listens on {address} as {process.user}, was started by hand, in {occupant.by_hand}: nothing "
-            "starts it after the next boot, or when it ends."
+            f"{process.name}, which listens on {address} as {process.user}, {occupant.origin}: nothing starts "
+            "it after the next boot, or when it ends."
         )
         user, place = process.user.split(",")[0], process.directory or "its directory"
         fix = then(f"Make a systemd unit that runs it as {user} in {place}, and enable it", "")
@@ -130,10 +130,10 @@ def _wants(starter: Starter, states: Mapping[str, Mapping[str, str]]) -> bool:
     return state.get("ActiveState") in ("failed", "activating") or state.get("SubState") == "auto-restart"
 
 
-def _taken_by_hand(occupant: Occupant, address: str, starter: Starter, states: Mapping[str, Mapping[str, str]]) -> Finding:
+def _taken(occupant: Occupant, address: str, starter: Starter, states: Mapping[str, Mapping[str, str]]) -> Finding:
     process, name = occupant.process, _name(starter)
     message = (
-        f"{process.name}, which listens on {address}, was started by hand, in {occupant.by_hand}, at {moment(process)}; {name}, "
+        f"{process.name}, which listens on {address} since {moment(process)}, {occupant.origin}; {name}, "
         "which is to listen there, cannot start as long as it runs, and visitors get what that old process serves."
     )
     state = states.get(starter.unit, {})
@@ -147,10 +147,14 @@ def _taken_by_hand(occupant: Occupant, address: str, starter: Starter, states: M
         if state.get("UnitFileState") == "disabled" and not starter.enabled:
             start = f"systemctl enable {short} && {start}"
     seen = (process.command[:200], f"{name}: {state.get('ActiveState')} ({state.get('SubState')})" if state else name)
-    if start and same_app(process, starter, state.get("User", "")):
+    if start and (occupant.origin == LEFT_OVER or same_app(process, starter, state.get("User", ""))):
         return Finding(WARNING, "address_taken", message, seen, f"{ended(process.pid)} && {start}")
     what = f"Decide whether process {process.pid} is to serve {address}, and if not, end it"
     return Finding(WARNING, "address_taken", message, seen, then(what, start))
+
+
+LEFT_OVER = "is left over from an earlier run of its supervisor program, whose script has not ended it"
+"""How a server was started that supervisor no longer knows: its script has to start it with exec."""
 
 
 def ended(pid: int) -> str:
@@ -185,9 +189,7 @@ def judge_outlived(address: str, process: ServerProcess | None, outlived: Iterab
         )
         stop = f"systemctl disable --now {shlex.quote(other.unit.removesuffix('.service'))}" if other.unit else f"kill {pid}"
         keep = f" && systemctl restart {shlex.quote(process.unit.removesuffix('.service'))}" if process and process.unit else ""
-        what = (
-            f"Decide which of the two is to serve {address}, and give the other an address of its own, or if the first is right"
-        )
+        what = f"Decide which of the two is to serve {address}, and if it is the one that gets the requests now"
         found.append(Finding(WARNING, "two_servers", message, (" ".join(other.command)[:200],), then(what, f"{stop}{keep}")))
     return found
 

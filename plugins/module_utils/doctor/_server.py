@@ -38,6 +38,7 @@ class ServerProcess:
     :ivar files: configuration files
     :ivar replaced: programs and libraries replaced on disk since the start, as by an upgrade
     :ivar module: the first part of the name of the module that the app is in, "" if that is not known
+    :ivar daemon: it is configured to go to the background
     :ivar newer: files newer than the process: kind (``configuration``, ``code``, ``packages``), path, time
     """
 
@@ -63,6 +64,7 @@ class ServerProcess:
     newer: tuple[tuple[str, str, float], ...] = ()
     log: str = ""
     module: str = ""
+    daemon: bool = False
 
     @property
     def name(self) -> str:
@@ -174,6 +176,7 @@ def running(pid: int, host: HostFacts, unit: Mapping[str, str], unit_directory: 
         ),
         log=_log(pid, host, options, base),
         module=options.module(words),
+        daemon=options.daemon(words),
     )
 
 
@@ -200,6 +203,7 @@ def configured(words: list[str], directory: str, host: HostFacts, unit: str = ""
         files=tuple(options.files),
         log=options.log(directory),
         module=options.module(words),
+        daemon=options.daemon(words),
     )
 
 

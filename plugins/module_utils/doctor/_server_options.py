@@ -87,6 +87,15 @@ class Options:
         value = self.last("module", "wsgi", "wsgi-app") or next(iter(reversed(named)), "")
         return re.split(r"[.:]", value)[0] if APP.fullmatch(value) or re.fullmatch(r"[A-Za-z_][\w.]*", value) else ""
 
+    def daemon(self, words: Sequence[str]) -> bool:
+        """Whether the server goes to the background.
+
+        :param words: the command
+        """
+        if self.server == "gunicorn":
+            return "-D" in words or self.last("daemon").lower() == "true" or "--daemon" in words
+        return self.server == "uwsgi" and bool(self.values.get("daemonize") or self.values.get("daemonize2"))
+
     def log(self, directory: str) -> str:
         """The configured error log, "" if it is not a file."""
         value = self.last("logto2", "logto", "daemonize2", "daemonize", "error-logfile", "errorlog", "log-file")

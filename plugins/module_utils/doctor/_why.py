@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
+
 
 @dataclass(frozen=True)
 class Why:
@@ -24,12 +26,20 @@ class Why:
     code: str = ""
 
 
+DAEMON = Why(
+    "its server goes to the background (daemon, daemonize), so that it is taken for ended and is killed",
+    code="server_daemonizes",
+)
+"""A server that leaves the one that supervises it."""
+
+
 def then(what: str, command: str) -> str:
     """A fix that is a sentence: what to do by hand, and the command that comes after it.
 
     :param what: begins with a capital letter, has no full stop
     :param command: "" if nothing has to be run
     """
+    what = _display.plain(what)
     return f"{what}, then run: {command}." if command else f"{what}."
 
 

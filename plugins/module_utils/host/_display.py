@@ -9,6 +9,8 @@ from typing import Any
 # C0, DEL and C1, line and paragraph separators, what changes the direction of text (UAX 9), and bytes that are no UTF-8.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+SHELL = re.compile(r"[`$;|&<>\\\n]")
+
 SEVERAL_LINES = ("msg", "diff", "exception")
 """The results that have line breaks of their own."""
 
@@ -26,6 +28,11 @@ def shown(value: Any, breaks: bool = False) -> Any:
     if isinstance(value, (list, tuple)):
         return [shown(each, breaks) for each in value]
     return value
+
+
+def plain(text: str) -> str:
+    """Text for a sentence, in which a shell would find nothing to run: a path may be anything that a user likes."""
+    return SHELL.sub("?", text)
 
 
 def _escape(code: int) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _display, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _lasting, _verdict, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Verdict
@@ -266,7 +266,12 @@ def _shorten_path(seen: Evidence) -> str:
 
 
 def permanent_fix(seen: Evidence, found: Verdict) -> str:
-    """What to change so that it stays fixed, one sentence; "" if the fix is permanent."""
+    """What to change so that it stays fixed, a command or a sentence; "" if the fix is permanent."""
+    text = _permanent_fix(seen, found)
+    return _display.plain(text) if text[:1].isupper() else text
+
+
+def _permanent_fix(seen: Evidence, found: Verdict) -> str:
     address, last = seen.target.address, found.refusals[-1] if found.refusals else None
     astray = next((each.step for each in found.refusals if _walk.editor(list(seen.inside), each.step) is None), None)
     if astray:

@@ -60,23 +60,29 @@ def test_a_server_that_its_unit_runs_is_no_finding():
 
 
 def test_a_server_started_by_hand_that_nothing_would_start():
-    (found,) = judged("a login session")
+    (found,) = judged("was started by hand, in a login session")
     assert (found.severity, found.code) == ("warning", "not_supervised")
     assert is_sentence(found.fix)
 
 
 def test_an_old_process_of_the_same_app_gives_way_to_its_unit():
     states = {"shop.service": {"ActiveState": "failed", "User": "shop", "UnitFileState": "enabled"}}
-    (found,) = judged("a shell", named(), states=states)
+    (found,) = judged("was started by hand, in a shell", named(), states=states)
     assert found.code == "address_taken"
     assert found.fix == "kill 7 && timeout 40 tail --pid=7 -f /dev/null && systemctl restart shop"
+
+
+def test_what_an_earlier_run_of_a_program_left_gives_way_to_the_next():
+    program = named("supervisor.service", "", program="web:shop")
+    (found,) = judged(_occupants.LEFT_OVER, program)
+    assert found.fix == "kill 7 && timeout 40 tail --pid=7 -f /dev/null && supervisorctl restart web:shop"
 
 
 @pytest.mark.parametrize("changed", [{"directory": "/srv/blog"}, {"user": "blog"}])
 def test_no_fix_changes_which_app_answers(changed):
     process = ServerProcess(**{**vars(PROCESS), **changed})
     states = {"shop.service": {"ActiveState": "failed", "User": "shop"}}
-    (found,) = judged("a shell", named(), states=states, process=process)
+    (found,) = judged("was started by hand, in a shell", named(), states=states, process=process)
     assert is_sentence(found.fix)
 
 
