@@ -15,12 +15,27 @@ description:
     the process behind it, its systemd unit or supervisor program, its Python and its virtual environment; error logs, file
     systems, listen queues, and DNS.
   - Each finding says what is wrong, what was seen of it, and what fixes it.
-  - Changes nothing. It sends one request to each app; a server with systemd socket activation is started by that.
+  - Asks nginx for each site as a visitor does, and compares the answer with that of the app itself.
+  - Changes nothing. It sends requests that any visitor may make, to nginx and to each app; a server with systemd socket
+    activation is started by that. Locations that nginx guards are connected to, and not called.
 options:
   timeout:
     description: Seconds that an app has to answer. The requests to all apps are sent at the same time.
     type: int
     default: 10
+  reference_time:
+    description:
+      - Seconds since the epoch by a clock that is right; the host's own clock is compared with it.
+      - By default the time on the controller when the task starts. V(0) is no comparison.
+    type: float
+  format:
+    description:
+      - How the report is printed. V(text) is for people.
+      - V(json) is one line with a JSON object, which has C(host), C(state), C(summary), RV(nginx), RV(sites), RV(findings) and
+        RV(unseen).
+    type: str
+    choices: [text, json]
+    default: text
 extends_documentation_fragment:
   - wsgi.stack.attributes.reader
 seealso:
@@ -28,7 +43,7 @@ seealso:
   - module: wsgi.stack.site_probe
 notes:
   - Run it as root. As another user it sees less, and lists that in RV(unseen).
-  - Prints RV(report) as plain text if the output is that of the callback C(default).
+  - Prints the report, as O(format) says, if the output is that of the callback C(default).
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """
@@ -68,7 +83,10 @@ findings:
       type: list
       elements: str
     fix:
-      description: A command that fixes it, or a sentence if no command does.
+      description: A command for root's shell that fixes it for good. Or a sentence, if no command does; it ends with a full stop.
+      type: str
+    quick_fix:
+      description: A command that helps for now, if RV(findings[].fix) is a sentence or takes longer; else empty.
       type: str
     site:
       description: The RV(sites[].name) of the site; empty if it concerns the host.
@@ -106,7 +124,7 @@ sites:
       type: list
       elements: dict
     variable_upstreams:
-      description: Upstreams that depend on the request. They are not examined.
+      description: Upstreams that depend on the request. They are asked through nginx only.
       type: list
       elements: str
     certificates:
@@ -141,10 +159,13 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Mod
 
 
 def main() -> None:
-    module = Module({"timeout": {"type": "int", "default": 10}}, supports_check_mode=True)
+    options = {"timeout": {"type": "int", "default": 10}, "reference_time": {"type": "float"}}
+    options["format"] = {"type": "str", "choices": ["text", "json"], "default": "text"}
+    module = Module(options, supports_check_mode=True)
     if module.params["timeout"] < 1:
         module.fail_json(msg=f"doctor: timeout: {module.params['timeout']} is too short; set it to 1 second or more.")
-    module.exit_json(changed=False, **_examine.examine(float(module.params["timeout"])))
+    found = _examine.examine(float(module.params["timeout"]), module.params["reference_time"] or 0.0)
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

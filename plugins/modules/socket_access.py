@@ -151,7 +151,8 @@ sockets:
       description: The command that fixes it, to be run as root; empty if none is known.
       type: str
     permanent_fix:
-      description: What to change so that it stays fixed; empty if RV(sockets[].fix) is permanent.
+      description:
+        - What to change so that it stays fixed, a command or a sentence; empty if RV(sockets[].fix) is permanent.
       type: str
     component:
       description: The path of the first obstacle.

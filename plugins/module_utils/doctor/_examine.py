@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
@@ -20,14 +21,20 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _certificates,
     _host,
     _logs,
+    _nginx_health,
+    _nginx_logs,
+    _outside,
     _result,
+    _surroundings,
     _units,
     _workers,
 )
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._attempts import Attempts
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backends import Backend
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._result import Site, backend_code, backends_of
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _dump
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _certificate
@@ -36,41 +43,59 @@ AT_ONCE = 16
 """Number of concurrent checks; they mostly wait."""
 
 
-def examine(timeout: float) -> dict[str, Any]:
+def examine(timeout: float, reference: float = 0.0) -> dict[str, Any]:
     """Examine this host.
 
     :param timeout: seconds that an app has to answer
+    :param reference: the time by the controller's clock, in seconds since the epoch, 0 if unknown
     :returns: ``nginx``, ``sites``, ``findings``, ``report``, as the module ``doctor`` describes them
     """
+    attempts = Attempts()
     root = os.geteuid() == 0
-    tested = _dump.test()
+    tested = attempts.make("nginx's configuration", _dump.test) or Completed(("nginx",), _dump.UNTESTED, "the test failed")
     there = tested.code != 127
-    configuration = _configuration.parse(_dump.dumped(tested)) if there else Configuration()
+    configuration = Configuration()
+    if there:
+        configuration = (
+            attempts.make("nginx's configuration", lambda: _configuration.parse(_dump.dumped(tested))) or configuration
+        )
     unit = _units.show(["nginx.service"]).get("nginx.service", {})
     nginx = _host.nginx(tested if there else None, unit)
     sites = [Site(servers) for servers in grouped(configuration.servers)]
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         names = [name for site in sites for name in site.names if "." in name and re.fullmatch(r"[\w.-]+", name)]
-        dns = pool.submit(_host.resolve, names)
-        own = pool.submit(_host.addresses)
-        renewal = pool.submit(_certificates.renewal)
+        asked = pool.submit(_host.resolve, names)
+        own = attempts.make("The addresses of this host", _host.addresses) or set()
+        renewing = pool.submit(_certificates.renewal)
         certified = [pool.submit(_certified, site, bool(nginx.pid)) for site in sites]
-        backends = _backends.look(configuration, own.result(), timeout, pool)
-        for site, answer in zip(sites, certified):
-            site.certificates, found = answer.result()
-            site.findings += found + _certificates.judge_renewal(site.certificates, renewal.result())
-            site.dns = {name: dns.result()[name] for name in site.names if name in dns.result()}
+        backends = attempts.make("The apps", lambda: _backends.look(configuration, own, timeout, pool)) or {}
+        dns = attempts.make("DNS", asked.result) or {}
+        renewal = attempts.make("The renewal of certificates", renewing.result)
+        for site, certificates in zip(sites, certified):
+            site.certificates, found = attempts.make(f"The certificates of {site.name}", certificates.result) or ([], [])
+            site.findings += found + (_certificates.judge_renewal(site.certificates, renewal) if renewal else [])
+            site.dns = {name: dns[name] for name in site.names if name in dns}
             for name, answer in site.dns.items():
-                site.findings += _host.judge_dns(name, answer, own.result())
+                site.findings += _host.judge_dns(name, answer, own)
+    explain = _nginx_logs.reader(_dump.dumped(tested) if there else "")
+    general = _outside.look(configuration, bool(nginx.pid), sites, backends, own, timeout)
     for site in sites:
-        _with_logs(site, configuration, nginx.started, backends)
+        attempts.make(f"The logs of {site.name}", partial(_with_logs, site, configuration, nginx.started, backends, explain))
     for server, finding in _host.clashes(configuration.servers):
         next(site for site in sites if server in site.servers).findings.append(finding)
-    general = _host.judge_nginx(nginx, configuration, root)
     general += _workers.look()
+    general += _nginx_health.judge(nginx, configuration, root and tested.code != _dump.UNTESTED)
+    if root and tested.code == _dump.UNTESTED:
+        message = f"The configuration of nginx was not tested: {tested.last_line}."
+        general.append(Finding(NOTE, "nginx_not_tested", message, (), "Run nginx -t by hand, unless its user has changed."))
     general += _host.judge_backlogs(configuration, _sockets.somaxconn())
     general += _host.judge_file_systems(_host.file_systems([*_host.DIRECTORIES, *_directories(backends.values())]))
-    return _result.result(nginx, sites, backends, general, root, own.result())
+    if _nginx_health.past_systemd(nginx):
+        general = _nginx_health.adapted(general, nginx.pid)
+        for site in sites:
+            site.findings = _nginx_health.adapted(site.findings, nginx.pid)
+    general += _surroundings.examine(_surroundings.Surroundings(configuration, sites, backends, nginx.pid, own, reference))
+    return _result.result(nginx, sites, backends, [*general, *attempts.failed], root, own)
 
 
 def grouped(servers: Sequence[ServerBlock]) -> list[list[ServerBlock]]:
@@ -107,7 +132,13 @@ def _certified(site: Site, running: bool) -> tuple[list[_certificate.Certificate
     return list(certificates.values()), findings
 
 
-def _with_logs(site: Site, configuration: Configuration, started: float, backends: Mapping[tuple[str, str], Backend]) -> None:
+def _with_logs(
+    site: Site,
+    configuration: Configuration,
+    started: float,
+    backends: Mapping[tuple[str, str], Backend],
+    explain: _nginx_logs.Explain,
+) -> None:
     """Add what nginx logged about a site since it loaded its configuration, at most one day back."""
     since = max(int(started), time.time() - _logs.DAY)  # nginx writes whole seconds
     shared = set(configuration.error_logs)
@@ -117,7 +148,7 @@ def _with_logs(site: Site, configuration: Configuration, started: float, backend
         lines += [line for line in found if path not in shared or line.server in site.names]
     lines.sort(key=lambda line: line.last)
     site.log = _logs.shown(lines)
-    site.findings += _logs.known(lines)
+    site.findings += explain(lines)
     for backend in backends_of(site, backends):
         for finding in backend.findings:
             seen = tuple(site.log[-2:]) if finding.severity == BROKEN and finding.code == backend_code(backend) else ()

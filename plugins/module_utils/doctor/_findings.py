@@ -19,8 +19,9 @@ class Finding:
     :ivar code: stable identifier for programs
     :ivar message: what is wrong, one sentence
     :ivar evidence: lines of what was seen
-    :ivar fix: a command, or a sentence if no command fixes it
+    :ivar fix: a command for root's shell, or a sentence, which begins with a capital letter and ends with a full stop
     :ivar site: the name of the site, "" if it concerns the host
+    :ivar quick_fix: a command that helps for now, if the fix is a sentence or takes longer
     """
 
     severity: str
@@ -29,6 +30,7 @@ class Finding:
     evidence: tuple[str, ...] = ()
     fix: str = ""
     site: str = ""
+    quick_fix: str = ""
 
     def result(self) -> dict[str, object]:
         """The finding as modules return it."""

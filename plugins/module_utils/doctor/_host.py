@@ -17,8 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _nginx_start
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, NOTE, WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _messages
@@ -123,17 +124,13 @@ def judge_file_systems(found: Iterable[FileSystem]) -> list[Finding]:
     for disk in found:
         free = _findings.size(disk.free)
         evidence = (f"{disk.path}: {disk.used:.1f} % in use, {free} left, {disk.inodes:.1f} % of its inodes",)
-        look = (
-            f"free some space; this shows what takes it: du -xh --max-depth=2 {shlex.quote(disk.path)} | sort -h | tail -n 20; "
-            "journalctl --vacuum-size=200M and apt-get clean are safe"
-        )
+        look = f"Free some space. du -xh {shlex.quote(disk.path)} shows what takes it, and apt-get clean is safe."
         if disk.used >= FULL and disk.free < FULL_BYTES:
             message = f"No space left on the file system of {disk.path}: apps cannot write logs or data."
             findings.append(Finding(BROKEN, "disk_full", message, evidence, look))
         elif disk.inodes >= FULL:
             message = f"No inodes left on the file system of {disk.path}: files cannot be created."
-            where = f"du --inodes -x --max-depth=3 {shlex.quote(disk.path)} | sort -n | tail -n 20"
-            fix = f"remove files; this shows where most are: {where}"
+            fix = f"Remove files. du --inodes -x {shlex.quote(disk.path)} shows where most are."
             findings.append(Finding(BROKEN, "disk_full", message, evidence, fix))
         elif disk.used >= NEARLY and disk.free < NEARLY_BYTES:
             message = f"The file system of {disk.path} is nearly full: {free} left."
@@ -189,12 +186,14 @@ def judge_dns(name: str, answer: list[str] | str, own: set[str]) -> list[Finding
         return []
     if answer == "does not exist":
         message = f"The name {name} does not exist in DNS: visitors cannot reach the site under it."
-        return [Finding(NOTE, "dns_missing", message, (), f"create a DNS record for {name}, or remove it from the configuration")]
+        return [
+            Finding(NOTE, "dns_missing", message, (), f"Create a DNS record for {name}, or remove it from the configuration.")
+        ]
     public = sorted(address for address in own if _public(address))
     if isinstance(answer, str) or not answer or not public or set(answer) & own:
         return []
     message = f"The name {name} resolves to {', '.join(answer)}, but this host is {', '.join(public)}."
-    fix = "correct its DNS record, unless a proxy or load balancer is in front of this host"
+    fix = "Correct its DNS record, unless a proxy or load balancer is in front of this host."
     return [Finding(NOTE, "dns_elsewhere", message, (), fix)]
 
 
@@ -222,10 +221,11 @@ def nginx(tested: Completed | None, unit: Mapping[str, str]) -> Nginx:
     return Nginx(True, version[1] if version else "", pid, started, tested, unit, pretenders)
 
 
-def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[Finding]:
+def judge_nginx(found: Nginx, configuration: Configuration, root: bool, why: Why | None = None) -> list[Finding]:
     """Find what is wrong with nginx itself. It reads the times of the configuration files.
 
     :param root: whether the test ran as root; as another user it fails for lack of permission
+    :param why: why it does not start, or load its configuration, None if that is not known
     """
     findings = _judge_pretenders(found.pretenders)
     if not found.installed:
@@ -233,18 +233,17 @@ def judge_nginx(found: Nginx, configuration: Configuration, root: bool) -> list[
         return [missing, *findings]
     unit = found.unit or {}
     if not found.pid:
-        disabled = unit.get("UnitFileState") in ("disabled", "masked")
-        state = f"nginx.service: {unit.get('ActiveState')} ({unit.get('SubState')}), {unit.get('UnitFileState')}"
-        fix = "systemctl start nginx" if found.passes else "fix its configuration, then: systemctl start nginx"
-        severity = NOTE if disabled else BROKEN
-        findings.append(Finding(severity, "nginx_stopped", "nginx is not running: no site can be reached.", (state,), fix))
-    if root and not found.passes:
+        findings += _nginx_start.judge_stopped(why, found.cause() if not found.passes else "", unit, found.passes)
+    elif why:
+        message = f"nginx cannot load its configuration, and runs with an earlier one: {why.text}."
+        findings.append(Finding(WARNING, why.code, message, why.evidence, why.fix, quick_fix=why.quick_fix))
+    if root and not found.passes and why is None:
         cause = found.cause()
         place = PLACE.search(cause)
-        fix = f"fix line {place[2]} of {place[1]}" if place else "fix that error"
+        fix = f"Correct line {place[2]} of {place[1]}" if place else "Correct that error"
         later = " It still runs with an earlier configuration; a restart would fail." if found.pid else ""
         message = f"nginx rejects its configuration: {cause}.{later}"
-        fix = f"{fix}, then: nginx -t && systemctl {'reload' if found.pid else 'start'} nginx"
+        fix = then(fix, f"nginx -t && systemctl {'reload' if found.pid else 'start'} nginx")
         evidence = tuple(found.test.output.splitlines()[-3:]) if found.test else ()
         findings.append(Finding(WARNING if found.pid else BROKEN, "nginx_configuration", message, evidence, fix))
     if found.started and found.passes:
@@ -268,7 +267,7 @@ def _judge_pretenders(pretenders: Sequence[str]) -> list[Finding]:
         "Something calls itself nginx's master process and is not root's, or others than root can replace its program: it was "
         "neither run nor asked for its configuration."
     )
-    fix = "if it is meant to be nginx, run it as root, from a program and a directory that only root can change; else stop it"
+    fix = "If it is meant to be nginx, run it as root, from a program and a directory that only root can change, else stop it."
     return [Finding(NOTE, "nginx_not_roots", message, tuple(pretenders[:PRETENDERS]), fix)]
 
 
@@ -305,7 +304,7 @@ def clashes(servers: Sequence[ServerBlock]) -> list[tuple[ServerBlock, Finding]]
                 message = f"{what} on {address}: nginx ignores the second one."
                 evidence = (f"{first.file}:{first.line}: used", f"{server.file}:{server.line}: ignored")
                 places = f"{server.file}:{server.line} or {first.file}:{first.line}"
-                fix = f"remove one of the two, from {places}, then: nginx -t && systemctl reload nginx"
+                fix = then(f"Remove one of the two, from {places}", "nginx -t && systemctl reload nginx")
                 if not any(
                     each is server and other.code == "server_name_twice" and other.evidence == evidence for each, other in found
                 ):

@@ -7,11 +7,10 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _messages
 
@@ -26,31 +25,6 @@ LENGTH = 300
 """Characters kept of a line."""
 
 LEVELS = ("warn", "error", *_messages.FATAL)
-
-# Errors in nginx's log that call for a change of its configuration: pattern, message, fix. They are looked for at the beginning:
-# later on in a message may be what a visitor asked for.
-KNOWN = (
-    (
-        re.compile(r"\d+ worker_connections are not enough"),
-        "nginx has run out of connections and refuses visitors",
-        "raise worker_connections in the events block of /etc/nginx/nginx.conf, then: systemctl reload nginx",
-    ),
-    (
-        re.compile(r"(?:accept4?|socket|epoll_create1?|eventfd)\(\) failed \(24: Too many open files\)"),
-        "nginx has reached its limit of open files and refuses visitors",
-        "set worker_rlimit_nofile in /etc/nginx/nginx.conf to twice worker_connections, then: systemctl reload nginx",
-    ),
-    (
-        re.compile(r"upstream sent too big header"),
-        "The app's response headers are larger than nginx's buffer, so visitors get 502",
-        "set uwsgi_buffer_size or proxy_buffer_size of the location to 16k, then: systemctl reload nginx",
-    ),
-    (
-        re.compile(r"client intended to send too large body"),
-        "Requests are larger than client_max_body_size, so visitors get 413",
-        "raise client_max_body_size of the server if such requests are legitimate, then: systemctl reload nginx",
-    ),
-)
 
 # The last line of a traceback, and what servers write when an app fails to start.
 APP = re.compile(
@@ -112,17 +86,6 @@ def app_errors(text: str) -> list[LogLine]:
             count = found.pop(message).count + 1 if message in found else 1
             found[message] = LogLine(message, count)
     return list(found.values())
-
-
-def known(lines: Iterable[LogLine]) -> list[Finding]:
-    """Findings for errors in nginx's log that have a known fix. Pure."""
-    lines = list(lines)
-    found = []
-    for pattern, message, fix in KNOWN:
-        matching = [line for line in lines if pattern.match(line.text)]
-        if matching:
-            found.append(Finding(WARNING, "nginx_log", f"{message}.", tuple(map(str, matching[-2:])), fix))
-    return found
 
 
 def shown(lines: Sequence[LogLine]) -> list[str]:

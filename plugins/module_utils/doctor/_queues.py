@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import then
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 
 FILLING = 0.75
@@ -34,5 +35,5 @@ def judge_queue(address: str, before: Listener | None, after: Listener | None, r
     if before is None or after is None or min(before.waiting, after.waiting) < max(LEAST, FILLING * after.limit):
         return []
     message = f"{after.waiting} of at most {after.limit} connections wait on {address}: the app is overloaded or hangs."
-    fix = f"if the app is busy, give it more processes or threads; if it hangs: {restart}"
+    fix = then("If the app is busy, give it more processes or threads. If it hangs, find out why", restart)
     return [Finding(WARNING, "backlog_filling", message, (f"Recv-Q={after.waiting} Send-Q={after.limit}",), fix)]

@@ -5,35 +5,102 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _why
 
 WIDTH = 78
 """Columns of a heading."""
 
+OK = "ok"
+STATES = (*_findings.SEVERITIES, OK)
+"""The states of a site, the worst first."""
+
+WORDS = {"broken": "broken", "warning": "with warnings", "note": "with notes", OK: "ok"}
+"""How many sites are in a state, after the number."""
+
+HOST = "nginx and the host"
+TITLE, LENGTH, FIX = 100, 1000, 4000
+"""Characters that are shown of a title, of another text, and of a fix at most."""
+
+EVIDENCE = 20
+"""Lines of evidence that are shown of a finding."""
+
+TOO_LONG = "It is too long to be shown: see findings in the module's result."
+
 Row = tuple[str, str]
 
 
-def lines(result: Mapping[str, Any]) -> list[str]:
-    """The report on a host: a block for nginx, one for each site, and a summary line.
+@dataclass(frozen=True)
+class Block:
+    """A site, or the host itself with its nginx.
+
+    :ivar title: the name of the site, "" of the host
+    :ivar state: the worst severity of its findings, or ``ok``
+    :ivar rows: its facts
+    """
+
+    title: str
+    state: str
+    rows: Sequence[Row]
+    findings: Sequence[Mapping[str, Any]]
+
+
+def blocks(result: Mapping[str, Any]) -> list[Block]:
+    """The host and its sites, what is broken first. Within a severity the host comes first, then sites in nginx's order.
 
     :param result: what the module ``doctor`` returns, without the report
     """
     findings = result["findings"]
-    found = [*_block("nginx", nginx_rows(result), [each for each in findings if not each["site"]])]
-    for site in result["sites"]:
-        mine = [each for each in findings if each["site"] == site["name"]]
-        found += ["", *_block(site["name"], rows(site), mine)]
-    return [*found, "", summary(result)]
+    facts = [("", nginx_rows(result)), *((site["name"], rows(site)) for site in result["sites"])]
+    found = []
+    for title, about in facts:
+        mine = [finding for finding in findings if finding["site"] == title]
+        found.append(Block(title, mine[0]["severity"] if mine else OK, about, mine))
+    return sorted(found, key=lambda block: STATES.index(block.state))
 
 
-def summary(result: Mapping[str, Any]) -> str:
-    """The summary line of a host."""
-    count = len(result["sites"])
-    sites = f"{count} site{'' if count == 1 else 's'}"
-    severities = [_findings.Finding(each["severity"], each["code"], "") for each in result["findings"]]
-    return f"{sites}: {_findings.counted(severities)}"
+def lines(result: Mapping[str, Any]) -> list[str]:
+    """The report on a host: a block for the host and each site, what is broken first, and a summary line.
+
+    :param result: what the module ``doctor`` returns, without the report
+    """
+    found: list[str] = []
+    for block in blocks(result):
+        found += [*_lines_of(block), ""]
+    return [*found, summary([result])]
+
+
+def summary(results: Sequence[Mapping[str, Any]]) -> str:
+    """How many sites of some hosts are in which state, and what is found of the hosts themselves."""
+    every = [block for result in results for block in blocks(result)]
+    states = [block.state for block in every if block.title]
+    total = f"{len(states)} site{'' if len(states) == 1 else 's'}" if states else "no sites"
+    counts = [f"{states.count(state)} {WORDS[state]}" for state in STATES if state in states]
+    severities = [finding["severity"] for block in every if not block.title for finding in block.findings]
+    general = _findings.counted([_findings.Finding(severity, "", "") for severity in severities])
+    hosts = "host" if len(results) == 1 else "hosts"
+    return f"{total}{': ' if counts else ''}{', '.join(counts)}" + (f"; the {hosts}: {general}" if severities else "")
+
+
+def bounded(value: Any, limit: int = LENGTH) -> str:
+    """A text of somebody else's, cut if it is long."""
+    text = str(value)
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} more characters)"
+
+
+def fixes(finding: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The fixes of a finding, each with its label. One that is too long is not shown: part of a command is another one."""
+    quick = finding.get("quick_fix", "")
+    named = [("advice" if _why.is_sentence(finding["fix"]) else "fix", finding["fix"]), ("for now", quick)]
+    return [(label, fix if len(fix) <= FIX else TOO_LONG) for label, fix in named if fix]
+
+
+def evidence(finding: Mapping[str, Any]) -> list[str]:
+    """The evidence of a finding."""
+    found = [bounded(line) for line in finding["evidence"] if line]
+    return found if len(found) <= EVIDENCE else [*found[:EVIDENCE], f"and {len(found) - EVIDENCE} more lines"]
 
 
 def rows(site: Mapping[str, Any]) -> list[Row]:
@@ -92,12 +159,13 @@ def _certificate(certificate: Mapping[str, Any]) -> str:
     return f"{names} until {certificate['ends']}, {days}{signed}, {certificate['path']}"
 
 
-def _block(title: str, facts: Sequence[Row], findings: Sequence[Mapping[str, Any]]) -> list[str]:
-    state = findings[0]["severity"] if findings else "ok"
-    heading = f"{title} {'.' * max(3, WIDTH - len(title) - len(state) - 2)} {state}"
-    found = [heading, *_columns(facts)]
-    for finding in findings:
-        found += _finding(finding)
+def _lines_of(block: Block) -> list[str]:
+    title = bounded(block.title or HOST, TITLE)
+    found = [f"{title} {'.' * max(3, WIDTH - len(title) - len(block.state) - 2)} {block.state}", *_columns(block.rows)]
+    for finding in block.findings:
+        found.append(f"  {finding['severity'].upper()} {finding['code']}: {bounded(finding['message'])}")
+        found += [f"    | {line}" for line in evidence(finding)]
+        found += [f"    {label}: {fix}" for label, fix in fixes(finding)]
     return found
 
 
@@ -106,12 +174,6 @@ def _columns(facts: Iterable[Row]) -> list[str]:
     width = max((len(name) for name, _value in facts), default=0)
     found, before = [], ""
     for name, value in facts:
-        found.append(f"  {'' if name == before and name.endswith('log') else name:<{width}}  {value}")
+        found.append(f"  {'' if name == before and name.endswith('log') else name:<{width}}  {bounded(value)}")
         before = name
     return found
-
-
-def _finding(finding: Mapping[str, Any]) -> list[str]:
-    found = [f"  {finding['severity'].upper()} {finding['code']}: {finding['message']}"]
-    found += [f"    | {line}" for line in finding["evidence"] if line]
-    return [*found, *([f"    fix: {finding['fix']}"] if finding["fix"] else [])]

@@ -7,14 +7,16 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _uwsgi
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings, _newer_files, _server_options
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _identity
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _file, _uwsgi_binary
@@ -36,6 +38,8 @@ class ServerProcess:
     :ivar backlog: the configured size of the listen queue, 0 for the default
     :ivar files: configuration files
     :ivar replaced: programs and libraries replaced on disk since the start, as by an upgrade
+    :ivar module: the first part of the name of the module that the app is in, "" if that is not known
+    :ivar daemon: it is configured to go to the background
     :ivar newer: files newer than the process: kind (``configuration``, ``code``, ``packages``), path, time
     """
 
@@ -60,6 +64,8 @@ class ServerProcess:
     replaced: tuple[str, ...] = ()
     newer: tuple[tuple[str, str, float], ...] = ()
     log: str = ""
+    module: str = ""
+    daemon: bool = False
 
     @property
     def name(self) -> str:
@@ -90,11 +96,15 @@ class HostFacts:
     :ivar everybody: see ``host._processes.all_processes``
     :ivar links: see ``_descriptors.look``
     :ivar core: the installed uWSGI, None without one
+    :ivar catalog: what starts servers
+    :ivar listeners: all listening sockets
     """
 
     everybody: dict[_processes.Process, int]
     links: Mapping[int, Mapping[str, Any]]
     core: _uwsgi_binary.Core | None = None
+    catalog: HostCatalog = field(default_factory=HostCatalog)
+    listeners: Sequence[Listener] = ()
 
 
 def core() -> _uwsgi_binary.Core | None:
@@ -166,6 +176,8 @@ def running(pid: int, host: HostFacts, unit: Mapping[str, str], unit_directory: 
             _newer_files.newer(started, working, options.files, unit, code if code.startswith("/") else where, environment)
         ),
         log=_log(pid, host, options, base),
+        module=options.module(words),
+        daemon=options.daemon(words),
     )
 
 
@@ -180,7 +192,7 @@ def configured(words: list[str], directory: str, host: HostFacts, unit: str = ""
         command=" ".join(words),
         unit=unit,
         program=program,
-        python=linked[0] if linked else "",
+        python=linked[0] if linked else _interpreter(environment),
         environment=environment,
         made_for=_made_for(environment),
         directory=options.last("chdir") or directory,
@@ -191,6 +203,8 @@ def configured(words: list[str], directory: str, host: HostFacts, unit: str = ""
         backlog=options.backlog(),
         files=tuple(options.files),
         log=options.log(directory),
+        module=options.module(words),
+        daemon=options.daemon(words),
     )
 
 
@@ -232,6 +246,12 @@ def _made_for(environment: str) -> str:
     text = _untrusted.configuration(os.path.join(environment, "pyvenv.cfg"))
     version = _preflight.environment_version(text)
     return "" if version == "unknown" else version
+
+
+def _interpreter(environment: str) -> str:
+    """The version of the Python that a virtual environment's links lead to, "" if its name does not tell. It is not run."""
+    match = re.search(r"/python(\d+\.\d+)$", os.path.realpath(os.path.join(environment, "bin/python3"))) if environment else None
+    return match[1] if match else ""
 
 
 def _dangling(environment: str) -> str:

@@ -34,6 +34,9 @@ FLAGS = ("master", "vacuum", "die-on-term", "enable-threads", "lazy-apps", "stri
 DEPTH, FILES = 5, 50
 """Maximum depth of included files, and their maximum number."""
 
+APP = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(\))?")
+"""The entry point of an app: ``shop.wsgi:application``."""
+
 VALUE = 4096
 """Characters of a value at most: one may contain others many times."""
 
@@ -75,6 +78,24 @@ class Options:
         """The virtual environment in uWSGI's configuration, "" without one."""
         value = self.last(*ENVIRONMENT)
         return os.path.normpath(os.path.join(directory or "/", value)) if value else ""
+
+    def module(self, words: Sequence[str]) -> str:
+        """The first part of the name of the module that the app is in: ``shop`` of ``shop.wsgi:application``; "" if unknown.
+
+        :param words: the command
+        """
+        named = [word for word in words[1:] if APP.fullmatch(word)] if self.server != "uwsgi" else []
+        value = self.last("module", "wsgi", "wsgi-app") or next(iter(reversed(named)), "")
+        return re.split(r"[.:]", value)[0] if APP.fullmatch(value) or re.fullmatch(r"[A-Za-z_][\w.]*", value) else ""
+
+    def daemon(self, words: Sequence[str]) -> bool:
+        """Whether the server goes to the background.
+
+        :param words: the command
+        """
+        if self.server == "gunicorn":
+            return "-D" in words or self.last("daemon").lower() == "true" or "--daemon" in words
+        return self.server == "uwsgi" and bool(self.values.get("daemonize") or self.values.get("daemonize2"))
 
     def log(self, directory: str) -> str:
         """The configured error log, "" if it is not a file."""

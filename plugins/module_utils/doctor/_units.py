@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 
 PROPERTIES = (
     "LoadState",
@@ -31,8 +31,18 @@ PROPERTIES = (
     "TriggeredBy",
     "WantedBy",
     "RequiredBy",
+    "Type",
+    "Group",
+    "ExecMainCode",
+    "ExecMainStatus",
+    "ExecStartPre",
+    "ConditionResult",
+    "ConditionTimestampMonotonic",
+    "LoadError",
+    "RuntimeDirectory",
+    "RuntimeDirectoryPreserve",
+    "ControlGroup",
 )
-TIMEOUT = 15  # seconds
 RESTARTS = 3
 """Restarts from which on a unit that has not run for long counts as restarting in a loop."""
 
@@ -65,7 +75,7 @@ def files(unit: Unit) -> list[str]:
     return [path for path in [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split(), *environment] if path]
 
 
-def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str]) -> list[Finding]:
+def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str], why: Why | None = None) -> list[Finding]:
     """Judge the unit of a server. Pure.
 
     :param unit: its properties
@@ -73,24 +83,41 @@ def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str]
     :param served: whether a process listens there
     :param age: seconds since that process started
     :param log: the last errors in the unit's log
+    :param why: why it does not run, None if that is not known
     """
     name = unit["Id"]
     short = shlex.quote(name.removesuffix(".service"))
     found = []
     restarts = int(unit.get("NRestarts") or 0)
     state = f"{name}: {unit.get('ActiveState')} ({unit.get('SubState')}), Result={unit.get('Result')}, NRestarts={restarts}"
-    look = f"fix what the log says (journalctl -u {short} -n 50), then: systemctl restart {short}"
+    because = f": {why.text}" if why else ""
+    look = then(f"Correct what its log says (journalctl -u {short} -n 50)", f"systemctl restart {short}")
+    fix, quick = (why.fix, why.quick_fix) if why else (look, "")
+    seen = (state, *(why.evidence if why else ()), *log)
     again = unit.get("SubState") == "auto-restart" or (restarts >= RESTARTS and age < STABLE_SECONDS)
+
+    def broken(code: str, what: str, fix: str, severity: str = BROKEN) -> Finding:
+        message = f"{name}, which should listen on {address}, {what}{because}."
+        return Finding(severity, (why.code if why else "") or code, message, seen, fix, quick_fix=quick)
+
     if again and unit.get("ActiveState") != "failed":
-        message = f"{name}, which should listen on {address}, keeps restarting ({restarts} restarts so far)."
-        found.append(Finding(WARNING if served else BROKEN, "unit_restarting", message, (state, *log), look))
-    elif not served and unit.get("LoadState") == "loaded":
-        if unit.get("ActiveState") == "failed":
-            message = f"{name}, which should listen on {address}, has failed ({unit.get('Result')})."
-            found.append(Finding(BROKEN, "unit_failed", message, (state, *log), look))
-        elif unit.get("ActiveState") == "inactive":
-            message = f"{name}, which should listen on {address}, is not running."
-            found.append(Finding(BROKEN, "unit_stopped", message, (state, *log), f"systemctl start {short}"))
+        found.append(
+            broken("unit_restarting", f"keeps restarting ({restarts} restarts so far)", fix, WARNING if served else BROKEN)
+        )
+    elif not served and unit.get("LoadState") != "loaded":
+        found += [broken("unit_failed", "cannot be started", fix)] if why else []
+    elif not served and unit.get("ActiveState") == "failed":
+        found.append(broken("unit_failed", f"has failed ({unit.get('Result')})", fix))
+    elif not served and unit.get("ActiveState") == "activating":
+        found.append(broken("unit_starting", "has not finished its start", fix))
+    elif not served and unit.get("ActiveState") == "inactive":
+        found.append(broken("unit_stopped", "is not running", why.fix if why else _start(unit, short)))
+    elif not served and unit.get("SubState") == "exited":
+        found.append(
+            broken("unit_exited", "has ended, though systemd has it as active", why.fix if why else f"systemctl restart {short}")
+        )
+    elif not served and why:
+        found.append(broken("unit_failed", "is running, but does not", fix))
     if unit.get("NeedDaemonReload") == "yes":
         message = f"The unit file of {name} has changed, but systemd has not reloaded it."
         fix = f"systemctl daemon-reload && systemctl restart {short}"
@@ -102,24 +129,7 @@ def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str]
     return found
 
 
-def program(name: str) -> tuple[str, str]:
-    """The state of a supervisor program (``RUNNING``, ``FATAL``, ..., "" if unknown), and the line of supervisorctl."""
-    line = run(["supervisorctl", "status", name], timeout=TIMEOUT).output.strip()
-    match = re.match(r"\S+\s+(STOPPED|STARTING|RUNNING|BACKOFF|STOPPING|EXITED|FATAL|UNKNOWN)\b", line)
-    return (match[1], line) if match else ("", line)
-
-
-def judge_program(name: str, state: tuple[str, str], address: str, served: bool, log: Sequence[str]) -> list[Finding]:
-    """Judge a supervisor program. Pure.
-
-    :param state: see ``program``
-    :param served: whether a process listens on the address
-    """
-    word, line = state
-    if served or word in ("", "RUNNING"):
-        return []
-    message = f"The supervisor program {name}, which should listen on {address}, is {word}."
-    fix = f"supervisorctl start {shlex.quote(name)}"
-    if word != "STOPPED":
-        fix = f"fix what the log says (supervisorctl tail {shlex.quote(name)} stderr), then: {fix}"
-    return [Finding(BROKEN, "program_stopped", message, (line, *log), fix)]
+def _start(unit: Unit, short: str) -> str:
+    """The command that starts a unit, and has it started at boot if nothing else starts it."""
+    wanted = any(unit.get(key) for key in ("TriggeredBy", "WantedBy", "RequiredBy"))
+    return f"systemctl {'enable --now' if unit.get('UnitFileState') == 'disabled' and not wanted else 'start'} {short}"

@@ -17,6 +17,8 @@ ESCAPE = re.compile(
 )
 """Escape sequences of terminals, see ECMA-48."""
 
+SHELL = re.compile(r"[`$;|&<>\\\n]")
+
 SEVERAL_LINES = ("msg", "diff", "exception")
 """The results that have line breaks of their own."""
 
@@ -39,6 +41,11 @@ def shown(value: Any, breaks: bool = False) -> Any:
 def plain(text: str) -> str:
     """A text without the escape sequences of terminals, tabs, and carriage returns at the ends of lines."""
     return ESCAPE.sub("", text).replace("\r\n", "\n").expandtabs()
+
+
+def inert(text: str) -> str:
+    """Text for a sentence, in which a shell would find nothing to run: a path may be anything that a user likes."""
+    return SHELL.sub("?", text)
 
 
 def _escape(code: int) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
@@ -39,31 +40,54 @@ class Listener:
     :ivar waiting: connections in its backlog
     :ivar limit: how many there may be
     :ivar pids: the processes that have it open, as far as this process may see them
+    :ivar file: which file a unix socket was bound to, see ``file_at``; "" if that is not known
+    :ivar inode: of a unix socket itself, "" of any other
     """
 
     address: str
     waiting: int
     limit: int
     pids: tuple[int, ...] = ()
+    file: str = ""
+    inode: str = ""
 
 
 def listeners() -> list[Listener]:
     """All listening sockets, unix and TCP, of this network namespace, and of all mount namespaces."""
-    return parse(_shown("--unix", "--tcp", "--numeric", "--processes"))
+    files = parse_files(_shown("--unix", "--extended"))
+    return parse(_shown("--unix", "--tcp", "--numeric", "--processes"), files)
 
 
-def parse(output: str) -> list[Listener]:
+def parse(output: str, files: Mapping[str, str] | None = None) -> list[Listener]:
     """Listening sockets from the output of ss(8), where their Recv-Q is the backlog and Send-Q its limit. Pure.
 
     Columns: type, state, Recv-Q, Send-Q, address, inode or peer, and then those that the options add.
+
+    :param files: see ``parse_files``
     """
     found = []
     for row in _rows(output):
         if row[2].isdigit() and row[3].isdigit():
             pids = tuple(sorted({int(pid) for pid in USER.findall(" ".join(row[5:]))}))
-            address = f"unix:{row[4]}" if row[0].startswith("u_") else row[4]
-            found.append(Listener(address, int(row[2]), int(row[3]), pids))
+            unix = row[0].startswith("u_")
+            address, inode = (f"unix:{row[4]}", row[5]) if unix else (row[4], "")
+            found.append(Listener(address, int(row[2]), int(row[3]), pids, (files or {}).get(inode, ""), inode))
     return found
+
+
+def parse_files(output: str) -> dict[str, str]:
+    """The file that each unix socket was bound to, by the socket's own inode, from what ss(8) shows without processes. Pure."""
+    matches = ((row[5], re.search(r"\bino:\d+ dev:\d+/\d+", " ".join(row[6:]))) for row in _rows(output))
+    return {inode: match[0] for inode, match in matches if match}
+
+
+def file_at(path: str) -> str:
+    """The file at a path as ss(8) names it, ``ino:7 dev:0/25``; "" if nothing is there."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return ""
+    return f"ino:{status.st_ino} dev:{os.major(status.st_dev)}/{os.minor(status.st_dev)}"
 
 
 def inodes() -> dict[str, str]:

@@ -12,6 +12,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._once import once
 TIMEOUT = 30
 """Seconds. systemctl itself waits 25 s for an answer, see sd_bus_set_method_call_timeout(3)."""
 
+JOURNAL = 1 << 21
+"""Bytes of messages that are kept, of the beginning and of the end: an app may write as many as it likes."""
+
 
 def show(units: Iterable[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
     """Properties of many units with one call of systemctl.
@@ -66,7 +69,9 @@ def sync_journal() -> None:
     run(["journalctl", "--sync"], timeout=TIMEOUT)
 
 
-def journal(fields: Sequence[str], since: float = 0, lines: int = 60, dated: bool = False, sync: bool = True) -> str:
+def journal(
+    fields: Sequence[str], since: float = 0, lines: int = 60, dated: bool = False, sync: bool = True, pattern: str = ""
+) -> str:
     """The last messages in the journal that have some fields.
 
     :param fields: as FIELD=VALUE, see systemd.journal-fields(7) and ``written_by``
@@ -74,6 +79,7 @@ def journal(fields: Sequence[str], since: float = 0, lines: int = 60, dated: boo
     :param lines: the maximum number of messages
     :param dated: put the time, host and process before each message, as ``--output short-iso`` does
     :param sync: have journald first write what it has received, which matters for messages of the last moments
+    :param pattern: only messages that match this regular expression; "" for all
     :returns: "" if the journal cannot be read
     """
     if sync:
@@ -81,5 +87,7 @@ def journal(fields: Sequence[str], since: float = 0, lines: int = 60, dated: boo
     options = ["--output", "short-iso" if dated else "cat", "--lines", str(lines)]
     if since:
         options += ["--since", f"@{int(since)}"]
-    done = run(["journalctl", "--quiet", "--no-pager", *options, *fields], timeout=TIMEOUT)
+    if pattern:
+        options += ["--grep", pattern]
+    done = run(["journalctl", "--quiet", "--no-pager", *options, *fields], timeout=TIMEOUT, limit=JOURNAL)
     return done.output if done.code == 0 else ""

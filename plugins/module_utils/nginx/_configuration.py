@@ -10,20 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _syntax
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _routing, _syntax
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._routing import PASSES
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._syntax import Directive
 
-# The directives that pass a request on, and their protocol. Source: http://nginx.org/en/docs/
-PASSES = {
-    "uwsgi_pass": "uwsgi",
-    "proxy_pass": "http",
-    "fastcgi_pass": "fastcgi",
-    "scgi_pass": "scgi",
-    "grpc_pass": "grpc",
-    "memcached_pass": "memcached",
-}
 PORTS = {"http": 80, "https": 443, "grpc": 80, "grpcs": 443}
 
 
@@ -33,6 +26,7 @@ class Listen:
 
     :ivar address: ``*:80``, ``127.0.0.1:8080``, ``[::]:443`` or ``unix:/path``
     :ivar backlog: the length of the listen queue, 0 if not set
+    :ivar options: what follows the address
     """
 
     address: str
@@ -41,8 +35,20 @@ class Listen:
     backlog: int = 0
     file: str = ""
     line: int = 0
+    options: tuple[str, ...] = ()
 
     @property
+    def quic(self) -> bool:
+        """Whether it is for HTTP/3, by UDP."""
+        return "quic" in self.options
+
+    @cached_property
+    def host(self) -> str:
+        """The address without its port: ``*`` and ``::`` are all of IPv4 and of IPv6."""
+        found = self.address.rpartition(":")[0].strip("[]")
+        return {"0.0.0.0": "*", "localhost": "127.0.0.1"}.get(found, found)
+
+    @cached_property
     def port(self) -> int | None:
         """The TCP port, None for a unix socket."""
         port = self.address.rpartition(":")[2]
@@ -62,6 +68,7 @@ class Upstream:
     :ivar group: the name of its ``upstream`` block
     :ivar backup: whether it is only used when the other servers of its group are unavailable
     :ivar base: the path that replaces the location's in requests, "" if it stays
+    :ivar guarded: whether nginx lets only some requests pass, see ``_routing.guarded``
     """
 
     address: str
@@ -74,6 +81,7 @@ class Upstream:
     group: str = ""
     backup: bool = False
     base: str = ""
+    guarded: bool = False
 
     @property
     def variable(self) -> bool:
@@ -104,6 +112,7 @@ class ServerBlock:
     :ivar certificates: pairs of certificate file and key file, inherited from the http context if it has none
     :ivar locations: the arguments of each location
     :ivar error_logs: its error logs, including those of its locations
+    :ivar block: the directives in it
     """
 
     names: tuple[str, ...] = ()
@@ -114,6 +123,7 @@ class ServerBlock:
     locations: tuple[str, ...] = ()
     upstreams: tuple[Upstream, ...] = ()
     error_logs: tuple[str, ...] = ()
+    block: tuple[Directive, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def tls(self) -> bool:
@@ -132,6 +142,8 @@ class Configuration:
     :ivar pid: the pid file, "" if not set
     :ivar error_logs: those of the main and http contexts
     :ivar logs: all log files that nginx opens
+    :ivar http: the directives of the http context
+    :ivar includes: the patterns of the files that the main file includes in the http context
     """
 
     servers: tuple[ServerBlock, ...] = ()
@@ -141,6 +153,8 @@ class Configuration:
     pid: str = ""
     error_logs: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
+    http: tuple[Directive, ...] = field(default=(), repr=False, compare=False)
+    includes: tuple[str, ...] = ()
 
 
 def parse(text: str) -> Configuration:
@@ -149,14 +163,15 @@ def parse(text: str) -> Configuration:
     if not files:
         return Configuration()
     main = next(iter(files))
-    tree = _syntax.expand_includes(_syntax.parse(files[main], main), files, os.path.dirname(main), (main,))
+    written = _syntax.parse(files[main], main)
+    tree = _syntax.expand_includes(written, files, os.path.dirname(main), (main,))
     http = [inside for directive in tree if directive.name == "http" for inside in directive.block or ()]
     groups = {
         directive.arguments[0]: directive.block or ()
         for directive in http
         if directive.name == "upstream" and directive.arguments
     }
-    outside = _Scope(_certificates(http), _logs(http) or _logs(tree))
+    outside = _Scope(_certificates(http), _logs(http) or _logs(tree), tuple(http))
     servers = tuple(_server(directive, groups, outside) for directive in http if directive.name == "server")
     return Configuration(
         servers=servers,
@@ -166,6 +181,14 @@ def parse(text: str) -> Configuration:
         pid=_syntax.first_argument(tree, "pid"),
         error_logs=tuple(dict.fromkeys([*_logs(tree), *_logs(http)])),
         logs=tuple(dict.fromkeys(_logs(_syntax.walk(tree), ("error_log", "access_log")))),
+        http=tuple(http),
+        includes=tuple(
+            each.arguments[0]
+            for directive in written
+            if directive.name == "http"
+            for each in directive.block or ()
+            if each.name == "include" and each.arguments and "*" in each.arguments[0]
+        ),
     )
 
 
@@ -175,6 +198,7 @@ class _Scope:
 
     certificates: tuple[tuple[str, str], ...]
     error_logs: tuple[str, ...]
+    http: tuple[Directive, ...]
 
 
 def _logs(directives: Iterable[Directive], names: Sequence[str] = ("error_log",)) -> tuple[str, ...]:
@@ -198,12 +222,12 @@ def _server(directive: Directive, groups: Mapping[str, tuple[Directive, ...]], o
     listens = tuple(_listen(found, tls) for found in inside if found.name == "listen" and found.arguments)
     default = Listen("*:80", tls, file=directive.file, line=directive.line)
     locations = tuple(" ".join(found.arguments) for found in _syntax.walk(inside) if found.name == "location")
-    server = ServerBlock(names, listens or (default,), (), directive.file, directive.line, locations)
+    server = ServerBlock(names, listens or (default,), (), directive.file, directive.line, locations, block=inside)
     own = _logs(inside)
     return replace(
         server,
         certificates=_certificates(inside) or (outside.certificates if server.tls else ()),
-        upstreams=tuple(_upstreams(inside, "/", server, groups)),
+        upstreams=tuple(_upstreams(server, groups, outside.http)),
         error_logs=tuple(dict.fromkeys([*(own or outside.error_logs), *_logs(_syntax.walk(inside))])),
     )
 
@@ -222,33 +246,28 @@ def _listen(directive: Directive, tls: bool) -> Listen:
         next((int(option[8:]) for option in options if re.fullmatch(r"backlog=\d+", option)), 0),
         directive.file,
         directive.line,
+        tuple(options),
     )
 
 
-def _upstreams(
-    directives: Iterable[Directive], location: str, server: ServerBlock, groups: Mapping[str, tuple[Directive, ...]]
-) -> Iterator[Upstream]:
-    for directive in directives:
-        if directive.name in PASSES and directive.arguments:
-            yield from _targets(directive, location, server, groups)
-        elif directive.block is not None:
-            inner = " ".join(directive.arguments) if directive.name == "location" else location
-            yield from _upstreams(directive.block, inner, server, groups)
+def _upstreams(server: ServerBlock, groups: Mapping[str, tuple[Directive, ...]], http: Sequence[Directive]) -> Iterator[Upstream]:
+    for route in _routing.routes(server.block, http):
+        yield from _targets(route, server, groups)
 
 
-def _targets(
-    directive: Directive, location: str, server: ServerBlock, groups: Mapping[str, tuple[Directive, ...]]
-) -> Iterator[Upstream]:
-    scheme, address, base = _address(directive.name, directive.arguments[0])
+def _targets(route: _routing.Route, server: ServerBlock, groups: Mapping[str, tuple[Directive, ...]]) -> Iterator[Upstream]:
+    directive = route.directive
+    scheme, address, base = address_of(directive.name, directive.arguments[0])
     upstream = Upstream(
         address=address,
         protocol=PASSES[directive.name],
         file=directive.file,
         line=directive.line,
         names=server.names,
-        location=location,
+        location=route.location,
         tls=scheme in ("https", "grpcs", "suwsgi"),
         base=base,
+        guarded=route.guarded,
     )
     if address not in groups:
         yield upstream if upstream.variable else replace(upstream, address=_with_port(address, PORTS.get(scheme)))
@@ -260,7 +279,7 @@ def _targets(
             )
 
 
-def _address(name: str, word: str) -> tuple[str, str, str]:
+def address_of(name: str, word: str) -> tuple[str, str, str]:
     """Split the argument of a ``*_pass`` directive into scheme, address and path."""
     scheme, separator, rest = word.partition("://")
     if not separator or word.startswith("unix:"):

@@ -2,24 +2,75 @@
 # Private to this collection, and may change in any release.
 """Run nginx to find out whether it is installed, whether its configuration passes the test, and what is in it.
 
-``nginx -T`` prints nothing if the test fails. The files are read from the disk then, in the same form.
+``nginx -T`` is not as harmless as it looks. It creates the pid file and missing log files, and gives the directories of temporary
+files and caches to the user in the configuration: the workers of a running nginx, which may have another user, can then take no
+more uploads. So it runs in a unit in which it can write nothing, and where a directory in memory takes the place of each one that
+it would write to. It prints nothing if the test fails. The files are read from the disk then, in the same form.
 """
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
+import re
+from collections.abc import Iterable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _sandbox, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _paths, _syntax
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _paths, _syntax
 
 MAIN = _paths.MAIN
 TIMEOUT = 20  # seconds
 FILES = 5000
 """Files of a configuration that are read at most."""
+
+UNTESTED = 125
+"""The exit code of a test that was not made; the output says why."""
+
+OUTPUT = 1 << 27
+"""Bytes of the output of ``nginx -T`` that are kept."""
+
+READY = "wsgi.stack: ready"
+"""What the sandbox prints before the output of nginx."""
+
+UNTOUCHED = re.compile(r"/(?:dev/(?!shm/)|proc/|sys/|$)")
+"""Directories that no other one takes the place of."""
+
+SCRATCH = "/sys/fs/cgroup"
+"""Where the sandbox keeps its own view of the directories: it exists under systemd, and nginx has nothing there."""
+
+# Arguments: a directory, the names in it that nginx writes to, and "/"; and so on, each directory before those in it. A directory
+# in memory takes its place, with links to all else that is there.
+STAND_INS = f"""
+mount -t tmpfs -o mode=755 tmpfs {SCRATCH}
+count=0
+while [ $# -gt 0 ]; do
+    directory=$1 count=$((count + 1)) names=/
+    shift
+    while [ "$1" != / ]; do names=$names$1/; shift; done
+    shift
+    mkdir {SCRATCH}/$count
+    mount --rbind "$directory" {SCRATCH}/$count
+    mount -t tmpfs -o mode=755 tmpfs "$directory"
+    for there in {SCRATCH}/$count/* {SCRATCH}/$count/.[!.]*; do
+        name=${{there##*/}}
+        case $names in
+        */"$name"/*) if [ -d "$there" ]; then mkdir "$directory/$name"; fi ;;
+        *) if [ -e "$there" ] || [ -L "$there" ]; then ln -s "$there" "$directory/$name"; fi ;;
+        esac
+    done
+done
+echo {READY}
+"""
+
+READ_ONLY = "(30: Read-only file system)"
+
+WRITTEN = re.compile(r"pid|lock_file|error_log|access_log|\w+_temp_path|\w+_cache_path")
+"""The directives whose first argument is a file or directory that a test creates, opens for writing, or gives away."""
+
+BUILT_IN = re.compile(r"--\S+-(?:log|temp|pid|lock)-path=(\S+)|--(?:pid|lock)-path=(\S+)")
+"""The same in what nginx was built with, as ``nginx -V`` prints it."""
 
 
 def installed() -> bool:
@@ -34,26 +85,50 @@ def command() -> list[str]:
 
 
 def test() -> Completed:
-    """Run ``nginx -T`` and remove the empty files that it leaves behind.
-
-    If nginx is stopped, the test creates an empty pid file, which makes a later reload fail. It also creates missing log files.
-    One in a directory that somebody else can change stays: its path may lead elsewhere by now.
-    """
+    """Run ``nginx -T`` without a trace. Its code is ``UNTESTED`` if that is impossible here, and 127 without nginx."""
     called = command()
-    main = called[called.index("-c") + 1] if "-c" in called else MAIN
-    configuration = _configuration.parse(from_disk(main))
-    paths = [configuration.pid or "/run/nginx.pid", *configuration.logs]
-    fresh = [path for path in paths if not os.path.exists(path) and _is_in_roots_directory(path)]
-    tested = run([*called, "-T"], timeout=TIMEOUT)
-    for path in fresh:
-        with contextlib.suppress(OSError):
-            if os.path.getsize(path) == 0:
-                os.unlink(path)
-    return tested
+    argv = (*called, "-T")
+    build = run([called[0], "-V"], timeout=TIMEOUT)
+    if build.code == 127:
+        return Completed(argv, 127, build.output)
+    if os.geteuid() != 0:
+        return Completed(argv, UNTESTED, "only root can test the configuration")
+    box = _sandbox.Sandbox("Test of nginx's configuration", {"ProtectSystem": "strict"})
+    places = written(_syntax.split_dump(from_disk(_main(called))), build.output)
+    words = [word for directory, names in places.items() for word in (directory, *names, "/")]
+    done = box.run([["sh", "-ec", STAND_INS, "sh", *words], list(argv)], timeout=TIMEOUT, limit=OUTPUT)
+    before, ran, output = done.output.partition(f"{READY}\n")
+    if not ran:
+        cause = next((line for line in before.splitlines() if line.strip()), done.last_line)
+        return Completed(argv, UNTESTED, f"nginx cannot be kept from changing files here: {cause}")
+    if done.code != 0 and READ_ONLY in output:
+        return Completed(argv, UNTESTED, f"the test would change files: {Completed(argv, 1, output).last_line}")
+    return Completed(argv, done.code, output)
 
 
-def _is_in_roots_directory(path: str) -> bool:
-    return _untrusted.is_roots_alone(os.path.realpath(os.path.dirname(path)))
+def written(files: dict[str, str], build: str) -> dict[str, list[str]]:
+    """What a test of a configuration would create or change: the names by their directory, each directory before those in it.
+
+    :param files: the text of each file, the main one first
+    :param build: the output of ``nginx -V``
+    """
+    prefix = re.search(r"--prefix=(\S+)", build)
+    named = [found[1] or found[2] for found in BUILT_IN.finditer(build)]
+    for path, text in files.items():
+        for directive in _syntax.walk(_syntax.parse(text, path)):
+            word = directive.arguments[0] if directive.arguments else ""
+            if WRITTEN.fullmatch(directive.name):
+                named.append(word)
+            elif directive.name == "listen" and word.startswith("unix:"):
+                named.append(word[len("unix:") :])
+    found: dict[str, list[str]] = {}
+    for path in named:
+        directory, name = os.path.split(os.path.join(prefix[1] if prefix else "/", path.rstrip("/")))
+        directory = os.path.realpath(directory)
+        if name and "$" not in path and ":" not in path and os.path.isdir(directory) and not UNTOUCHED.match(f"{directory}/"):
+            names = found.setdefault(directory, [])
+            names += [] if name in names else [name]
+    return dict(sorted(found.items()))
 
 
 def dump() -> str:
@@ -69,10 +144,13 @@ def dump() -> str:
 
 def dumped(tested: Completed) -> str:
     """The configuration after a test: as nginx printed it, or from the disk if it failed."""
-    if tested.code == 0:
-        return tested.output
-    words = tested.argv
-    return from_disk(words[words.index("-c") + 1] if "-c" in words else MAIN)
+    return tested.output if tested.code == 0 else from_disk(_main(tested.argv))
+
+
+def _main(words: Iterable[str]) -> str:
+    """The main configuration file that a command line of nginx names."""
+    words = list(words)
+    return words[words.index("-c") + 1] if "-c" in words else MAIN
 
 
 def from_disk(main: str = MAIN) -> str:

@@ -116,13 +116,14 @@ def last_error(log: str) -> str:
     return found[-1] if found else ""
 
 
-def about_request(log: str, host: str, path: str) -> str:
+def about_request(log: str, host: str, path: str, since: float = 0) -> str:
     """The last message about a GET request, "" if there is none.
 
     :param host: the host that was requested, without a port
+    :param since: seconds since the epoch; messages from before are not meant
     """
     found = ""
     for message in read(log):
-        if f'host: "{host}' in message.context and f'request: "GET {path} ' in message.context:
+        if message.seconds >= since and f'host: "{host}' in message.context and f'request: "GET {path} ' in message.context:
             found = message.text
     return found

@@ -63,15 +63,16 @@ def interface() -> Interface:
     return found
 
 
-def call(method: str, *arguments: Any) -> Any:
+def call(method: str, *arguments: Any, at: Interface | None = None) -> Any:
     """Call a method of supervisord.
 
+    :param at: another one than that of ``_supervisor_files.CONFIGURATION``
     :raises OSError: no supervisord listens
     :raises xmlrpc.client.Fault: it did not do it
     :raises StackError: it refuses the username and password
     """
     try:
-        with xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=_UnixTransport(interface())) as proxy:
+        with xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=_UnixTransport(at or interface())) as proxy:
             return getattr(proxy.supervisor, method)(*arguments)
     except xmlrpc.client.ProtocolError as error:
         raise StackError(

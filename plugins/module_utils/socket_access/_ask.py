@@ -120,6 +120,8 @@ def attempt(
         return {**found, **begun, "error": "ETIMEDOUT", "text": "timed out"}
     except socket.gaierror as error:
         return {**found, "error": "GAI", "text": error.strerror}
+    except ValueError as error:  # an address without a port, or a host name that is none
+        return {**found, "error": "EINVAL", "text": str(error)}
     except OSError as error:
         begun = {"stage": "done", "status": _status(answer)} if _status(answer) else {}
         return {**found, **begun, "error": errno.errorcode.get(error.errno or 0, ""), "text": str(error.strerror or error)}

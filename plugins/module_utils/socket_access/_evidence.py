@@ -54,6 +54,7 @@ class Evidence:
     :ivar foreign: the server has a mount namespace of its own
     :ivar closing: unit, property and value of the systemd settings that hide the path
     :ivar alike: address of a listening socket with a similar name that nginx does not use
+    :ivar alike_sure: whether that can only be the same app's
     :ivar setting: the mode and owner of the socket in the server's configuration
     :ivar protected: fs.protected_symlinks is on, see proc(5)
     :ivar setfacl: setfacl(1) is installed
@@ -73,6 +74,7 @@ class Evidence:
     foreign: bool = False
     closing: tuple[tuple[str, str, str], ...] = ()
     alike: str = ""
+    alike_sure: bool = False
     setting: SocketSetting | None = None
     protected: bool = True
     setfacl: bool = True

@@ -16,10 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _sockets, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _dump
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _catalog
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import (
     _ask,
     _fix,
@@ -46,6 +49,9 @@ ALIKE = 0.8
 
 SHARED = ("/run", "/var/run", "/tmp", "/var/tmp")
 """Directories that contain sockets of unrelated programs."""
+
+COMMON = ("gunicorn", "uwsgi", "sockets", "socket", "run", "sock", "apps", "app", "emp", "vassals", "wsgi")
+"""Names of directories that may contain sockets of several apps."""
 
 PROTOCOLS = {"uwsgi": ["uwsgi", "http"], "http": ["http", "uwsgi"]}
 
@@ -85,12 +91,14 @@ def examine(
     identity: Identity | None = None,
     timeout: float = TIMEOUT,
     method: str = "GET",
+    host: HostCatalog | None = None,
 ) -> list[Access]:
     """Examine sockets, and send a request to each.
 
     :param targets: see ``Target``, or tuples of the same values
     :param identity: the user who connects; nginx's workers by default
     :param timeout: seconds that each socket has to answer; all are tried at the same time
+    :param host: what starts servers here, if that has been read
     :returns: the results in the same order
     :raises StackError: nginx's configuration names a user that does not exist
     """
@@ -98,28 +106,32 @@ def examine(
     if not asked:
         return []
     who = identity or _identity.of_nginx()
-    found = _evidence(asked, who, timeout, method)
-    accesses = []
-    for place, seen in enumerate(found):
+    found = _evidence(asked, who, timeout, method, host or _catalog.read())
+    return [_access(seen, [*found[:place], *found[place + 1 :]]) for place, seen in enumerate(found)]
+
+
+def _access(seen: Evidence, others: Sequence[Evidence]) -> Access:
+    """The result for a socket. What cannot be judged does not keep the others from being judged."""
+    address = seen.target.address
+    try:
         verdict = _verdict.verdict(seen)
-        address, protocol = seen.target.address, verdict.protocol or seen.target.protocol
-        accesses.append(
-            Access(
-                address=address,
-                protocol=protocol,
-                code=verdict.code,
-                message=verdict.message,
-                fix=_fix.fix(seen, verdict),
-                permanent_fix=_fix.permanent_fix(seen, verdict),
-                component=verdict.component,
-                status=verdict.status,
-                peer=seen.server.result() if seen.server else {},
-                warnings=tuple(_warnings.warnings(seen, [*found[:place], *found[place + 1 :]])),
-                unseen=tuple(_unseen(seen)),
-                named_in=seen.target.named_in,
-            )
+        return Access(
+            address=address,
+            protocol=verdict.protocol or seen.target.protocol,
+            code=verdict.code,
+            message=verdict.message,
+            fix=_fix.fix(seen, verdict),
+            permanent_fix=_fix.permanent_fix(seen, verdict),
+            component=verdict.component,
+            status=verdict.status,
+            peer=seen.server.result() if seen.server else {},
+            warnings=tuple(_warnings.warnings(seen, others)),
+            unseen=tuple(_unseen(seen)),
+            named_in=seen.target.named_in,
         )
-    return accesses
+    except (OSError, ValueError, LookupError, StackError) as error:
+        message = f"{address} could not be examined: {error or type(error).__name__}."
+        return Access(address, seen.target.protocol, "not_checked", message, named_in=seen.target.named_in)
 
 
 def _unseen(seen: Evidence) -> list[str]:
@@ -143,7 +155,7 @@ def _confinement(pid: int) -> str:
     return "" if not label or label.startswith("unconfined") or ":unconfined_t:" in label else label
 
 
-def _evidence(targets: list[Target], identity: Identity, timeout: float, method: str) -> list[Evidence]:
+def _evidence(targets: list[Target], identity: Identity, timeout: float, method: str, host: HostCatalog) -> list[Evidence]:
     listeners = _sockets.listeners()
     protocols = [_protocols(target, listeners) for target in targets]
     seen = _looked(targets, protocols, identity, timeout, method)
@@ -169,28 +181,34 @@ def _evidence(targets: list[Target], identity: Identity, timeout: float, method:
             attempts = {} if obstacle else seen.attempts.get(place, late)
             inside = seen.walks.get(place, outside)
             evidence = replace(evidence, inside=tuple(inside), attempts=attempts, obstacle=obstacle)
-        found.append(_with_server(evidence, listeners, named))
+        try:
+            evidence = _with_server(evidence, listeners, named, host)
+        except (OSError, ValueError, LookupError, StackError):
+            pass  # Who serves it is not known; the connection was tested all the same.
+        found.append(evidence)
     return found
 
 
-def _with_server(seen: Evidence, listeners: list[Listener], named: set[str]) -> Evidence:
+def _with_server(seen: Evidence, listeners: list[Listener], named: set[str], host: HostCatalog) -> Evidence:
     """Add the server's side: which process listens, what starts it, and what hides its socket."""
     path = seen.target.path
     last = seen.outside[-1] if seen.outside else {}
-    listener = _owner.fitting(listeners, seen.target.address, last.get("path", ""))
+    resolved = last.get("path", "")
+    listener = _owner.fitting(listeners, seen.target.address, resolved, _sockets.file_at(resolved) if resolved else "")
     server = _owner.serving(_pids(seen, listener))
-    owner = next((found for place in _places(seen) for found in [_owner.owner(place, server)] if found), None)
+    owner = next((found for place in _places(seen) for found in [_owner.owner(place, server, host)] if found), None)
     if owner and owner.unit.endswith(".socket"):  # systemd listens, a service answers
         service = _systemd.properties(owner.unit, ["Triggers"]).get("Triggers", "")
         activated = _processes.main_process(service) if service else None
         if activated:
             server, owner = activated, replace(owner, unit=service)
-    elif server is None and owner and owner.unit and not owner.program:
+    elif server is None and owner and owner.unit and not (owner.program or owner.vassal or owner.user):
         server = _processes.main_process(owner.unit)
     foreign = server is not None and _mounts(server.pid) != _mounts("self")
     seen = replace(seen, listener=listener, server=server, owner=owner, foreign=foreign)
     setting = _owner.setting(owner.files if owner else (), server.command if server else ())
-    return replace(seen, closing=tuple(_closing(seen)), alike=_alike(path, listeners, named), setting=setting)
+    alike, sure = _alike(path, listeners, named)
+    return replace(seen, closing=tuple(_closing(seen)), alike=alike, alike_sure=sure, setting=setting)
 
 
 def _places(seen: Evidence) -> list[str]:
@@ -202,10 +220,13 @@ def _places(seen: Evidence) -> list[str]:
 
 
 def _pids(seen: Evidence, listener: Listener | None) -> tuple[int, ...]:
-    """The processes of a server: from ss(8), or from a connection where root in a container may not see them."""
-    if listener and listener.pids:
-        return listener.pids
+    """The processes of a server: the one that the connection led to, if it has the socket still; else from ss(8).
+
+    In a container, where root may not see who has a socket, the connection alone tells.
+    """
     peers = [attempt["peer"][0] for attempt in seen.attempts.values() if attempt.get("peer")]
+    if listener and listener.pids:
+        return tuple(pid for pid in peers if pid in listener.pids and pid > 1) or listener.pids
     if not peers and listener and seen.target.path and len(seen.target.path.encode()) <= LONGEST and os.geteuid() == 0:
         peers = _peer_of(seen.target.path)
     return tuple(pid for pid in peers if pid > 0)
@@ -239,8 +260,8 @@ def _closing(seen: Evidence) -> list[tuple[str, str, str]]:
     return found
 
 
-def _alike(path: str, listeners: list[Listener], named: set[str]) -> str:
-    """The address of a listening socket that nginx does not name and probably means, "" without one."""
+def _alike(path: str, listeners: list[Listener], named: set[str]) -> tuple[str, bool]:
+    """The address of a listening socket that nginx does not name and probably means, "" without one; and whether that is sure."""
     best, address = ALIKE, ""
     beside = []
     for listener in listeners:
@@ -255,8 +276,10 @@ def _alike(path: str, listeners: list[Listener], named: set[str]) -> str:
         ratio = difflib.SequenceMatcher(None, f"unix:{path}", found).ratio()
         if ratio > best:
             best, address = ratio, found
-    # The only socket in a directory is the one that is meant, whatever its name.
-    return address or (beside[0] if len(beside) == 1 and os.path.dirname(path) not in SHARED else "")
+    # The only socket in a directory of one app is the one that is meant, whatever its name.
+    directory = os.path.dirname(path)
+    only = beside[0] if len(beside) == 1 and directory not in SHARED and os.path.basename(directory) not in COMMON else ""
+    return only or address, bool(only)
 
 
 def _protocols(target: Target, listeners: list[Listener]) -> list[str]:

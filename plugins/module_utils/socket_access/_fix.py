@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 import shlex
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _systemd, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _display, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
 from ansible_collections.wsgi.stack.plugins.module_utils.host._acl import SEARCH, WRITE
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _verdict, _walk
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _lasting, _verdict, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Verdict
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import short
@@ -187,7 +187,7 @@ def _missing(seen: Evidence, found: Verdict) -> str:
     if seen.owner:
         # A running server whose socket is gone creates it only when it restarts.
         return seen.owner.restart() if seen.server or seen.listener else seen.owner.start()
-    if seen.alike and found.code == "missing":
+    if seen.alike_sure and found.code == "missing":
         return _edit_line(seen, seen.target.address, seen.alike)
     return ""
 
@@ -268,7 +268,12 @@ def _shorten_path(seen: Evidence) -> str:
 
 
 def permanent_fix(seen: Evidence, found: Verdict) -> str:
-    """What to change so that it stays fixed, one sentence; "" if the fix is permanent."""
+    """What to change so that it stays fixed, a command or a sentence; "" if the fix is permanent."""
+    text = _permanent_fix(seen, found)
+    return _display.inert(text) if text[:1].isupper() else text
+
+
+def _permanent_fix(seen: Evidence, found: Verdict) -> str:
     address, last = seen.target.address, found.refusals[-1] if found.refusals else None
     astray = next((each.step for each in found.refusals if _walk.editor(list(seen.inside), each.step) is None), None)
     if astray:
@@ -276,8 +281,13 @@ def permanent_fix(seen: Evidence, found: Verdict) -> str:
             f"Move the socket to a directory of its own under /run: others made a symlink to {astray['path']}, or "
             "can replace it, so no command would be safe."
         )
-    if found.code in ("no_write_permission", "acl_denied", "group_not_effective") and last and last.want == WRITE:
-        return _permanent_setting(seen)
+    if found.code in ("no_write_permission", "acl_denied") and last and last.want == WRITE:
+        lasts = _lasting.recreates_access(seen, last)
+        return "" if lasts else _lasting.of_socket(seen, last) or _permanent_setting(seen)
+    if found.code in ("no_search_permission", "acl_denied") and last and last.want == SEARCH and len(found.refusals) == 1:
+        command = _lasting.of_directory(seen, last.step)
+        if command:
+            return command
     if found.refusals and found.component.startswith("/run/"):
         owner = seen.owner.name if seen.owner else "tmpfiles.d"
         return f"{found.component} is recreated at every boot: set its owner and mode where it is created ({owner})."

@@ -198,6 +198,14 @@ def question(ask: Any, target: dict[str, Any]) -> dict[str, Any]:
     return {name: attempts.get(name, late) for name in (first, other) if name in begun}
 
 
+def answered(ask: Any, target: dict[str, Any]) -> dict[str, Any]:
+    """``question``, which fails alone, whatever the target is."""
+    try:
+        return question(ask, target)
+    except Exception as error:
+        return {"": {"stage": "connect", "error": "EINVAL", "text": f"{type(error).__name__}: {error}"}}
+
+
 def _conclusive(attempts: dict[str, Any], first: str) -> bool:
     """Whether the second protocol need not be tried. After status 400 it must: that may mean the wrong protocol."""
     attempt = attempts.get(first)
@@ -230,7 +238,7 @@ def main() -> None:
     say(became="")
     numbered = enumerate(wanted["targets"])
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        list(pool.map(lambda each: say(number=each[0], attempts=question(ask, each[1])), numbered))
+        list(pool.map(lambda each: say(number=each[0], attempts=answered(ask, each[1])), numbered))
     os._exit(0)  # without waiting for hanging attempts
 
 

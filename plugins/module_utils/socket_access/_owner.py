@@ -8,24 +8,23 @@ import contextlib
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _systemd, _untrusted
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _processes, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _supervisor_files
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import (
+    _starter_programs,
+    _starter_units,
+    _starter_vassals,
+)
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._starters import Named
 
-UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system")
-SUPERVISOR = "/etc/supervisor/conf.d"
-SUPERVISOR_UNIT = "supervisor.service"
-DEBIAN_APPS = "/etc/uwsgi/apps-enabled"
-CONFIGURATION = re.compile(r"[^\s\"'=:;,]+\.(?:ini|xml|ya?ml|json|conf|py|toml)(?![\w.])")
-"""A name of a configuration file in a command line."""
-
-CONFIGURATIONS, LONGEST = 20, 1024
-"""Configuration files that are read of one command line at most, and characters of a word in which they are looked for."""
+SUPERVISOR_UNIT = _starter_programs.UNIT
+OTHERS = ("user@", "session-", "init.scope", "ssh", "docker", "containerd", "cron", "atd")
+"""Services that a server may run in and that do not start it: those of sessions and containers."""
 
 
 @dataclass(frozen=True)
@@ -34,35 +33,62 @@ class Owner:
 
     :ivar unit: the systemd unit
     :ivar program: the supervisor program, "" without one
-    :ivar vassal: the file of a uWSGI Emperor's vassal, "" without one
+    :ivar vassal: the file of a uWSGI Emperor's vassal, or of an app of Debian's package uwsgi, "" without one
     :ivar files: the configuration files that name the socket
+    :ivar user: whose unit it is, "" for one of the system
+    :ivar control: the command that controls the program's supervisor
     """
 
     unit: str
     program: str = ""
     vassal: str = ""
     files: tuple[str, ...] = ()
+    user: str = ""
+    control: str = "supervisorctl"
 
     @property
     def name(self) -> str:
         """The owner as messages name it."""
         if self.program:
             return f"the supervisor program {self.program}"
+        if self.user:
+            return f"{self.unit} of the user {self.user}"
         return f"the vassal {self.vassal}" if self.vassal else self.unit
 
     def restart(self) -> str:
         """The command that restarts the server, or starts it; "" if unknown."""
         if self.program:
-            return f"supervisorctl restart {shlex.quote(self.program)}"
-        if self.vassal and _systemd.is_active(self.unit):
-            return f"touch --no-create {shlex.quote(self.vassal)}"
+            return f"{self.control} restart {shlex.quote(self.program)}"
+        if self.user:
+            return self.of_user(f"restart {short(self.unit)}")
+        if self.vassal and self.unit != _starter_vassals.DEBIAN_UNIT and _systemd.is_active(self.unit):
+            return touched(self.vassal)
         return f"systemctl restart {short(self.unit)}" if self.unit else ""
 
     def start(self) -> str:
         """The command that starts a stopped server; "" if unknown."""
-        if self.program or self.vassal:
+        if self.program:
+            return f"{self.control} start {shlex.quote(self.program)}"
+        if self.user:
+            return self.of_user(f"start {short(self.unit)}")
+        if self.vassal:
             return self.restart()
         return f"systemctl start {short(self.unit)}" if self.unit else ""
+
+    def of_user(self, words: str) -> str:
+        """A command of systemctl for the units of the owner's user."""
+        user = shlex.quote(self.user)
+        return f'runuser -u {user} -- env XDG_RUNTIME_DIR="/run/user/$(id -u {user})" systemctl --user {words}'
+
+
+def touched(path: str) -> str:
+    """The command that makes an Emperor read a vassal's file again: as the owner, who may have made a symlink there."""
+    real = os.path.realpath(path)
+    command = f"touch --no-create {shlex.quote(real if os.path.islink(path) else path)}"
+    with contextlib.suppress(OSError):
+        if not _untrusted.is_roots_alone(os.path.dirname(real)):
+            return _accounts.as_user(os.stat(real).st_uid, command)
+    return command
 
 
 def short(unit: str) -> str:
@@ -70,11 +96,14 @@ def short(unit: str) -> str:
     return shlex.quote(unit.removesuffix(".service"))
 
 
-def fitting(listeners: Sequence[Listener], address: str, resolved: str = "") -> Listener | None:
+def fitting(listeners: Sequence[Listener], address: str, resolved: str = "", file: str = "") -> Listener | None:
     """The listening socket for an address; for a TCP address also one on all addresses of the host. Pure.
 
     :param resolved: the path of a unix socket with symlinks resolved
+    :param file: what is at that path, see ``_sockets.file_at``: a server whose socket was replaced gets no requests
     """
+    if file:
+        listeners = [each for each in listeners if each.file in ("", file)]
     wanted = {address, f"unix:{resolved}" if resolved else address}
     if not address.startswith("unix:"):
         host, _colon, port = address.rpartition(":")
@@ -92,6 +121,12 @@ def fitting(listeners: Sequence[Listener], address: str, resolved: str = "") -> 
     return max(found, key=lambda listener: (listener.waiting, listener.pids), default=None)
 
 
+def outlived(listeners: Sequence[Listener], address: str, resolved: str, file: str) -> list[Listener]:
+    """The servers that listen on a path that leads to another socket by now. Pure."""
+    paths = {address, f"unix:{resolved}"}
+    return [each for each in listeners if file and each.address in paths and each.file not in ("", file)]
+
+
 def serving(pids: Sequence[int]) -> ListeningProcess | None:
     """The server among the processes that have a socket open: another one than systemd, if there is one."""
     for pid in [*sorted(pid for pid in pids if pid > 1), *(pid for pid in pids if pid == 1)]:
@@ -101,135 +136,49 @@ def serving(pids: Sequence[int]) -> ListeningProcess | None:
     return None
 
 
-def owner(path: str, server: ListeningProcess | None = None) -> Owner | None:
-    """Find what starts the server of a socket: by the unit of the running server, else by files that name the path."""
-    named = _naming(path)
-    unit = server.unit if server else ""
-    if unit == SUPERVISOR_UNIT:
-        program = _program(server.pid if server else 0)
-        found = next((each for each in named if each.program), None)
-        files = found.files if found else ()
-        return Owner(unit, program or (found.program if found else ""), "", files)
-    if unit.endswith(".service") and not unit.startswith(("user@", "ssh", "docker", "containerd", "cron")):
-        found = next((each for each in named if each.unit == unit), None)
-        files = found.files if found else tuple(_named_files(server.command if server else (), "", path))
-        return Owner(unit, "", found.vassal if found else "", files)
-    return named[0] if named else None
+def owner(address: str, server: ListeningProcess | None, host: HostCatalog) -> Owner | None:
+    """Find what starts the server of a socket: what runs it now, else what names the address.
 
-
-def _program(pid: int) -> str:
-    """The supervisor program that a process belongs to, "" if it belongs to none."""
-    parents = {process[0]: parent for process, parent in _processes.all_processes().items()}
-    family = set()
-    while pid > 1 and pid not in family:
-        family.add(pid)
-        pid = parents.get(pid, 0)
-    shown = run(["supervisorctl", "status"], timeout=10).output
-    for name, number in re.findall(r"^(\S+)\s+RUNNING\s+pid (\d+)", shown, re.MULTILINE):
-        if int(number) in family:
-            return name
-    return ""
-
-
-def names(text: str, path: str, directory: str = "") -> bool:
-    """Whether a text contains a path, in full or relative to its directory. Pure.
-
-    :param directory: the directory that relative paths in the text start from, "" if unknown
+    :param address: the path of a unix socket, or ``host:port``
+    :param server: the process that listens there, None without one
+    :param host: see ``process_managers._catalog``
     """
-    if re.search(rf"{re.escape(path)}(?![\w./-])", text):
-        return True
-    relative = directory and os.path.normpath(directory) == os.path.dirname(path)
-    return bool(relative and re.search(rf"(?<![\w/.-]){re.escape(os.path.basename(path))}(?![\w.-])", text))
+    named = host.catalog.naming(address)
+    running = _running(server, named, host) if server else None
+    return running or (_owner_of(named[0]) if named else None)
 
 
-def _naming(path: str) -> list[Owner]:
-    """What starts a server at a path, by the files on disk, the most certain first."""
-    return [*_units(path), *_programs(path), *_debian_apps(path)]
+def _running(server: ListeningProcess, named: Sequence[Named], host: HostCatalog) -> Owner | None:
+    """What runs a server, None if nothing does that would start it again."""
+    program = _starter_programs.of_process(server.pid, host.supervisor)
+    if program or server.unit == SUPERVISOR_UNIT:
+        known = next((each for each in named if each.starter.program == (program or each.starter.program) != ""), None)
+        if known:
+            return _owner_of(known)
+        listed = host.supervisor.programs.get(program)
+        files = (listed.file,) if listed else ()
+        return Owner(SUPERVISOR_UNIT, program, files=files) if program else None
+    own = user_unit(server.pid)
+    if own:
+        known = next((each for each in named if (each.starter.unit, each.starter.user) == own), None)
+        return Owner(own[0], files=known.files if known else (), user=own[1])
+    if server.unit.endswith(".service") and not server.unit.startswith(OTHERS):
+        known = next((each for each in named if each.starter.unit == server.unit and not each.starter.user), None)
+        if known:
+            return _owner_of(known)
+        return Owner(server.unit, files=tuple(_starter_units.configurations(server.command, "")[:1]))
+    return None
 
 
-def _units(path: str) -> Iterator[Owner]:
-    seen = set()
-    for directory in UNITS:
-        for file in _matching(directory, ".service", ".socket"):
-            unit = os.path.basename(file)
-            if unit in seen or unit.endswith(("@.service", "@.socket")):
-                continue
-            seen.add(unit)
-            text = _untrusted.configuration(file)
-            for drop_in in _matching(f"{directory}/{unit}.d", ".conf"):
-                text += _untrusted.configuration(drop_in)
-            match = re.search(r"^WorkingDirectory=-?(/\S*)", text, re.MULTILINE)
-            working = match[1] if match else ""
-            commands = "\n".join(re.findall(r"^(?:Exec\w+|ListenStream|Environment)=.*(?:\\\n.*)*", text, re.MULTILINE))
-            if names(commands, path, working):
-                yield Owner(unit, files=(file,))
-                continue
-            files = _named_files(commands.split(), working, path)
-            if files:
-                yield Owner(unit, files=tuple(files))
-                continue
-            vassal = _vassal(commands, working, path)
-            if vassal:
-                yield Owner(unit, vassal=vassal, files=(vassal,))
+def _owner_of(named: Named) -> Owner:
+    starter = named.starter
+    return Owner(starter.unit, starter.program, starter.vassal, named.files, starter.user, starter.control)
 
 
-def _vassal(commands: str, working: str, path: str) -> str:
-    """The vassal file that names a path, if the commands start a uWSGI Emperor."""
-    text = commands + "\n".join(_untrusted.configuration(file) for file in _configurations(commands.split(), working))
-    for directory in re.findall(r"(?:--emperor[ =]|^[ \t]*emperor[ \t]*=[ \t]*)(/\S+)", text, re.MULTILINE):
-        for file in _matching(directory, ".ini"):
-            if names(_untrusted.configuration(file), path, _chdir(_untrusted.configuration(file))):
-                return file
-    return ""
-
-
-def _programs(path: str) -> Iterator[Owner]:
-    for file in _matching(SUPERVISOR, ".conf"):
-        for name, options in _supervisor_files.programs(_untrusted.configuration(file)).items():
-            text, working = "\n".join(options.values()), options.get("directory", "")
-            if names(text, path, working):
-                yield Owner(SUPERVISOR_UNIT, name, files=(file,))
-            elif _named_files(text.split(), working, path):
-                yield Owner(SUPERVISOR_UNIT, name, files=tuple(_named_files(text.split(), working, path)))
-
-
-def _debian_apps(path: str) -> Iterator[Owner]:
-    """The apps of Debian's package uwsgi, whose sockets are in /run/uwsgi/app by default."""
-    for file in _matching(DEBIAN_APPS, ".ini"):
-        name, text = os.path.splitext(os.path.basename(file))[0], _untrusted.configuration(file)
-        if path == f"/run/uwsgi/app/{name}/socket" or names(text, path, _chdir(text)):
-            yield Owner("uwsgi.service", files=(file,))
-
-
-def _matching(directory: str, *endings: str) -> list[str]:
-    """The files in a directory whose names have one of some endings; hidden ones are left out."""
-    names = (name for name in _untrusted.entries(directory) if name.endswith(endings) and not name.startswith("."))
-    return [os.path.join(directory, name) for name in names]
-
-
-def _configurations(words: Sequence[str], directory: str) -> list[str]:
-    found: list[str] = []
-    for word in words:
-        for name in CONFIGURATION.findall(word[:LONGEST]):
-            path = os.path.join(directory or "/", name)
-            if len(found) < CONFIGURATIONS and path not in found and os.path.isfile(path):
-                found.append(path)
-    return found
-
-
-def _named_files(words: Sequence[str], directory: str, path: str) -> list[str]:
-    """The configuration files in a command line that name a path."""
-    found = []
-    for file in _configurations(words, directory):
-        text = _untrusted.configuration(file)
-        if names(text, path, _chdir(text) or directory or os.path.dirname(file)):
-            found.append(file)
-    return found
-
-
-def _chdir(text: str) -> str:
-    match = re.search(r"^[ \t]*chdir[ \t]*=[ \t]*[\"']?(/[^\s\"']*)", text, re.MULTILINE)
-    return match[1] if match else ""
+def user_unit(pid: int) -> tuple[str, str] | None:
+    """The service of a user's own systemd that a process belongs to, with the user's name; None if it belongs to none."""
+    match = re.search(r"/user@(\d+)\.service/(?:[^\n]*/)?([^/\n]+\.service)(?:/|$)", _processes.text(pid, "cgroup"), re.MULTILINE)
+    return (match[2], _accounts.user_name(int(match[1]))) if match else None
 
 
 @dataclass(frozen=True)
@@ -253,7 +202,7 @@ def setting(files: Sequence[str], command: Sequence[str] = ()) -> SocketSetting 
 
     :param command: the command line of the server, which may name further files
     """
-    for file in [*files, *(each for each in _configurations(command, "") if each not in files)]:
+    for file in [*files, *(each for each in _starter_units.configurations(command, "") if each not in files)]:
         found = parsed_setting(_untrusted.configuration(file), file)
         if found.mode >= 0 or found.user or found.group:
             with contextlib.suppress(OSError):

@@ -217,6 +217,9 @@ def _policy(seen: Evidence) -> Verdict:
 def _tcp(seen: Evidence, attempt: dict[str, Any]) -> Verdict:
     address, error = seen.target.address, attempt["error"]
     host = address.rpartition(":")[0]
+    if error == "EINVAL" and not host:
+        cause = f"{address} is no address: it has no port, and there is no upstream block of that name"
+        return Verdict("unresolvable", _sentence(cause), address)
     if error == "GAI":
         return Verdict("unresolvable", _sentence(f"The host name {host} does not resolve: {attempt['text']}"), host)
     if error == "ECONNREFUSED":

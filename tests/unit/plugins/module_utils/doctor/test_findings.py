@@ -39,6 +39,7 @@ def test_a_finding_is_told_as_modules_do():
         "evidence": ["a", "b"],
         "fix": "make it",
         "site": "shop.example.com",
+        "quick_fix": "",
     }
 
 

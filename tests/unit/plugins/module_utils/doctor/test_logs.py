@@ -27,13 +27,6 @@ def test_lines_of_nginx_that_are_alike_are_told_once():
     assert str(found).endswith("(13: Permission denied) while connecting to upstream (2 times)")
 
 
-def test_known_lines_of_nginx_come_with_a_fix():
-    lines = [_logs.LogLine("512 worker_connections are not enough"), _logs.LogLine("open() failed (2: No such file)")]
-    (found,) = _logs.known(lines)
-    assert (found.severity, found.code) == ("warning", "nginx_log")
-    assert "worker_connections" in found.fix
-
-
 @pytest.mark.parametrize(
     ("line", "kept"),
     [
@@ -69,17 +62,6 @@ def test_the_end_of_a_log_is_read(tmp_path, monkeypatch):
     (tmp_path / "log").write_text("0123456789")
     assert _logs.tail(str(tmp_path / "log")) == "6789"
     assert _logs.tail(str(tmp_path / "none")) == ""
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        'open() "/srv/static/512 worker_connections are not enough" failed (2: No such file or directory)',
-        'open() "/srv/upstream sent too big header" failed (2: No such file or directory)',
-    ],
-)
-def test_what_a_visitor_asked_for_has_no_fix(text):
-    assert _logs.known([_logs.LogLine(text)]) == []
 
 
 def test_a_line_with_a_time_that_is_none_is_passed_over():

@@ -91,3 +91,18 @@ def test_files_that_include_each_other_end():
         "/srv/shop/a.ini",
         "/srv/shop/b.ini",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "daemon"),
+    [
+        (["gunicorn", "-b", "127.0.0.1:8000", "shop.wsgi:application"], "shop", False),
+        (["gunicorn", "--daemon", "shop:create_app()"], "shop", True),
+        (["gunicorn", "-D", "-c", "x.py"], "", True),
+        (["uwsgi", "--module", "shop.wsgi:application", "--daemonize", "/var/log/x.log"], "shop", True),
+        (["uwsgi", "--wsgi-file", "shop.py"], "", False),
+    ],
+)
+def test_the_app_and_whether_its_server_goes_to_the_background(words, module, daemon):
+    options = _server_options.read(words, "/srv", lambda path: "")
+    assert (options.module(words), options.daemon(words)) == (module, daemon)

@@ -4,6 +4,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _units
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 
 SHOWN = """\
@@ -66,6 +67,8 @@ def test_the_properties_of_units_are_read():
         ({"served": False, "ActiveState": "inactive"}, [("broken", "unit_stopped")]),
         ({"ActiveState": "inactive"}, []),  # somebody else listens: systemd, for it
         ({"served": False, "ActiveState": "inactive", "LoadState": "not-found"}, []),
+        ({"served": False, "ActiveState": "active", "SubState": "exited"}, [("broken", "unit_exited")]),
+        ({"served": False, "ActiveState": "activating", "SubState": "start"}, [("broken", "unit_starting")]),
         ({"NeedDaemonReload": "yes"}, [("warning", "unit_changed")]),
         ({"UnitFileState": "disabled"}, [("warning", "unit_not_enabled")]),
         ({"UnitFileState": "disabled", "TriggeredBy": "shop.socket"}, []),
@@ -81,13 +84,22 @@ def test_a_unit_is_judged(options, expected):
 def test_a_finding_says_what_the_unit_said_last():
     (found,) = _units.judge({**HEALTHY, "ActiveState": "failed"}, "a", False, 0.0, ["Error: last words"])
     assert found.evidence[-1] == "Error: last words"
-    assert found.fix.endswith("systemctl restart shop")
+    assert found.fix.endswith("then run: systemctl restart shop.")
 
 
-@pytest.mark.parametrize(
-    ("state", "served", "expected"),
-    [("RUNNING", True, []), ("", False, []), ("FATAL", True, []), ("STOPPED", False, ["program_stopped"])],
-)
-def test_a_program_of_supervisor_is_judged(state, served, expected):
-    found = _units.judge_program("shop", (state, f"shop {state}"), "127.0.0.1:8000", served, [])
-    assert [finding.code for finding in found] == expected
+def test_a_unit_that_nothing_starts_at_boot_is_enabled_too():
+    stopped = {**HEALTHY, "ActiveState": "inactive"}
+    for changed, fix in (
+        ({}, "systemctl start shop"),
+        ({"UnitFileState": "disabled"}, "systemctl enable --now shop"),
+        ({"UnitFileState": "disabled", "TriggeredBy": "shop.socket"}, "systemctl start shop"),
+    ):
+        (found,) = _units.judge({**stopped, **changed}, "a", False, 0.0, [])
+        assert found.fix == fix
+
+
+def test_why_a_unit_does_not_run_is_in_the_message_with_its_fix():
+    why = Why("its file is gone", "Restore it.", code="file_gone")
+    (found,) = _units.judge({**HEALTHY, "ActiveState": "failed", "Result": "resources"}, "a", False, 0.0, [], why)
+    assert found.message == "shop.service, which should listen on a, has failed (resources): its file is gone."
+    assert (found.code, found.fix) == ("file_gone", "Restore it.")

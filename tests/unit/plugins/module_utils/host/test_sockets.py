@@ -20,8 +20,8 @@ tcp   LISTEN 0      511               [::]:80      [::]:*
 
 def test_whoever_listens_is_read_with_the_processes():
     assert parse(LISTENING) == [
-        Listener("unix:shop.sock", 0, 100, (11, 12)),
-        Listener("unix:/run/blog/blog.sock", 3, 2),
+        Listener("unix:shop.sock", 0, 100, (11, 12), inode="7001"),
+        Listener("unix:/run/blog/blog.sock", 3, 2, inode="7002"),
         Listener("0.0.0.0:80", 0, 511, (9,)),
         Listener("[::]:80", 0, 511),
     ]

@@ -27,7 +27,7 @@ def host(monkeypatch):
     """The commands that are run, and the answer that each gets."""
     host = SimpleNamespace(calls=[], answer=(0, SHOWN))
 
-    def run(argv, timeout):
+    def run(argv, timeout, limit=None):
         host.calls.append(argv)
         return Completed(tuple(argv), *host.answer)
 

@@ -141,3 +141,9 @@ def test_where_an_answer_redirects_to(serve, head, location):
     start, _received = serve
     answer = b"HTTP/1.1 302 Found\r\n" + head + b"\r\n\r\nbody"
     assert _ask.ask(**question(start(answer)))["location"] == location
+
+
+@pytest.mark.parametrize("address", ["django", "localhost:", "localhost:http", "a..b:80"])
+def test_an_address_that_is_none_is_an_error(address):
+    found = _ask.attempt(address, "http", "/", "localhost", 1)
+    assert (found["stage"], found["error"]) == ("connect", "EINVAL")

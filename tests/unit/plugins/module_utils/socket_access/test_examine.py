@@ -12,6 +12,7 @@ import time
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _identity, _owner
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Target
 
@@ -40,7 +41,8 @@ def directory():
 @pytest.fixture(autouse=True)
 def no_other_host(monkeypatch):
     """Units, programs and listening sockets of the machine that the tests run on are none of theirs."""
-    monkeypatch.setattr(_owner, "owner", lambda path, server=None: None)
+    monkeypatch.setattr(_owner, "owner", lambda path, server, host: None)
+    monkeypatch.setattr(_examine._catalog, "read", HostCatalog)
     monkeypatch.setattr(_examine._sockets, "listeners", list)
 
 
@@ -139,9 +141,9 @@ def test_a_socket_that_nginx_does_not_name_may_be_the_one_that_is_meant(serve, d
     serve(b"", "shop.sock")
     listening = [Listener("unix:shop.sock", 0, 1), Listener(f"unix:{directory}/far-away-from-it", 0, 1)]
     found = f"unix:{directory}/shop.sock"
-    assert _examine._alike(f"{directory}/shops.sock", listening, set()) == found
-    assert _examine._alike(f"{directory}/shops.sock", listening, {found}) == ""
-    assert _examine._alike("/elsewhere/shops.sock", listening, set()) == ""
+    assert _examine._alike(f"{directory}/shops.sock", listening, set()) == (found, True)
+    assert _examine._alike(f"{directory}/shops.sock", listening, {found}) == ("", False)
+    assert _examine._alike("/elsewhere/shops.sock", listening, set()) == ("", False)
 
 
 def test_a_server_may_know_its_socket_by_any_name_on_the_way():
@@ -166,6 +168,14 @@ def test_the_likelier_protocol_is_tried_first(protocol, tried):
 def test_the_only_socket_in_a_directory_of_its_own_is_the_one_that_is_meant(serve, directory, monkeypatch):
     serve(b"", "server-of-the-app-in-this-directory")
     listening = [Listener(f"unix:{directory}/server-of-the-app-in-this-directory", 0, 1)]
-    assert _examine._alike(f"{directory}/path.sock", listening, set()) == f"unix:{directory}/server-of-the-app-in-this-directory"
+    found = f"unix:{directory}/server-of-the-app-in-this-directory"
+    assert _examine._alike(f"{directory}/path.sock", listening, set()) == (found, True)
     monkeypatch.setattr(_examine, "SHARED", (str(directory),))
-    assert _examine._alike(f"{directory}/path.sock", listening, set()) == ""
+    assert _examine._alike(f"{directory}/path.sock", listening, set()) == ("", False)
+
+
+def test_one_of_several_sockets_is_not_surely_the_one_that_is_meant(serve, directory):
+    serve(b"", "shop-staging.sock")
+    serve(b"", "blog.sock")
+    listening = [Listener(f"unix:{directory}/{name}.sock", 0, 1) for name in ("shop-staging", "blog")]
+    assert _examine._alike(f"{directory}/shop.sock", listening, set())[1] is False

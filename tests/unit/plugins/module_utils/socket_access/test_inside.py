@@ -105,3 +105,9 @@ def test_a_process_that_is_gone_cannot_be_entered():
 
 def test_the_process_itself_is_where_it_is():
     assert _inside.enter([os.getpid()]) == ""
+
+
+def test_a_question_that_cannot_be_asked_fails_alone():
+    found = _inside.answered(None, {"address": "django"})
+    assert found[""]["stage"] == "connect"
+    assert found[""]["text"].startswith("KeyError: ")

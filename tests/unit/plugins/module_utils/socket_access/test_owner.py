@@ -3,81 +3,91 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._starter_programs import ProgramState, Supervisor
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._starters import Catalog, Starter, Text
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _owner
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner, SocketSetting
 
 PATH = "/home/sammy/shop/shop.sock"
 
 
-@pytest.fixture
-def host(tmp_path, monkeypatch):
-    """An empty host: directories for units, programs of supervisor and Debian's uWSGI apps."""
-    for name in ("units", "supervisor", "apps", "etc"):
-        (tmp_path / name).mkdir()
-    monkeypatch.setattr(_owner, "UNITS", (str(tmp_path / "units"),))
-    monkeypatch.setattr(_owner, "SUPERVISOR", str(tmp_path / "supervisor"))
-    monkeypatch.setattr(_owner, "DEBIAN_APPS", str(tmp_path / "apps"))
-    return tmp_path
+RUNNING = ListeningProcess(7, 1000, ("/srv/shop/venv/bin/gunicorn",), "shop.service", 1000.0)
 
 
-def test_a_unit_that_names_the_path(host):
-    (host / "units/blog.service").write_text("[Service]\nExecStart=/usr/bin/gunicorn --bind unix:/run/blog.sock wsgi\n")
-    (host / "units/other.service").write_text("[Service]\nExecStart=/usr/bin/gunicorn --bind unix:/run/blog.socket wsgi\n")
-    found = _owner.owner("/run/blog.sock")
-    assert found == Owner("blog.service", files=(f"{host}/units/blog.service",))
-    assert (found.start(), found.restart()) == ("systemctl start blog", "systemctl restart blog")
+def host(*starters):
+    return HostCatalog(Catalog(starters))
 
 
-def test_a_unit_whose_configuration_names_the_path_relative_to_its_directory(host):
-    ini = host / "etc/shop.ini"
-    ini.write_text("[uwsgi]\nchdir = /home/sammy/shop\nsocket = shop.sock\n")
-    (host / "units/shop.service").write_text(f"[Service]\nWorkingDirectory={host}/etc\nExecStart=/usr/bin/uwsgi --ini shop.ini\n")
-    assert _owner.owner(PATH) == Owner("shop.service", files=(str(ini),))
-    assert _owner.owner("/home/other/shop/shop.sock") is None
+def starter(unit, text=f"--bind unix:{PATH}", **options):
+    return Starter(unit, texts=(Text(text, "", "/etc/x"),), file="/etc/x", **options)
 
 
-def test_a_socket_of_systemd(host):
-    (host / "units/shop.socket").write_text("[Socket]\nListenStream=/run/shop.sock\n")
-    assert _owner.owner("/run/shop.sock").restart() == "systemctl restart shop.socket"
-
-
-def test_a_vassal(host, monkeypatch):
-    (host / "etc/vassals").mkdir()
-    vassal = host / "etc/vassals/shop.ini"
-    vassal.write_text(f"[uwsgi]\nsocket = {PATH}\n")
-    (host / "units/emperor.service").write_text(f"[Service]\nExecStart=/usr/bin/uwsgi --emperor {host}/etc/vassals\n")
+@pytest.fixture(autouse=True)
+def groups(monkeypatch):
+    """The control groups of processes."""
+    texts = {}
+    monkeypatch.setattr(_owner._processes, "text", lambda pid, name, *rest: texts.get(pid, ""))
     monkeypatch.setattr(_owner._systemd, "is_active", lambda unit: True)
-    found = _owner.owner(PATH)
-    assert (found.unit, found.restart()) == ("emperor.service", f"touch --no-create {vassal}")
+    return texts
 
 
-def test_a_program_of_supervisor(host):
-    (host / "supervisor/shop.conf").write_text(
-        f"[program:blog]\ncommand=x\n[program:shop]\ncommand=gunicorn -b unix:{PATH} wsgi\n"
+def test_without_a_server_it_is_what_names_the_address():
+    found = _owner.owner(PATH, None, host(starter("blog.service", "--bind unix:/run/blog.sock"), starter("shop.service")))
+    assert found == Owner("shop.service", files=("/etc/x",))
+    assert (found.start(), found.restart()) == ("systemctl start shop", "systemctl restart shop")
+    assert _owner.owner("/run/other.sock", None, host(starter("shop.service"))) is None
+
+
+def test_the_unit_of_the_server_is_the_owner_whatever_names_the_address():
+    assert _owner.owner(PATH, RUNNING, host(starter("old.service"))) == Owner("shop.service")
+
+
+def test_what_was_started_by_hand_belongs_to_what_should_start_it():
+    by_hand = replace(RUNNING, unit="ssh.service")
+    assert _owner.owner(PATH, by_hand, host(starter("shop.service"))).unit == "shop.service"
+    assert _owner.owner(PATH, by_hand, host()) is None
+
+
+def test_a_unit_of_a_user(groups):
+    groups[7] = "0::/user.slice/user-0.slice/user@0.service/app.slice/shop.service\n"
+    found = _owner.owner(PATH, replace(RUNNING, unit="user@0.service"), host())
+    assert (found.unit, found.user) == ("shop.service", "root")
+    assert found.restart().endswith("systemctl --user restart shop")
+
+
+def test_the_program_of_supervisor_that_runs_the_server(monkeypatch):
+    monkeypatch.setattr(_owner._starter_programs._processes, "all_processes", lambda: {(7, 1): 5, (5, 1): 1})
+    states = {"web:shop": ProgramState("RUNNING", pid=5), "web:blog": ProgramState("RUNNING", pid=6)}
+    listed = HostCatalog(Catalog((starter("supervisor.service", program="web:blog"),)), Supervisor({}, states, True))
+    found = _owner.owner(PATH, replace(RUNNING, unit="supervisor.service"), listed)
+    assert (found.program, found.restart(), found.start()) == (
+        "web:shop",
+        "supervisorctl restart web:shop",
+        "supervisorctl start web:shop",
     )
-    assert _owner.owner(PATH).restart() == "supervisorctl restart shop"
 
 
-def test_an_application_of_debians_uwsgi(host):
-    (host / "apps/shop.ini").write_text("[uwsgi]\n")
-    assert _owner.owner("/run/uwsgi/app/shop/socket").unit == "uwsgi.service"
+def test_a_vassal_is_touched_and_an_app_of_debians_uwsgi_started_with_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(_owner._untrusted, "is_roots_alone", lambda path: True)
+    assert Owner("emperor.service", vassal="/etc/uwsgi/vassals/shop.ini").restart() == (
+        "touch --no-create /etc/uwsgi/vassals/shop.ini"
+    )
+    assert Owner("uwsgi.service", vassal="/etc/uwsgi/apps-enabled/shop.ini").start() == "systemctl restart uwsgi"
 
 
-@pytest.mark.parametrize(
-    ("text", "directory", "found"),
-    [
-        (f"--bind unix:{PATH} wsgi", "", True),
-        (f"socket = {PATH}.old", "", False),
-        ("socket = shop.sock", "/home/sammy/shop/", True),
-        ("socket = shop.sock", "/home/sammy", False),
-        ("socket = myshop.sock", "/home/sammy/shop", False),
-    ],
-)
-def test_a_path_is_named_in_full_or_in_its_directory(text, directory, found):
-    assert _owner.names(text, PATH, directory) is found
+def test_a_file_that_others_can_replace_is_touched_as_its_owner(tmp_path, monkeypatch):
+    (tmp_path / "shop.ini").write_text("")
+    monkeypatch.setattr(_owner._untrusted, "is_roots_alone", lambda path: False)
+    monkeypatch.setattr(_owner.os, "stat", lambda path: SimpleNamespace(st_uid=1))
+    assert _owner.touched(str(tmp_path / "shop.ini")).startswith("runuser -u daemon -- touch")
 
 
 @pytest.mark.parametrize(
@@ -122,5 +132,9 @@ def test_who_listens(address, resolved, place):
     assert _owner.fitting(LISTENERS, address, resolved) == (None if place is None else LISTENERS[place])
 
 
-def test_an_owner_says_how_it_is_started():
-    assert _owner.Owner("supervisor.service", "shop").start() == "supervisorctl restart shop"
+def test_a_server_whose_socket_was_replaced_gets_no_requests():
+    old = Listener("unix:/run/a.sock", 0, 100, (7,), "ino:1 dev:0/5")
+    new = Listener("unix:/run/a.sock", 0, 100, (8,), "ino:2 dev:0/5")
+    assert _owner.fitting([old, new], "unix:/run/a.sock", "/run/a.sock", new.file) == new
+    assert _owner.outlived([old, new], "unix:/run/a.sock", "/run/a.sock", new.file) == [old]
+    assert _owner.fitting([old], "unix:/run/a.sock", "/run/a.sock", new.file) is None

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What to do about a line of a server's log that says why it does not run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._log_causes import LogCause
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _edit, _lasting
+
+SAFE = re.compile(r"[\w./@:%+,=~ -]{1,200}")
+"""What a sentence may quote of a log: nothing that a shell would take for anything but words."""
+
+PATH = re.compile(r"/[\w./@+-]+")
+
+SEARCHED = 300
+"""Directories in which a module of the app is looked for."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a server is started, as far as that is known.
+
+    :ivar again: the command that starts it
+    :ivar where: what shows its log: a path or a command
+    :ivar environment: its virtual environment, "" without one
+    :ivar directory: the directory that its app is imported from
+    :ivar module: the module that the command names: ``shop`` of ``shop.wsgi:application``
+    :ivar files: its configuration files
+    :ivar unit: the service that it is alone, "" if it is under supervisor or an Emperor
+    """
+
+    again: str = ""
+    where: str = ""
+    environment: str = ""
+    directory: str = ""
+    module: str = ""
+    files: Sequence[str] = ()
+    unit: str = ""
+
+
+def of_log(cause: LogCause, setup: Setup) -> Why:
+    """The cause as it is written in the log, and what to do about it."""
+    subject = cause.subject if SAFE.fullmatch(cause.subject) else ""
+    text = cause.text if not setup.where else f"{cause.text} ({setup.where})"
+    config = setup.files[0] if setup.files else "its configuration"
+    fixes = {
+        "variable": f"Set the variable {subject} in its environment",
+        "attribute": f"Name the app's callable after the colon of its entry point, where {subject or 'a wrong name'} is now",
+        "permission": f"Let its user use {subject or 'what the log names'}",
+        "missing": f"Restore {subject or 'what the log names'}",
+        "command": f"Install {subject or 'the command that the log names'}, or correct its path in the script",
+        "option": f"Remove or correct that option ({subject or 'see the log'})",
+        "space": "Free some space on its file system",
+        "user": f"Create the account {subject}, or name another one in {config}",
+        "config": f"Restore {subject or 'its configuration'}",
+        "plugin": f"Install the Debian package of the plugin {subject}, or build it",
+        "tyrant": f"Give {subject} to the user of its app with chown, since a tyrant Emperor starts no vassal of root's",
+        "backlog": f"Set listen to {subject or '128'} or less in {config}, or raise net.core.somaxconn",
+        "syntax": "Correct that file",
+        "address": "End the server that has the address already",
+        "directory": "Create the directory that the log names, for good: with RuntimeDirectory= in a unit, or by tmpfiles.d(5)",
+    }
+    if cause.kind == "module":
+        return _module(cause.subject, text, setup)
+    what = fixes.get(cause.kind) or "Correct that in the app, whose log has the whole message"
+    return Why(text, then(what, setup.again), evidence=(cause.text,))
+
+
+def _module(module: str, text: str, setup: Setup) -> Why:
+    """A module that is not found: the app's own, in another directory; or one that is not installed."""
+    name = module.split(".")[0]
+    subject = name if SAFE.fullmatch(name) else "the module"
+    if name == setup.module and setup.directory:
+        return _own_module(name, subject, text, setup)
+    into = f"into the virtual environment {setup.environment}" if setup.environment else "where its Python looks for packages"
+    return Why(text, then(f"Install what provides the module {subject} {into}, or remove its import", setup.again))
+
+
+def _own_module(name: str, subject: str, text: str, setup: Setup) -> Why:
+    """The module that the command names is not in the directory that it is looked for in."""
+    places = homes_of(name, setup.directory)
+    if len(places) > 1 and setup.files:
+        stem = os.path.splitext(os.path.basename(setup.files[0]))[0]
+        places = [path for path in places if os.path.basename(path) == stem] or places
+    where = f"{text}; it is looked for in {setup.directory}"
+    config = setup.files[0] if setup.files else "its unit or program"
+    if len(places) != 1:
+        what = (
+            f"Name the module of the app in {config}, or set the directory (chdir) to the one that has {subject}.py or {subject}/"
+        )
+        return Why(where, then(what, setup.again))
+    place = places[0]
+    where += f", but it is in {place}"
+    edit = _edit.set_option(setup.files[0], "chdir", place) if setup.files and setup.again else ""
+    if edit:
+        return Why(where, f"{edit} && {setup.again}")
+    if setup.unit and not setup.files and PATH.fullmatch(place):
+        return Why(where, _lasting.drop_in(setup.unit, "working-directory", f"WorkingDirectory={place}"))
+    return Why(where, then(f"Set the working directory in {config} to {place}", setup.again))
+
+
+def homes_of(module: str, directory: str) -> list[str]:
+    """The directories up to two levels below one, or beside it, from which a module can be imported."""
+    found, looked = [], 0
+    waiting = [(directory, 0)]
+    while waiting and looked < SEARCHED:
+        path, level = waiting.pop(0)
+        looked += 1
+        names = _untrusted.entries(path, 1000)
+        if f"{module}.py" in names or (module in names and os.path.isfile(f"{path}/{module}/__init__.py")):
+            found.append(path)
+        if level < 2:
+            skipped = ("venv", ".", "env", "node_modules", "site-packages", "lib", "static", "media")
+            waiting += [
+                (f"{path}/{name}", level + 1)
+                for name in names
+                if not name.startswith(skipped) and os.path.isdir(f"{path}/{name}")
+            ]
+    return found

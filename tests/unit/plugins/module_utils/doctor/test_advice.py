@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _advice
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._advice import Setup
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._log_causes import PATTERNS, LogCause
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import is_sentence
+
+AGAIN = "systemctl restart shop"
+
+
+@pytest.mark.parametrize("kind", [*dict.fromkeys(kind for kind, _pattern in PATTERNS), "exception", "import", "boot"])
+def test_what_to_do_is_a_sentence_that_a_shell_makes_nothing_of(kind):
+    found = _advice.of_log(LogCause(kind, "It went wrong", "x; reboot"), Setup(AGAIN, "journalctl -u shop"))
+    assert is_sentence(found.fix)
+    assert not set(found.fix) & set(";|`<>$")
+    assert "(journalctl -u shop)" in found.text
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project whose app is one level deeper than its configuration says."""
+    (tmp_path / "project/venv").mkdir(parents=True)
+    (tmp_path / "project/app.py").write_text("")
+    (tmp_path / "project/venv/app.py").write_text("")
+    return tmp_path
+
+
+def missing(name, **setup):
+    return _advice.of_log(LogCause("module", f"No module named '{name}'", name), Setup(AGAIN, **setup))
+
+
+def test_a_module_that_is_not_installed(project):
+    found = missing("flask", module="app", directory=str(project), environment="/srv/venv")
+    assert found.fix.startswith("Install what provides the module flask into the virtual environment /srv/venv,")
+
+
+def test_the_apps_own_module_is_in_another_directory(project):
+    found = missing("app", module="app", directory=str(project), unit="shop.service")
+    assert found.text.endswith(f"it is looked for in {project}, but it is in {project}/project")
+    assert f"WorkingDirectory={project}/project\\n" in found.fix
+    assert is_sentence(missing("app", module="app", directory=str(project)).fix)
+
+
+def test_where_it_is_must_be_certain(project):
+    (project / "other").mkdir()
+    (project / "other/app.py").write_text("")
+    assert is_sentence(missing("app", module="app", directory=str(project), unit="shop.service").fix)
+    assert _advice.homes_of("app", str(project)) == [f"{project}/other", f"{project}/project"]

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _cause_program
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._starter_programs import (
+    Program,
+    ProgramState,
+    Supervisor,
+)
+
+OPTIONS = {"command": "/usr/bin/gunicorn -b 127.0.0.1:8001 app", "directory": "/srv/shop"}
+PROGRAM = Program("web:shop", "web", OPTIONS, "/etc/supervisor/conf.d/shop.conf")
+LOG = Why("ValueError: wrong", "Correct it.")
+
+
+def judged(state, served=False, program=PROGRAM, log=LOG, answers=True):
+    states = {"web:shop": state} if state else {}
+    supervisor = Supervisor({"web:shop": program}, states, answers)
+    found = _cause_program.judge("web:shop", supervisor, "127.0.0.1:8001", served, log, ())
+    return [(each.severity, each.code, each.fix) for each in found]
+
+
+def state(name, error="", command=OPTIONS["command"], directory="/srv/shop"):
+    return ProgramState(name, error, command=command, directory=directory)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (state("STOPPED"), ("program_stopped", "supervisorctl start web:shop")),
+        (state("FATAL", "Exited too quickly"), ("program_failed", "Correct it.")),
+        (state("RUNNING"), ("program_failed", "Correct it.")),
+        (state("RUNNING", command="/usr/bin/gunicorn -b 127.0.0.1:8000 app"), ("program_not_read", "supervisorctl update web")),
+        (state("RUNNING", directory="/srv/old"), ("program_not_read", "supervisorctl update web")),
+        (None, ("program_not_read", "supervisorctl update web")),
+    ],
+)
+def test_a_program_that_does_not_listen(state, expected):
+    assert judged(state) == [("broken", *expected)]
+
+
+def test_without_a_supervisord_that_is_the_cause():
+    assert judged(None, answers=False) == [("broken", "supervisor_stopped", "systemctl enable --now supervisor")]
+
+
+def test_a_program_that_listens():
+    assert judged(state("RUNNING"), served=True) == []
+    late = Program("web:shop", "web", {**OPTIONS, "autostart": "false"}, "/etc/x.conf")
+    assert [each[:2] for each in judged(state("RUNNING"), True, late)] == [("warning", "program_not_enabled")]
+
+
+def test_a_command_that_is_not_found():
+    gone = {"command": "/nowhere/venv/bin/gunicorn app"}
+    program = Program("web:shop", "web", gone, "/etc/x.conf")
+    (found,) = judged(
+        state("FATAL", "can't find command '/nowhere/venv/bin/gunicorn'", gone["command"], ""), program=program, log=None
+    )
+    assert found[1] == "program_failed"
+    assert found[2].startswith("Install it")
