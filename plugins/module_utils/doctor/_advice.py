@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What to do about a line of a server's log that says why it does not run."""
 
 from __future__ import annotations

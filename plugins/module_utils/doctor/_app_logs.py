@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The log of an app's server, wherever it is written: the journal, files of supervisor, uWSGI and gunicorn, an Emperor's log."""
 
 from __future__ import annotations

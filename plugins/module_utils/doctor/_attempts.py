@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Observations that fail alone: one that cannot be made is a finding, and the others go on."""
 
 from __future__ import annotations

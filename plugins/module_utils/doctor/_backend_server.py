@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The server of an upstream address: what runs there, or is configured to."""
 
 from __future__ import annotations

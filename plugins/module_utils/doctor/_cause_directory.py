@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Sockets whose directory is not there, or is closed to the server: after a boot, or as another service has stopped."""
 
 from __future__ import annotations

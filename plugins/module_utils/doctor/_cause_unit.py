@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Why a service of systemd does not run: from what systemd says of it, and from the files that it needs."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Servers that are units of a user's own systemd, which runs while the user is logged in, or lingers."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Why a vassal of a uWSGI Emperor, or an app of Debian's package uwsgi, does not run."""
 
 from __future__ import annotations

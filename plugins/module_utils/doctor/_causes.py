@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Why an address is not served as it should be: the cause, before what it looks like from nginx."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Why a command cannot be executed, seen from its file: nothing is run."""
 
 from __future__ import annotations

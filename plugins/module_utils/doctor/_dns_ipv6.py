@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Names that lead to this host by IPv4, and to another one by IPv6. Pure."""
 
 from __future__ import annotations

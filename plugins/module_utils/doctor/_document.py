@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The doctor's report as JSON, for programs. Pure."""
 
 from __future__ import annotations

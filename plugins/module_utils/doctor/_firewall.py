@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Whether this host's own packet filter lets visitors in. That of a provider cannot be seen from here."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Why a visitor gets an error although the app answers."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Why a server ended or cannot load its app, from the text of its log. Pure.
 
 The log is the app's: what is found in it is only shown, as one line without control characters, and cut.

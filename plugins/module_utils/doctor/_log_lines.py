@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Lines in the logs of nginx and of apps that explain why visitors get errors. Pure."""
 
 from __future__ import annotations

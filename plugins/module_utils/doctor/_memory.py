@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Memory: what the host and its services have left, and which processes were killed for lack of it."""
 
 from __future__ import annotations

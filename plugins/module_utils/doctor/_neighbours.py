@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Apps that can send requests to one another past nginx: one finding for the host, however many they are. Pure."""
 
 from __future__ import annotations

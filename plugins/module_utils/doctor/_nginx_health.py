@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """nginx itself: whether it runs, as what, with which configuration, and why not."""
 
 from __future__ import annotations

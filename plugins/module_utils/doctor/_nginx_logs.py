@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What nginx logged about a site, explained with what is known of the host."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Why nginx does not start, or does not load its configuration: who has its port, what is missing, what it runs as."""
 
 from __future__ import annotations

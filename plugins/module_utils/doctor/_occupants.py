@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Who serves an address, and who should: servers started by hand, two servers for one address, forwarders without a server."""
 
 from __future__ import annotations

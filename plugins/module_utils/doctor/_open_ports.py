@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Ports of apps that strangers reach past nginx. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What keeps visitors from a site although its app runs, seen from outside: by requests, and by what is configured for them."""
 
 from __future__ import annotations

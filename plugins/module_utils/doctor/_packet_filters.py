@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The packet filters of this host: whether they keep nginx from an app, or strangers from an app's port."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Whether visitors get to a site at all: by IPv4 and IPv6, by its names, and on its ports."""
 
 from __future__ import annotations

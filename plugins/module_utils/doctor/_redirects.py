@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Redirects that lead to the same page again, as a browser follows them."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Certificates that certbot renews with a web server of its own, for which nginx leaves no port."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What an expert also looks at: renewal, packet filters, IPv6, open ports, memory, limits, the clock. Each check fails alone."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Calls at the same time, none of which can delay the others: whoever is at the other end may never finish."""
 
 from __future__ import annotations

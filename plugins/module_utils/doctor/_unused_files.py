@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Files of sites that nginx does not include: without a link, with the wrong ending, or in a directory that nothing includes."""
 
 from __future__ import annotations

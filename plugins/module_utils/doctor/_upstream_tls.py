@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Whether nginx and an app agree on TLS: ``http://`` to a port that speaks TLS, or ``https://`` to one that does not."""
 
 from __future__ import annotations

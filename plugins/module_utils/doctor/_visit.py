@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """One request to nginx, as a visitor makes it. What comes back may be anything, of any length, at any speed."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Ask nginx for every site as a visitor does, and compare its answer with the app's own.
 
 A request is made only where a stranger may make one: of the shortest path that nginx passes to an app, and if nothing guards it.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Why a server does not run, as far as its files, its manager and its log tell."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What a packet filter does with a new TCP connection. Pure.
 
 A rule that cannot be understood may match or not, so there can be several outcomes. Only what happens in each of them is certain.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The files that a pattern matches, also in directories that other users than root can change."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The rules of iptables, as they apply to one connection: the only reader of iptables-save(8).
 
 With nftables in the kernel ``nft`` shows them too, but not what their extensions match.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The rules of nftables, as they apply to one connection: the only reader of nft(8). See libnftables-json(5)."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Commands that change one line of nginx's configuration, so that what is printed can be run as it is."""
 
 from __future__ import annotations

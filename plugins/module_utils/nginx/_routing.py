@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The way of a request through a server block: which location takes it, and which directives apply there. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Which server block a request comes to, by the address that it was sent to and the name that it asks for. Pure.
 
 Source: https://nginx.org/en/docs/http/request_processing.html and server_name of ngx_http_core_module.

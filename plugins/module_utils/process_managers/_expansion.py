@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Placeholders in what starts servers, replaced as far as the texts themselves say by what. Pure.
 
 The result is only searched for addresses. Nothing of it is run or shown.

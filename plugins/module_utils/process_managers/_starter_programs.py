@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The programs of supervisor: in its files, and as the running supervisord knows them."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The units of systemd that may start servers, read from their files: of the system, and of users with units of their own."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """The vassals of uWSGI Emperors, and the apps of Debian's package uwsgi, read from their files."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What starts servers on a host, and which of it names an address. Pure."""
 
 from __future__ import annotations

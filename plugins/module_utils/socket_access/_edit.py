@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """Commands that set one option in a uWSGI configuration, as a user who can change nothing else by that."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
 """What a server makes of its socket at each start, and the change of its unit that gives another user access for good."""
 
 from __future__ import annotations
