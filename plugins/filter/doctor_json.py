@@ -8,13 +8,13 @@ name: doctor_json
 short_description: Render results of the doctor as JSON
 version_added: 0.1.0
 description:
-  - Renders what M(wsgi.stack.doctor) returned for any number of hosts as one JSON document.
+  - Renders what M(wsgi.stack.doctor_info) returned for any number of hosts as one JSON document.
   - It has C(examined_at); C(hosts), by name, each with C(state), C(summary), C(nginx), C(sites), C(findings) and C(unseen) as
-    M(wsgi.stack.doctor) describes them; and C(not_examined), a list of hosts.
+    M(wsgi.stack.doctor_info) describes them; and C(not_examined), a list of hosts.
 positional: _input
 options:
   _input:
-    description: Results of M(wsgi.stack.doctor) by host name.
+    description: Results of M(wsgi.stack.doctor_info) by host name.
     type: dict
     required: true
   missing:

@@ -8,12 +8,12 @@ name: doctor_page
 short_description: Render results of the doctor as an HTML page
 version_added: 0.1.0
 description:
-  - Renders what M(wsgi.stack.doctor) returned for any number of hosts as one page.
+  - Renders what M(wsgi.stack.doctor_info) returned for any number of hosts as one page.
   - The page is one file without scripts. It is readable without colours, on paper and as an attachment.
 positional: _input
 options:
   _input:
-    description: Results of M(wsgi.stack.doctor) by host name.
+    description: Results of M(wsgi.stack.doctor_info) by host name.
     type: dict
     required: true
   missing:

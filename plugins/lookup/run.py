@@ -19,7 +19,7 @@ author:
 
 EXAMPLES = r"""
 - name: Request every app that did not fail
-  wsgi.stack.site_probe:
+  wsgi.stack.site_probe_info:
     apps: "{{ lookup('wsgi.stack.apps') | rejectattr('name', 'in', lookup('wsgi.stack.run').failed) }}"
 """
 

@@ -103,7 +103,7 @@ attributes:
 requirements:
   - certbot 1.21 or later and openssl on the host
 seealso:
-  - module: wsgi.stack.site_probe
+  - module: wsgi.stack.site_probe_info
   - plugin: wsgi.stack.apps
     plugin_type: lookup
 notes:

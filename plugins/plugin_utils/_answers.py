@@ -22,7 +22,12 @@ DEPENDS = {
     "wsgi.stack.site_certificates": {"wsgi.stack.packages"},
     "wsgi.stack.config_tree": {"wsgi.stack.packages", "wsgi.stack.site_certificates"},
     "wsgi.stack.certificate": {"wsgi.stack.packages", "wsgi.stack.site_certificates", "wsgi.stack.config_tree"},
-    "wsgi.stack.site_probe": {"wsgi.stack.rollout", "wsgi.stack.config_tree", "wsgi.stack.certificate", "wsgi.stack.packages"},
+    "wsgi.stack.site_probe_info": {
+        "wsgi.stack.rollout",
+        "wsgi.stack.config_tree",
+        "wsgi.stack.certificate",
+        "wsgi.stack.packages",
+    },
 }
 """The steps whose change makes the survey's answer for a step worthless, though its arguments are still the same."""
 

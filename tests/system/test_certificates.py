@@ -192,7 +192,7 @@ def test_the_timers_command_renews_what_it_can_and_nginx_presents_it(acme, hello
         assert "all simulated renewals succeeded" in said
 
     acme.sh("systemctl stop certbot.timer")
-    found = acme.module("doctor")["findings"]
+    found = acme.module("doctor_info")["findings"]
     assert "kept" in str([each["message"] for each in found if each["code"] == "renewal_timer"]), found
     assert acme.converge(apps, **ROLE).changed == ["wsgi.stack.certbot : Enable the renewal timer"]
 

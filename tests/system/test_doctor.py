@@ -32,7 +32,7 @@ class Breakage:
     :ivar user: whose app it is
     :ivar tls: whether nginx serves it on port 443 too
     :ivar boots: the site is there after a boot, once it is fixed
-    :ivar socket: what ``socket_access`` says of it, if that is none of the codes
+    :ivar socket: what ``socket_access_info`` says of it, if that is none of the codes
     :ivar before: a shell script that makes the healthy site another than that of the tutorials
     """
 
@@ -359,7 +359,7 @@ class Handmade:
 
     def findings(self, **options) -> dict[str, list[dict]]:
         """What the doctor finds, by the first name of the site without its .test; "" is the host."""
-        result = self.server.module("doctor", timeout=TIMEOUT, **options)
+        result = self.server.module("doctor_info", timeout=TIMEOUT, **options)
         assert not result["failed"], result
         found: dict[str, list[dict]] = {}
         for finding in result["findings"]:
@@ -420,7 +420,7 @@ def test_healthy_servers_of_every_kind_have_no_finding(healthy, tmp_path):
 def assert_well(host: Handmade, names: Iterable[str]) -> None:
     """See whether there is nothing to say about any of the sites."""
     assert host.findings() == {}
-    sockets = host.server.module("socket_access", timeout=TIMEOUT)["sockets"]
+    sockets = host.server.module("socket_access_info", timeout=TIMEOUT)["sockets"]
     assert [(socket["code"], socket["warnings"]) for socket in sockets] == [("ok", []) for _name in names], sockets
 
 
@@ -486,18 +486,18 @@ def test_socket_access_answers_for_whoever_asks(healthy):
     }
     sockets = [{"address": address} for address in asked]
     for arguments in ((), ("--check",)):
-        result = server.module("socket_access", *arguments, sockets=sockets, user="games", timeout=TIMEOUT)
+        result = server.module("socket_access_info", *arguments, sockets=sockets, user="games", timeout=TIMEOUT)
         assert result["identity"]["user"] == "games"
         assert [socket["code"] for socket in result["sockets"]] == list(asked.values()), result
     # As a user who is not root, of whom nothing is asked that only root can tell.
-    own = server.module("socket_access", "--become-user", "games", sockets=sockets, user="games", timeout=TIMEOUT)
+    own = server.module("socket_access_info", "--become-user", "games", sockets=sockets, user="games", timeout=TIMEOUT)
     assert [socket["code"] for socket in own["sockets"]] == list(asked.values()), own
-    workers = server.module("socket_access", "--become-user", "games", sockets=sockets, timeout=TIMEOUT)
+    workers = server.module("socket_access_info", "--become-user", "games", sockets=sockets, timeout=TIMEOUT)
     assert workers["identity"]["source"] == "process"
     assert [socket["code"] for socket in workers["sockets"]] == ["not_checked"] * 4 + ["missing"], workers
     assert all(socket["unseen"] for socket in workers["sockets"]), workers
     # So does the doctor look, as far as that user can.
-    seen = server.module("doctor", "--become-user", "games", timeout=TIMEOUT)
+    seen = server.module("doctor_info", "--become-user", "games", timeout=TIMEOUT)
     assert (seen["failed"], len(seen["sites"]) >= len(KINDS), bool(seen["unseen"])) == (False, True, True), seen
 
 
@@ -524,7 +524,7 @@ class Diagnosis:
 
     :ivar pages: what visitors got of the broken sites
     :ivar findings: what the doctor said
-    :ivar verdicts: what ``socket_access`` said
+    :ivar verdicts: what ``socket_access_info`` said
     :ivar after: what visitors got when all had been fixed
     :ivar left: what the doctor said then
     :ivar booted: what visitors got after a boot of the host
@@ -741,7 +741,7 @@ def diagnosis(handmade):
     handmade.each({name: (way.user, way.broken) for name, way in BREAKAGES.items()})
     pages = handmade.pages({name: way.page for name, way in BREAKAGES.items()})
     findings = handmade.findings()
-    sockets = server.module("socket_access", timeout=TIMEOUT)["sockets"]
+    sockets = server.module("socket_access_info", timeout=TIMEOUT)["sockets"]
     verdicts = {re.search(r"sites-\w+/(\w+)", str(socket["named_in"]))[1]: socket["code"] for socket in sockets}
     fixes = [about(findings, name)[:1] for name, way in BREAKAGES.items() if not way.by_hand]
     server.sh("\n".join(finding["fix"] for found in fixes for finding in found))

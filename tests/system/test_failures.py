@@ -48,7 +48,7 @@ def probe(*names, defer=False, **more):
     """A step that fails for all apps but ``good``; ``flaky`` only the first time."""
     arguments = {"apps": "{{ lookup('wsgi.stack.apps', apps=test_apps) }}", "port": "{{ test_port }}", "timeout": 0}
     variables = {"test_apps": [app(name) for name in names], "wsgi_defer_failures": defer}
-    return {"name": "Probe", "wsgi.stack.site_probe": arguments, "vars": variables, **more}
+    return {"name": "Probe", "wsgi.stack.site_probe_info": arguments, "vars": variables, **more}
 
 
 END = {"name": "End", "wsgi.stack.failures": None}
@@ -129,7 +129,7 @@ BROKEN = {
     ),
     "config_tree": ({"nginx_directives": ["no_such_directive on;"]}, "nginx: "),
     "certificate": ({"tls": {"mode": "certbot"}}, "certificate: "),
-    "site_probe": ({"nginx_directives": ["return 503;"]}, "verify: "),
+    "site_probe_info": ({"nginx_directives": ["return 503;"]}, "verify: "),
     "retire": ({"state": "absent"}, "retire: "),
 }
 

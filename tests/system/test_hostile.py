@@ -469,7 +469,7 @@ def test_the_doctor_believes_neither_apps_nor_visitors(server, apps, unharmed):
     assert "\x1b" not in play.output
     assert r"/x\x1b]0;evil\x07\x0a9999" in play.output
     assert not re.search(r"nginx log +(9999|2026-11-28 00:00:00)", play.output)
-    linked = [each for each in server.module("doctor")["findings"] if each["site"] == "linked.test"]
+    linked = [each for each in server.module("doctor_info")["findings"] if each["site"] == "linked.test"]
     assert linked, play.output
     assert not any(re.search(r"(chmod|chgrp|setfacl|mv) .*/root", each["fix"]) for each in linked), linked
     server.sh(f"kill -9 {' '.join(pids)}; rm /etc/nginx/conf.d/hostile.conf; systemctl reload nginx")

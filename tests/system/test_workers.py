@@ -146,7 +146,7 @@ def test_workers_are_rolled_out_and_back_and_removed_with_their_release(server, 
     assert "w-uwsgi" not in server.sh("systemctl list-timers --all --no-legend")
 
     server.sh("systemctl stop 'wsgi-w-uwsgi.queue-blue@2.service'")
-    assert "worker_failing" in [finding["code"] for finding in server.module("doctor")["findings"]]
+    assert "worker_failing" in [finding["code"] for finding in server.module("doctor_info")["findings"]]
     play = server.play([hello, *moved], "playbooks/status.yml", *fleet)
     assert " 1/2 " in next(line for line in play.output.splitlines() if line.startswith("w-uwsgi "))
     play = server.play([hello, *moved], "playbooks/logs.yml", "-e", "app=w-uwsgi")

@@ -9,7 +9,9 @@ from conftest import RUNTIME_DIRECTORY, ansible, name
 
 
 def findings(host) -> list[dict]:
-    _heading, _arrow, result = ansible("ansible", name(host), "--become", "--module-name=wsgi.stack.doctor").partition(" => ")
+    _heading, _arrow, result = ansible("ansible", name(host), "--become", "--module-name=wsgi.stack.doctor_info").partition(
+        " => "
+    )
     return json.JSONDecoder().raw_decode(result)[0]["findings"]
 
 

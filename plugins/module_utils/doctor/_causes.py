@@ -40,7 +40,7 @@ class Served:
     """What is known of the server of an address.
 
     :ivar path: of a unix socket without symlinks, or ``host:port``
-    :ivar code: how it answered nginx' user, a code of ``socket_access``
+    :ivar code: how it answered nginx' user, a code of ``socket_access_info``
     :ivar listened: something listens there
     :ivar process: the server, running or as it is configured
     :ivar unit: the properties of its unit

@@ -12,13 +12,13 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _findings
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
 
 KEPT = ("nginx", "sites", "findings", "unseen")
-"""The results of the module ``doctor`` that are in the document."""
+"""The results of the module ``doctor_info`` that are in the document."""
 
 
 def of_host(result: Mapping[str, Any]) -> dict[str, Any]:
     """What is known of a host.
 
-    :param result: what the module ``doctor`` returns
+    :param result: what the module ``doctor_info`` returns
     """
     severities = [finding["severity"] for finding in result["findings"]]
     state = min(severities, key=_findings.SEVERITIES.index, default=_report.OK)
@@ -30,7 +30,7 @@ def of_host(result: Mapping[str, Any]) -> dict[str, Any]:
 def of_hosts(hosts: Mapping[str, Mapping[str, Any]], missing: Iterable[str] = (), when: str = "") -> str:
     """The report on all hosts.
 
-    :param hosts: results of the module ``doctor`` by host name
+    :param hosts: results of the module ``doctor_info`` by host name
     :param missing: hosts that could not be examined
     :param when: the time of the examination, as text
     """

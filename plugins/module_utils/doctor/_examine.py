@@ -48,7 +48,7 @@ def examine(timeout: float, reference: float = 0.0) -> dict[str, Any]:
 
     :param timeout: seconds that an app has to answer
     :param reference: the time by the controller's clock, in seconds since the epoch, 0 if unknown
-    :returns: ``nginx``, ``sites``, ``findings``, ``report``, as the module ``doctor`` describes them
+    :returns: ``nginx``, ``sites``, ``findings``, ``report``, as the module ``doctor_info`` describes them
     """
     attempts = Attempts()
     root = os.geteuid() == 0

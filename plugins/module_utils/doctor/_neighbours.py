@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
 
 CODE = "other_app"
-"""The code that ``socket_access`` has for it."""
+"""The code that ``socket_access_info`` has for it."""
 
 FIX = "Give each app a user and a group of its own, and none of them nginx's group."
 SHOWN = 10

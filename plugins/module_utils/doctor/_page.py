@@ -104,7 +104,7 @@ def _suffixes() -> Iterator[str]:
 def page(hosts: Mapping[str, Mapping[str, Any]], missing: Iterable[str] = (), when: str = "") -> str:
     """Render the whole report.
 
-    :param hosts: results of the module ``doctor`` by host name
+    :param hosts: results of the module ``doctor_info`` by host name
     :param missing: hosts that could not be examined
     :param when: the time of the examination, as text
     """

@@ -50,7 +50,7 @@ class Block:
 def blocks(result: Mapping[str, Any]) -> list[Block]:
     """The host and its sites, what is broken first. Within a severity the host comes first, then sites in nginx's order.
 
-    :param result: what the module ``doctor`` returns, without the report
+    :param result: what the module ``doctor_info`` returns, without the report
     """
     findings = result["findings"]
     facts = [("", nginx_rows(result)), *((site["name"], rows(site)) for site in result["sites"])]
@@ -64,7 +64,7 @@ def blocks(result: Mapping[str, Any]) -> list[Block]:
 def lines(result: Mapping[str, Any]) -> list[str]:
     """The report on a host: a block for the host and each site, what is broken first, and a summary line.
 
-    :param result: what the module ``doctor`` returns, without the report
+    :param result: what the module ``doctor_info`` returns, without the report
     """
     found: list[str] = []
     for block in blocks(result):

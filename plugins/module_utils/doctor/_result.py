@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection, and may change in any release.
-"""What the module ``doctor`` returns. Pure."""
+"""What the module ``doctor_info`` returns. Pure."""
 
 from __future__ import annotations
 

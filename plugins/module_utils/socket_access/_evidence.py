@@ -99,7 +99,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Access:
-    """The result for a socket. The module ``socket_access`` documents the fields."""
+    """The result for a socket. The module ``socket_access_info`` documents the fields."""
 
     address: str
     protocol: str

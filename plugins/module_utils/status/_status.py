@@ -131,7 +131,7 @@ def _certificates(apps: Sequence[App]) -> dict[str, dict[str, Any]]:
 
 
 def entry(name: str, state: State, kept: Records, used: Usage) -> dict[str, Any]:
-    """The status of one app, see the results of the module ``status``. Pure.
+    """The status of one app, see the results of the module ``status_info``. Pure.
 
     :param kept: its releases
     :param used: what its live slot consumes

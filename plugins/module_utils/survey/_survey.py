@@ -34,7 +34,7 @@ STEPS: dict[str, Step] = {
     "wsgi.stack.release": release.STEP,
     "wsgi.stack.retire": retire.STEP,
     "wsgi.stack.rollout": rollout.STEP,
-    "wsgi.stack.site_probe": site_probe.STEP,
+    "wsgi.stack.site_probe_info": site_probe.STEP,
     "wsgi.stack.site_plan": site_plan.STEP,
     "wsgi.stack.site_certificates": site_certificates.STEP,
     "wsgi.stack.uwsgi_plugin": uwsgi_plugin.STEP,

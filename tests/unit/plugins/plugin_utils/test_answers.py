@@ -72,6 +72,6 @@ def test_no_secret_is_kept(tmp_path):
 
 def test_every_dependency_is_a_step():
     modules = {"packages", "accounts", "build", "release", "uwsgi_plugin", "rollout", "site_certificates", "config_tree"}
-    modules |= {"certificate", "site_probe"}
+    modules |= {"certificate", "site_probe_info"}
     known = {f"wsgi.stack.{name}" for name in modules}
     assert set().union(_answers.DEPENDS, *_answers.DEPENDS.values()) == known

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the module ``logs``: it prints the logs, as plain text."""
+"""The controller's half of the module ``logs_info``: it prints the logs, as plain text."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from ansible_collections.wsgi.stack.plugins.action import doctor
 class ActionModule(doctor.ActionModule):
     """See the module's documentation."""
 
-    module = "wsgi.stack.logs"
+    module = "wsgi.stack.logs_info"

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: logs
+module: logs_info
 short_description: Show the last lines of everything that WSGI apps write
 version_added: 0.1.0
 description:
@@ -22,7 +22,7 @@ extends_documentation_fragment:
   - wsgi.stack.attributes.root
   - wsgi.stack.apps
 seealso:
-  - module: wsgi.stack.status
+  - module: wsgi.stack.status_info
 notes:
   - With the callback plugin C(default), RV(report) is printed.
 author:
@@ -31,7 +31,7 @@ author:
 
 EXAMPLES = r"""
 - name: Show what an app has logged
-  wsgi.stack.logs:
+  wsgi.stack.logs_info:
     apps: "{{ lookup('wsgi.stack.apps') | selectattr('name', 'eq', 'shop') }}"
     lines: 200
 """

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: socket_access
+module: socket_access_info
 short_description: Find out why nginx answers 502, whether it can connect to an app's socket
 version_added: 0.1.0
 description:
@@ -75,13 +75,13 @@ author:
 
 EXAMPLES = r"""
 - name: Find out why nginx answers 502
-  wsgi.stack.socket_access:
+  wsgi.stack.socket_access_info:
     timeout: 10
   register: access
   failed_when: access.sockets | rejectattr('code', 'equalto', 'ok') | length > 0
 
 - name: Test whether nginx can use a socket before it is configured
-  wsgi.stack.socket_access:
+  wsgi.stack.socket_access_info:
     sockets:
       - address: /run/shop/app.sock
         path: /health

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the module ``site_probe`` as a step, see ``_step``."""
+"""Runs the module ``site_probe_info`` as a step, see ``_step``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the module ``status``: it prints the table as it is, like that of the doctor."""
+"""The controller's half of the module ``status_info``: it prints the table as it is, like that of the doctor."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from ansible_collections.wsgi.stack.plugins.action import doctor
 class ActionModule(doctor.ActionModule):
     """See the module's documentation."""
 
-    module = "wsgi.stack.status"
+    module = "wsgi.stack.status_info"

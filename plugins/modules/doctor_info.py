@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: doctor
+module: doctor_info
 short_description: Diagnose a server of Python web apps
 version_added: 0.1.0
 description:
   - Examines everything between a visitor and the apps of a host, set up by this collection or by hand.
-  - Checks nginx, its configuration and its certificates; the socket of each app as P(wsgi.stack.socket_access#module) does;
+  - Checks nginx, its configuration and its certificates; the socket of each app as P(wsgi.stack.socket_access_info#module) does;
     the process behind it, its systemd unit or supervisor program, its Python and its virtual environment; error logs, file
     systems, listen queues, and DNS.
   - Each finding says what is wrong, what was seen of it, and what fixes it.
@@ -39,8 +39,8 @@ options:
 extends_documentation_fragment:
   - wsgi.stack.attributes.reader
 seealso:
-  - module: wsgi.stack.socket_access
-  - module: wsgi.stack.site_probe
+  - module: wsgi.stack.socket_access_info
+  - module: wsgi.stack.site_probe_info
 notes:
   - Run it as root. As another user it sees less, and lists that in RV(unseen).
   - Prints the report, as O(format) says, if the output is that of the callback C(default).
@@ -50,7 +50,7 @@ author:
 
 EXAMPLES = r"""
 - name: Examine the server
-  wsgi.stack.doctor:
+  wsgi.stack.doctor_info:
     timeout: 5
   become: true
   register: doctor
@@ -72,7 +72,7 @@ findings:
       description: V(broken), visitors get an error now; V(warning), it will break or is dangerous; V(note), worth knowing.
       type: str
     code:
-      description: Identifier of the problem. For sockets, a code of M(wsgi.stack.socket_access).
+      description: Identifier of the problem. For sockets, a code of M(wsgi.stack.socket_access_info).
       type: str
       sample: no_write_permission
     message:
@@ -117,7 +117,7 @@ sites:
     upstreams:
       description:
         - Its upstreams. Each has C(address), C(protocol), C(locations); C(code), C(message) and C(status) as
-          M(wsgi.stack.socket_access) returns them; C(waits), whether systemd starts it at the first request; C(unit),
+          M(wsgi.stack.socket_access_info) returns them; C(waits), whether systemd starts it at the first request; C(unit),
           C(process), C(queue), and C(log), the errors in the app's log of the last day.
         - A process has C(pid), C(server), C(command), C(user), C(since), C(unit), C(program) of supervisor, C(python),
           C(virtual_environment), C(directory), and C(configuration), a list of files.

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: site_probe
+module: site_probe_info
 short_description: Request WSGI apps through nginx, as a visitor would
 version_added: 0.1.0
 description:
@@ -42,7 +42,7 @@ author:
 
 EXAMPLES = r"""
 - name: Request every app as a visitor would
-  wsgi.stack.site_probe:
+  wsgi.stack.site_probe_info:
     apps: "{{ lookup('wsgi.stack.apps') }}"
   register: answers
 """

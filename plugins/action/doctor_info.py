@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the module ``doctor``: it prints the report, which no callback does."""
+"""The controller's half of the module ``doctor_info``: it prints the report, which no callback does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOR_PEOPLE = ("default", "ansible.builtin.default")
 class ActionModule(ActionBase):
     """See the module's documentation."""
 
-    module = "wsgi.stack.doctor"
+    module = "wsgi.stack.doctor_info"
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         _preconditions.check_version()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: status
+module: status_info
 short_description: Show the status of the WSGI apps on a host
 version_added: 0.1.0
 description:
@@ -32,7 +32,7 @@ extends_documentation_fragment:
   - wsgi.stack.attributes.root
   - wsgi.stack.apps
 seealso:
-  - module: wsgi.stack.doctor
+  - module: wsgi.stack.doctor_info
 notes:
   - With the callback plugin C(default), RV(report) is printed as a table.
 author:
@@ -41,7 +41,7 @@ author:
 
 EXAMPLES = r"""
 - name: Get the status of the apps
-  wsgi.stack.status:
+  wsgi.stack.status_info:
     apps: "{{ lookup('wsgi.stack.apps') }}"
   register: status
 
