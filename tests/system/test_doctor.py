@@ -222,6 +222,7 @@ BREAKAGES = {
         "http://127.0.0.1/ || true",
         "200",
         {"request_too_large"},
+        by_hand="echo buffer-size = 32768 >>NAME.ini; restart NAME",
     ),
     "rundir": Breakage(
         "gunicorn",
@@ -695,14 +696,22 @@ AILMENTS: list[dict[str, Ailment]] = [
 ]
 
 
+def is_command(fix: str) -> bool:
+    """Whether a shell may run a fix; else it is a sentence for people."""
+    return not fix.endswith(".")
+
+
 def fall_ill_and_recover(healthy: Handmade, ailments: dict[str, Ailment]) -> Diagnosis:
     """Break a host in some ways at once, and do as the doctor says."""
     server = healthy.server
     server.sh("\n".join([HELPERS, *(ailment.broken for ailment in ailments.values())]))
     pages = healthy.pages({ailment.visited: ailment.page for ailment in ailments.values()})
     findings = healthy.findings()
-    fixes = [ailment.by_hand or findings.get(ailment.site, [{"fix": ""}])[0]["fix"] for ailment in ailments.values()]
-    server.sh("\n".join([HELPERS, *fixes]))
+    fixes = []
+    for ailment in ailments.values():
+        named = [finding["fix"] for finding in findings.get(ailment.site, []) if finding["code"] in ailment.codes]
+        fixes.append(ailment.by_hand or next(iter(named), ""))
+    server.sh("\n".join([HELPERS, *filter(is_command, fixes)]))
     return Diagnosis(pages, findings, {}, healthy.pages(dict.fromkeys(KINDS, "200")), healthy.findings())
 
 
@@ -743,8 +752,8 @@ def diagnosis(handmade):
     findings = handmade.findings()
     sockets = server.module("socket_access_info", timeout=TIMEOUT)["sockets"]
     verdicts = {re.search(r"sites-\w+/(\w+)", str(socket["named_in"]))[1]: socket["code"] for socket in sockets}
-    fixes = [about(findings, name)[:1] for name, way in BREAKAGES.items() if not way.by_hand]
-    server.sh("\n".join(finding["fix"] for found in fixes for finding in found))
+    fixes = [finding["fix"] for name, way in BREAKAGES.items() if not way.by_hand for finding in about(findings, name)[:1]]
+    server.sh("\n".join(filter(is_command, fixes)))
     handmade.each({name: (way.user, way.by_hand) for name, way in BREAKAGES.items() if way.by_hand})
     after, left = handmade.pages(well), handmade.findings()
     server.reboot()
