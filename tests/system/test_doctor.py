@@ -261,8 +261,7 @@ BREAKAGES |= {
     ),
     "resolver": Breakage(
         "supervisor",
-        "echo 127.0.0.1 NAME-app >>/etc/hosts;"
-        f"sed -i 's,proxy_pass http://127.0.0.1,set $app NAME-app; proxy_pass http://$app,' {SITE}",
+        f"sed -i 's,proxy_pass http://127.0.0.1,set $app localhost; proxy_pass http://$app,' {SITE}",
         "502",
         {"resolver_missing"},
     ),
@@ -277,7 +276,7 @@ BREAKAGES |= {
         "supervisor",
         "handmade certificate NAME NAME.test 9; install -o sammy -m 0600 /etc/ssl/private/NAME.key .;"
         "sed -i s,--bind,'--keyfile NAME.key --certfile /etc/ssl/certs/NAME.crt --bind', /etc/supervisor/conf.d/NAME.conf;"
-        "supervisorctl update >/dev/null; sleep 1",
+        "supervisorctl update NAME >/dev/null; sleep 1",
         "502",
         {"wrong_protocol"},
         socket="closed",
@@ -469,7 +468,10 @@ def test_the_play_fails_for_what_is_broken_unless_it_is_told_not_to(healthy, tmp
     assert [play.output.count("systemctl enable blog") > 0 for play in (failed, told, warned)] == [True] * 3
     assert [fix in text for text in (failed.output, told.output, report.read_text(), warned.output)] == [True, True, True, False]
     written = json.loads(document.read_text())["hosts"][server.name]
-    assert (written["state"], written["summary"]) == ("broken", f"{len(KINDS) + 1} sites: 1 broken, 1 with warnings, 5 ok")
+    assert (written["state"], written["summary"]) == (
+        "broken",
+        f"{len(KINDS) + 1} sites: 1 broken, 1 with warnings, 5 ok; the host: 1 warning",
+    )
     assert written["findings"][0]["fix"] == fix
     (line,) = re.findall(r"^\{.*\}$", printed.output, re.MULTILINE)
     assert (printed.code, json.loads(line)["host"], json.loads(line)["state"]) == (0, server.name, "warning")
@@ -645,7 +647,7 @@ AILMENTS: list[dict[str, Ailment]] = [
             "nft insert rule ip wall out oifname lo accept",
         ),
         "nginx may not open as many files as it should": Ailment(
-            "sed -i 's/worker_connections .*/worker_connections 65536;/' /etc/nginx/nginx.conf; systemctl reload nginx; sleep 1",
+            "sed -i 's/worker_connections .*/worker_connections 4096;/' /etc/nginx/nginx.conf; systemctl reload nginx; sleep 1",
             "",
             "200",
             {"connection_limit"},
