@@ -463,7 +463,7 @@ def test_the_play_fails_for_what_is_broken_unless_it_is_told_not_to(healthy, tmp
     printed = server.play(None, "playbooks/doctor.yml", doctor_format="json", doctor_timeout=TIMEOUT)
     server.sh("systemctl enable --quiet blog")
     assert (failed.code, told.code, warned.code) == (2, 0, 0), failed.output + told.output + warned.output
-    fix = "chmod g+w /home/sammy/shop/shop.sock"
+    fix = "runuser -u sammy -- chmod g+w /home/sammy/shop/shop.sock"
     assert "shop.sock (sammy:www-data 0600) does not give nginx" in failed.message
     assert [play.output.count("systemctl enable blog") > 0 for play in (failed, told, warned)] == [True] * 3
     assert [fix in text for text in (failed.output, told.output, report.read_text(), warned.output)] == [True, True, True, False]
