@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.wsgi.stack.plugins.action import doctor
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _report
 
 
-class ActionModule(doctor.ActionModule):
+class ActionModule(_report.ReportAction):
     """See the module's documentation."""
 
     module = "wsgi.stack.run_command"

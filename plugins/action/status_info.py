@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the module ``status_info``: it prints the table as it is, like that of the doctor."""
+"""The controller's half of the module ``status_info``: it prints the table as it is."""
 
 from __future__ import annotations
 
-from ansible_collections.wsgi.stack.plugins.action import doctor
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _report
 
 
-class ActionModule(doctor.ActionModule):
+class ActionModule(_report.ReportAction):
     """See the module's documentation."""
 
     module = "wsgi.stack.status_info"

@@ -68,6 +68,8 @@ class Roles:
         templar = self.templar.copy_with_new_env(available_variables=variables)
         try:
             if not all(templar.evaluate_conditional(each) for each in _listed(task.get("when", []))):
+                if register:  # or what an earlier play registered would be taken for its result
+                    self.registered[register] = {"changed": False, "skipped": True}
                 return
             if "loop" in task and not templar.template(task["loop"]):
                 return

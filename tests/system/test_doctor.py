@@ -113,8 +113,8 @@ BREAKAGES = {
         before="echo listen = 2 >>NAME.ini; restart NAME",
     ),
     "hang": Breakage("uwsgi", "visit NAME /hang", "000", {"no_answer"}),
-    "error": Breakage("gunicorn", RAISE, "500", {"bad_status"}, by_hand=NO_RAISE),
-    "raise": Breakage("uwsgi", RAISE, "502", {"closed"}, by_hand=NO_RAISE),
+    "error": Breakage("gunicorn", RAISE, "500", {"bad_status", "app_raises"}, by_hand=NO_RAISE),
+    "raise": Breakage("uwsgi", RAISE, "502", {"closed", "app_raises"}, by_hand=NO_RAISE),
     "path": Breakage("runtime", f"sed -i 's,gunicorn.sock,NAME.sock,' {SITE}", "502", {"missing"}),
     "down": Breakage("uwsgi", "systemctl stop NAME", "502", {"missing", "unit_stopped"}),
     "downtcp": Breakage("supervisor", "supervisorctl stop NAME >/dev/null", "502", {"refused", "program_stopped"}),
@@ -222,6 +222,7 @@ BREAKAGES = {
         "http://127.0.0.1/ || true",
         "200",
         {"request_too_large"},
+        by_hand="echo buffer-size = 32768 >>NAME.ini; restart NAME",
     ),
     "rundir": Breakage(
         "gunicorn",
@@ -260,8 +261,7 @@ BREAKAGES |= {
     ),
     "resolver": Breakage(
         "supervisor",
-        "echo 127.0.0.1 NAME-app >>/etc/hosts;"
-        f"sed -i 's,proxy_pass http://127.0.0.1,set $app NAME-app; proxy_pass http://$app,' {SITE}",
+        f"sed -i 's,proxy_pass http://127.0.0.1,set $app localhost; proxy_pass http://$app,' {SITE}",
         "502",
         {"resolver_missing"},
     ),
@@ -276,7 +276,7 @@ BREAKAGES |= {
         "supervisor",
         "handmade certificate NAME NAME.test 9; install -o sammy -m 0600 /etc/ssl/private/NAME.key .;"
         "sed -i s,--bind,'--keyfile NAME.key --certfile /etc/ssl/certs/NAME.crt --bind', /etc/supervisor/conf.d/NAME.conf;"
-        "supervisorctl update >/dev/null; sleep 1",
+        "supervisorctl update NAME >/dev/null; sleep 1",
         "502",
         {"wrong_protocol"},
         socket="closed",
@@ -463,12 +463,15 @@ def test_the_play_fails_for_what_is_broken_unless_it_is_told_not_to(healthy, tmp
     printed = server.play(None, "playbooks/doctor.yml", doctor_format="json", doctor_timeout=TIMEOUT)
     server.sh("systemctl enable --quiet blog")
     assert (failed.code, told.code, warned.code) == (2, 0, 0), failed.output + told.output + warned.output
-    fix = "chmod g+w /home/sammy/shop/shop.sock"
+    fix = "runuser -u sammy -- chmod g+w /home/sammy/shop/shop.sock"
     assert "shop.sock (sammy:www-data 0600) does not give nginx" in failed.message
     assert [play.output.count("systemctl enable blog") > 0 for play in (failed, told, warned)] == [True] * 3
     assert [fix in text for text in (failed.output, told.output, report.read_text(), warned.output)] == [True, True, True, False]
     written = json.loads(document.read_text())["hosts"][server.name]
-    assert (written["state"], written["summary"]) == ("broken", f"{len(KINDS) + 1} sites: 1 broken, 1 with warnings, 5 ok")
+    assert (written["state"], written["summary"]) == (
+        "broken",
+        f"{len(KINDS) + 1} sites: 1 broken, 1 with warnings, 5 ok; the host: 1 warning",
+    )
     assert written["findings"][0]["fix"] == fix
     (line,) = re.findall(r"^\{.*\}$", printed.output, re.MULTILINE)
     assert (printed.code, json.loads(line)["host"], json.loads(line)["state"]) == (0, server.name, "warning")
@@ -644,7 +647,7 @@ AILMENTS: list[dict[str, Ailment]] = [
             "nft insert rule ip wall out oifname lo accept",
         ),
         "nginx may not open as many files as it should": Ailment(
-            "sed -i 's/worker_connections .*/worker_connections 65536;/' /etc/nginx/nginx.conf; systemctl reload nginx; sleep 1",
+            "sed -i 's/worker_connections .*/worker_connections 4096;/' /etc/nginx/nginx.conf; systemctl reload nginx; sleep 1",
             "",
             "200",
             {"connection_limit"},
@@ -695,14 +698,22 @@ AILMENTS: list[dict[str, Ailment]] = [
 ]
 
 
+def is_command(fix: str) -> bool:
+    """Whether a shell may run a fix; else it is a sentence for people."""
+    return not fix.endswith(".")
+
+
 def fall_ill_and_recover(healthy: Handmade, ailments: dict[str, Ailment]) -> Diagnosis:
     """Break a host in some ways at once, and do as the doctor says."""
     server = healthy.server
     server.sh("\n".join([HELPERS, *(ailment.broken for ailment in ailments.values())]))
     pages = healthy.pages({ailment.visited: ailment.page for ailment in ailments.values()})
     findings = healthy.findings()
-    fixes = [ailment.by_hand or findings.get(ailment.site, [{"fix": ""}])[0]["fix"] for ailment in ailments.values()]
-    server.sh("\n".join([HELPERS, *fixes]))
+    fixes = []
+    for ailment in ailments.values():
+        named = [finding["fix"] for finding in findings.get(ailment.site, []) if finding["code"] in ailment.codes]
+        fixes.append(ailment.by_hand or next(iter(named), ""))
+    server.sh("\n".join([HELPERS, *filter(is_command, fixes)]))
     return Diagnosis(pages, findings, {}, healthy.pages(dict.fromkeys(KINDS, "200")), healthy.findings())
 
 
@@ -743,8 +754,8 @@ def diagnosis(handmade):
     findings = handmade.findings()
     sockets = server.module("socket_access_info", timeout=TIMEOUT)["sockets"]
     verdicts = {re.search(r"sites-\w+/(\w+)", str(socket["named_in"]))[1]: socket["code"] for socket in sockets}
-    fixes = [about(findings, name)[:1] for name, way in BREAKAGES.items() if not way.by_hand]
-    server.sh("\n".join(finding["fix"] for found in fixes for finding in found))
+    fixes = [finding["fix"] for name, way in BREAKAGES.items() if not way.by_hand for finding in about(findings, name)[:1]]
+    server.sh("\n".join(filter(is_command, fixes)))
     handmade.each({name: (way.user, way.by_hand) for name, way in BREAKAGES.items() if way.by_hand})
     after, left = handmade.pages(well), handmade.findings()
     server.reboot()

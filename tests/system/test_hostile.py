@@ -109,7 +109,7 @@ def apps(server, tmp_path_factory):
             made.append({**app, **more, "domains": [f"{name}.test"], "processes": 3})
             if name in EVIL:
                 static = [{"url": "/files/", "directory": "files"}, {"url": "/up/", "shared": "in/up"}]
-            made[-1].update(static=static, tls={"mode": "self_signed", "redirect": False})
+                made[-1].update(static=static, tls={"mode": "self_signed", "redirect": False})
     server.converge(made, wsgi_prune=True, wsgi_remove_shared=True)  # with what tests before this one have left
     return made
 

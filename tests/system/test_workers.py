@@ -143,7 +143,7 @@ def test_workers_are_rolled_out_and_back_and_removed_with_their_release(server, 
     play = server.play([hello, *moved], "playbooks/rollback.yml", "-e", "app=w-uwsgi", "-e", "release=1", *fleet)
     assert play.code == 0, play.output
     assert units(server, "w-uwsgi") == dict.fromkeys(["queue-blue@1.service", "queue-blue@2.service"], "1")
-    assert "w-uwsgi" not in server.sh("systemctl list-timers --all --no-legend")
+    assert "wsgi-w-uwsgi.tick" not in server.sh("systemctl list-timers --all --no-legend")
 
     server.sh("systemctl stop 'wsgi-w-uwsgi.queue-blue@2.service'")
     assert "worker_failing" in [finding["code"] for finding in server.module("doctor_info")["findings"]]

@@ -97,9 +97,10 @@ def from_file(path: str) -> ModuleType:
     name = re.sub(r"\W", "_", os.path.splitext(os.path.basename(path))[0])
     if name in sys.modules or not is_own(name, path):
         name = f"entry_point_{name}"
-    loader = importlib.machinery.SourceFileLoader(name, os.path.abspath(path))
-    spec = importlib.util.spec_from_file_location(name, loader=loader)
-    assert spec is not None
+    path = os.path.abspath(path)
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    spec = importlib.machinery.ModuleSpec(name, loader, origin=path)
+    spec.has_location = True
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     loader.exec_module(module)

@@ -132,10 +132,10 @@ def _check_shared(app: dict[str, Any]) -> None:
             raise InventoryError(f"shared_paths: {shown(path)} and {shown(other)} are one inside the other; remove one.")
         if _inside(app["working_directory"], path):
             raise InventoryError(f"shared_paths: {shown(path)} has the working_directory in it, which is code; remove it.")
-        for directory in [static["directory"] for static in app["static"] if static["directory"]]:
-            if _inside(directory, path) or _inside(path, directory):
+        for served in [static["directory"] for static in app["static"] if static["directory"]]:
+            if _inside(served, path) or _inside(path, served):
                 raise InventoryError(
-                    f"shared_paths: {shown(path)} and the static directory {directory} are one inside the other; serve what is"
+                    f"shared_paths: {shown(path)} and the static directory {served} are one inside the other; serve what is"
                     " shared from a url of its own, with static.shared."
                 )
     for path in app["files"]:

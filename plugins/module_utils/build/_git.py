@@ -48,7 +48,7 @@ required = true
 """
 
 ENVIRONMENT = {
-    "GIT_CONFIG_GLOBAL": f"{FILES}/gitconfig",
+    "GIT_CONFIG_GLOBAL": f"{FILES}/.gitconfig",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "",
     # What ssh would ask is answered with no.
@@ -108,6 +108,7 @@ class Repository:
         self.keeps = not check or os.path.isdir(_layout.of(app).source_cache[0])
         access = ssh(deploy_key, app["source"]["known_hosts"], self._cache)
         self.files = {**files([str(app["source"]["git"])]), **access.files}
+        # By HOME, git-lfs finds the configuration: where a repository is a directory, it calls git without any variable of git's.
         self.environment = {**inherited("GIT_SSL_CAINFO"), **ENVIRONMENT, "HOME": FILES, "GIT_SSH_COMMAND": access.command}
 
     def resolve(self, version: str) -> str:
@@ -197,7 +198,7 @@ def files(urls: Sequence[str]) -> dict[str, str]:
 
     :param urls: those whose credentials it may use
     """
-    return {"gitconfig": CONFIGURATION, "git-credentials": _credentials.git_store(urls)}
+    return {".gitconfig": CONFIGURATION, "git-credentials": _credentials.git_store(urls)}
 
 
 def pick(listing: str, version: str) -> str | None:

@@ -69,6 +69,8 @@ def why(unit: Unit, setup: Setup) -> Why | None:
     if result == "oom-kill":
         what = f"Give it more memory (MemoryMax= of {name} or of the host), or fewer workers"
         return Why("the kernel killed it, since it ran out of memory", then(what, again(unit)), code="out_of_memory")
+    if result == "signal" and unit.get("ExecMainStatus") == "9":
+        return Why("it was killed (SIGKILL)", again(unit))
     if result == "protocol":
         what = f"Set Type=exec in {unit.get('FragmentPath')}, or the PIDFile= that the server really writes"
         return Why(f"it did not report its start as Type={unit.get('Type')} wants", then(what, again(unit)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _hidden
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import then
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _paths, _syntax
 
@@ -27,11 +28,12 @@ class Usage:
     """The open files of some processes.
 
     :ivar files: the most that one of them has
-    :ivar limit: the limit of the first, 0 without one
+    :ivar limit: the limit of the first, 0 without one; ``most``: what it may be raised to
     """
 
     files: int = 0
     limit: int = 0
+    most: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,16 @@ def usage(groups: Mapping[str, Iterable[int]]) -> dict[str, Usage]:
     for name, pids in groups.items():
         seen = [pid for pid in pids if pid in links]
         if seen:
-            limit = soft_limit(_processes.text(seen[0], "limits"))
-            found[name] = Usage(max(len(links[pid]["files"]) for pid in seen), limit)
+            limits = open_files(_processes.text(seen[0], "limits"))
+            found[name] = Usage(max(len(links[pid]["files"]) for pid in seen), *limits)
     return found
 
 
-def soft_limit(text: str) -> int:
-    """The soft limit of open files in /proc/PID/limits, 0 without one. Pure."""
-    match = re.search(r"^Max open files\s+(\d+)", text, re.MULTILINE)
-    return int(match[1]) if match else 0
+def open_files(text: str) -> tuple[int, int]:
+    """The soft and the hard limit of open files in /proc/PID/limits, 0 without one. Pure."""
+    match = re.search(r"^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)", text, re.MULTILINE)
+    soft, hard = (int(limit) if limit.isdigit() else 0 for limit in match.groups()) if match else (0, 0)
+    return soft, hard
 
 
 def conntrack() -> tuple[int, int]:
@@ -100,6 +103,9 @@ def judge_nginx(limits: NginxLimits, workers: Usage | None) -> list[Finding]:
         change = f"sed -i '1i worker_rlimit_nofile {wanted};' {main}"
         if limits.files:
             change = f"sed -i 's/worker_rlimit_nofile[^;]*;/worker_rlimit_nofile {wanted};/' {main}"
+        if workers.most and wanted > workers.most:  # in a container, root may not raise it either
+            what = f"Lower worker_connections in {main} to {workers.most // 2}, and set worker_rlimit_nofile to {workers.most}"
+            return [Finding(WARNING, "connection_limit", message, (main,), then(what, apply))]
         return [Finding(WARNING, "connection_limit", message, (main,), f"{change} && {apply}")]
     if workers.files >= NEAR * min(workers.limit, limits.connections):
         message = f"A worker of nginx has {workers.files} open files of at most {workers.limit}, "

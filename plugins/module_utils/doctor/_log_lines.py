@@ -16,6 +16,10 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import then
 RELOAD = "nginx -t && systemctl reload nginx"
 PLACE = re.compile(r"[\w./@:%+ -]{1,200}")
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+HTTP_SIZES = "|".join(str(int.from_bytes(method[1:3].encode(), "little")) for method in METHODS)
+"""What uWSGI takes for the size of a request that is HTTP, as a test of the protocol sends one: its second and third byte."""
+
 # Errors in nginx's log that call for a change on the host: code, pattern, message, what to do. They are looked for at the
 # beginning: later on in a message may be what a visitor asked for.
 NGINX: tuple[tuple[str, re.Pattern[str], str, str], ...] = (
@@ -96,7 +100,7 @@ APP: tuple[tuple[str, re.Pattern[str], str, str], ...] = (
     ),
     (
         "request_too_large",
-        re.compile(r"invalid request block size: \d+ \(max \d+\)"),
+        re.compile(rf"invalid request block size: (?!(?:{HTTP_SIZES}) )\d+ \(max \d+\)"),
         "Requests have larger headers, such as cookies, than uWSGI's buffer (buffer-size), so visitors get 502",
         "Set buffer-size = 32768 in {file}",
     ),

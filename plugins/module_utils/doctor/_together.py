@@ -39,12 +39,12 @@ def together(calls: Sequence[Callable[[], T]], seconds: float, at_once: int = AT
                     result = None
                 ready.put((number, result))
 
-    for _ in range(min(at_once, len(calls))):
+    for _worker in range(min(at_once, len(calls))):
         threading.Thread(target=work, daemon=True).start()  # none is waited for when the module ends
     found: list[T | None] = [None] * len(calls)
     deadline = time.monotonic() + seconds
     with contextlib.suppress(queue.Empty):
-        for _ in calls:
+        for _call in calls:
             number, result = ready.get(timeout=max(0.01, deadline - time.monotonic()))
             found[number] = result
     return found

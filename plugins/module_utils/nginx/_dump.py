@@ -43,6 +43,7 @@ SCRATCH = "/sys/fs/cgroup"
 # Arguments: a directory, the names in it that nginx writes to, and "/"; and so on, each directory before those in it. A directory
 # in memory takes its place, with links to all else that is there.
 STAND_INS = f"""
+mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs {SCRATCH}
 count=0
 while [ $# -gt 0 ]; do

@@ -60,6 +60,14 @@ def test_what_is_skipped_is_left_out(role):
     assert shown(role(tasks)) == [("wsgi.stack.packages", {"name": ["c"]})]
 
 
+def test_what_an_earlier_play_registered_is_not_the_result_of_a_task_that_is_skipped(role):
+    tasks = """
+        - {name: One, wsgi.stack.site_plan: {apps: []}, register: plan, when: app_port == 81}
+        - {name: Two, wsgi.stack.packages: {name: "{{ plan.apps | default(['now']) }}"}}
+    """
+    assert shown(role(tasks, plan={"apps": ["before"]})) == [("wsgi.stack.packages", {"name": ["now"]})]
+
+
 def test_a_block_gives_its_variables_and_condition_to_its_tasks(role):
     tasks = """
         - name: Some

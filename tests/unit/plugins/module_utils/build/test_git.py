@@ -115,8 +115,8 @@ def test_the_credentials_of_a_url_are_in_a_file_for_its_own_host():
     found = repository("https://reader:hunter22@git.example.com:8443/shop.git")
     assert found.url == "https://git.example.com:8443/shop.git"
     assert found.files["git-credentials"] == "https://reader:hunter22@git.example.com:8443\n"
-    assert found.environment["GIT_CONFIG_GLOBAL"] == "/run/wsgi-files/gitconfig"
-    assert "--file=/run/wsgi-files/git-credentials" in found.files["gitconfig"]
+    assert found.environment["GIT_CONFIG_GLOBAL"] == "/run/wsgi-files/.gitconfig"
+    assert "--file=/run/wsgi-files/git-credentials" in found.files[".gitconfig"]
     assert "hunter22" not in str(found.environment)
     assert repository("ssh://git:hunter22@host/x.git").url == "ssh://git@host/x.git"
 

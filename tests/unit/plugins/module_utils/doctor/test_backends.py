@@ -43,9 +43,9 @@ def test_only_an_app_of_this_host_is_asked_a_question(options, protocol):
 
 def test_a_location_that_nginx_guards_is_connected_to_and_not_called():
     guarded, free = upstream(location="= /jobs/nightly", guarded=True), upstream(location="/public/shop/")
-    ((target, _named),) = _backends.targets([guarded], set()).values()
+    target, _named = next(iter(_backends.targets([guarded], set()).values()))
     assert target.protocol == "tcp"
-    ((target, _named),) = _backends.targets([guarded, free], set()).values()
+    target, _named = next(iter(_backends.targets([guarded, free], set()).values()))
     assert (target.protocol, target.uri) == ("http", "/public/shop/")
 
 

@@ -38,6 +38,7 @@ def test_what_its_own_log_has_to_tell_is_not_guessed():
             "its EnvironmentFile /nowhere/.env does not exist",
             None,
         ),
+        ({"Result": "signal", "ExecMainCode": "2", "ExecMainStatus": "9"}, "it was killed (SIGKILL)", "systemctl restart shop"),
         ({"ExecMainStatus": "203"}, "/nowhere/bin/gunicorn does not exist (exit code 203)", None),
         (
             {"ExecMainStatus": "200", "WorkingDirectory": "/nowhere/shop"},

@@ -33,7 +33,9 @@ APP = "server { server_name a.test; location / { proxy_pass http://all; } }"
 )
 def test_a_group_without_a_server(tmp_path, monkeypatch, servers, code, fixes):
     monkeypatch.setattr(_untrusted, "is_roots_alone", lambda _path: True)
-    monkeypatch.setattr(_down_groups._examine, "examine", lambda targets, timeout: [Access("", "", code, "") for _ in targets])
+    monkeypatch.setattr(
+        _down_groups._examine, "examine", lambda targets, timeout: [Access("", "", code, "") for _target in targets]
+    )
     text = f"upstream all {{\n{servers}\n}}\n{APP}"
     (tmp_path / "n").write_text(text)
     main = f"# configuration file /m:\nhttp {{ include {tmp_path}/n; }}\n# configuration file {tmp_path}/n:\n{text}\n"

@@ -33,6 +33,8 @@ def test_nginxs_limits_are_read(text, limits):
             "sed -i 's/worker_rlimit_nofile[^;]*;/worker_rlimit_nofile 16384;/' /etc/nginx/nginx.conf",
         ),
         (NginxLimits(768, True), Usage(700, 1024), "Raise worker_connections"),
+        (NginxLimits(8192, True), Usage(20, 1024, 16384), "sed -i '1i worker_rlimit_nofile 16384;' /etc/nginx/nginx.conf"),
+        (NginxLimits(8192, True), Usage(20, 1024, 4096), "Lower worker_connections in /etc/nginx/nginx.conf to 2048"),
     ],
 )
 def test_nginx_that_may_not_have_enough_connections_is_found(limits, workers, fix):
@@ -51,11 +53,7 @@ def test_a_packet_filter_without_room_is_found(count, most, found):
     assert len(_limits.judge_conntrack(count, most)) == found
 
 
-def test_the_limit_of_open_files_is_read():
-    assert (
-        _limits.soft_limit(
-            "Max processes  7 7 processes\nMax open files            1024                 524288               files \n"
-        )
-        == 1024
-    )
-    assert _limits.soft_limit("Max open files  unlimited unlimited files") == 0
+def test_the_limits_of_open_files_are_read():
+    limits = "Max processes  7 7 processes\nMax open files            1024                 524288               files \n"
+    assert _limits.open_files(limits) == (1024, 524288)
+    assert _limits.open_files("Max open files  unlimited unlimited files") == (0, 0)

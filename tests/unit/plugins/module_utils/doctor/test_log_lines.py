@@ -76,3 +76,8 @@ def test_a_line_of_an_app_that_explains_errors_is_a_finding(text, code):
     assert "(2 times, journalctl -u shop)" in found.message
     assert is_sentence(found.fix)
     assert found.fix.endswith("then run: systemctl restart shop.")
+
+
+@pytest.mark.parametrize("size", [21573, 16709])
+def test_a_request_in_another_protocol_is_not_one_that_is_too_large(size):
+    assert _log_lines.of_app(f"invalid request block size: {size} (max 4096)...skip\n", "", "", "") == []

@@ -92,7 +92,7 @@ def look(monkeypatch, text, answers, closed=()):
 
     monkeypatch.setattr(_visitor._visit, "ask", ask)
     monkeypatch.setattr(
-        _visitor._examine, "examine", lambda targets, timeout: [Access("", "", "ok", "", status=200) for _ in targets]
+        _visitor._examine, "examine", lambda targets, timeout: [Access("", "", "ok", "", status=200) for _target in targets]
     )
     found = _visitor.look(configuration, sites, backends(configuration), MINE, closed, 1)
     return [[finding.code for finding in findings] for findings in found], [visit.url for visit in asked]
