@@ -264,6 +264,7 @@ BREAKAGES |= {
         f"sed -i 's,proxy_pass http://127.0.0.1,set $app localhost; proxy_pass http://$app,' {SITE}",
         "502",
         {"resolver_missing"},
+        boots=False,  # nginx leaves both addresses of localhost alone for 10 s when a visitor comes before the app
     ),
     "maintenance": Breakage(
         "gunicorn",

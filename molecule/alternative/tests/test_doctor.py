@@ -15,8 +15,9 @@ def findings(host) -> list[dict]:
     return json.JSONDecoder().raw_decode(result)[0]["findings"]
 
 
-def test_nothing_is_found(host):
-    assert findings(host) == []
+def test_nothing_is_found_but_that_the_firewall_was_left_alone(host):
+    (found,) = findings(host)
+    assert (found["code"], found["fix"]) == ("firewall", "ufw allow 443/tcp && ufw allow 8080/tcp && ufw allow 8443/tcp")
 
 
 def test_a_slot_that_was_stopped_is_found(host):

@@ -21,9 +21,12 @@ from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._start
 ENDED = ("BACKOFF", "EXITED", "FATAL", "UNKNOWN", "STARTING")
 
 
-def again(name: str, program: Program | None) -> str:
-    """The command that starts a program."""
-    return f"{_starter_programs.control(program.main if program else _starter_programs.MAIN[0])} start {shlex.quote(name)}"
+def again(name: str, program: Program | None, verb: str = "start") -> str:
+    """The command that starts a program.
+
+    :param verb: ``restart`` if it runs
+    """
+    return f"{_starter_programs.control(program.main if program else _starter_programs.MAIN[0])} {verb} {shlex.quote(name)}"
 
 
 def updated(program: Program) -> str:
@@ -68,8 +71,7 @@ def judge(
         late = " and is not started at boot (autostart)" if program and not program.starts_at_boot else ""
         return [Finding(BROKEN, "program_stopped", f"{what} is STOPPED{late}.", seen, again(name, program))]
     if state.state == "RUNNING":
-        if log is None:
-            return []
+        log = log or Why("it may still be starting", again(name, program, "restart"))
         return [
             Finding(BROKEN, "program_failed", f"{what} is running, but does not: {log.text}.", (*seen, *log.evidence), log.fix)
         ]

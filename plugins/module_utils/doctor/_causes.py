@@ -140,6 +140,8 @@ def _setup(served: Served, again: str = "") -> _advice.Setup:
 
 def _of_log(served: Served, again: str = "") -> Why | None:
     cause = _log_causes.last_cause(_log_causes.of_this_run(served.log.text))
+    if cause is None and not served.listened:  # what ends and is started again and again may have begun a moment ago
+        cause = _log_causes.last_cause(_log_causes.of_run_before(served.log.text))
     return _advice.of_log(cause, _setup(served, again)) if cause else None
 
 

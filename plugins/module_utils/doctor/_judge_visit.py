@@ -238,7 +238,7 @@ def _refused_name(seen: Seen) -> Finding | None:
     message = f"The app refuses the host name {name}, so visitors get {status}: {why}."
     answers = tuple(f"the app itself, asked for {host}: {other}" for host, other in direct.items())
     known = seen.restart.startswith(("systemctl ", "supervisorctl "))
-    again = f", and restart it: {seen.restart}" if known else ", and restart it."
+    again = f", then run: {seen.restart}." if known else ", and restart it."
     fix = f"Add {name} to the host names that the app allows (in Django to ALLOWED_HOSTS in its settings){again}"
     return Finding(BROKEN, "host_refused", message, (*seen.evidence, *answers), fix)
 

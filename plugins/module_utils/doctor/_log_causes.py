@@ -108,6 +108,12 @@ def of_this_run(text: str) -> str:
     return text[starts[-1].start() :] if starts else text
 
 
+def of_run_before(text: str) -> str:
+    """What a log has from the last start but one of the server to the last one, "" if that is not in it."""
+    starts = list(STARTS.finditer(text))
+    return text[starts[-2].start() : starts[-1].start()] if len(starts) > 1 else ""
+
+
 def last_cause(text: str) -> LogCause | None:
     """The last line of a log that says why a server ended or cannot load its app, None without one.
 

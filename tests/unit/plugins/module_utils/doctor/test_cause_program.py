@@ -42,6 +42,10 @@ def test_a_program_that_does_not_listen(state, expected):
     assert judged(state) == [("broken", *expected)]
 
 
+def test_a_program_that_runs_and_says_nothing_is_not_started_again():
+    assert judged(state("RUNNING"), log=None) == [("broken", "program_failed", "supervisorctl restart web:shop")]
+
+
 def test_without_a_supervisord_that_is_the_cause():
     assert judged(None, answers=False) == [("broken", "supervisor_stopped", "systemctl enable --now supervisor")]
 

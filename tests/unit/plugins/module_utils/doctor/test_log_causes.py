@@ -4,7 +4,13 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _log_causes
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._log_causes import LogCause, cleaned, last_cause, of_this_run
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._log_causes import (
+    LogCause,
+    cleaned,
+    last_cause,
+    of_run_before,
+    of_this_run,
+)
 
 GUNICORN = """
 [2026-01-02 03:04:05 +0000] [12] [ERROR] Exception in worker process
@@ -68,4 +74,7 @@ def test_a_cause_is_one_short_line_without_credentials():
 def test_what_was_before_the_last_start_may_have_been_fixed():
     text = "ValueError: old\n*** Starting uWSGI 2.0.21 ***\nall is well\n"
     assert last_cause(of_this_run(text)) is None
+    again = f"*** Starting uWSGI 2.0.21 ***\n{text}"
+    assert last_cause(of_run_before(again)) == LogCause("exception", "ValueError: old", "ValueError")
+    assert of_run_before(text) == ""
     assert last_cause(of_this_run("ValueError: old\n")) == LogCause("exception", "ValueError: old", "ValueError")
