@@ -21,6 +21,7 @@ from ansible_collections.wsgi.stack.tests import documents
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
+REFERENCE = ROOT / "docs/reference.md"
 MODULES = sorted(ROOT.glob("plugins/modules/*.py"))
 PLUGINS = sorted(path for kind in ("modules", "filter", "lookup") for path in ROOT.glob(f"plugins/{kind}/*.py"))
 
@@ -93,11 +94,12 @@ def dictionaries(node):
 
 def lists_of_apps(path):
     for found in dictionaries(examples(path)):
-        yield from (value for key, value in found.items() if key.endswith("_apps") and isinstance(value, list))
+        # GitHub's key `on` is true to YAML.
+        yield from (value for key, value in found.items() if str(key).endswith("_apps") and isinstance(value, list))
 
 
 def keys(node, above=""):
-    """The keys of an app, as the table of README.md names them: ``source.git``, ``static[].url``."""
+    """The keys of an app, as the table of docs/reference.md names them: ``source.git``, ``static[].url``."""
     for key, value in node.items():
         yield f"{above}{key}"
         if isinstance(value, dict) and key in ("source", "health_check", "tls"):
@@ -210,9 +212,9 @@ def test_an_editor_shows_a_mistake(app, where):
     assert wrong_in_an_editor([{"hosts": "web", "vars": apps}]) == [f"0/vars/wsgi_apps/0{where}"]
 
 
-def test_the_readme_lists_the_shared_variables_with_their_defaults():
+def test_the_reference_lists_the_shared_variables_with_their_defaults():
     wanted = {name: str(default).lower() if isinstance(default, bool) else default for name, default in _settings.SHARED.items()}
-    listed = re.findall(r"^\| `(wsgi_\w+)` \| (?:`(.*?)`)? ?\|", README.read_text(), re.MULTILINE)
+    listed = re.findall(r"^\| `(wsgi_\w+)` \| (?:`(.*?)`)? ?\|", REFERENCE.read_text(), re.MULTILINE)
     assert dict(listed) == {"wsgi_apps": "", "wsgi_hosts": "wsgi", **wanted}
 
 
@@ -244,8 +246,8 @@ def test_an_example_is_documented_as_it_is(path):
     _resolve.resolve(yaml.safe_load(entry)["wsgi_apps"], base_directory=str(path.parent))
 
 
-def test_the_examples_of_the_readme_show_every_key():
-    shown = {key for apps in lists_of_apps(README) for app in apps for key in keys(app)}
+def test_the_example_of_the_reference_shows_every_key():
+    shown = {key for apps in lists_of_apps(REFERENCE) for app in apps for key in keys(app)}
     rows = documents.tables()["apps"].splitlines()[2:]
     assert shown == {row.split("`")[1] for row in rows}
 
@@ -254,10 +256,10 @@ def test_the_examples_of_the_readme_show_every_key():
 def test_an_example_uses_what_there_is(path):
     for found in dictionaries(examples(path)):
         for key, value in found.items():
-            if key.startswith("wsgi.stack."):
+            if str(key).startswith("wsgi.stack."):
                 module = ROOT / f"plugins/modules/{key.removeprefix('wsgi.stack.')}.py"
                 assert set(value or ()) <= options_of(module), key
-            if key.endswith("include_role"):
+            if str(key).endswith("include_role"):
                 assert value["name"].removeprefix("wsgi.stack.") in documents.ROLES
         for variable in found.get("vars") or ():
             role, _underscore, rest = variable.partition("_")
@@ -328,6 +330,12 @@ def test_a_link_leads_somewhere(path):
         assert there.exists(), link
         assert shipped(there.resolve()), link
         assert not anchor or anchor in anchors(there), link
+
+
+def test_the_readme_is_short_and_leads_to_every_page():
+    text = README.read_text()
+    assert len(text.splitlines()) <= 150
+    assert sorted(set(re.findall(r"\]\((docs/[^)#]+\.md)", text))) == sorted(name(path) for path in ROOT.glob("docs/*.md"))
 
 
 SOURCES = [
