@@ -222,7 +222,7 @@ def test_a_repository_that_does_not_give_the_code_is_told_and_harms_nothing(serv
             {"deploy_key": "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----"},
             "ermission denied",
         ),
-        "large-files": ({"git": large_files}, "it has files in Git LFS, and there is no git-lfs on the host; add git-lfs to"),
+        "no-lfs": ({"git": large_files}, "it has files in Git LFS, and there is no git-lfs on the host; add git-lfs to"),
     }
     apps = [{**hello, "name": name, "mount": f"/{name}", "source": repository} for name in wrong]
     server.converge(apps)
