@@ -27,7 +27,7 @@ REPORTS = BUILD / "reports"
 OLDEST_PYTHON = "3.9"  # Debian 11's, the oldest that a host may run our modules with
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
-PARALLEL = ["--numprocesses=auto", "--maxprocesses=4"]
+PARALLEL = ["--numprocesses=auto", "--maxprocesses=4", "--no-loadscope-reorder"]
 """Arguments of pytest: as many processes as processors, each with hosts of its own."""
 
 ENVIRONMENT = {

@@ -38,6 +38,11 @@ OURS = re.compile(r"/etc/nginx/(conf\.d/wsgi|(sites-enabled|wsgi)/[^/]+)\.conf$"
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "smoke: one of the tests that ``make smoke`` runs, on one Debian")
+    config.addinivalue_line("markers", "long: takes minutes, and begins first, so that no process waits for it in the end")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 class ByHost(LoadScopeScheduling):

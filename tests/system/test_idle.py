@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 from conftest import HELLO, on
 
+pytestmark = pytest.mark.long
+
 IDLE = {"stack": "uwsgi_emperor", "idle": 2}
 LINKS = "/etc/uwsgi/apps-enabled"
 OPENED = "/run/wsgi/hello/*.sock"

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import pytest
 from conftest import on
+
+pytestmark = pytest.mark.long
 
 
 @on(13)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import pytest
 from conftest import on
 
+pytestmark = pytest.mark.long
+
 DIRECTORY = "/usr/lib/uwsgi/plugins"
 STACKS = ("uwsgi", "uwsgi_emperor")
 

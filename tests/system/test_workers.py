@@ -9,6 +9,8 @@ import pytest
 from conftest import on
 from test_absent import STACKS
 
+pytestmark = pytest.mark.long
+
 # As a worker it notes when it starts and when it has ended its job, and whether there is another one at the same time.
 CODE = """
 import fcntl, os, signal, sys, time
