@@ -76,6 +76,9 @@ class Served:
 
 def judge(served: Served, host: HostCatalog) -> list[Finding]:
     """The causes, the first one first."""
+    if served.code == "refused" and served.owner and served.owner.program:
+        # It was seen a moment before: supervisor starts what ends again, and gunicorn listens before it imports the app.
+        served = replace(served, listened=False)
     found = _who(served, host)
     shared = _shared_directory(served, host)
     if shared:
