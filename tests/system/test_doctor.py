@@ -396,6 +396,9 @@ def on(*debians: int):
 @pytest.fixture(scope="module")
 def healthy(handmade):
     """A site of each kind, nothing of which is broken."""
+    # A module and a log in the directory of nginx's files, where the module's directory is a symlink.
+    handmade.server.need("libnginx-mod-stream")
+    handmade.server.sh("echo 'access_log quiet.log;' >/etc/nginx/conf.d/log.conf; systemctl restart nginx")
     sites = [f"sammy:{kind}:{name}{'+tls' * (name == 'shop')}" for name, kind in KINDS.items()]
     handmade.server.sh(f"handmade sites {' '.join(sites)}")
     well = dict.fromkeys(KINDS, "200")

@@ -41,7 +41,7 @@ SCRATCH = "/sys/fs/cgroup"
 """Where the sandbox keeps its own view of the directories: it exists under systemd, and nginx has nothing there."""
 
 # Arguments: a directory, the names in it that nginx writes to, and "/"; and so on, each directory before those in it. A directory
-# in memory takes its place, with links to all else that is there.
+# in memory takes its place, with symlinks to all else that is there.
 STAND_INS = f"""
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs {SCRATCH}
@@ -58,7 +58,13 @@ while [ $# -gt 0 ]; do
         name=${{there##*/}}
         case $names in
         */"$name"/*) if [ -d "$there" ]; then mkdir "$directory/$name"; fi ;;
-        *) if [ -e "$there" ] || [ -L "$there" ]; then ln -s "$there" "$directory/$name"; fi ;;
+        *)
+            if [ -L "$there" ]; then
+                cp -P "$there" "$directory/$name"  # a relative one leads somewhere from here alone
+            elif [ -e "$there" ]; then
+                ln -s "$there" "$directory/$name"
+            fi
+            ;;
         esac
     done
 done
@@ -69,6 +75,9 @@ READ_ONLY = "(30: Read-only file system)"
 
 WRITTEN = re.compile(r"pid|lock_file|error_log|access_log|\w+_temp_path|\w+_cache_path")
 """The directives whose first argument is a file or directory that a test creates, opens for writing, or gives away."""
+
+NO_FILES = ("off", "stderr")
+"""Arguments of these directives that name no file."""
 
 BUILT_IN = re.compile(r"--\S+-(?:log|temp|pid|lock)-path=(\S+)|--(?:pid|lock)-path=(\S+)")
 """The same in what nginx was built with, as ``nginx -V`` prints it."""
@@ -118,7 +127,7 @@ def written(files: dict[str, str], build: str) -> dict[str, list[str]]:
     for path, text in files.items():
         for directive in _syntax.walk(_syntax.parse(text, path)):
             word = directive.arguments[0] if directive.arguments else ""
-            if WRITTEN.fullmatch(directive.name):
+            if WRITTEN.fullmatch(directive.name) and word not in NO_FILES:
                 named.append(word)
             elif directive.name == "listen" and word.startswith("unix:"):
                 named.append(word[len("unix:") :])

@@ -21,7 +21,7 @@ def test_a_configuration_that_fails_its_test_is_read_from_the_disk(tmp_path):
 
 
 BUILD = (
-    "configure arguments: --prefix=/usr/share/nginx --conf-path={0}/etc/nginx.conf --http-log-path={0}/log/access.log "
+    "configure arguments: --prefix={0} --conf-path={0}/etc/nginx.conf --http-log-path={0}/log/access.log "
     "--pid-path={0}/run/nginx.pid --http-proxy-temp-path={0}/lib/proxy --modules-path={0}/modules"
 )
 
@@ -33,7 +33,7 @@ def test_the_directories_that_a_test_of_the_configuration_would_change(tmp_path)
         pid {tmp_path}/run/nginx.pid; error_log {tmp_path}/log/error.log;
         http {{
             proxy_cache_path {tmp_path}/srv/app/cache/one levels=1:2;
-            access_log syslog:server=unix:/dev/log; access_log /dev/stdout;
+            access_log syslog:server=unix:/dev/log; access_log /dev/stdout; access_log off; error_log stderr;
             server {{ access_log {tmp_path}/log/sites/a.log; listen unix:{tmp_path}/srv/nginx.sock;
                       access_log {tmp_path}/nowhere/a.log; error_log {tmp_path}/$host/a.log; }}
         }}"""
