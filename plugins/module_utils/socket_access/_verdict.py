@@ -21,6 +21,9 @@ PRIVATE = ("/tmp/", "/var/tmp/")
 
 ENDED = ("EOF", "ECONNRESET", "EPIPE")
 
+GONE = ("ECONNREFUSED", "ENOENT")
+"""Errors of an attempt after one that a server has answered, if that has ended meanwhile."""
+
 
 def verdict(seen: Evidence) -> Verdict:
     """The code ``ok``, or the first obstacle."""
@@ -259,7 +262,7 @@ def _answer(seen: Evidence) -> Verdict:
     if any(each["error"] == "ETIMEDOUT" for each in seen.attempts.values()):
         cause = f"{_server(seen)} accepted the connection to {address}, but did not answer before the timeout"
         return Verdict("no_answer", _sentence(cause), where)
-    if all(each["error"] in ENDED for each in seen.attempts.values()):
+    if all(each["error"] in (*ENDED, *GONE) for each in seen.attempts.values()):
         return Verdict("closed", _sentence(f"{_server(seen)} closed the connection to {address} without answering"), where)
     return Verdict(
         "no_http", _sentence(f"{_server(seen)} answers on {address}, but not with HTTP: {attempt.get('text', '')!r}"), where

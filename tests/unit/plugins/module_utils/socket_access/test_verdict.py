@@ -114,6 +114,10 @@ UWSGI = ListeningProcess(77, 1001, ("/usr/bin/uwsgi", "--ini", "shop.ini"), "sho
             ("closed", PATH, "systemctl restart shop"),
         ),
         (
+            seen({"uwsgi": failed("ECONNRESET", "answer"), "http": failed("ECONNREFUSED")}, owner=SHOP),
+            ("closed", PATH, "systemctl restart shop"),
+        ),
+        (
             seen({"uwsgi": failed("ETIMEDOUT", "answer"), "http": failed("EOF", "answer")}, owner=SHOP),
             ("no_answer", PATH, "systemctl restart shop"),
         ),
