@@ -86,7 +86,7 @@ findings:
       description: A command for root's shell that fixes it for good. Or a sentence, if no command does; it ends with a full stop.
       type: str
     quick_fix:
-      description: A command that helps for now, if RV(findings[].fix) is a sentence or takes longer; else empty.
+      description: A command that helps meanwhile, if RV(findings[].fix) is a sentence or takes longer; else empty.
       type: str
     site:
       description: The RV(sites[].name) of the site; empty if it concerns the host.

@@ -63,7 +63,7 @@ class InventoryLookup(LookupBase):
     def _fleet(self) -> list[str]:
         """The hosts that the apps are for, whether or not this run is limited to some; those of the play if it is not said."""
         pattern, play = self._template(self.variables.get("wsgi_hosts", "wsgi")), list(self.variables["ansible_play_hosts_all"])
-        if pattern == "wsgi" and pattern not in self.variables["groups"]:  # the roles in somebody's own play
+        if pattern == "wsgi" and pattern not in self.variables["groups"]:  # the roles in a user's own play
             return play
         lookup = inventory_hostnames.LookupModule(loader=self._loader, templar=self._templar)
         found: list[str] = lookup.run([pattern], variables=dict(self.variables))

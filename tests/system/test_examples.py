@@ -30,7 +30,7 @@ status notes / -d text=milk
 ask notes / | grep -o -e 'You wrote 1' -e '<li>.*</li>'
 """
 
-TODO = r"""
+ITEMS = r"""
 status todo /api/items -H 'Content-Type: application/json' -d '{"title": "tidy"}'
 ask todo /api/items
 ask todo /some/route >/tmp/page
@@ -71,6 +71,6 @@ def test_the_examples_work(server):
     server.converge(apps, **variables)
     assert server.sh(ASK + BOARD).splitlines() == ["302 picture", *KEPT, "h1 { font-family: sans-serif; }"]
     assert server.sh(ASK + NOTES).splitlines() == ["303 You wrote 1", "<li>milk</li>"]
-    assert server.sh(ASK + TODO).splitlines() == ['201 ["tidy"]', "Content-Type: application/javascript", *KEPT]
+    assert server.sh(ASK + ITEMS).splitlines() == ['201 ["tidy"]', "Content-Type: application/javascript", *KEPT]
     assert server.sh(ASK + CALENDAR).splitlines() == ["401 201 201 SUMMARY:Party"]
     assert server.converge(apps, **variables).changed == []

@@ -102,7 +102,7 @@ def refusal(app: App, imported: Imported) -> str:
 
 
 def loads_before_fork(app: App) -> bool:
-    """Whether gunicorn loads an app before it forks, where nobody has decided that: it does not."""
+    """Whether gunicorn loads an app before it forks, unless the user's options decide: it does not."""
     return False
 
 

@@ -139,7 +139,7 @@ def refusal(app: App, imported: Imported) -> str:
 
 
 def loads_before_fork(app: App) -> bool:
-    """Whether uWSGI loads an app before it forks, where nobody has decided that: fast, but threads do not survive a fork."""
+    """Whether uWSGI loads an app before it forks, unless the user's options decide: fast, but threads do not survive a fork."""
     return not {"lazy", "lazy-apps"} & app["server_options"].keys()
 
 

@@ -28,7 +28,7 @@ SOURCE_EXCLUDE = [".git", ".hg", ".svn", "__pycache__", "*.pyc", ".venv", "venv"
 
 
 def check_name(name: str) -> None:
-    """Make sure that an app's user is nobody else's.
+    """Make sure that an app's user belongs to the app alone.
 
     :raises InventoryError: it would be
     """

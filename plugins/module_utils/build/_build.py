@@ -169,7 +169,7 @@ def digest(
     """The name of a build: the same ingredients, the same name.
 
     What only says how to get them is not in it (a changed password must not make every build anew), nor is anything that a
-    release adds. The variables of the app are in it if its build has commands: nobody knows which of them the commands read, and
+    release adds. The variables of the app are in it if its build has commands: which of them the commands read is unknown, and
     what they make must not be that of other values.
 
     :param secrets: the app's

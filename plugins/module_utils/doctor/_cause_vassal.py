@@ -44,7 +44,7 @@ def of_vassal(log: str, path: str) -> str:
 def judge(
     unit: str, path: str, address: str, active: bool, tyrant: bool, log: Why | None, lines: tuple[str, ...]
 ) -> list[Finding]:
-    """Judge a vassal or an app of Debian's package whose socket nobody serves.
+    """Judge a vassal or an app of Debian's package whose socket no process serves.
 
     :param unit: that of its Emperor, or of Debian's package
     :param path: its file

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection, and may change in any release.
-"""Upstream groups all of whose servers are marked ``down``: nginx then has nobody to ask."""
+"""Upstream groups all of whose servers are marked ``down``: nginx then has no server to ask."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Finding:
     :ivar evidence: lines of what was seen
     :ivar fix: a command for root's shell, or a sentence, which begins with a capital letter and ends with a full stop
     :ivar site: the name of the site, "" if it concerns the host
-    :ivar quick_fix: a command that helps for now, if the fix is a sentence or takes longer
+    :ivar quick_fix: a command that helps meanwhile, if the fix is a sentence or takes longer
     """
 
     severity: str

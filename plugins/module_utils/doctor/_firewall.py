@@ -57,7 +57,7 @@ def judge(closed: Mapping[tuple[int, int], Chain], wanted: Mapping[tuple[int, in
     more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
     what = f"port{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
     message = (
-        f"The firewall of this host lets nobody in on {what}: visitors of {', '.join(names[:NAMES])}{more} get no answer, "
+        f"The firewall of this host blocks connections on {what}: visitors of {', '.join(names[:NAMES])}{more} get no answer, "
         "unless they come by a tunnel or proxy on this host."
     )
     evidence = tuple(f"port {port}, IPv{version}: refused in {chain.place}" for (port, version), chain in closed.items())

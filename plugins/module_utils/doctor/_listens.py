@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection, and may change in any release.
-"""The ports and names of a site as they are written: TLS where none is expected, none where it is, and names that nobody has."""
+"""The ports and names of a site as they are written: TLS where none is expected, none where it is, and names that no site has."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _filter_cha
 from ansible_collections.wsgi.stack.plugins.module_utils.host._filter_chains import Chain, Connection
 
 STRANGER = {4: "198.51.100.7", 6: "2001:db8::7"}
-"""An address of nobody's: RFC 5737, RFC 3849."""
+"""An address that no host has: RFC 5737, RFC 3849."""
 
 LOCAL = {4: "127.0.0.1", 6: "::1"}
 INNER = re.compile(r"lo|docker\d*|br-.*|veth.*|virbr.*|cali.*|cni.*|flannel.*|lxc.*")

@@ -57,7 +57,7 @@ LEGEND = {
 }
 WORDS = {
     "fix": "A command for root's shell on the host. It fixes this problem for good, and changes nothing else.",
-    "for now": "A command that helps until the advice is taken.",
+    "meanwhile": "A command that helps until the advice is taken.",
     "advice": "What to do where no command does it.",
     "site": "All that nginx serves under one name. Facts without a finding are fine.",
 }

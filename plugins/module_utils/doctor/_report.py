@@ -85,7 +85,7 @@ def summary(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def bounded(value: Any, limit: int = LENGTH) -> str:
-    """A text of somebody else's, cut if it is long."""
+    """A text from the host, cut if it is long."""
     text = str(value)
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit} more characters)"
 
@@ -93,7 +93,7 @@ def bounded(value: Any, limit: int = LENGTH) -> str:
 def fixes(finding: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The fixes of a finding, each with its label. One that is too long is not shown: part of a command is another one."""
     quick = finding.get("quick_fix", "")
-    named = [("advice" if _why.is_sentence(finding["fix"]) else "fix", finding["fix"]), ("for now", quick)]
+    named = [("advice" if _why.is_sentence(finding["fix"]) else "fix", finding["fix"]), ("meanwhile", quick)]
     return [(label, fix if len(fix) <= FIX else TOO_LONG) for label, fix in named if fix]
 
 

@@ -139,7 +139,7 @@ def _memories(seen: Surroundings) -> list[Finding]:
     for unit, backends in users.items():
         found = _memory.judge_service(unit, memory, backends[0].server.restart)
         names = {site.name for site in seen.sites for backend in backends if backend in _result.backends_of(site, seen.backends)}
-        if len(backends) > 1:  # nobody knows which of its apps
+        if len(backends) > 1:  # which of its apps is unknown
             general += found
             continue
         for site in seen.sites:

@@ -15,7 +15,7 @@ class Why:
 
     :ivar text: the cause as the second half of a sentence, without its full stop
     :ivar fix: a command for root's shell, or a sentence, which begins with a capital letter and ends with a full stop
-    :ivar quick_fix: a command that helps for now, if the fix takes longer
+    :ivar quick_fix: a command that helps meanwhile, if the fix takes longer
     :ivar evidence: lines of what was seen
     :ivar code: of the finding, "" for that of the symptom
     """

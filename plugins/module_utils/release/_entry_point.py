@@ -54,7 +54,7 @@ def check(app: App, runner: list[str], file: str, sandbox: Sandbox) -> Imported:
 def read(done: Completed, mark: str) -> dict[str, Any] | None:
     """What ``IMPORT_CHECK`` found, None if it did not get to its end. Pure.
 
-    The app's code runs in the same process, and can print anything; it deceives nobody but itself.
+    The app's code runs in the same process, and can print anything; it deceives only itself.
     """
     lines = [line for line in done.output.splitlines() if line.startswith(f"{mark} ")]
     if done.code or not lines:

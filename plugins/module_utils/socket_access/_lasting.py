@@ -44,7 +44,7 @@ def group_at_start(seen: Evidence) -> int | None:
 
 
 def recreates_access(seen: Evidence, refusal: Refusal) -> bool:
-    """Whether the socket that the server makes when it starts next can be used: somebody has changed the present one."""
+    """Whether the socket that the server makes when it starts next can be used: the present one was changed by hand."""
     mode, group = mode_at_start(seen), group_at_start(seen)
     if mode is None or group is None:
         return False

@@ -5,7 +5,7 @@ from django.db import models
 
 
 class Picture(models.Model):
-    """What somebody put on the board."""
+    """What was put on the board."""
 
     title = models.CharField(max_length=100)
     file = models.FileField(upload_to="pictures")
