@@ -33,6 +33,9 @@ NAMES, ROUTES, VISITS = 5, 8, 20
 ROUNDS = 4
 """How many times the timeout all visits take at most."""
 
+ATTEMPTS = 2
+"""How many times an app that has answered a visitor is asked itself: one with a single worker may be busy with the first."""
+
 SUSPECT = (400, 403, 404, 421)
 """Statuses of which the app is asked whether it gives them under another name, too."""
 
@@ -196,8 +199,12 @@ def _asked_directly(outcomes: Sequence[Outcome], timeout: float) -> dict[tuple[s
         for host in _judge_visit.telling_hosts(planned.route, name) if status in SUSPECT else [name]:
             key = (backend.address, planned.uri, host)
             targets[key] = Target(backend.address, backend.protocol, planned.uri, host, (), backend.access.named_in)
-    accesses = _examine.examine(list(targets.values()), timeout=timeout)
-    return {key: access.status or 0 for key, access in zip(targets, accesses)}
+    asked: dict[tuple[str, str, str], int] = {}
+    for _attempt in range(ATTEMPTS):
+        missing = {key: target for key, target in targets.items() if not asked.get(key)}
+        accesses = _examine.examine(list(missing.values()), timeout=timeout)
+        asked.update({key: access.status or 0 for key, access in zip(missing, accesses)})
+    return asked
 
 
 def _judged(

@@ -123,6 +123,25 @@ def test_what_a_visitor_gets(monkeypatch, answers, codes):
     assert look(monkeypatch, TLS, answers)[0] == [codes]
 
 
+def test_an_app_that_was_busy_is_asked_itself_once_more(monkeypatch):
+    configuration, sites = parsed(f"server {{ server_name a.test; {APP} }}")
+    asked = []
+
+    def examine(targets, timeout):
+        asked.append([target.host for target in targets])
+        busy = len(asked) == 1
+        return [
+            Access("", "", "timeout", "") if busy else Access("", "", "ok", "", status=400 if ":" in t.host else 200)
+            for t in targets
+        ]
+
+    monkeypatch.setattr(_visitor._visit, "ask", lambda _visit, _timeout: Answer(400))
+    monkeypatch.setattr(_visitor._examine, "examine", examine)
+    (found,) = _visitor.look(configuration, sites, backends(configuration), MINE, (), 1)
+    assert [finding.code for finding in found] == ["host_not_passed"]
+    assert asked == [["127.0.0.1:8000", "localhost", "127.0.0.1", "a.test"]] * 2
+
+
 @pytest.mark.parametrize(
     ("text", "uri"),
     [
