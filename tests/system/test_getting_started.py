@@ -9,8 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
-from conftest import ROOT, on
+from conftest import HOSTS, ROOT, Server
 
 PAGE = (ROOT / "docs/getting-started.md").read_text().partition("\n## Write an app\n")[2]
 SERVER = "web1.example.com"
@@ -35,7 +36,15 @@ def run(server, command: str, where: Path) -> str:
     return f"{done.stdout}{done.stderr}\nexit code {done.returncode}"
 
 
-@on(13)
+@pytest.fixture
+def server(tmp_path_factory):
+    """A server that has never had an app, as the reader's."""
+    host = Server(f"{HOSTS}started13", 13, tmp_path_factory.mktemp("started"))
+    host.need("curl")
+    yield host
+    host.down()
+
+
 def test_the_page_works_as_it_is_written(server, tmp_path):
     (login,) = yaml.safe_load(Path(server.inventory).read_text())["wsgi"]["hosts"].values()
     variables = tmp_path / f"host_vars/{SERVER}.yml"

@@ -3,13 +3,22 @@
 
 from __future__ import annotations
 
-from conftest import HELLO, on
+import pytest
+from conftest import HELLO, HOSTS, Server
 
 MOST = {"first": 30, "again": 1, "code": 6}
 """How many modules each run executes on the host at most: with new apps, with nothing new, with the new code of one app."""
 
 
-@on(12)
+@pytest.fixture
+def server(tmp_path_factory):
+    """A host of this test's own: each run tells of what the apps of other tests have left."""
+    host = Server(f"{HOSTS}scale12", 12, tmp_path_factory.mktemp("scale"))
+    host.need("curl")
+    yield host
+    host.down()
+
+
 def test_thirty_apps_cost_the_tasks_of_one(server, hello, code):
     hello.update(processes=1, tls={"mode": "self_signed", "redirect": False})
     plays = {}
