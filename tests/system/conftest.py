@@ -247,9 +247,9 @@ class Server:
         return [(each["plugin"], each["reason"], each["config"]) for each in found]
 
 
-def on(debian: int):
+def on(debian: int, fixture: str = "server"):
     """A mark for tests of which one Debian has nothing to show that the other does not."""
-    return pytest.mark.parametrize("server", [debian], ids=[f"debian{debian}"], indirect=True)
+    return pytest.mark.parametrize(fixture, [debian], ids=[f"debian{debian}"], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -272,6 +272,15 @@ def servers(tmp_path_factory):
 def server(request, servers):
     """A host of each Debian."""
     return servers(request.param)
+
+
+@pytest.fixture
+def new_server(request, tmp_path_factory):
+    """A host of one test's own, for what the apps of other tests would be seen in."""
+    host = Server(f"{HOSTS}new{request.param}", request.param, tmp_path_factory.mktemp("new"))
+    host.need("curl")
+    yield host
+    host.down()
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import yaml
-from conftest import HOSTS, ROOT, Server
+from conftest import ROOT, on
 
 PAGE = (ROOT / "docs/getting-started.md").read_text().partition("\n## Write an app\n")[2]
 SERVER = "web1.example.com"
@@ -36,17 +35,9 @@ def run(server, command: str, where: Path) -> str:
     return f"{done.stdout}{done.stderr}\nexit code {done.returncode}"
 
 
-@pytest.fixture
-def server(tmp_path_factory):
-    """A server that has never had an app, as the reader's."""
-    host = Server(f"{HOSTS}started13", 13, tmp_path_factory.mktemp("started"))
-    host.need("curl")
-    yield host
-    host.down()
-
-
-def test_the_page_works_as_it_is_written(server, tmp_path):
-    (login,) = yaml.safe_load(Path(server.inventory).read_text())["wsgi"]["hosts"].values()
+@on(13, "new_server")
+def test_the_page_works_as_it_is_written(new_server, tmp_path):
+    (login,) = yaml.safe_load(Path(new_server.inventory).read_text())["wsgi"]["hosts"].values()
     variables = tmp_path / f"host_vars/{SERVER}.yml"
     variables.parent.mkdir()
     variables.write_text(yaml.safe_dump(login))
@@ -58,7 +49,7 @@ def test_the_page_works_as_it_is_written(server, tmp_path):
             file.write_text(part["text"])
         elif part["block"].startswith(("    ansible", "    curl ")):
             for command in part["block"].splitlines():
-                printed = run(server, command.strip(), tmp_path)
+                printed = run(new_server, command.strip(), tmp_path)
                 print(f"$ {command.strip()}\n{printed}")
                 codes += re.findall(r"exit code (\d+)$", printed)
         else:
