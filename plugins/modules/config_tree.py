@@ -108,7 +108,7 @@ options:
     description:
       - Settings in configuration files of Debian packages that no other file can override, such as nginx's C(worker_connections).
       - A file is changed only if it is exactly as the package shipped it, and if O(validate) accepts the change. It does not
-        become part of the set, so it is never removed or changed back.
+        become part of the set, so only M(wsgi.stack.uninstall) changes it back.
     type: list
     elements: dict
     default: []

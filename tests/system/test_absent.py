@@ -20,6 +20,21 @@ systemctl list-unit-files --no-legend 'wsgi*' 'supervisor*' | sort
 ss -Hxl | tr -s ' ' | cut -d ' ' -f 5 | grep -e wsgi -e supervisor | sort
 """
 
+# What of a host has to be as before the first deployment: files, users, units, nginx's settings and its default site. Not whether
+# supervisor is enabled, which without a program it is not any more.
+HOST = r"""
+find /srv /etc /run/wsgi* /usr/local /var/lib /var/cache /var/log/supervisor -xdev \
+    \( -path '/var/lib/dpkg' -o -path '/var/lib/apt' -o -path '/var/lib/systemd' -o -path '/var/cache/apt' \
+       -o -path '/etc/ssl/certs' -o -name '*-' -o -path '/var/cache/private' \
+       -o -name 'supervisord.log*' -o -path '/usr/local/lib/python*' \) -prune \
+    -o -printf '%p %y %m %u:%g %l\n' 2>/dev/null | grep -v -e '^/etc/rc[0-6S]\.d' -e '\.wants/supervisor\.service' | sort
+getent passwd; getent group
+systemctl list-units --all --plain --full --no-legend 'wsgi*'
+systemctl list-unit-files --no-legend 'wsgi*' || true
+md5sum /etc/nginx/nginx.conf
+curl --silent --head http://127.0.0.1/ | head -n 1
+"""
+
 KILL = """
 for _ in $(seq 2400); do
     stop=$(pgrep -f -o '^systemctl stop wsgi-[a-z-]*@victim' || true)
@@ -131,3 +146,32 @@ def test_a_removal_that_was_killed_is_completed_by_the_next_run(server, app, cod
     server.converge(absent)
     assert everything(server) == before
     assert server.converge(absent).changed == []
+
+
+@on(13, "new_server")
+def test_an_uninstalled_host_is_as_before_the_first_deployment(new_server, app):
+    server = new_server
+    before = server.sh(HOST).splitlines()
+    assert before[-1].startswith("HTTP/1.1 200")  # Debian's default site
+    apps = [app(f"app-{number}", stack=stack) for number, stack in enumerate(STACKS)]
+    apps[1].update(domains=["tls.example.com"], tls={"mode": "self_signed"})
+    apps[2].update(bind="127.0.0.1:8123")
+    server.converge(apps)
+    server.sh("echo order >/srv/wsgi/app-0/shared/orders")
+
+    play = server.play(None, "playbooks/uninstall.yml", "--check", "--diff")
+    assert play.code == 0, play.output
+    assert "-/usr/local/lib/wsgi" in play.output
+    assert server.get("/app-0/").startswith("200 ")
+
+    play = server.play(None, "playbooks/uninstall.yml")
+    assert play.code == 0, play.output
+    assert "/srv/wsgi/app-0/shared is the app's own data, so it is kept, with the user app-0" in " ".join(play.output.split())
+    left = set(server.sh(HOST).splitlines()) - set(before)
+    assert sorted(line.split()[0] for line in left if line.startswith("/")) == [
+        *("/srv/wsgi", "/srv/wsgi/app-0", "/srv/wsgi/app-0/shared", "/srv/wsgi/app-0/shared/orders")
+    ]
+    play = server.play(None, "playbooks/uninstall.yml", wsgi_remove_shared=True)
+    assert play.code == 0, play.output
+    assert server.sh(HOST).splitlines() == before
+    assert server.play(None, "playbooks/uninstall.yml").changed == []

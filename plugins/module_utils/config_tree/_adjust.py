@@ -35,6 +35,18 @@ def adjusted(wanted: Iterable[Adjustment], current: Mapping[str, Item]) -> dict[
     return found
 
 
+def shipped(done: Iterable[Adjustment], current: Mapping[str, Item]) -> dict[str, File]:
+    """The files that were changed, as their packages ship them. A file that anybody has edited since is theirs, and stays."""
+    found = {}
+    for adjustment in done:
+        item = current.get(adjustment.path)
+        if isinstance(item, File) and adjustment.after in item.content:
+            content = item.content.replace(adjustment.after, adjustment.before, 1)
+            if unchanged_package_file(adjustment.path, content.encode(errors="surrogateescape")):
+                found[adjustment.path] = replace(item, content=content)
+    return found
+
+
 def accepted(wanted: Mapping[str, File], current: Mapping[str, Item], disk: HostDisk, check: Sequence[str]) -> dict[str, File]:
     """Write the files, and put back each that the program which checks the tree does not accept.
 

@@ -214,6 +214,8 @@ class Transaction:
             return
         missing = {directory for path, item in todo if item for directory in missing_directories(path)}
         self.memory.directories = sorted({*self.memory.directories, *missing})
+        going = {path for path, item in todo if item is None} & {*self.request.displace}
+        self.memory.displaced.update({path: TreeEntry(self.current[path]) for path in going})
         self.memory.intended.update({path: digest(item) for path, item in todo if item})
         self.memory.stale = True
         self.file.write(self.memory)

@@ -41,6 +41,7 @@ class Memory:
     :ivar stale: whether anything was written or removed since then
     :ivar directories: the directories that were created
     :ivar notes: what the caller noted of each app whose files were last loaded
+    :ivar displaced: the configuration files of packages that were removed
     """
 
     owned: dict[str, str] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Memory:
     stale: bool = False
     directories: list[str] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+    displaced: Tree = field(default_factory=dict)
 
 
 def kind(item: Item) -> str:
@@ -225,18 +227,23 @@ def _check_path(key: str, path: str, taken: Tree) -> None:
 
 def to_json(memory: Memory) -> str:
     """The text of a memory file."""
-    loaded = {path: {**vars(entry.item), "apps": list(entry.apps)} for path, entry in memory.loaded.items()}
-    return json.dumps({**vars(memory), "version": 1, "loaded": loaded}, indent=1, sort_keys=True) + "\n"
+    trees = {
+        name: {path: {**vars(entry.item), "apps": list(entry.apps)} for path, entry in tree.items()}
+        for name, tree in (("loaded", memory.loaded), ("displaced", memory.displaced))
+    }
+    return json.dumps({**vars(memory), "version": 1, **trees}, indent=1, sort_keys=True) + "\n"
 
 
 def from_json(text: str) -> Memory:
     """The reverse of ``to_json``. A truncated file counts as empty; then identical files are taken over."""
     try:
         found = json.loads(text)
-        loaded = {}
-        for path, entry in found["loaded"].items():
-            apps = tuple(entry.pop("apps"))
-            loaded[path] = TreeEntry(Link(**entry) if "target" in entry else File(**entry), apps)
-        return Memory(found["owned"], found["intended"], loaded, found["stale"], found["directories"], found.get("notes", {}))
+        trees: dict[str, Tree] = {"loaded": {}, "displaced": {}}
+        for name, tree in trees.items():
+            for path, entry in found.get(name, {}).items():
+                apps = tuple(entry.pop("apps"))
+                tree[path] = TreeEntry(Link(**entry) if "target" in entry else File(**entry), apps)
+        rest = {key: found[key] for key in ("owned", "intended", "stale", "directories")}
+        return Memory(**rest, loaded=trees["loaded"], displaced=trees["displaced"], notes=found.get("notes", {}))
     except (ValueError, KeyError, TypeError, AttributeError):
         return Memory()

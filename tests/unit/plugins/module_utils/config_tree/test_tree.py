@@ -139,6 +139,7 @@ def test_memory_survives_being_written_and_read():
         },
         stale=True,
         directories=["/etc/x"],
+        displaced={"/etc/nginx/sites-enabled/default": TreeEntry(Link("/etc/nginx/sites-available/default"))},
     )
     assert from_json(to_json(memory)) == memory
 

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
+"""The step ``uninstall``: removes all that the collection made on a host.
+
+The sites go first, then the apps, then what apps share. A run that was interrupted is completed by the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _ownership
+from ansible_collections.wsgi.stack.plugins.module_utils.build import _uv
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _adjust, _memory, _transaction
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _sandbox, _ufw
+from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _files as _nginx
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _firewall_ports
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove, _step
+from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
+
+STATE = "/var/lib/wsgi"
+"""What the collection knows of a host. It goes last, since the next run needs it to complete one that was interrupted."""
+
+SHARED = (
+    _uv.DIRECTORY,
+    _sites.DIRECTORY,
+    _sandbox.FILES,
+    *(path.rstrip("/") for purpose in (_layout.SOURCE, _layout.BUILD) for path in _layout.cache(purpose, "")),
+    STATE,
+)
+"""The directories with what apps share, such as uv."""
+
+NGINX = "nginx.service"
+SITE = "Debian's default site"
+
+
+def uninstall(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Remove everything.
+
+    :param wanted: the module's parameters
+    :raises StackError: apps in another directory are still there, or nginx cannot be reloaded without the sites
+    """
+    _refuse_others(wanted["directory"])
+    results = [_package_files(check), *(_tree(name, check) for name in _trees() if name == "nginx")]
+    retired = _step.retire(
+        {**wanted, "keep": [], "remove": [], "prune": True, "stacks": [], "jobs": None},
+        check,
+        _remove.locked_retirement,
+        _remove.remove_empty_directories,
+    )
+    results.append(retired)
+    if not retired["failures"]:
+        results += [_tree(name, check) for name in _trees() if name != "nginx"]
+        results += [_firewall(check), _directories(wanted, check)]
+    return {
+        "changed": any(result["changed"] for result in results),
+        "removed": retired["removed"],
+        "kept": retired["kept"],
+        "failures": retired["failures"],
+        "diff": [each for result in results for each in result.get("diff", ())],
+        "warnings": [each for result in results for each in result.get("warnings", ())],
+    }
+
+
+def _refuse_others(directory: str) -> None:
+    others = elsewhere(_ownership.accounts(), directory)
+    if others:
+        raise StackError(
+            "uninstall",
+            f"this host has apps in other directories ({', '.join(others)}), which use the same files;"
+            f" remove them first, with wsgi_directory: {os.path.dirname(others[0])}, wsgi_apps: [] and wsgi_prune: true.",
+        )
+
+
+def elsewhere(found: _ownership.Accounts, directory: str) -> list[str]:
+    """The directories of apps that are not below a directory. Pure."""
+    theirs = [user for user in found.users if _ownership.owned(_layout.Layout(user.pw_name, os.path.dirname(user.pw_dir)), found)]
+    return sorted(user.pw_dir for user in theirs if os.path.dirname(user.pw_dir) != os.path.normpath(directory))
+
+
+def _trees() -> list[str]:
+    """The names of the sets of files that were written to this host."""
+    return sorted(os.path.basename(path).removesuffix(".json") for path in glob.glob(f"{_memory.DIRECTORY}/*.json"))
+
+
+def _tree(name: str, check: bool) -> dict[str, Any]:
+    """Remove the files of a set; nginx gets back what had to make room for them."""
+    request: dict[str, Any] = {"load": [["systemctl", "stop", "wsgi-bind-*"], ["systemctl", "daemon-reload"]]}
+    if name == "nginx":
+        runs = unit_states([NGINX])[NGINX].active
+        request = {"check": ["nginx", "-t"] if shutil.which("nginx") else [], "service": NGINX if runs else None}
+    back = _memory.MemoryFile(name).read().displaced
+    back = {path: entry for path, entry in back.items() if not os.path.lexists(path)}
+    wanted = {path: _transaction.TreeEntry(entry.item, (SITE,)) for path, entry in back.items()}
+    transaction = _transaction.Transaction(_transaction.TreeRequest(name=name, wanted=wanted, dry=check, **request))
+    transaction.converge()
+    result = transaction.result()
+    if not result["written"] and not result["removed"]:
+        result["changed"] = False
+    warnings = [f"{SITE} is not enabled again: {failure['message']}" for failure in result["failures"]]
+    return {**result, "warnings": warnings}
+
+
+def _package_files(check: bool) -> dict[str, Any]:
+    """Undo the changes to files of packages that nobody has edited since. The set of nginx's files loads them."""
+    adjustment = _adjust.Adjustment(**_nginx.CONNECTIONS)
+    before = {adjustment.path: item} if (item := _files.read(adjustment.path)) else {}
+    after = _adjust.shipped([adjustment], before)
+    if not check:
+        for path, file in after.items():
+            _files.write(path, file)
+    return {"changed": bool(after), "diff": _transaction.diffs({path: before[path] for path in after}, dict(after))}
+
+
+def _firewall(check: bool) -> dict[str, Any]:
+    if _ufw.inactive():
+        return {"changed": False}
+    comment = _firewall_ports.STEP.options["comment"]["default"]
+    plan = _ufw.plan(_ufw.rules(), [], comment)
+    if plan.close and not check:
+        _ufw.carry_out(plan, comment)
+    return {"changed": bool(plan.close), "diff": _diff("ufw", [f"allow {port}/tcp" for port in plan.close])}
+
+
+def _directories(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Remove what apps share, and the directories that are empty now."""
+    there = [path for path in SHARED if os.path.lexists(path)]
+    empty = [wanted["directory"], wanted["runtime_directory"], *glob.glob(f"{_layout.UNITS}/*.target.wants")]
+    empty = [path for path in empty if os.path.isdir(path) and not os.listdir(path)]
+    if not check:
+        for path in there:
+            _files.remove(path)
+        for path in empty:
+            with contextlib.suppress(OSError):  # a mount point stays
+                os.rmdir(path)
+    return {"changed": bool(there or empty), "diff": _diff("directories", [*there, *empty])}
+
+
+def _diff(subject: str, lines: list[str]) -> list[dict[str, str]]:
+    if not lines:
+        return []
+    return [{"before_header": subject, "after_header": subject, "before": "\n".join([*lines, ""]), "after": ""}]
+
+
+STEP = Step({name: _step.STEP.options[name] for name in ("remove_shared", "directory", "runtime_directory")}, uninstall)
