@@ -219,7 +219,7 @@ def test_the_reference_lists_the_shared_variables_with_their_defaults():
 
 
 def test_a_shared_default_is_in_the_settings_alone():
-    for path in [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/*/*.*")]:
+    for path in [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/*/*.*")]:
         # The hosts of a play are chosen before there is a host that a lookup could serve.
         again = re.findall(r"(?<!hosts: \"\{\{ )\bwsgi_\w+ \| default", path.read_text())
         assert again == [], path
@@ -342,7 +342,7 @@ SOURCES = [
     "plugins/**/*.py",
     "roles/**/*.yml",
     "roles/**/*.j2",
-    "playbooks/*.yml",
+    "playbooks/**/*.yml",
     "meta/*.yml",
     "tests/**/*.py",
     "molecule/**/*.yml",
