@@ -39,6 +39,7 @@ class ActionModule(ActionBase):
         if result.get("failed"):
             return result
         host = variables["inventory_hostname"]
+        _run.note_live(host, result["live"])
         self._keep(host, steps, dict(zip(map(id, asked), result.pop("results"))), given["roles"])
         return {**result, "idle": _answers.idle(host)}
 

@@ -54,6 +54,11 @@ idle:
   type: list
   elements: str
   returned: always
+live:
+  description: The number C(release) of the live release of each app that has one, and its C(revision), by app.
+  type: dict
+  returned: always
+  sample: {shop: {release: 12, revision: 3f2c1ab04d5e6f708192a3b4c5d6e7f801234567}}
 """
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
@@ -67,7 +72,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
-    module.exit_json(changed=False, results=_survey.survey(_packed.unpack(module.params["steps"])))
+    steps = _packed.unpack(module.params["steps"])
+    module.exit_json(changed=False, results=_survey.survey(steps), live=_survey.live(steps))
 
 
 if __name__ == "__main__":

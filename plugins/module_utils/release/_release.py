@@ -147,6 +147,7 @@ class ReleaseRequest:
     :param name: what the inventory calls this host
     :param command_results: what the hosts returned that ran release commands, by name (see ``_commands.check_elsewhere``); None
         if they are to be run here
+    :param defer_commands: whether to leave out an app that needs a new release and has release commands
     """
 
     host: dict[str, int]
@@ -154,16 +155,17 @@ class ReleaseRequest:
     nginx_group: str
     name: str = ""
     command_results: Mapping[str, Mapping[str, Any]] | None = None
+    defer_commands: bool = False
 
 
-def make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
+def make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any] | None:
     """Make a new release if the newest one differs from the app, its environment or its build.
 
     :param environment: the variables of the inventory and of a file on the controller
     :param build: ``digest``, ``path``, ``python`` and ``revision`` of the build; in check mode, where it may not be known yet,
         the digest can be None
     :returns: ``number``, ``changed``, ``commands`` (those that were run, in check mode those that would be), for the diff
-        ``before`` and ``after``, and perhaps a ``warning``
+        ``before`` and ``after``, and perhaps a ``warning``; None if the release commands were deferred
     :raises StackError: the variables cannot be read, the entry point cannot be imported, or a release command failed; no release
         is left behind
     """
@@ -174,7 +176,7 @@ def make(app: App, environment: dict[str, str], build: dict[str, Any], request: 
         return _make(app, environment, build, request)
 
 
-def _make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
+def _make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any] | None:
     layout = _layout.of(app)
     existing = numbers(layout.releases)
     newest = read(layout, existing[-1]) if existing else {"digest": None, "description": ""}
@@ -183,8 +185,9 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     planned = [{"command": _redact.redactor()(command)} for command in commands]
     shown = "".join(f"run: {entry['command']}\n" for entry in planned)
     result = {"number": number, "changed": True, "before": newest["description"], "commands": planned}
+    deferred = request.defer_commands and bool(app["release_commands"])
     if build.get("digest") is None:
-        return {**result, "after": f"build: not made yet\n{shown}"}
+        return None if deferred else {**result, "after": f"build: not made yet\n{shown}"}
     if not request.check or os.path.isdir(build["path"]):  # in check mode a new build is not there
         environment = {**_variables.of_source(app, os.path.join(build["path"], "source")), **environment}
     host = request.host
@@ -196,6 +199,8 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
             _shared.prepare(app, build, request.nginx_group)
         after = description + "".join(f"shared: {path}\n" for path in missing)
         return {"number": existing[-1], "changed": bool(missing), "before": description, "after": after, "commands": []}
+    if deferred:
+        return None
     if app["release_commands"] and request.command_results is not None:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:

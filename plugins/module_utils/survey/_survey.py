@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _step as accounts
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _site_plan as site_plan
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _step as build
@@ -18,6 +20,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _once, _pac
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _firewall_ports as firewall_ports
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _site_certificates as site_certificates
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _step as release
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _step as retire
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _site_probe as site_probe
@@ -40,7 +43,7 @@ STEPS: dict[str, Step] = {
     "wsgi.stack.uwsgi_plugin": uwsgi_plugin.STEP,
 }
 
-TELLS = ("changed", "failed", "failures", "warnings", "needed", "skipped", "unused", "leaving", "outdated", "msg")
+TELLS = ("changed", "failed", "failures", "warnings", "needed", "skipped", "unused", "leaving", "outdated", "deferred", "msg")
 """What a result has, and is not empty, if its step has something to do or to say."""
 
 
@@ -59,6 +62,21 @@ def survey(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
             if result is not None and step["register"]:
                 results[step["register"]] = result
             found.append(result)
+    return found
+
+
+def live(steps: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The ``release`` that is live of each app, its number, and its ``revision``, by name. Apps without one are left out.
+
+    :param steps: see ``survey``
+    """
+    found = {}
+    for app in (app for step in steps if step["module"] == "wsgi.stack.build" for app in step["arguments"]["apps"]):
+        layout = _layout.of(app)
+        number = _release.linked(layout.current)
+        if number is not None:
+            with contextlib.suppress(OSError, ValueError):
+                found[app["name"]] = {"release": number, "revision": _release.read(layout, number)["revision"]}
     return found
 
 
