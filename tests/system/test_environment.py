@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -227,6 +228,15 @@ def test_release_commands_hold_up_no_other_app(server, hello):
     assert [line.partition(": ")[0] for line in play.message.splitlines()] == ["app sick"], play.message
     assert sum("sick" in json.dumps(result["result"].get("failures", [])) for result in play.results) == 1
     assert runs(server, "patient") == ["1", "2"]
+    rows = dict(re.findall(r"^(\S+) +(\d+ .*?) +[\d.-]+$", play.output, re.MULTILINE))
+    shown = {name: (row.split()[0], row.split()[-1]) for name, row in rows.items()}
+    assert shown == {
+        "patient": ("2", "yes"),
+        "quick": ("2", "yes"),
+        "newcomer": ("1", "yes"),
+        "sick": ("1", "failed"),
+    }
+    assert play.output.index("sick      ") < play.output.index("app sick: health: ")
     server.converge([*apps[:3], sick])
     assert server.converge([*apps[:3], sick], "-vvv").executions == 1
 
