@@ -220,7 +220,7 @@ def test_release_commands_hold_up_no_other_app(server, hello):
     with subprocess.Popen(
         ["docker", "exec", server.name, "timeout", "300", "sh", "-c", served], stdout=subprocess.PIPE, text=True
     ) as visitor:
-        play = server.play(apps)
+        play = server.play(apps, "playbooks/site.yml", "--diff")
         visitor.wait(timeout=30)
     assert server.get("/patient/").startswith("200 changed|2|")
     assert server.get("/sick/").startswith("200 hello|1|")
@@ -228,6 +228,9 @@ def test_release_commands_hold_up_no_other_app(server, hello):
     assert [line.partition(": ")[0] for line in play.message.splitlines()] == ["app sick"], play.message
     assert sum("sick" in json.dumps(result["result"].get("failures", [])) for result in play.results) == 1
     assert runs(server, "patient") == ["1", "2"]
+    words = f"{server.name}, app quick: environment: GREETING added"
+    assert f"{server.name}, app newcomer: new\n" in play.output
+    assert 0 < play.output.index(words) < play.output.index("+++ after"), play.output
     rows = dict(re.findall(r"^(\S+) +(\d+ .*?) +[\d.-]+$", play.output, re.MULTILINE))
     shown = {name: (row.split()[0], row.split()[-1]) for name, row in rows.items()}
     assert shown == {

@@ -20,6 +20,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported, presumed
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _changes
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _variables
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _shared, _workers, _writable
@@ -133,7 +134,7 @@ def numbers(directory: str) -> list[int]:
 
 
 def read(layout: _layout.Layout, number: int) -> dict[str, Any]:
-    """The ``release.json`` of a release: its ``facts``, ``number``, ``digest`` and ``description``."""
+    """The ``release.json`` of a release: its ``facts``, ``number``, ``digest``, ``description`` and ``entry``."""
     with open(os.path.join(layout.release(number), "release.json"), encoding="utf-8") as stream:
         return json.load(stream)
 
@@ -186,6 +187,7 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     shown = "".join(f"run: {entry['command']}\n" for entry in planned)
     result = {"number": number, "changed": True, "before": newest["description"], "commands": planned}
     deferred = request.defer_commands and bool(app["release_commands"])
+    entry = _changes.entry(app, environment)
     if build.get("digest") is None:
         return None if deferred else {**result, "after": f"build: not made yet\n{shown}"}
     if not request.check or os.path.isdir(build["path"]):  # in check mode a new build is not there
@@ -204,7 +206,7 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     if app["release_commands"] and request.command_results is not None:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
-        content = {**facts(app, build, host), "number": number, "digest": wanted, "description": description}
+        content = {**facts(app, build, host), "number": number, "digest": wanted, "description": description, "entry": entry}
         _writable.check(app, app["writable_paths"])
         _workers.check_schedules(app)
         _shared.prepare(app, build, request.nginx_group)
