@@ -232,6 +232,11 @@ msg:
   description: What could not be checked in check mode, or why the module failed.
   returned: when there is something to say
   type: str
+changed_apps:
+  description: The names of the apps whose files or links were written or removed.
+  type: list
+  elements: str
+  returned: always
 failures:
   description: The apps whose files were put back. The step fails for them, unless
     C(wsgi_defer_failures) is set.

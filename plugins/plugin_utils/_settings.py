@@ -28,6 +28,7 @@ SHARED: dict[str, Any] = {
     "wsgi_prune": False,
     "wsgi_remove_shared": False,
     "wsgi_defer_failures": False,
+    "wsgi_defer_commands": False,
 }
 """The shared variables with their defaults. A key of the settings is the name without ``wsgi_``."""
 

@@ -128,10 +128,12 @@ class Transaction:
     def result(self) -> dict[str, Any]:
         """The result of the module. A file that was changed and put back is no change."""
         changed = [path for path in sorted({*self.before, *self.current}) if self.before.get(path) != self.current.get(path)]
+        entries = [tree[path] for tree in (self.request.everything, self.blame.earlier) for path in changed if path in tree]
         result = {
             "changed": bool(changed) or self.loaded,
             "written": [path for path in changed if path in self.current],
             "removed": [path for path in changed if path not in self.current],
+            "changed_apps": sorted({app for entry in entries for app in entry.apps}),
             "loaded": self.loaded,
             "validated": self.validated,
             "failures": [failure.result(app) for app, failure in sorted(self.blame.failures.items())],
