@@ -33,7 +33,7 @@ def test_the_oldest_ansible_core_is_the_same_everywhere():
         assert f"ansible-core {oldest} or later" in path.read_text()
 
 
-@pytest.mark.parametrize("path", ROOT.glob("playbooks/*.yml"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("playbooks/*.yml")), ids=lambda path: path.stem)
 def test_every_playbook_begins_with_the_preconditions(path):
     for play in yaml.safe_load(path.read_text()):
         assert "ansible.builtin.import_playbook" in play or "wsgi.stack.preconditions" in play["tasks"][0]
