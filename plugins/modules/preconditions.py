@@ -25,6 +25,13 @@ options:
     description: Check the list of apps.
     type: bool
     default: true
+  app_roles:
+    description:
+      - The roles of app servers that follow. If given, fails if the tags of the run leave out a step that has something to do,
+        and that a chosen one needs. M(wsgi.stack.survey) has to be run before.
+      - For the playbook C(wsgi.stack.site), whose tags these are.
+    type: list
+    elements: str
   problems:
     description: Other reasons to fail, one sentence each. Those that are empty are none.
     type: list
