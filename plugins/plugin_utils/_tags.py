@@ -54,9 +54,7 @@ def left_out(chosen: Collection[str], idle: Collection[str], app_roles: Sequence
     missing = [tag for tag in NEEDS if tag in wanted and tag not in chosen]
     if not missing:
         return ""
-    steps, first = (
-        " and ".join(names) for names in ([tag for tag in NEEDS if tag in chosen and {*NEEDS[tag]} & wanted], missing)
-    )
+    steps, first = (", ".join(names) for names in ([tag for tag in NEEDS if tag in chosen and {*NEEDS[tag]} & wanted], missing))
     return (
         f"tags: {steps} cannot run without {first}, which would have something to do here first;"
         f" use --tags {','.join(tag for tag in NEEDS if tag in wanted)}, or no tags."

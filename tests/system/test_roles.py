@@ -108,6 +108,14 @@ def test_a_role_that_a_tag_chooses_without_the_releases_says_so(server, hello, t
     )
 
 
+def test_the_environment_of_a_run_reaches_its_builds(server, hello):
+    """Through the playbook that imports the other one, too."""
+    app = {**hello, "name": "tagged", "mount": "/tagged", "build_commands": ["printenv no_proxy >proxy.txt"]}
+    play = server.play([app], "wsgi.stack.uwsgi", wsgi_environment={"no_proxy": "localhost,.example.com"})
+    assert play.code == 0, play.output
+    assert server.sh("cat /srv/wsgi/tagged/current/build/source/proxy.txt") == "localhost,.example.com\n"
+
+
 def test_a_port_that_another_process_has_is_refused_before_a_file_is_written(server, hello):
     app = {**hello, "name": "tagged", "mount": "/tagged"}
     server.converge([app])
