@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, Callable
@@ -50,7 +51,8 @@ def read(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[s
         for name, default in {**SHARED, **OF_ROLES}.items()
     }
     base = template(variables["inventory_dir"]) if "inventory_dir" in variables else None
-    return {**found, "base_directory": base}
+    # An inventory of the command line, as in -i host, has the text None.
+    return {**found, "base_directory": base if base and os.path.isabs(base) else None}
 
 
 def _value(name: str, value: Any, default: Any) -> Any:

@@ -235,6 +235,22 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
             {"domains": ["Shop.example.com"]},
             "app shop: domains: ['Shop.example.com'] is invalid; use a list, each a domain name in lower case",
         ),
+        (
+            {"domains": ["müller.example"]},
+            "app shop: domains: ['müller.example'] is invalid; use a list, each a domain name in ASCII (punycode), here xn--",
+        ),
+        (
+            {"canonical_domain": "*.Müller.example"},
+            "app shop: canonical_domain: '*.Müller.example' is invalid; use a domain name in ASCII (punycode), here *.xn--mller-",
+        ),
+        (  # another name in the rules of 2003, which Python has, than in those of browsers
+            {"domains": ["straße.example"]},
+            "app shop: domains: ['straße.example'] is invalid; use a list, each a domain name in ASCII (punycode), here the one",
+        ),
+        (
+            {"domains": ["a..ü"]},
+            "app shop: domains: ['a..ü'] is invalid; use a list, each a domain name in ASCII (punycode), here the one that",
+        ),
         ({"domains": ["a.test", "a.test"]}, "app shop: domains: 'a.test' is listed twice; remove one."),
         (
             {"canonical_domain": "a.test"},
