@@ -7,13 +7,14 @@ export PYTHON ?= python3
 # make demo NEW_HOST="--ubuntu 24.04"           on another host, see tests/images/host
 export DEBIAN
 
-STAGES := lint sanity unit package molecule system
+STAGES := lint sanity unit package docs molecule system
 HOSTS := ssh curl docker
 NEEDS_venv := python
 NEEDS_lint := python git shellcheck
 NEEDS_sanity := python git shellcheck
 NEEDS_unit := python git
 NEEDS_package := python git
+NEEDS_docs := python git
 NEEDS_molecule := python git $(HOSTS)
 NEEDS_system := python git $(HOSTS)
 NEEDS_smoke := python git $(HOSTS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+import docsite
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/wsgi/stack"
+ARCHIVES = BUILD / "package"
 INSTALLED = BUILD / "installed"
 REPORTS = BUILD / "reports"
 OLDEST_PYTHON = "3.9"  # Debian 11's, the oldest that a host may run our modules with
@@ -38,6 +41,10 @@ ENVIRONMENT = {
     "MOLECULE_GLOB": "molecule/*/molecule.yml",  # said aloud, or it warns that a collection's scenarios belong elsewhere
     "PYTHONDONTWRITEBYTECODE": "1",
 }
+
+UNREACHABLE = "failed to reach any of the inventories"
+LINK_TO_ANSIBLE = re.compile(rf"{UNREACHABLE}|^intersphinx inventory|undefined label: '(?!ansible_collections\.wsgi\.)")
+"""Warnings of Sphinx's that follow from an inventory that cannot be fetched."""
 
 
 @dataclass
@@ -156,18 +163,9 @@ def package() -> Iterator[Check]:
     """The collection as its users get it: built, installed without a network, documented, and its playbooks read."""
     copy_collection()
     installed = {"ANSIBLE_COLLECTIONS_PATH": str(INSTALLED)}
-    archives = BUILD / "package"
-    shutil.rmtree(archives, ignore_errors=True)
-    shutil.rmtree(INSTALLED, ignore_errors=True)
-    yield Check("ansible-galaxy collection build", ["ansible-galaxy", "collection", "build", "--output-path", archives])
-    yield Check(
-        "ansible-galaxy collection install",
-        ["ansible-galaxy", "collection", "install", "--offline", "-p", INSTALLED, *archives.glob("wsgi-stack-*.tar.gz")],
-        BUILD,
-        installed,
-    )
-    for archive in archives.glob("wsgi-stack-*.tar.gz"):
-        yield Check("galaxy-importer", [sys.executable, __file__, "galaxy-importer", archive.name], archives)
+    yield from install_archive()
+    for archive in ARCHIVES.glob("wsgi-stack-*.tar.gz"):
+        yield Check("galaxy-importer", [sys.executable, __file__, "galaxy-importer", archive.name], ARCHIVES)
     yield from installed_by_readme()
     for kind, names in documented().items():
         yield Check(f"ansible-doc, {kind}", [sys.executable, __file__, "ansible-doc", kind, *names], BUILD, installed)
@@ -179,6 +177,47 @@ def package() -> Iterator[Check]:
         ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "."],
         COPY,
     )
+
+
+def install_archive() -> Iterator[Check]:
+    """The collection as Galaxy gives it out, in INSTALLED."""
+    shutil.rmtree(ARCHIVES, ignore_errors=True)
+    shutil.rmtree(INSTALLED, ignore_errors=True)
+    yield Check("ansible-galaxy collection build", ["ansible-galaxy", "collection", "build", "--output-path", ARCHIVES])
+    yield Check(
+        "ansible-galaxy collection install",
+        ["ansible-galaxy", "collection", "install", "--offline", "-p", INSTALLED, *ARCHIVES.glob("wsgi-stack-*.tar.gz")],
+        BUILD,
+        {"ANSIBLE_COLLECTIONS_PATH": str(INSTALLED)},
+    )
+
+
+def docs() -> Iterator[Check]:
+    """The documentation site, in build/docs/site: the documents, and the reference of roles, modules and plugins."""
+    source, site = BUILD / "docs/source", BUILD / "docs/site"
+    yield from install_archive()
+    shutil.rmtree(site, ignore_errors=True)
+    docsite.assemble(source)
+    reference = ["antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"]
+    yield Check(
+        "antsibull-docs",
+        [*reference, "--dest-dir", source / docsite.REFERENCE, "wsgi.stack"],
+        BUILD,
+        {"ANSIBLE_COLLECTIONS_PATH": str(INSTALLED)},
+    )
+    yield Check("sphinx-build", [sys.executable, __file__, "sphinx-build", source, site], BUILD)
+
+
+def build_site(source: str, site: str) -> int:
+    """Build the site. Every warning counts, unless it comes from links to Ansible's own documents that cannot be fetched."""
+    command = ["sphinx-build", "--quiet", "--fresh-env", "--jobs=auto", source, site]
+    done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
+    told = [line for line in done.stderr.splitlines() if line.strip()]
+    if UNREACHABLE in done.stderr:
+        told = [line for line in told if not LINK_TO_ANSIBLE.search(line)]
+        print("The links to Ansible's own documents cannot be fetched, so they are plain text.")
+    print(*told, f"{len(list(Path(site).rglob('*.html')))} pages in {site}", sep="\n")
+    return int(bool(done.returncode or told))
 
 
 def installed_by_readme() -> Iterator[Check]:
@@ -283,7 +322,7 @@ def coverage() -> Iterator[Check]:
 
 
 STAGES: dict[str, Callable[[], Iterator[Check]]] = {
-    stage.__name__: stage for stage in (lint, sanity, unit, package, molecule, system, smoke, coverage)
+    stage.__name__: stage for stage in (lint, sanity, unit, package, docs, molecule, system, smoke, coverage)
 }
 
 
@@ -316,6 +355,8 @@ def main(names: list[str]) -> int:
 if __name__ == "__main__":
     if sys.argv[1] == "ansible-doc":
         sys.exit(read_documentation(*sys.argv[2:]))
+    if sys.argv[1] == "sphinx-build":
+        sys.exit(build_site(*sys.argv[2:]))
     if sys.argv[1] == "galaxy-importer":
         sys.exit(import_archive(*sys.argv[2:]))
     sys.exit(main(sys.argv[1:]))

@@ -17,7 +17,7 @@ import yaml
 
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve, _schema
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _settings
-from ansible_collections.wsgi.stack.tests import documents
+from ansible_collections.wsgi.stack.tests import docsite, documents
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -333,6 +333,20 @@ def test_a_link_leads_somewhere(path):
         assert there.exists(), link
         assert shipped(there.resolve()), link
         assert not anchor or anchor in anchors(there), link
+
+
+def test_the_site_leads_to_the_repository_for_what_is_no_page_of_it():
+    text = "[a](uwsgi.md#b) [c](../README.md#d) [e](../inventories/examples) [f](#g) [h](https://a.test/)"
+    repository = docsite.REPOSITORY
+    assert docsite.linked(text, "docs/tls.md", {"README.md", "docs/uwsgi.md"}) == (
+        f"[a](uwsgi.md#b) [c](../index.md#d) [e]({repository}/tree/main/inventories/examples) [f](#g) [h](https://a.test/)"
+    )
+
+
+def test_the_site_has_every_document_in_its_navigation():
+    pages = docsite.documents()
+    listed = [line for line in docsite.navigation(pages).splitlines() if line in pages]
+    assert sorted([*listed, "README.md"]) == sorted(pages)
 
 
 def test_the_readme_is_short_and_leads_to_every_page():
