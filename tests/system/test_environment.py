@@ -143,7 +143,7 @@ def told(play, task="Run the release commands"):
 
 def test_release_commands_are_run_once_a_release(server, hello):
     app = {**hello, "name": "commanded", "environment": {"TOKEN": "s3cret"}}
-    app["release_commands"] = [COUNT, 'cat; echo "$TOKEN: ünï"; python -c "import app, sys; print(sys.prefix, file=sys.stderr)"']
+    app["release_commands"] = [COUNT, 'cat\necho "$TOKEN: ünï"\npython -c "import app, sys; print(sys.prefix, file=sys.stderr)"']
     play = server.converge([app])
     first, second = told(play)["result"]["commands"]["commanded"]
     assert (first["command"], first["code"], first["output"]) == (COUNT, 0, [])

@@ -29,6 +29,7 @@ PLUGINS = sorted(path for kind in ("modules", "filter", "lookup") for path in RO
 TYPES = {
     "files": "dict",
     "boolean": "bool",
+    "command": "str",
     "dictionary": "dict",
     "domain": "str",
     "directives": "list",

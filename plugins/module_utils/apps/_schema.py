@@ -100,6 +100,19 @@ def _ascii_domain(name: str) -> str:
     return found if DOMAIN.fullmatch(found) else ""
 
 
+def command(value: Any) -> str:
+    """One or more lines for a shell; the line feeds after them, which a block of YAML has, are dropped."""
+    wanted = "a shell command, of one or more lines"
+    written = value.rstrip("\n") if isinstance(value, str) else value
+    if not isinstance(written, str) or not written.strip():
+        raise ValueError(wanted)
+    if UNPRINTABLE_LINE.search(written):
+        raise ValueError(f"{wanted}, without control characters")
+    if too_long(written):
+        raise ValueError(f"{wanted}, of at most {ARGUMENT_BYTES} bytes, which is the longest that Linux hands to a program")
+    return str(written)
+
+
 def integer(low: int, high: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
