@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _command_check, _server_options, _units
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _cause_sandbox, _command_check, _server_options, _units
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._advice import Setup, homes_of
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _lasting
@@ -100,12 +100,13 @@ def _step(unit: Unit) -> Why | None:
     elif code == "203":
         who = _command_check.identity_of(unit.get("User", ""), unit.get("Group", ""))
         path = re.search(r"path=(\S+) ;", unit.get("ExecStart", ""))
-        found = _command_check.why(path[1], who, again(unit)) if path else None
+        found = _cause_sandbox.why_hidden(unit, path[1], "its program") if path and os.path.exists(path[1]) else None
+        found = found or (_command_check.why(path[1], who, again(unit)) if path else None)
     elif code in ("216", "217"):
         key = "User" if code == "217" else "Group"
         account = unit.get(key) or unit.get("User", "")
         text = f"its {key.lower()} {account} does not exist"
-        what = f"Create the {key.lower()} {account}, or name another one ({key}=) in {unit.get('FragmentPath')}"
+        what = f"Create the {key.lower()} {account}, or name another one ({key}=) in {_units.defined_in(unit, key)}"
         found = Why(text, then(what, f"systemctl daemon-reload && {again(unit)}"))
     if found is None:
         found = Why(STEPS[code], then("Correct what its log names", again(unit)))
@@ -117,6 +118,9 @@ def _directory(unit: Unit) -> Why | None:
     if not path:
         return None
     if os.path.isdir(path):
+        hidden = _cause_sandbox.why_hidden(unit, path, "its working directory")
+        if hidden:
+            return hidden
         who = _command_check.identity_of(unit.get("User", ""), unit.get("Group", ""))
         closed = _command_check.closed_directory(path, who)
         if not closed or who is None:
@@ -129,7 +133,9 @@ def _directory(unit: Unit) -> Why | None:
         fix = _lasting.drop_in(unit["Id"], "working-directory", f"WorkingDirectory={place}")
         return Why(f"{text}; the app that its command names is in {place}", fix, evidence=(path, place))
     return Why(
-        text, then(f"Restore it, or correct WorkingDirectory= in {unit.get('FragmentPath')}", again(unit)), evidence=(path,)
+        text,
+        then(f"Restore it, or correct WorkingDirectory= in {_units.defined_in(unit, 'WorkingDirectory')}", again(unit)),
+        evidence=(path,),
     )
 
 

@@ -14,9 +14,12 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _app_logs,
     _cause_directory,
     _cause_program,
+    _cause_sandbox,
     _cause_unit,
+    _cause_unread,
     _cause_user_unit,
     _cause_vassal,
+    _command_check,
     _log_causes,
     _log_lines,
     _logs,
@@ -80,6 +83,9 @@ def judge(served: Served, host: HostCatalog) -> list[Finding]:
         # It was seen a moment before: supervisor starts what ends again, and gunicorn listens before it imports the app.
         served = replace(served, listened=False)
     found = _who(served, host)
+    beside = _beside(served)
+    if beside:
+        return [*found, beside]
     shared = _shared_directory(served, host)
     if shared:
         found.append(shared)
@@ -153,7 +159,7 @@ def _not_started(served: Served, host: HostCatalog) -> list[Finding]:
     owner = served.owner
     if owner is None:
         dangling = _cause_vassal.judge_dangling(host.catalog.starters, served.path, served.site)
-        return dangling or _elsewhere(served)
+        return dangling or _cause_unread.judge(served.path, host.catalog.starters) or _elsewhere(served)
     if owner.user:
         return _of_user(served)
     if owner.program:
@@ -194,7 +200,7 @@ def _unit(served: Served) -> list[Finding]:
         failed = unit.get("ActiveState") != "inactive" or unit.get("Result") not in ("success", "", None)
         why = _cause_unit.why(unit, _setup(served, again)) or _daemon(served, again)
         if why is None and failed:
-            why = _directory(served, again) or _of_log(served, again)
+            why = _sandbox(served) or _directory(served, again) or _of_log(served, again)
     return _units.judge(unit, served.address, served.listened, age, served.lines, why)
 
 
@@ -206,6 +212,15 @@ def _daemon(served: Served, again: str) -> Why | None:
         return None
     where = process.files[0] if process.files else "its command"
     return replace(DAEMON, fix=then(f"Remove the option daemon or daemonize from {where}", again))
+
+
+def _sandbox(served: Served) -> Why | None:
+    """What the server's own unit forbids it."""
+    owner = served.owner
+    if served.listened or (owner and (owner.program or owner.vassal or owner.user)):
+        return None
+    who = _command_check.identity_of(served.unit.get("User", ""), served.unit.get("Group", ""))
+    return _cause_sandbox.why_no_socket(served.unit, served.path, who.uid) if who else None
 
 
 def _directory(served: Served, again: str) -> Why | None:
@@ -273,6 +288,23 @@ def _answers_badly(served: Served) -> list[Finding]:
     what = "runs without its app" if not_loaded else "answers with errors"
     message = f"{process.name}, which listens on {served.address}, {what}: {why.text}."
     return [Finding(BROKEN, "app_not_loaded" if not_loaded else "app_raises", message, why.evidence, why.fix)]
+
+
+def _beside(served: Served) -> Finding | None:
+    """The server on the same port of another address of this host, while nothing listens on the one that nginx uses."""
+    host, _colon, port = served.address.rpartition(":")
+    if served.listened or served.address.startswith("unix:") or not port.isdigit():
+        return None
+    for listener in served.listeners:
+        other, _colon, number = listener.address.rpartition(":")
+        pid = min((pid for pid in listener.pids if pid > 1), default=0)
+        process = _processes.described(pid) if number == port and other != host and pid else None
+        if process and (served.unit_name == process.unit or served.owner is None):
+            unit = f" ({process.unit})" if process.unit else ""
+            message = f"Nothing listens on {served.address}: {process.name}{unit} listens on {listener.address}."
+            what = f"Write {listener.address} instead of {served.address} in nginx's configuration, or let the app listen there"
+            return Finding(BROKEN, "listens_elsewhere", message, (listener.address,), then(what, _log_lines.RELOAD))
+    return None
 
 
 def _elsewhere(served: Served) -> list[Finding]:
