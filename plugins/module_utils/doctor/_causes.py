@@ -143,6 +143,7 @@ def _setup(served: Served, again: str = "") -> _advice.Setup:
         directory=process.directory,
         module=process.module,
         files=process.files,
+        environment_files=_units.environment_files(served.unit),
         unit=served.unit_name if served.owner and not (served.owner.program or served.owner.vassal or served.owner.user) else "",
     )
 

@@ -56,6 +56,10 @@ class LogCause:
 
 
 PATTERNS = (
+    ("log_directory", re.compile(r"'(?P<subject>/[^']{1,200})' isn't writable \[FileNotFoundError")),
+    ("permission", re.compile(r"'(?P<subject>/[^']{1,200})' isn't writable \[PermissionError")),
+    ("pid_file", re.compile(r"Already running on PID \d+ \(or pid file '(?P<subject>[^']{1,200})' is stale\)")),
+    ("no_plugin", re.compile(r"unavailable modifier requested: 0")),
     ("module", re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<subject>[\w.]+)'?")),
     ("variable", re.compile(r"KeyError: '(?P<subject>[A-Z][A-Z0-9_]{2,60})'")),
     ("address", re.compile(r"Connection in use: (?P<subject>\(?[^\n]{1,80})")),

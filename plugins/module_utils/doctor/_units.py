@@ -73,8 +73,13 @@ def directory(unit: Unit) -> str:
 
 def files(unit: Unit) -> list[str]:
     """The unit file, its drop-ins and environment files. Pure."""
-    environment = re.findall(r"(/\S+) \(ignore_errors=", unit.get("EnvironmentFiles", ""))
-    return [path for path in [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split(), *environment] if path]
+    own = [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split()]
+    return [path for path in [*own, *environment_files(unit)] if path]
+
+
+def environment_files(unit: Unit) -> list[str]:
+    """The environment files of a unit. Pure."""
+    return re.findall(r"(/\S+) \(ignore_errors=", unit.get("EnvironmentFiles", ""))
 
 
 def defined_in(unit: Unit, name: str) -> str:
