@@ -72,6 +72,7 @@ def of_log(cause: LogCause, setup: Setup) -> Why:
         "backlog": f"Set listen to {subject or '128'} or less in {config}, or raise net.core.somaxconn",
         "syntax": "Correct that file",
         "address": "End the server that has the address already",
+        "chdir": f"Correct chdir in {config}, or restore the directory",
         "log_directory": f"Create the directory of its log {subject}, and give it to its user",
         "pid_file": f"Remove the pid file {subject}, which an earlier run has left, if no other server of this app runs",
         "no_plugin": f"Install the package uwsgi-plugin-python3, and set plugin = python3 in {config}",
@@ -81,6 +82,8 @@ def of_log(cause: LogCause, setup: Setup) -> Why:
         return _module(cause.subject, text, setup)
     if cause.kind == "variable":
         text += _exported(subject, setup)
+    if cause.kind == "chdir" and setup.directory and not os.path.isdir(setup.directory):
+        text += f"; its directory {setup.directory} does not exist"
     command = _command(cause.kind, subject, setup)
     if command:
         return Why(text, command, evidence=(cause.text,))

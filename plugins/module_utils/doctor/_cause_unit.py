@@ -30,6 +30,9 @@ STEPS = {
 }
 """The exit codes by which systemd says at which step it failed, see systemd.exec(5)."""
 
+BUILTINS = (".", "cd", "exec", "export", "source", "set", "ulimit", "umask")
+"""Words that shells understand and that are no programs."""
+
 MISSING_ENVIRONMENT = re.compile(r"(/\S+) \(ignore_errors=no\)")
 EXITED = re.compile(r"argv\[\]=(.*?) ; .*?code=(\w+) ; status=(\d+)")
 
@@ -100,8 +103,11 @@ def _step(unit: Unit) -> Why | None:
     elif code == "203":
         who = _command_check.identity_of(unit.get("User", ""), unit.get("Group", ""))
         path = re.search(r"path=(\S+) ;", unit.get("ExecStart", ""))
-        found = _cause_sandbox.why_hidden(unit, path[1], "its program") if path and os.path.exists(path[1]) else None
-        found = found or (_command_check.why(path[1], who, again(unit)) if path else None)
+        if path and not path[1].startswith("/"):
+            found = _shell_line(unit)
+        elif path:
+            hidden = _cause_sandbox.why_hidden(unit, path[1], "its program") if os.path.exists(path[1]) else None
+            found = hidden or _command_check.why(path[1], who, again(unit))
     elif code in ("216", "217"):
         key = "User" if code == "217" else "Group"
         account = unit.get(key) or unit.get("User", "")
@@ -111,6 +117,18 @@ def _step(unit: Unit) -> Why | None:
     if found is None:
         found = Why(STEPS[code], then("Correct what its log names", again(unit)))
     return replace(found, text=f"{found.text} (exit code {code})")
+
+
+def _shell_line(unit: Unit) -> Why | None:
+    """A command that only a shell understands. Pure."""
+    words = _units.command(unit)
+    if not words or (words[0] not in BUILTINS and not {"&&", "||", "|", ";", ">", ">>"} & set(words)):
+        return None
+    text = f"its command is a line for a shell, which systemd does not start: {words[0]} is no program"
+    what = (
+        f"Write the full path of the server in ExecStart= in {_units.defined_in(unit, 'ExecStart')}, or /bin/sh -c with the line"
+    )
+    return Why(text, then(what, f"systemctl daemon-reload && {again(unit)}"), evidence=(" ".join(words)[:200],))
 
 
 def _directory(unit: Unit) -> Why | None:

@@ -55,7 +55,7 @@ def judge(
     debian = unit == _starter_vassals.DEBIAN_UNIT
     what = f"The {'app' if debian else 'vassal'} {path}, which should listen on {address},"
     short = shlex.quote(unit.removesuffix(".service"))
-    if not active:
+    if not active and not (debian and log is None):
         return []  # the unit is the cause
     again = f"systemctl restart {short}" if debian else _owner.touched(path)
     owner = _owned(path)
@@ -71,7 +71,8 @@ def judge(
     if log:
         return [Finding(BROKEN, log.code or "vassal_failed", f"{what} has ended: {log.text}.", (*lines, *log.evidence), log.fix)]
     if debian:
-        message = f"{what} does not run, while {unit} is active: systemctl start does nothing."
+        state = "is active" if active else "is not"
+        message = f"{what} has ended, and {unit} {state}: it does not start again an app that ends, and only a restart does."
         return [Finding(BROKEN, "vassal_ended", message, lines, again)]
     message = f"{what} does not run, while its Emperor ({unit}) does."
     return [Finding(BROKEN, "vassal_ended", message, lines, again)]

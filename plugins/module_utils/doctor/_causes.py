@@ -15,6 +15,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _cause_directory,
     _cause_program,
     _cause_sandbox,
+    _cause_socket,
     _cause_unit,
     _cause_unread,
     _cause_user_unit,
@@ -87,7 +88,10 @@ def judge(served: Served, host: HostCatalog) -> list[Finding]:
     if beside:
         return [*found, beside]
     shared = _shared_directory(served, host)
-    if shared:
+    sockets = _sockets_of_systemd(served, host)
+    if sockets:
+        found += sockets
+    elif shared:
         found.append(shared)
     elif not served.listened:
         found += _not_started(served, host)
@@ -213,6 +217,23 @@ def _daemon(served: Served, again: str) -> Why | None:
         return None
     where = process.files[0] if process.files else "its command"
     return replace(DAEMON, fix=then(f"Remove the option daemon or daemonize from {where}", again))
+
+
+def _sockets_of_systemd(served: Served, host: HostCatalog) -> list[Finding]:
+    """Why the .socket of systemd that names an address does not listen there."""
+    name = next((each.starter.unit for each in host.catalog.naming(served.path) if each.starter.listens), "")
+    if served.is_well or not name or any(each.starter.user for each in host.catalog.naming(served.path)):
+        return []
+    socket = _units.show([name]).get(name, {})
+    service_name = next(iter(socket.get("Triggers", "").split()), "")
+    service = _units.show([service_name]).get(service_name, {}) if service_name else {}
+    if not service:
+        return []
+    log = _app_logs.of_unit(service_name, service.get("InvocationID", ""), 0.0)
+    setup = _advice.Setup(again=_cause_unit.again(service), where=log.where, unit=service_name)
+    cause = _log_causes.last_cause(_log_causes.of_this_run(log.text))
+    why = _cause_unit.why(service, setup) or (_advice.of_log(cause, setup) if cause else None)
+    return _cause_socket.judge(socket, service, served.address, why, served.lines)
 
 
 def _sandbox(served: Served) -> Why | None:

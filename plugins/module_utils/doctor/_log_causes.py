@@ -72,7 +72,7 @@ PATTERNS = (
         re.compile(r"(?:bind|unlink|chdir|open|chown|fopen|stat)\(\)?:? ?\"?(?P<subject>/[^\"\s]*)?\"?:? ?Permission denied"),
     ),
     ("directory", re.compile(r"bind\(\): No such file or directory")),
-    ("directory", re.compile(r"chdir\(\): No such file or directory")),
+    ("chdir", re.compile(r"chdir\(\): No such file or directory")),
     ("missing", re.compile(r"(?:FileNotFoundError: \[Errno 2\] )No such file or directory: '(?P<subject>[^']*)'")),
     ("command", re.compile(r"(?P<subject>\S{1,200}): (?:command not found|not found|No such file or directory)$")),
     ("option", re.compile(r"gunicorn: error: (?P<subject>.{1,120})")),

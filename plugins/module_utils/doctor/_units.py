@@ -30,6 +30,7 @@ PROPERTIES = (
     "MainPID",
     "InvocationID",
     "TriggeredBy",
+    "Triggers",
     "WantedBy",
     "RequiredBy",
     "Type",
