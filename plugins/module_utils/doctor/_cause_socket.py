@@ -40,7 +40,9 @@ def _with_socket(finding: Finding, socket: Unit, service: Unit) -> Finding:
     """The finding with a fix that also starts the socket, at which systemd gave up as the service failed again and again."""
     name = re.escape(_short(service))
     both = f"systemctl reset-failed {_short(service)}; systemctl restart {shlex.quote(socket['Id'])}"
-    fix = re.sub(rf"(?:systemctl reset-failed {name}; )?systemctl restart {name}(?![\w@-]|\.\w)", lambda _match: both, finding.fix)
+    fix = re.sub(
+        rf"(?:systemctl reset-failed {name}; )?systemctl restart {name}(?![\w@-]|\.\w)", lambda _match: both, finding.fix
+    )
     return replace(finding, fix=fix)
 
 

@@ -96,7 +96,7 @@ def _to_itself(server: ServerBlock, way: Route, configuration: Configuration, mi
 
 def aliases(site: Site) -> list[Finding]:
     """Judge the slashes of ``alias``: what follows the path of its location is put behind it as it is."""
-    found = []
+    found: list[Finding] = []
     for server in site.servers:
         for location in _syntax.walk(server.block):
             if location.name != "location" or not location.arguments:
