@@ -48,14 +48,14 @@ def judge(
 
     :param unit: that of its Emperor, or of Debian's package
     :param path: its file
-    :param active: whether that unit is active
+    :param active: whether that unit is not itself the cause
     :param tyrant: whether its Emperor starts each vassal as the owner of its file
     :param log: what its log says
     """
     debian = unit == _starter_vassals.DEBIAN_UNIT
     what = f"The {'app' if debian else 'vassal'} {path}, which should listen on {address},"
     short = shlex.quote(unit.removesuffix(".service"))
-    if not active and not (debian and log is None):
+    if not active:
         return []  # the unit is the cause
     again = f"systemctl restart {short}" if debian else _owner.touched(path)
     owner = _owned(path)
@@ -71,8 +71,7 @@ def judge(
     if log:
         return [Finding(BROKEN, log.code or "vassal_failed", f"{what} has ended: {log.text}.", (*lines, *log.evidence), log.fix)]
     if debian:
-        state = "is active" if active else "is not"
-        message = f"{what} has ended, and {unit} {state}: it does not start again an app that ends, and only a restart does."
+        message = f"{what} has ended, and {unit} does not start an app again that has ended: only a restart of all of them does."
         return [Finding(BROKEN, "vassal_ended", message, lines, again)]
     message = f"{what} does not run, while its Emperor ({unit}) does."
     return [Finding(BROKEN, "vassal_ended", message, lines, again)]

@@ -172,8 +172,10 @@ def _not_started(served: Served, host: HostCatalog) -> list[Finding]:
     found = []
     if owner.vassal:
         state = served.unit.get("ActiveState")
+        # Debian's unit fails if one of its apps does.
+        active = state == "active" or (state == "failed" and owner.unit == _starter_vassals.DEBIAN_UNIT)
         found = _cause_vassal.judge(
-            owner.unit, owner.vassal, served.address, state == "active", _tyrant(owner.unit, host), _of_log(served), served.lines
+            owner.unit, owner.vassal, served.address, active, _tyrant(owner.unit, host), _of_log(served), served.lines
         )
     if found:
         return found
