@@ -317,7 +317,7 @@ def _answers_badly(served: Served) -> list[Finding]:
 def _beside(served: Served) -> Finding | None:
     """The server on the same port of another address of this host, while nothing listens on the one that nginx uses."""
     host, _colon, port = served.address.rpartition(":")
-    if served.listened or served.address.startswith("unix:") or not port.isdigit():
+    if served.listener or served.code != "refused" or served.address.startswith("unix:") or not port.isdigit():
         return None
     for listener in served.listeners:
         other, _colon, number = listener.address.rpartition(":")
