@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Callable
@@ -80,6 +81,21 @@ def resolve(apps: Any, settings: Mapping[str, Any]) -> list[App]:
     :param settings: what ``read`` returned
     :raises InventoryError: the first mistake in the list
     """
+    try:
+        question = json.dumps([apps, settings], sort_keys=True)
+    except TypeError:  # a value that no app can have, which is refused
+        return _resolve_now(apps, settings)
+    if question not in _resolved:
+        _resolved.clear()  # a list of the past is not asked for again
+        _resolved[question] = _resolve_now(apps, settings)
+    return [app.copy() for app in _resolved[question]]
+
+
+_resolved: dict[str, list[App]] = {}
+"""The last list and what it became. Ansible templates a variable again wherever it occurs, some thirty times in a run."""
+
+
+def _resolve_now(apps: Any, settings: Mapping[str, Any]) -> list[App]:
     resolved = _resolve.resolve(
         apps,
         stack=settings["stack"],
