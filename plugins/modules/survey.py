@@ -74,6 +74,7 @@ live:
 
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _packed, _survey
@@ -86,6 +87,7 @@ def main() -> None:
     )
     require_root(module)
     steps = _packed.unpack(module.params["steps"])
+    module.no_log_values.update(_redact.credentials_in(steps))
     told: dict[str, dict[str, Any]] = {}
     results, live = _survey.survey(steps, told), _survey.live(steps)
     changes = _survey.changes(steps, live, told)

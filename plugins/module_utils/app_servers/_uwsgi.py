@@ -58,6 +58,9 @@ BINDING_OPTIONS = frozenset(
 )
 """The options by which a server opens another socket than its slot's, which it could only do while no other slot runs."""
 
+INCLUDING_OPTIONS = frozenset("config include inherit inherit-template json sqlite3 xml yaml yml".split())
+"""The options by which a server reads further options from a file."""
+
 
 def of_venv(app: App) -> bool:
     """Whether the app's server is a uWSGI of its own build."""

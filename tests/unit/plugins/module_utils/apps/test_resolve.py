@@ -258,6 +258,10 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
         ),
         ({"server_options": {"home": "x"}}, "app shop: server_options.home: the collection sets this option itself; remove it."),
         (
+            {"server_options": {"include": "/etc/uwsgi/more.ini"}},
+            "app shop: server_options.include: the options in a file cannot be checked before a release starts; write them into",
+        ),
+        (
             {"server_options": {"stats": "127.0.0.1:9191"}},
             "app shop: server_options.stats: it opens a socket, and a new release starts beside the running one, which has that",
         ),
