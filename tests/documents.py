@@ -25,7 +25,7 @@ DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "roles/*/README.md"
 TABLE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
 
 # Ansible's markup, as in O(app_apps[].source.git) or P(wsgi.stack.app#role).
-MARKUP = re.compile(r"\b(?:RV|[BCEIMOPV])\(((?:\\.|[^\\)])*)\)")
+MARKUP = re.compile(r"\b(RV|[BCEIMOPV])\(((?:\\.|[^\\)])*)\)")
 
 
 JSON_TYPES = {"str": "string", "int": "integer", "bool": "boolean", "list": "array", "dict": "object"}
@@ -116,11 +116,12 @@ def _shown(default: Any) -> str:
 
 def _text(description: str | list[str]) -> str:
     text = " ".join(description if isinstance(description, list) else [description])
-    return MARKUP.sub(lambda match: f"`{_reference(match[1])}`", text)
+    return MARKUP.sub(lambda match: f"`{_words(match[1], match[2])}`", text)
 
 
-def _reference(target: str) -> str:
-    return re.sub(r"\\(.)", r"\1", target).removeprefix("app_apps[].").removeprefix("wsgi.stack.").partition("#")[0]
+def _words(kind: str, target: str) -> str:
+    words = re.sub(r"\\(.)", r"\1", target).removeprefix("app_apps[].").removeprefix("wsgi.stack.")
+    return words if kind in "BCEIV" else words.partition("#")[0]
 
 
 def _table(first: str, rows: Iterator[tuple[str, ...]]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _run, _step
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _refusal, _run, _step
 
 
 class ActionModule(ActionBase):
@@ -19,6 +19,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         self.validate_argument_spec({})
         host = (task_vars or {})["inventory_hostname"]
+        _refusal.hide_origin(self._task)
         failures = _run.report(host).failures
         if not failures:
             return {"changed": False, "apps": []}

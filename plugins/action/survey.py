@@ -9,8 +9,17 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _packed, _references
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _imports, _preconditions, _role_tasks, _run, _step
+from ansible_collections.wsgi.stack.plugins.plugin_utils import (
+    _answers,
+    _imports,
+    _preconditions,
+    _report,
+    _role_tasks,
+    _run,
+    _step,
+)
 
 _imports.import_all()  # here, since a play that has a survey begins with it
 
@@ -39,6 +48,11 @@ class ActionModule(ActionBase):
         if result.get("failed"):
             return result
         host = variables["inventory_hostname"]
+        changes = result.get("changes", {})
+        if self._task.diff and changes and _report.for_people():
+            shown = [f"{host}, app {name}: {line}" for name, lines in changes.items() for line in lines]
+            self._display.display("\n".join(["", *_display.shown(shown), ""]))
+        _run.note_live(host, result["live"])
         self._keep(host, steps, dict(zip(map(id, asked), result.pop("results"))), given["roles"])
         return {**result, "idle": _answers.idle(host)}
 

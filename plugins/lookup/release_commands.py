@@ -11,7 +11,8 @@ version_added: 0.1.0
 description:
   - Release commands, such as a database migration, run on one host only. That is the first host of the play that has a
     build of the app.
-  - Reads what the role P(wsgi.stack.app#role) registered on the hosts of the play, C(app_build) and C(app_release_commands).
+  - Reads what the role P(wsgi.stack.app#role) registered on the hosts of the play, C(app_build) and C(app_release_commands), and
+    which releases the steps of this run found or made on the others.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 options:
@@ -37,7 +38,7 @@ RETURN = r"""
 _raw:
   description: >-
     C(apps), those whose commands this host has to run, and C(results), what M(wsgi.stack.release) returned on the hosts that ran
-    commands, by the name of the host.
+    commands, and C(releases) and C(failures) of the others as far as they are known, by the name of the host.
   type: list
   elements: dict
 """
@@ -47,6 +48,8 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _run
 
 
 def chosen(
@@ -74,12 +77,16 @@ class LookupModule(LookupBase):
         hosts, hostvars = variables["ansible_play_hosts"], variables["hostvars"]
         if not _registered(hostvars[variables["inventory_hostname"]], "app_build"):  # as in a survey, which so has no answer
             raise AnsibleError("which host runs the release commands is not known before the apps are built; build them first.")
-        builds = {name: list(_registered(hostvars[name], "app_build").get("builds", ())) for name in hosts}
-        results = {
-            name: result
-            for name in variables["ansible_play_hosts_all"]
-            if (result := _registered(hostvars[name], "app_release_commands")) and not result.get("skipped")
-        }
+        reports = {name: _run.report(name) for name in variables["ansible_play_hosts_all"]}
+        # Where the role had nothing to do, it registered nothing.
+        builds = {name: list(_registered(hostvars[name], "app_build").get("builds", reports[name].releases)) for name in hosts}
+        results = {}
+        for name, report in reports.items():
+            result = _registered(hostvars[name], "app_release_commands")
+            if result and not result.get("skipped"):
+                results[name] = result
+            elif known := {app: number for app, number in report.releases.items() if app in builds.get(name, ())}:
+                results[name] = {"releases": known, "failures": report.failures}
         return [{"apps": chosen(apps, variables["inventory_hostname"], hosts, builds), "results": results}]
 
 

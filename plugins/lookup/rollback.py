@@ -14,7 +14,7 @@ description:
   - The release is the one that is named. Otherwise it is the live one, if another one is staged for a preview, and
     otherwise the one that was live before.
   - A release brings the stack that it last ran under, whatever the list of apps says by now.
-  - Fails if the app is not in C(wsgi_apps), or if there is no such release.
+  - Fails if the app is not in C(wsgi_apps). If there is no such release, C(message) says so.
 author:
   - The wsgi.stack founders (@wsgi-stack)
 options:
@@ -43,7 +43,8 @@ _raw:
     C(app), its name, and C(listed), a list of the resolved app as C(wsgi_apps) has it. With O(status) also the number C(release);
     C(stack) and C(role) of the release; C(apps), the list of apps for the roles, with that stack; C(resolved), a list of the
     resolved app with that stack; C(releases), the number of the release by app; C(stack_changed), whether nginx has to be
-    configured; and C(other_apps), the names of all apps whose sites stay as they are.
+    configured; and C(other_apps), the names of all apps whose sites stay as they are. If there is no release to go back to,
+    instead of those C(message), which says why and what to do, and is empty otherwise.
   type: list
   elements: dict
 """
@@ -52,6 +53,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _rollback
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _lookup
@@ -70,7 +72,7 @@ def plan(
     :param stack: of the apps that name none
     :param resolve: fills in every key
 
-    :raises InventoryError: there is no such app, or nothing to go back to
+    :raises InventoryError: there is no such app
     """
     _rollback.restack(apps, name)
     listed = [app for app in resolve(apps) if app["name"] == name]
@@ -78,12 +80,16 @@ def plan(
     if not status:
         return checked
     found = next(entry for entry in status["apps"] if entry["app"] == name)
-    target = _rollback.target(found, release)
+    try:
+        target = _rollback.target(found, release)
+    except InventoryError as error:
+        return {**checked, "message": error.cause}
     restacked = _rollback.restack(apps, name, target["stack"], stack)
     known = [str(app["name"]) for app in apps] + [entry["app"] for entry in status["apps"]]
     return {
         **checked,
         **target,
+        "message": "",
         "role": _registry.role(target["stack"]),
         "apps": restacked,
         "resolved": [app for app in resolve(restacked) if app["name"] == name],

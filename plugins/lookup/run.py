@@ -26,9 +26,12 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description: >-
-    C(failed), the apps of which a step failed; C(staged), those that M(wsgi.stack.rollout) returned as such; C(unfinished), both;
-    C(switching), those that M(wsgi.stack.rollout) returned as such and that did not fail; C(releases), the number of each app's
-    newest release; C(idle), the roles that have nothing to do, as M(wsgi.stack.survey) found, and still have.
+    C(failed), the apps of which a step failed; C(staged), those that M(wsgi.stack.rollout) returned as such; C(deferred), those
+    that M(wsgi.stack.release) returned as such; C(unfinished), all of these, and those whose site waits for that of a deferred
+    one; C(late), those that were deferred or waited, and do not any more; C(held_up), those with a release that is not live yet,
+    on any host of the play, while others are deferred; C(switching), those that M(wsgi.stack.rollout) returned as such and that
+    did not fail; C(releases), the number of each app's newest release; C(idle), the roles that have nothing to do, as
+    M(wsgi.stack.survey) found, and still have.
   type: list
   elements: dict
 """
@@ -52,8 +55,17 @@ class LookupModule(LookupBase):
                 "failed": report.failed,
                 "staged": report.staged,
                 "switching": [name for name in report.switching if name not in report.failed],
-                "unfinished": list(dict.fromkeys([*report.failed, *report.staged])),
+                "deferred": report.deferred,
+                "unfinished": report.unfinished,
+                "late": report.late,
+                "held_up": self._held_up(variables) if report.deferred else [],
                 "releases": report.releases,
                 "idle": _answers.idle(variables["inventory_hostname"]),
             }
         ]
+
+    @staticmethod
+    def _held_up(variables: dict[str, Any]) -> list[str]:
+        """The apps on all hosts of the play, since one of them runs the release commands and the others wait for it."""
+        names = (name for host in variables["ansible_play_batch"] for name in _run.report(host).held_up)
+        return list(dict.fromkeys(names))

@@ -26,7 +26,7 @@ RETURN = r"""
 _raw:
   description: >-
     C(stack), C(directory), C(runtime_directory), C(nginx_user), C(nginx_group), C(preview), C(prune), C(remove_shared),
-    C(defer_failures), C(uwsgi_install_from), C(nginx_http_ports), C(certbot_options) and C(base_directory).
+    C(defer_failures), C(defer_commands), C(uwsgi_install_from), C(nginx_http_ports), C(certbot_options) and C(base_directory).
   type: list
   elements: dict
 """

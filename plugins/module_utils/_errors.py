@@ -5,10 +5,14 @@
 from __future__ import annotations
 
 import re
+import time
 import traceback
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, TypeVar
+
+SECONDS: dict[str, float] = {}
+"""How long this process has worked on each app, by name: the time of its own steps, not of waiting for its turn."""
 
 T = TypeVar("T")
 A = TypeVar("A", bound=Mapping[str, Any])
@@ -169,10 +173,18 @@ def for_each_app(apps: Iterable[A], work: Callable[[A], T], jobs: int) -> tuple[
 
     :returns: the result of each app that succeeded, by name, and the failures of the others
     """
+
+    def timed(app: A) -> T:
+        began = time.monotonic()
+        try:
+            return work(app)
+        finally:
+            SECONDS[app["name"]] = SECONDS.get(app["name"], 0.0) + time.monotonic() - began
+
     results: dict[str, T] = {}
     failures: list[dict[str, Any]] = []
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        futures = [(app["name"], pool.submit(work, app)) for app in apps]
+        futures = [(app["name"], pool.submit(timed, app)) for app in apps]
         for name, future in futures:
             try:
                 results[name] = future.result()

@@ -153,6 +153,14 @@ options:
     type: list
     elements: path
     default: []
+  listens:
+    description:
+      - The addresses that O(service) is to listen at, as V(80) or V([::]:80).
+      - If another process has one of them and there is something to load, the module fails before it writes a file, and names the
+        process.
+    type: list
+    elements: str
+    default: []
   notes:
     description:
       - Of each app, what to remember of it for as long as the files of this run are in force for it. M(wsgi.stack.site_plan) uses
@@ -232,6 +240,11 @@ msg:
   description: What could not be checked in check mode, or why the module failed.
   returned: when there is something to say
   type: str
+changed_apps:
+  description: The names of the apps whose files or links were written or removed.
+  type: list
+  elements: str
+  returned: always
 failures:
   description: The apps whose files were put back. The step fails for them, unless
     C(wsgi_defer_failures) is set.

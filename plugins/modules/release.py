@@ -45,6 +45,12 @@ options:
         those hosts. If its commands failed there, the app fails here, too.
       - If not set, the commands are run on this host.
     type: dict
+  defer_commands:
+    description:
+      - Whether to leave out the apps that need a new release and have C(release_commands). RV(deferred) has their names. A
+        second call makes their releases, so that the other apps do not have to wait for the commands.
+    type: bool
+    default: false
   nginx_group:
     description: The group of nginx's workers, which may read the directories that C(static[].shared) names.
     type: str
@@ -110,6 +116,11 @@ commands:
       type: list
       elements: str
   sample: {shop: [{command: flask db upgrade, code: 0, seconds: 1.2, output: [INFO  Running upgrade -> 1a2b3c]}]}
+deferred:
+  description: The apps that need a new release and were left out because of O(defer_commands).
+  type: list
+  elements: str
+  returned: always
 failures:
   description: The apps that failed, each with C(app), C(step), C(message) and C(log).
   type: list

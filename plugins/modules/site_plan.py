@@ -26,6 +26,12 @@ options:
     type: list
     elements: str
     required: true
+  deferred_apps:
+    description:
+      - Those of O(unchanged_apps) whose site changes later in this run. An app that waits for one of them has not failed.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
@@ -52,8 +58,14 @@ waiting:
   returned: always
   type: list
   elements: str
+delayed:
+  description: Those of RV(waiting) that wait only for apps in O(deferred_apps).
+  returned: always
+  type: list
+  elements: str
 failures:
-  description: The apps that have to wait. The step fails for them, unless C(wsgi_defer_failures) is set.
+  description:
+    - The apps that have to wait, but for those in RV(delayed). The step fails for them, unless C(wsgi_defer_failures) is set.
   returned: always
   type: list
   elements: dict

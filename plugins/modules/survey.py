@@ -32,6 +32,10 @@ options:
 extends_documentation_fragment:
   - wsgi.stack.attributes.reader
   - wsgi.stack.attributes.root
+attributes:
+  diff_mode:
+    description: Prints what changes of the apps, in the words of their entries.
+    support: full
 seealso:
   - plugin: wsgi.stack.run
     plugin_type: lookup
@@ -54,8 +58,23 @@ idle:
   type: list
   elements: str
   returned: always
+changes:
+  description:
+    - What changes of each app, in the words of its entry, a list of lines by app. Of variables only the names. With C(--diff)
+      they are printed.
+  type: dict
+  returned: always
+  sample: {shop: ["processes 4 -> 8", "source.version v1.4 (3f2c1ab04) -> v1.5 (9ab1c2d3e)", "environment: GREETING changed"]}
+live:
+  description: The number C(release) of the live release of each app that has one, and its C(revision), by app.
+  type: dict
+  returned: always
+  sample: {shop: {release: 12, revision: 3f2c1ab04d5e6f708192a3b4c5d6e7f801234567}}
 """
 
+from typing import Any
+
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _packed, _survey
@@ -67,7 +86,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     require_root(module)
-    module.exit_json(changed=False, results=_survey.survey(_packed.unpack(module.params["steps"])))
+    steps = _packed.unpack(module.params["steps"])
+    module.no_log_values.update(_redact.credentials_in(steps))
+    told: dict[str, dict[str, Any]] = {}
+    results, live = _survey.survey(steps, told), _survey.live(steps)
+    changes = _survey.changes(steps, live, told)
+    for entry in live.values():
+        del entry["entry"]
+    module.exit_json(changed=False, results=results, live=live, changes=changes)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import Inventor
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _workers
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _fleet, _preconditions, _settings
 
+WHERE = "https://github.com/wsgi-stack/wsgi.stack/blob/main/docs/reference.md#where-the-list-belongs"
+
 
 class InventoryLookup(LookupBase):
     """Returns one value. A mistake in the inventory is an error of the task."""
@@ -24,11 +26,18 @@ class InventoryLookup(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[Any]:
         _preconditions.check_version()
         self.set_options(var_options=variables, direct=kwargs)
-        self.variables = variables or {}
         try:
-            return [self.value(terms, **kwargs)]
+            return [self.find(terms, variables or {}, **kwargs)]
         except InventoryError as error:
             raise AnsibleError(str(error)) from None
+
+    def find(self, terms: list[Any], variables: Mapping[str, Any], **kwargs: Any) -> Any:
+        """What the lookup returns, for an action, which shows a mistake as it is.
+
+        :raises InventoryError: a mistake in the inventory
+        """
+        self.variables = variables
+        return self.value(terms, **kwargs)
 
     def value(self, terms: list[Any], **kwargs: Any) -> Any:
         """What the lookup returns."""
@@ -44,7 +53,10 @@ class InventoryLookup(LookupBase):
         :raises InventoryError: there is none
         """
         if "wsgi_apps" not in self.variables:
-            raise InventoryError("wsgi_apps is not set; set it in the inventory.")
+            raise InventoryError(
+                "wsgi_apps: not set; define the list in the inventory, or in group_vars in the inventory's directory, see"
+                f" {WHERE}."
+            )
         return self._template(self.variables["wsgi_apps"])
 
     def resolve(self, apps: Any) -> list[App]:

@@ -32,6 +32,18 @@ def read(subject: str, host: str) -> list[dict[str, Any]]:
         return []
 
 
+def claim(subject: str, name: str) -> bool:
+    """Whether this is the first host that asks for something of this run.
+
+    :param name: of letters and digits
+    """
+    try:
+        os.close(os.open(_path(subject, name), os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    return True
+
+
 def _path(subject: str, host: str) -> str:
     return os.path.join(vars(constants)["DEFAULT_LOCAL_TMP"], f"wsgi.stack-{subject}-{quote(host, safe='')}.jsonl")
 

@@ -16,6 +16,11 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import _preconditions
 FOR_PEOPLE = ("default", "ansible.builtin.default")
 
 
+def for_people() -> bool:
+    """Whether the output of this run is for people, so that a report may be printed."""
+    return constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK") in FOR_PEOPLE
+
+
 class ReportAction(ActionBase):
     """The controller's half of a module that returns a ``report``.
 
@@ -36,6 +41,6 @@ class ReportAction(ActionBase):
         _preconditions.check_version()
         super().run(tmp, task_vars)
         result = self._execute_module(module_name=self.module, module_args=self.arguments(), task_vars=task_vars)
-        if "report" in result and constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK") in FOR_PEOPLE:
+        if "report" in result and for_people():
             self._display.display(self.shown((task_vars or {})["inventory_hostname"], result))
         return result

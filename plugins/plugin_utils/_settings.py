@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import datetime
+import json
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, Callable
@@ -27,6 +29,7 @@ SHARED: dict[str, Any] = {
     "wsgi_prune": False,
     "wsgi_remove_shared": False,
     "wsgi_defer_failures": False,
+    "wsgi_defer_commands": False,
 }
 """The shared variables with their defaults. A key of the settings is the name without ``wsgi_``."""
 
@@ -48,7 +51,8 @@ def read(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[s
         for name, default in {**SHARED, **OF_ROLES}.items()
     }
     base = template(variables["inventory_dir"]) if "inventory_dir" in variables else None
-    return {**found, "base_directory": base}
+    # An inventory of the command line, as in -i host, has the text None.
+    return {**found, "base_directory": base if base and os.path.isabs(base) else None}
 
 
 def _value(name: str, value: Any, default: Any) -> Any:
@@ -80,6 +84,21 @@ def resolve(apps: Any, settings: Mapping[str, Any]) -> list[App]:
     :param settings: what ``read`` returned
     :raises InventoryError: the first mistake in the list
     """
+    try:
+        question = json.dumps([apps, settings], sort_keys=True)
+    except TypeError:  # a value that no app can have, which is refused
+        return _resolve_now(apps, settings)
+    if question not in _resolved:
+        _resolved.clear()  # a list of the past is not asked for again
+        _resolved[question] = _resolve_now(apps, settings)
+    return [app.copy() for app in _resolved[question]]
+
+
+_resolved: dict[str, list[App]] = {}
+"""The last list and what it became. Ansible templates a variable again wherever it occurs, some thirty times in a run."""
+
+
+def _resolve_now(apps: Any, settings: Mapping[str, Any]) -> list[App]:
     resolved = _resolve.resolve(
         apps,
         stack=settings["stack"],

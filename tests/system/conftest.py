@@ -296,6 +296,39 @@ def code(tmp_path):
     return write
 
 
+WEBSOCKETS = """
+import os, socket, struct, sys, time
+
+def ask(host, path, headers=""):
+    connection = socket.create_connection(("127.0.0.1", 80))
+    connection.settimeout(60)
+    connection.sendall(f"GET {path} HTTP/1.1\\r\\nHost: {host}\\r\\n{headers}\\r\\n".encode())
+    stream = connection.makefile("rb")
+    found = stream.readline().split()[1].decode()
+    while stream.readline().strip():
+        pass
+    return found, connection, stream
+
+def say(connection, text):
+    mask = os.urandom(4)
+    connection.sendall(b"\\x81" + bytes([0x80 | len(text)]) + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(text)))
+
+def hear(stream):
+    while True:
+        first, size = stream.read(2)
+        payload = stream.read(struct.unpack("!H", stream.read(2))[0] if size == 126 else size)
+        if first & 15 == 8:
+            return str(struct.unpack("!H", payload[:2])[0])
+        if first & 15 == 1:
+            return payload.decode()
+
+def websocket(host, path):
+    return ask(host, path, "Upgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Version: 13\\r\\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n")
+"""
+"""Python for a client on a host: opens a websocket through nginx, says something, and hears what is said."""
+
+
 HELLO = """
 import os, time
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 
-from conftest import on
+from conftest import WEBSOCKETS, on
 
 GUNICORN = {"stack": "gunicorn_supervisor"}
 
@@ -75,32 +75,9 @@ def app(environ, start_response):
 """
 
 # A visitor: says when events come, what a websocket answers before and after a silence, and how both end.
-VISITOR = """
-import os, socket, struct, sys, time
-
-def ask(host, path, headers=""):
-    connection = socket.create_connection(("127.0.0.1", 80))
-    connection.settimeout(60)
-    connection.sendall(f"GET {path} HTTP/1.1\\r\\nHost: {host}\\r\\n{headers}\\r\\n".encode())
-    stream = connection.makefile("rb")
-    found = stream.readline().split()[1].decode()
-    while stream.readline().strip():
-        pass
-    return found, connection, stream
-
-def say(connection, text):
-    mask = os.urandom(4)
-    connection.sendall(b"\\x81" + bytes([0x80 | len(text)]) + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(text)))
-
-def hear(stream):
-    while True:
-        first, size = stream.read(2)
-        payload = stream.read(struct.unpack("!H", stream.read(2))[0] if size == 126 else size)
-        if first & 15 == 8:
-            return str(struct.unpack("!H", payload[:2])[0])
-        if first & 15 == 1:
-            return payload.decode()
-
+VISITOR = (
+    WEBSOCKETS
+    + """
 def events(host, path):
     began = time.monotonic()
     status, connection, stream = ask(host, path, "Connection: close\\r\\n")
@@ -109,10 +86,6 @@ def events(host, path):
         if stream.readline().startswith(b"data:"):
             times.append(time.monotonic() - began)
     return status, connection, stream, times[0] < 1.5 and times[2] - times[0] > 0.7
-
-def websocket(host, path):
-    return ask(host, path, "Upgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Version: 13\\r\\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n")
 
 host, path, silence, stay = sys.argv[1], sys.argv[2], float(sys.argv[3]), len(sys.argv) > 4
 status, ws, frames = websocket(host, path + "ws")
@@ -126,6 +99,7 @@ print(*words, status, in_time, flush=True)
 if stay:
     print(hear(frames), stream.read().endswith(b"0\\r\\n\\r\\n"))
 """
+)
 
 
 @on(12)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 
 import pytest
 from conftest import HELLO, HOSTS, Server, on
@@ -135,12 +137,13 @@ def runs(server, app):
 
 
 def told(play, task="Run the release commands"):
-    return next(result for result in play.results if task in result["task"])
+    ran = (result for result in play.results if result["action"] == "wsgi.stack.release" and result["outcome"] != "skipped")
+    return next(result for result in ran if task in result["task"])
 
 
 def test_release_commands_are_run_once_a_release(server, hello):
     app = {**hello, "name": "commanded", "environment": {"TOKEN": "s3cret"}}
-    app["release_commands"] = [COUNT, 'cat; echo "$TOKEN: ünï"; python -c "import app, sys; print(sys.prefix, file=sys.stderr)"']
+    app["release_commands"] = [COUNT, 'cat\necho "$TOKEN: ünï"\npython -c "import app, sys; print(sys.prefix, file=sys.stderr)"']
     play = server.converge([app])
     first, second = told(play)["result"]["commands"]["commanded"]
     assert (first["command"], first["code"], first["output"]) == (COUNT, 0, [])
@@ -183,7 +186,7 @@ def test_a_release_command_that_fails_leaves_everything_as_it_was(server, hello)
         f"app commanded-badly: release_commands: {commands[1].replace('s3cret', '***')} (2 of 3) ended"
     )
     assert "with exit code 3: OperationalError: the token is ***; fix that and run the play again" in play.message
-    (failure,) = told(play, "Release the builds")["result"]["failures"]
+    (failure,) = told(play)["result"]["failures"]
     assert failure["log"] == [
         f"$ {COUNT}",
         f"$ {commands[1].replace('s3cret', '***')}",
@@ -196,6 +199,50 @@ def test_a_release_command_that_fails_leaves_everything_as_it_was(server, hello)
     server.converge([{**bad, "release_commands": [COUNT]}])
     assert server.get("/").startswith("200 bad|2|")
     assert runs(server, "commanded-badly") == ["1", "2", "2"]
+
+
+WAIT = COUNT + '; until [ -e "$WSGI_SHARED/go" ]; do sleep 0.2; done; rm "$WSGI_SHARED/go"'
+
+
+def test_release_commands_hold_up_no_other_app(server, hello):
+    """The commands wait for a file that is there only when a visitor has got the new releases of the others."""
+    patient = {**hello, "name": "patient", "mount": "/patient", "processes": 1, "release_commands": [COUNT]}
+    quick, sick = ({**hello, "name": name, "mount": f"/{name}", "processes": 1} for name in ("quick", "sick"))
+    server.converge([patient, quick, sick])
+    changed = {"environment": {"GREETING": "changed"}}
+    apps = [
+        {**patient, **changed, "release_commands": [WAIT]},
+        {**quick, **changed},
+        {**quick, "name": "newcomer", "mount": "/newcomer"},
+        {**sick, **changed, "health_check": {"path": "/", "status": [418], "timeout": 3}},
+    ]
+    ready = "curl -sf http://127.0.0.1/quick/ | grep -q changed && curl -sf http://127.0.0.1/newcomer/ | grep -q hello"
+    served = f"until {ready}; do sleep 0.2; done; cat /srv/wsgi/patient/shared/runs; touch /srv/wsgi/patient/shared/go"
+    with subprocess.Popen(
+        ["docker", "exec", server.name, "timeout", "300", "sh", "-c", served], stdout=subprocess.PIPE, text=True
+    ) as visitor:
+        play = server.play(apps, "playbooks/site.yml", "--diff")
+        visitor.wait(timeout=30)
+    assert server.get("/patient/").startswith("200 changed|2|")
+    assert server.get("/sick/").startswith("200 hello|1|")
+    # Who failed in the first pass is left alone in the second.
+    assert [line.partition(": ")[0] for line in play.message.splitlines()] == ["app sick"], play.message
+    assert sum("sick" in json.dumps(result["result"].get("failures", [])) for result in play.results) == 1
+    assert runs(server, "patient") == ["1", "2"]
+    words = f"{server.name}, app quick: environment: GREETING added"
+    assert f"{server.name}, app newcomer: new\n" in play.output
+    assert 0 < play.output.index(words) < play.output.index("+++ after"), play.output
+    rows = dict(re.findall(r"^(\S+) +(\d+ .*?) +[\d.-]+$", play.output, re.MULTILINE))
+    shown = {name: (row.split()[0], row.split()[-1]) for name, row in rows.items()}
+    assert shown == {
+        "patient": ("2", "yes"),
+        "quick": ("2", "yes"),
+        "newcomer": ("1", "yes"),
+        "sick": ("1", "failed"),
+    }
+    assert play.output.index("sick      ") < play.output.index("app sick: health: ")
+    server.converge([*apps[:3], sick])
+    assert server.converge([*apps[:3], sick], "-vvv").executions == 1
 
 
 @pytest.fixture

@@ -4,9 +4,15 @@
 from __future__ import annotations
 
 import yaml
-from conftest import ROOT
+from conftest import ROOT, WEBSOCKETS
 
-STACKS = {"board": "uwsgi", "calendar": "uwsgi", "notes": "uwsgi_emperor", "todo": "gunicorn_supervisor"}
+STACKS = {
+    "board": "uwsgi",
+    "calendar": "uwsgi",
+    "notes": "uwsgi_emperor",
+    "room": "gunicorn_supervisor",
+    "todo": "gunicorn_supervisor",
+}
 
 # Asks an app for a path, as a browser that keeps cookies.
 ASK = r"""
@@ -23,6 +29,27 @@ status board / -F csrfmiddlewaretoken=$token -F title=First -F file=@/tmp/pictur
 ask board / >/tmp/page
 ask board "$(sed -n 's/.*<a href="\([^"]*\)">First.*/\1/p' /tmp/page)"
 ask board "$(sed -n 's/.*stylesheet" href="\([^"]*\)".*/\1/p' /tmp/page)" -D - | grep -i -e ^cache-control -e font
+"""
+
+# The worker measures a picture that is added; and one that has no size, since beat asks it to.
+MEASURED = r"""
+measured() {
+  for attempt in $(seq 300); do if ask board / | grep -o '8 bytes'; then return; fi; sleep 0.1; done
+  ask board /
+}
+measured
+cd /
+runuser -u board -- /srv/wsgi/board/current/run \
+  python manage.py shell -v 0 -c 'from board.models import Picture; Picture.objects.update(size=None)'
+measured
+"""
+
+# Two visitors: what one says, both hear.
+ROOM = """
+_status, one, _frames = websocket("room.example.com", "/room")
+status, _two, frames = websocket("room.example.com", "/room")
+say(one, b"hello")
+print(status, hear(frames))
 """
 
 NOTES = r"""
@@ -47,6 +74,13 @@ ask calendar /alice/days/1.ics -u alice:calendar | grep SUMMARY | tr -d '\r'
 """
 
 
+# A container may have no user namespaces, which Debian's unit of Redis asks for.
+REDIS = r"""
+mkdir -p /etc/systemd/system/redis-server.service.d
+printf '[Service]\nPrivateUsers=no\n' >/etc/systemd/system/redis-server.service.d/container.conf
+"""
+
+
 def examples():
     """The apps of all examples, with the paths that their inventories would give them, and the other variables."""
     apps, variables = [], {}
@@ -68,8 +102,15 @@ KEPT = ["Cache-Control: max-age=31536000", "Cache-Control: immutable"]
 
 def test_the_examples_work(server):
     apps, variables = examples()
+    server.sh(REDIS)
     server.converge(apps, **variables)
     assert server.sh(ASK + BOARD).splitlines() == ["302 picture", *KEPT, "h1 { font-family: sans-serif; }"]
+    assert server.sh(ASK + MEASURED).splitlines() == ["8 bytes", "8 bytes"]
+    assert server.sh('exec python3 -c "$1"', WEBSOCKETS + ROOM).splitlines() == ["101 hello"]
+    assert server.sh(ASK + "ask room / | grep '<h1>'; ask room /said").splitlines() == [
+        "<h1>Room</h1>",
+        '["The room is open.","hello"]',
+    ]
     assert server.sh(ASK + NOTES).splitlines() == ["303 You wrote 1", "<li>milk</li>"]
     assert server.sh(ASK + ITEMS).splitlines() == ['201 ["tidy"]', "Content-Type: application/javascript", *KEPT]
     assert server.sh(ASK + CALENDAR).splitlines() == ["401 201 201 SUMMARY:Party"]

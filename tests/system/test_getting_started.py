@@ -20,6 +20,9 @@ PARTS = re.compile(r"^```\w+\n# (?P<path>\S+)\n(?P<text>.*?)^```$|(?P<block>(?:^
 
 
 def words(text: str) -> str:
+    """The words of a text, with those in place of which every run has others."""
+    text = re.sub(r"\b[0-9a-f]{9}\b", "REVISION", text)
+    text = re.sub(r"\b\d+\.\d$", "SECONDS", text, flags=re.MULTILINE)
     return " ".join(text.split())
 
 

@@ -50,6 +50,90 @@ def test_a_role_fails_for_its_app(server, hello, tmp_path):
     assert play.message.startswith("app hello: install:"), play.message
 
 
+@pytest.fixture
+def tagged(server, hello):
+    """An app of which the inventory has a newer version than what is live."""
+    app = {**hello, "name": "tagged", "mount": "/tagged"}
+    server.converge([app])
+    return {**app, "environment": {"GREETING": "newer"}, "client_max_body_size": "11m"}
+
+
+def test_tags_choose_steps(server, tagged):
+    def play(*arguments):
+        return server.play([tagged], "playbooks/site.yml", *arguments)
+
+    refused = play("--tags", "nginx,retire")
+    assert refused.code
+    assert refused.changed == []
+    assert refused.message == (
+        "tags: nginx, retire cannot run without app, rollout, which would have something to do here first;"
+        " use --tags app,rollout,nginx,retire, or no tags."
+    )
+    steps = [("app", "hello"), ("rollout", "newer"), ("nginx", "newer"), ("verify", "newer")]
+    for tag, greeting in steps:
+        done = play("--tags", tag)
+        assert done.code == 0, done.output
+        assert server.get("/tagged/x").startswith(f"200 {greeting}|"), tag
+        limit = server.sh("grep -c 'client_max_body_size 11m' /etc/nginx/wsgi/tagged.conf || true").strip()
+        assert limit == ("0" if tag in ("app", "rollout") else "1"), tag
+    assert play().changed == []
+
+
+def test_tags_of_no_step_are_refused_and_those_of_other_plays_are_not(server, tagged, tmp_path):
+    for option in ("--tags", "--skip-tags"):
+        play = server.play([tagged], "playbooks/uwsgi.yml", option, "wsgi")
+        assert play.code
+        assert play.message == f"{option} wsgi: no task has this tag; use one of app, rollout, nginx, certbot, verify, retire."
+
+    own = tmp_path / "own.yml"
+    other = {"hosts": "wsgi", "gather_facts": False, "tags": ["other"], "tasks": [{"ansible.builtin.debug": {"msg": "other"}}]}
+    own.write_text(yaml.safe_dump([{"ansible.builtin.import_playbook": "wsgi.stack.site", "tags": ["web"]}, other]))
+    play = server.play([tagged], str(own), "--tags", "other")
+    assert play.code == 0, play.output
+    assert [result["outcome"] for result in play.results] == ["skipped", "ok"]
+    play = server.play([tagged], str(own), "--tags", "web")
+    assert play.code == 0, play.output
+    assert "wsgi.stack.uwsgi : Roll the releases out" in play.changed
+
+
+def test_a_role_that_a_tag_chooses_without_the_releases_says_so(server, hello, tmp_path):
+    path = tmp_path / "own.yml"
+    roles = [{"role": f"wsgi.stack.{name}", "tags": name} for name in ("app", "uwsgi")]
+    path.write_text(yaml.safe_dump([{"hosts": "wsgi", "become": True, "gather_facts": False, "roles": roles}]))
+    play = server.play([hello], str(path), "--tags", "uwsgi")
+    assert play.code
+    assert play.message == (
+        "uwsgi_releases: not set, and the role wsgi.stack.app has not run in this play; run it, with the same tags, or set"
+        " uwsgi_releases to the release of each app."
+    )
+
+
+def test_the_environment_of_a_run_reaches_its_builds(server, hello):
+    """Through the playbook that imports the other one, too."""
+    app = {**hello, "name": "tagged", "mount": "/tagged", "build_commands": ["printenv no_proxy >proxy.txt"]}
+    play = server.play([app], "wsgi.stack.uwsgi", wsgi_environment={"no_proxy": "localhost,.example.com"})
+    assert play.code == 0, play.output
+    assert server.sh("cat /srv/wsgi/tagged/current/build/source/proxy.txt") == "localhost,.example.com\n"
+
+
+def test_a_port_that_another_process_has_is_refused_before_a_file_is_written(server, hello):
+    app = {**hello, "name": "tagged", "mount": "/tagged"}
+    server.converge([app])
+    server.sh("systemd-run --quiet --unit squatter python3 -m http.server 8085; sleep 1")
+    before = server.sh("cat /etc/nginx/conf.d/wsgi.conf /etc/nginx/sites-available/tagged.conf")
+    try:
+        play = server.play([app], nginx_http_ports=[80, 8085])
+    finally:
+        server.sh("systemctl stop squatter")
+    assert play.code
+    assert play.message.startswith("nginx: port 8085 is taken by python3 (process ")
+    assert play.message.endswith(
+        ", user root) of squatter.service, which listens at 0.0.0.0:8085; stop it, or give nginx another port."
+    )
+    assert server.sh("cat /etc/nginx/conf.d/wsgi.conf /etc/nginx/sites-available/tagged.conf") == before
+    assert server.get("/tagged/x").startswith("200 hello|")
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The collection built and installed, away from the checkout."""

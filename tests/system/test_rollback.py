@@ -132,9 +132,11 @@ def test_a_rollback_to_nothing_is_refused_in_a_sentence(server, hello):
         ([], "app: missing; add -e app=NAME (newcomer)."),
         (["app=newcommer"], "app: 'newcommer' is not in wsgi_apps; did you mean newcomer?"),
         (["app=newcomer", "release=9"], "app newcomer: release: 9 is not on this host; it has 1."),
-        (["app=newcomer"], "app newcomer: release 1 is live, and no earlier release on this host ever was"),
+        (["app=newcomer"], "app newcomer: release 1 is live, and no earlier release on this host ever was; choose one"),
     ):
         play = server.play(apps, ROLLBACK, *(word for argument in arguments for word in ("-e", argument)))
         assert play.code, play.output
         assert sentence in play.message
+        assert "Finalization of task args" not in play.output
+    assert play.message.startswith("app newcomer: ")
     assert pids(server, "newcomer") == before

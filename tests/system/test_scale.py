@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 from conftest import HELLO, on
 
 MOST = {"first": 30, "again": 1, "code": 6}
@@ -32,3 +34,7 @@ def test_thirty_apps_cost_the_tasks_of_one(new_server, hello, code):
             f"{run}: {len(one.results)} task results, {one.executions} module executions with 1 app, {thirty.executions} with 30"
         )
     assert plays["again", 1].changed == plays["again", 30].changed == []
+    for run, changed in (("again", []), ("code", ["app-1"])):
+        rows = re.findall(r"^(app-\d+) +\d+ .* http://\S+/app-\d+/ +(\w+) +[\d.-]+$", plays[run, 30].output, re.MULTILINE)
+        assert len(rows) == 30, plays[run, 30].output
+        assert [name for name, changes in rows if changes != "no"] == changed

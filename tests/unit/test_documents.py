@@ -29,7 +29,9 @@ PLUGINS = sorted(path for kind in ("modules", "filter", "lookup") for path in RO
 TYPES = {
     "files": "dict",
     "boolean": "bool",
+    "command": "str",
     "dictionary": "dict",
+    "domain": "str",
     "directives": "list",
     "integer": "int",
     "lines": "list",
@@ -215,13 +217,14 @@ def test_an_editor_shows_a_mistake(app, where):
 def test_the_reference_lists_the_shared_variables_with_their_defaults():
     wanted = {name: str(default).lower() if isinstance(default, bool) else default for name, default in _settings.SHARED.items()}
     listed = re.findall(r"^\| `(wsgi_\w+)` \| (?:`(.*?)`)? ?\|", REFERENCE.read_text(), re.MULTILINE)
-    assert dict(listed) == {"wsgi_apps": "", "wsgi_hosts": "wsgi", **wanted}
+    assert dict(listed) == {"wsgi_apps": "", "wsgi_hosts": "wsgi", "wsgi_environment": "{}", **wanted}
 
 
 def test_a_shared_default_is_in_the_settings_alone():
-    for path in [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("roles/*/*/*.*")]:
-        # The hosts of a play are chosen before there is a host that a lookup could serve.
-        again = re.findall(r"(?<!hosts: \"\{\{ )\bwsgi_\w+ \| default", path.read_text())
+    for path in [*ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("roles/*/*/*.*")]:
+        # The hosts of a play are chosen before there is a host that a lookup could serve, and the environment is made before the
+        # first task, which says in one sentence what is wrong with the settings.
+        again = re.findall(r"(?<!hosts: \"\{\{ )(?<!environment: \"\{\{ )\bwsgi_\w+ \| default", path.read_text())
         assert again == [], path
 
 
@@ -289,7 +292,8 @@ def test_a_module_that_needs_root_documents_and_checks_it():
         path.stem for path in MODULES if "wsgi.stack.attributes.root" in documentation(path)["extends_documentation_fragment"]
     }
     see_less_without = {"doctor_info", "site_probe_info", "socket_access_info"}
-    assert documented == {path.stem for path in MODULES} - see_less_without - {"failures"}  # which stays on the controller
+    on_controller = {"failures", "preconditions", "summary"}
+    assert documented == {path.stem for path in MODULES} - see_less_without - on_controller
     steps = {
         path.stem: importlib.import_module(f"ansible_collections.wsgi.stack.plugins.modules.{path.stem}") for path in MODULES
     }
@@ -356,7 +360,7 @@ SOURCES = [
     "plugins/**/*.py",
     "roles/**/*.yml",
     "roles/**/*.j2",
-    "playbooks/*.yml",
+    "playbooks/**/*.yml",
     "meta/*.yml",
     "tests/**/*.py",
     "molecule/**/*.yml",

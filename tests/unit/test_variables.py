@@ -19,7 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.tests import documents
 
 ROOT = Path(__file__).resolve().parents[2]
-SCENARIOS = ["molecule/**/*.yml", "playbooks/*.yml"]
+SCENARIOS = ["molecule/**/*.yml", "playbooks/**/*.yml"]
 COMPUTED = object()
 """A value that is not written as a constant."""
 

@@ -41,6 +41,8 @@ INSTEAD = {
 """What to do instead of setting one of them, where that is not to do without."""
 
 BINDING_OPTIONS = frozenset(["bind", "control_socket"])
+
+INCLUDING_OPTIONS: frozenset[str] = frozenset()
 """The settings by which gunicorn opens another socket than its slot's, which it could only do while no other slot runs."""
 
 PING_INTERVAL = 20.0

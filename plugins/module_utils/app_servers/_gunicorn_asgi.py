@@ -103,7 +103,7 @@ class BehindNginx:
         receive: Callable[[], Awaitable[dict[str, Any]]],
         send: Callable[[dict[str, Any]], Awaitable[None]],
     ) -> None:
-        """Start the application, which may know nothing of lifespan: then it raises an exception, or returns at once.
+        """Start the application, which may know nothing of lifespan: it raises an exception, returns, or answers as to a request.
 
         gunicorn itself would take an application whose startup takes too long for one of these, and serve it.
         """
@@ -111,8 +111,9 @@ class BehindNginx:
 
         async def send_on(message: dict[str, Any]) -> None:
             nonlocal answered
-            answered = True
-            await send(message)
+            if message["type"].startswith("lifespan."):
+                answered = True
+                await send(message)
 
         try:
             await self.application(scope, receive, send_on)

@@ -15,9 +15,9 @@ class Stack:
     """An app server under a process manager.
 
     :ivar protocol: what nginx speaks to its slots, ``uwsgi`` or ``http``
-    :ivar server: the module of its app server, with ``OWN_OPTIONS``, ``INSTEAD``, ``BINDING_OPTIONS``, ``CONFIGURATION`` (a
-        file's name), ``WRAPPER`` (see ``_entry_points.module_text``), and the functions
-        ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``plugin(app, build)``,
+    :ivar server: the module of its app server, with ``OWN_OPTIONS``, ``INSTEAD``, ``BINDING_OPTIONS``,
+        ``INCLUDING_OPTIONS``, ``CONFIGURATION`` (a file's name), ``WRAPPER`` (see ``_entry_points.module_text``),
+        and the functions ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``plugin(app, build)``,
         ``workers(app, host)``, ``refusal(app, imported)``, ``loads_before_fork(app)``,
         ``configuration(app, build, host, imported)``, ``launcher(app)`` and ``start(app, build, release)``
     :ivar process_manager: what runs the slots: ``systemd``, ``emperor`` or ``supervisor``; the classes are in

@@ -46,13 +46,20 @@ INSTEAD = dict.fromkeys(
 """What to do instead of setting one of them, where that is not to do without."""
 
 BINDING_OPTIONS = frozenset(
-    "cache-udp-server emperor-stats emperor-stats-server fastcgi-nph-socket fastcgi-socket fastrouter fastrouter-stats"
-    " fastrouter-subscription-server http http-socket http-stats http-subscription-server http11-socket https https-socket"
-    " https2  mongrel2 notify-socket pty-socket puwsgi-socket raw-socket rawrouter scgi-nph-socket scgi-socket setns-socket"
-    " shared-socket  snmp socket ssl-socket sslrouter sslrouter2 stats stats-server subscription-notify-socket suwsgi-socket"
-    " udp  undeferred-shared-socket uwsgi-socket zerg-server zeromq-socket".split()
+    "cache-udp-server emperor-stats emperor-stats-server fastcgi-nph-socket fastcgi-socket fastrouter fastrouter-ss"
+    " fastrouter-stats fastrouter-stats-server fastrouter-subscription-server forkptyrouter-ss forkptyrouter-stats"
+    " forkptyrouter-stats-server http http-socket http-ss http-stats http-stats-server http-subscription-server"
+    " http11-socket httprouter https https-socket https2 mongrel2 notify-socket pty-socket puwsgi-socket raw-socket"
+    " rawrouter rawrouter-ss rawrouter-stats rawrouter-stats-server rawrouter-subscription-server scgi-nph-socket"
+    " scgi-socket setns-socket shared-socket snmp socket ssl-socket sslrouter sslrouter-ss sslrouter-stats"
+    " sslrouter-stats-server sslrouter-subscription-server sslrouter2 stats stats-server subscription-notify-socket"
+    " suwsgi-socket tuntap-router tuntap-router-stats udp undeferred-shared-socket uwsgi-socket zerg-server"
+    " zeromq-socket".split()
 )
 """The options by which a server opens another socket than its slot's, which it could only do while no other slot runs."""
+
+INCLUDING_OPTIONS = frozenset("config include inherit inherit-template json sqlite3 xml yaml yml".split())
+"""The options by which a server reads further options from a file."""
 
 
 def of_venv(app: App) -> bool:

@@ -206,6 +206,11 @@ def check_stack(app: dict[str, Any]) -> None:
                 f"server_options.{name}: it opens a socket, and a new release starts beside the running one, which has that"
                 " socket already; remove it."
             )
+        if name in server.INCLUDING_OPTIONS:
+            raise InventoryError(
+                f"server_options.{name}: the options in a file cannot be checked before a release starts; write them into"
+                " server_options."
+            )
         if name in server.OWN_OPTIONS:
             fix = server.INSTEAD.get(name, "remove it.")
             raise InventoryError(f"server_options.{name}: the collection sets this option itself; {fix}")

@@ -34,11 +34,14 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     Schema,
     boolean,
     checked_key,
+    command,
     dictionary,
     directives,
+    domain,
     entry_point,
     files,
     fill,
+    given,
     integer,
     lines,
     list_of,
@@ -55,7 +58,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
 )
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-DOMAIN = re.compile(r"(?=.{1,253}$)(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 SEGMENT = r"/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+"  # nginx and browsers take '/./' and '/../' out of a URL
 MOUNT = re.compile(rf"/|({SEGMENT})+")
 STATIC_URL = re.compile(rf"/|({SEGMENT})+/")
@@ -114,8 +116,8 @@ APP: Schema = {
     "environment_file": (path_of_either, None),
     "files": (files, {}),
     "shared_paths": (list_of(path_inside), []),
-    "build_commands": (list_of(text()), []),
-    "release_commands": (list_of(text()), []),
+    "build_commands": (list_of(command), []),
+    "release_commands": (list_of(command), []),
     "workers": (_workers.workers, {}),
     "timers": (_workers.timers, {}),
     "processes": (integer(1, 1024), None),
@@ -126,8 +128,8 @@ APP: Schema = {
     "server_options": (options, {}),
     "writable_paths": (list_of(path_on_host), []),
     "privileged_programs": (boolean, False),
-    "domains": (list_of(text(DOMAIN, "a domain name in lower case, such as shop.example.com")), []),
-    "canonical_domain": (text(DOMAIN, "one of the app's domains"), None),
+    "domains": (list_of(domain("a domain name in lower case, such as shop.example.com")), []),
+    "canonical_domain": (domain("one of the app's domains"), None),
     "mount": (text(MOUNT, "/ or a URL prefix that begins with a slash and does not end with one, such as /shop"), "/"),
     "static": (list_of(dictionary(STATIC)), []),
     "client_max_body_size": (text(SIZE, "a size as nginx writes it, such as 10m"), "10m"),
@@ -236,7 +238,7 @@ def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(apps, (list, tuple)):
         raise InventoryError(f"wsgi_apps: {shown(apps)} is not a list of apps; begin each with '- name:'.")
     completed: list[dict[str, Any]] = []
-    for position, found in enumerate(apps, 1):
+    for position, found in enumerate(given(apps), 1):
         name = found.get("name") if isinstance(found, dict) else None
         who = (
             f"app {shown(name) if CONTROL.search(name) else name}"

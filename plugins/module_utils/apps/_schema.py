@@ -27,6 +27,16 @@ REQUIRED = object()
 SECRETS = ("environment", "build_environment", "files", "content", "deploy_key")
 """The keys whose values no message shows."""
 
+OMITTED = "_OmitType"
+"""The type of what ``default(omit)`` gives in a template, which ansible-core leaves for plugins to leave out."""
+
+DOMAIN = re.compile(r"(?=.{1,253}$)(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+
+AMBIGUOUS = re.compile("[\u00df\u03c2\u200c\u200d]")
+"""Characters of which the codec makes another name than browsers do: it has the rules of 2003."""
+
+UNKNOWN_ASCII = "the one that begins with xn-- and that the registrar shows"
+
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 TAKEN_VARIABLE = re.compile(
@@ -66,6 +76,41 @@ def text(pattern: re.Pattern[str] | None = None, wanted: str = "a text that is n
         return str(value)
 
     return check
+
+
+def domain(wanted: str) -> Callable[[Any], str]:
+    """The check of a domain name. One with other characters than ASCII is refused with the name that nginx and DNS know."""
+
+    def check(value: Any) -> str:
+        if isinstance(value, str) and not value.isascii():
+            raise ValueError(f"a domain name in ASCII (punycode), here {_ascii_domain(value) or UNKNOWN_ASCII}")
+        return text(DOMAIN, wanted)(value)
+
+    return check
+
+
+def _ascii_domain(name: str) -> str:
+    """A domain name in ASCII, "" if that is not known."""
+    if AMBIGUOUS.search(name):
+        return ""
+    try:
+        found = name.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return ""
+    return found if DOMAIN.fullmatch(found) else ""
+
+
+def command(value: Any) -> str:
+    """One or more lines for a shell; the line feeds after them, which a block of YAML has, are dropped."""
+    wanted = "a shell command, of one or more lines"
+    written = value.rstrip("\n") if isinstance(value, str) else value
+    if not isinstance(written, str) or not written.strip():
+        raise ValueError(wanted)
+    if UNPRINTABLE_LINE.search(written):
+        raise ValueError(f"{wanted}, without control characters")
+    if too_long(written):
+        raise ValueError(f"{wanted}, of at most {ARGUMENT_BYTES} bytes, which is the longest that Linux hands to a program")
+    return str(written)
 
 
 def integer(low: int, high: int) -> Callable[[Any], int]:
@@ -266,6 +311,15 @@ def directives(value: Any) -> list[str]:
     if [directive.name for directive in inside] != ["location", "end"] or ended[-1].name != "end" or ended[-1].arguments:
         raise ValueError("a list of lines with whole directives of nginx, each closed by ; or {}, with every quote closed")
     return found
+
+
+def given(value: Any) -> Any:
+    """A value without what ``default(omit)`` has left out of it, at any depth. Pure."""
+    if isinstance(value, dict):
+        return {key: given(each) for key, each in value.items() if type(each).__name__ != OMITTED}
+    if isinstance(value, (list, tuple)):
+        return [given(each) for each in value if type(each).__name__ != OMITTED]
+    return value
 
 
 def fill(found: dict[str, Any], schema: Schema) -> dict[str, Any]:

@@ -15,33 +15,37 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Ste
 
 
 def plan(
-    apps: Sequence[App], live: Mapping[str, Mapping[str, Any]], unchanged: Collection[str]
-) -> tuple[list[App], dict[str, str]]:
+    apps: Sequence[App], live: Mapping[str, Mapping[str, Any]], unchanged: Collection[str], deferred: Collection[str] = ()
+) -> tuple[list[App], dict[str, str], list[str]]:
     """The apps as nginx is to serve them, and those that have to wait. Pure.
 
     :param apps: all apps, as they are wanted
     :param live: what is noted of each app that nginx serves, see ``nginx._files.SERVED``
     :param unchanged: the names of apps that keep what they have
-    :returns: the apps that have a site, those that keep theirs as they are live; and the causes of those that
-        wait, by name
+    :param deferred: those of them that are to change later in this run
+    :returns: the apps that have a site, those that keep theirs as they are live; the causes of those that wait, by name; and
+        the names of those that wait only for one that is deferred
     """
     waiting: dict[str, str] = {}
+    delayed: list[str] = []
     while True:
-        staying = {*unchanged, *waiting}
+        staying = {*unchanged, *waiting, *delayed}
         kept = [_placed(app, live) for app in apps if app["name"] in staying and app["name"] in live]
         moving = [app for app in apps if app["name"] not in staying]
         found = next(((app, other, cause) for app in moving for other in kept if (cause := _conflict(other, app))), None)
         if found is None:
             break
         app, other, cause = found
+        if other["name"] in {*deferred, *delayed}:
+            delayed.append(app["name"])
+            continue
         why = "it has to wait, too" if other["name"] in waiting else "its release failed or is staged"
         waiting[app["name"]] = (
             f"{cause}, which keeps its site, since {why}; so the site of this app stays as it was, until app {other['name']} is"
             " fixed and the play is run again."
         )
-    return [
-        _placed(app, live) if app["name"] in staying else app for app in apps if app["name"] in {*live} or app in moving
-    ], waiting
+    served = [_placed(app, live) if app["name"] in staying else app for app in apps if app["name"] in {*live} or app in moving]
+    return served, waiting, delayed
 
 
 def _placed(app: App, live: Mapping[str, Mapping[str, Any]]) -> App:
@@ -64,15 +68,18 @@ def site_plan(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     :param wanted: the module's parameters
     """
     apps = wanted["apps"]
-    served, waiting = plan(apps, MemoryFile("nginx").read().notes, wanted["unchanged_apps"])
+    live = MemoryFile("nginx").read().notes
+    served, waiting, delayed = plan(apps, live, wanted["unchanged_apps"], wanted["deferred_apps"])
     failures = [StackError("nginx", cause).result(name) for name, cause in sorted(waiting.items())]
-    return {"changed": False, "apps": served, "waiting": sorted(waiting), "failures": failures}
+    names = sorted([*waiting, *delayed])
+    return {"changed": False, "apps": served, "waiting": names, "delayed": sorted(delayed), "failures": failures}
 
 
 STEP = Step(
     {
         "apps": {"type": "list", "elements": "dict", "required": True},
         "unchanged_apps": {"type": "list", "elements": "str", "required": True},
+        "deferred_apps": {"type": "list", "elements": "str", "default": []},
     },
     site_plan,
 )

@@ -16,6 +16,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     Schema,
     boolean,
     checked_key,
+    command,
     dictionary,
     integer,
     one_of,
@@ -37,7 +38,7 @@ def calendar_event(value: Any) -> str:
 
 
 WORKER: Schema = {
-    "command": (text(), REQUIRED),
+    "command": (command, REQUIRED),
     "count": (integer(1, 64), 1),
     "single": (boolean, False),
     "stop_timeout": (integer(1, 86400), 30),
@@ -45,7 +46,7 @@ WORKER: Schema = {
 }
 
 TIMER: Schema = {
-    "command": (text(), REQUIRED),
+    "command": (command, REQUIRED),
     "schedule": (calendar_event, REQUIRED),
     "on": (one_of("first_host", "all"), "first_host"),
 }

@@ -28,6 +28,7 @@ SETUPTOOLS = (
 SSH_KEY = "set source.deploy_key to a key that may read it"
 SSH_HOST = "add the host's lines of ssh-keyscan to source.known_hosts"
 EXTRA = "correct extras or groups"
+NO_TAGS = "a directory has no tags of git: set SETUPTOOLS_SCM_PRETEND_VERSION in build_environment, or deploy with source.git"
 EDITABLE = "write 'NAME @ URL' there, without -e and #egg=, or set app_installer: pip"
 
 PROGRAM = r"(?:[\w-]{0,40}gcc|[\w-]{0,40}g\+\+|cc|c\+\+|make|cmake|rustc|cargo|pg_config|mysql_config|pkg-config)"
@@ -64,6 +65,7 @@ CAUSES = (
     (r"(Unable to determine which files to ship inside the wheel)", NO_PACKAGE),
     (r"(No file/folder found for package \S+)", NO_PACKAGE),
     (r"(Building a package is not possible in non-package mode)", NO_PACKAGE),
+    (r"LookupError: (\S+ was unable to detect version for )", NO_TAGS),
     (r"(Host key verification failed)", SSH_HOST),
     (r"^[ \t]*(?:stderr: )?(\S+ Permission denied \(publickey.*)", SSH_KEY),
     (

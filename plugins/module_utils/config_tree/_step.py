@@ -47,6 +47,7 @@ def config_tree(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
             dry=check,
             stale=wanted["stale"],
             needs=wanted["needs"],
+            listens=wanted["listens"],
             notes=wanted["notes"],
         )
     )
@@ -79,6 +80,7 @@ STEP = Step(
         "reload": {"type": "list", "elements": "list"},
         "stale": {"type": "bool", "default": False},
         "needs": {"type": "list", "elements": "path", "default": []},
+        "listens": {"type": "list", "elements": "str", "default": []},
         "notes": {"type": "dict", "default": {}},
         "unchanged_apps": {"type": "list", "elements": "str", "default": []},
     },

@@ -36,6 +36,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
     to_json,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import Item, missing_account, read, temporary
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _ports
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class TreeRequest:
     :ivar dry: check mode: change nothing
     :ivar stale: load the tree even if nothing in it differs
     :ivar needs: paths outside the tree that the check opens. In check mode, one that is missing will be there in a real run
+    :ivar listens: the addresses at which the unit is to listen, see ``nginx._ports.holder``
     :ivar notes: of each app, what to remember as long as its files are those of this run
     :ivar memory_directory: see ``_memory.DIRECTORY``
     """
@@ -70,6 +72,7 @@ class TreeRequest:
     dry: bool = False
     stale: bool = False
     needs: Sequence[str] = ()
+    listens: Sequence[str] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     memory_directory: str = DIRECTORY
 
@@ -128,10 +131,12 @@ class Transaction:
     def result(self) -> dict[str, Any]:
         """The result of the module. A file that was changed and put back is no change."""
         changed = [path for path in sorted({*self.before, *self.current}) if self.before.get(path) != self.current.get(path)]
+        entries = [tree[path] for tree in (self.request.everything, self.blame.earlier) for path in changed if path in tree]
         result = {
             "changed": bool(changed) or self.loaded,
             "written": [path for path in changed if path in self.current],
             "removed": [path for path in changed if path not in self.current],
+            "changed_apps": sorted({app for entry in entries for app in entry.apps}),
             "loaded": self.loaded,
             "validated": self.validated,
             "failures": [failure.result(app) for app, failure in sorted(self.blame.failures.items())],
@@ -169,6 +174,10 @@ class Transaction:
             if not set(apps) <= self.request.unchanged_apps:
                 self.blame.fail(apps, StackError(self.name, f"{cause}."))
         self.ours |= {path for path in self.request.wanted if path not in problems}
+        if self.request.listens and self.request.service and (self._steps(self.blame.tree()) or self._to_be_loaded()):
+            taken = _ports.taken(self.request.listens, self.request.service)
+            if taken:
+                raise StackError(self.name, taken)
 
     def _rehearsal(self) -> Rehearsal:
         # A check by nginx leaves an empty pid file behind if nginx does not run.

@@ -19,6 +19,11 @@ SAFE = re.compile(r"[\w./@:%+,=~ -]{1,200}")
 
 PATH = re.compile(r"/[\w./@+-]+")
 
+MODULE = re.compile(r"[A-Za-z]\w*(?:\.py)?")
+LOG_DIRECTORY = re.compile(r"/var/log/([A-Za-z][\w.-]*)/[^/]+")
+PLUGIN = "/usr/lib/uwsgi/plugins/python3_plugin.so"
+"""What Debian's package uwsgi-plugin-python3 installs."""
+
 SEARCHED = 300
 """Directories in which a module of the app is looked for."""
 
@@ -33,6 +38,7 @@ class Setup:
     :ivar directory: the directory that its app is imported from
     :ivar module: the module that the command names: ``shop`` of ``shop.wsgi:application``
     :ivar files: its configuration files
+    :ivar environment_files: those of its unit
     :ivar unit: the service that it is alone, "" if it is under supervisor or an Emperor
     """
 
@@ -42,6 +48,7 @@ class Setup:
     directory: str = ""
     module: str = ""
     files: Sequence[str] = ()
+    environment_files: Sequence[str] = ()
     unit: str = ""
 
 
@@ -65,22 +72,66 @@ def of_log(cause: LogCause, setup: Setup) -> Why:
         "backlog": f"Set listen to {subject or '128'} or less in {config}, or raise net.core.somaxconn",
         "syntax": "Correct that file",
         "address": "End the server that has the address already",
+        "chdir": f"Correct chdir in {config}, or restore the directory",
+        "log_directory": f"Create the directory of its log {subject}, and give it to its user",
+        "pid_file": f"Remove the pid file {subject}, which an earlier run has left, if no other server of this app runs",
+        "no_plugin": f"Install the package uwsgi-plugin-python3, and set plugin = python3 in {config}",
         "directory": "Create the directory that the log names, for good: with RuntimeDirectory= in a unit, or by tmpfiles.d(5)",
     }
     if cause.kind == "module":
         return _module(cause.subject, text, setup)
+    if cause.kind == "variable":
+        text += _exported(subject, setup)
+    if cause.kind == "chdir" and setup.directory and not os.path.isdir(setup.directory):
+        text += f"; its directory {setup.directory} does not exist"
+    command = _command(cause.kind, subject, setup)
+    if command:
+        return Why(text, command, evidence=(cause.text,))
     what = fixes.get(cause.kind) or "Correct that in the app, whose log has the whole message"
     return Why(text, then(what, setup.again), evidence=(cause.text,))
+
+
+def _exported(variable: str, setup: Setup) -> str:
+    """That a variable is in an environment file in a way that systemd ignores."""
+    line = re.compile(rf"^[ \t]*export[ \t]+{re.escape(variable)}=", re.MULTILINE)
+    file = next((path for path in setup.environment_files if line.search(_untrusted.configuration(path))), "")
+    return f"; {file} sets it with 'export', and systemd ignores such lines" if file and variable else ""
+
+
+def _command(kind: str, subject: str, setup: Setup) -> str:
+    """The command that fixes what a log says for good, "" without one."""
+    name = LOG_DIRECTORY.fullmatch(subject)
+    if kind == "log_directory" and name and setup.unit:
+        return _lasting.drop_in(setup.unit, "logs-directory", f"LogsDirectory={name[1]}")
+    if kind == "no_plugin" and os.path.exists(PLUGIN) and setup.files and setup.again:
+        edit = _edit.set_option(setup.files[0], "plugin", "python3")
+        return f"{edit} && {setup.again}" if edit else ""
+    return ""
 
 
 def _module(module: str, text: str, setup: Setup) -> Why:
     """A module that is not found: the app's own, in another directory; or one that is not installed."""
     name = module.split(".")[0]
     subject = name if SAFE.fullmatch(name) else "the module"
+    place, part = _inside(module, setup.directory)
+    if part and SAFE.fullmatch(module):
+        there = [each for each in _untrusted.entries(place, SEARCHED) if MODULE.fullmatch(each) and not each.startswith("_")]
+        what = f"Correct the name {module} where it is set, as in DJANGO_SETTINGS_MODULE, or add {part}.py to {place}"
+        return Why(f"{text}; there is no {part} in {place}", then(what, setup.again), evidence=tuple(sorted(there)[:5]))
     if name == setup.module and setup.directory:
         return _own_module(name, subject, text, setup)
     into = f"into the virtual environment {setup.environment}" if setup.environment else "where its Python looks for packages"
     return Why(text, then(f"Install what provides the module {subject} {into}, or remove its import", setup.again))
+
+
+def _inside(module: str, directory: str) -> tuple[str, str]:
+    """The package of the app in which a module is missing, and the part of its name that is; "" if it is not the app's."""
+    place = directory
+    for number, part in enumerate(module.split(".") if directory else ()):
+        if not os.path.isdir(f"{place}/{part}"):
+            return (place, part) if number and not os.path.exists(f"{place}/{part}.py") else ("", "")
+        place = f"{place}/{part}"
+    return "", ""
 
 
 def _own_module(name: str, subject: str, text: str, setup: Setup) -> Why:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
@@ -114,7 +115,7 @@ def look(configuration: Configuration, own: set[str], timeout: float, pool: Thre
     after, inodes = _sockets.listeners(), _sockets.inodes()
     everybody = _processes.all_processes()
     links = _hidden.look_as_users(pid for pid, _start in everybody)
-    host = _server.HostFacts(everybody, links, _server.core(), catalog, after)
+    host = _server.HostFacts(everybody, links, _server.core(), catalog, [_held(each, inodes, links) for each in after])
     limit = _sockets.somaxconn()
 
     def look_at(backend: Backend, access: Access) -> None:
@@ -138,6 +139,13 @@ def look(configuration: Configuration, own: set[str], timeout: float, pool: Thre
     list(pool.map(lambda pair: look_at(*pair), zip(backends.values(), accesses)))
     _judge_groups(backends)
     return backends
+
+
+def _held(listener: Listener, inodes: Mapping[str, str], links: Mapping[int, Mapping[str, Any]]) -> Listener:
+    """A TCP listener with its processes, also where root may not read their open files."""
+    if listener.pids or listener.address.startswith("unix:"):
+        return listener
+    return replace(listener, pids=tuple(_queues.holders(listener.inode or inodes.get(listener.address, ""), links)))
 
 
 def _fitting(listeners: Sequence[Listener], address: str) -> Listener | None:

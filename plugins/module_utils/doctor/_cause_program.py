@@ -5,18 +5,26 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _command_check
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _starter_programs, _starter_units
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import (
+    _starter_programs,
+    _starter_units,
+    _supervisor_files,
+)
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._starter_programs import (
     Program,
     ProgramState,
     Supervisor,
 )
+
+EXPRESSION = re.compile(r"%%|%\(\w+\)[-#0 +]*\d*[sdi]")
+"""What supervisor replaces in a value."""
 
 ENDED = ("BACKOFF", "EXITED", "FATAL", "UNKNOWN", "STARTING")
 
@@ -57,6 +65,11 @@ def judge(
     file = program.file if program else ""
     if not supervisor.answers:
         return [] if served else [_silent(what)]
+    rejected = _rejected(program) if program and not served else ""
+    if rejected:
+        message = f"{what} cannot be read: supervisor takes the % in its option {rejected} for an expression."
+        fix = then(f"Write two % for each one in {rejected} in {file}", updated(program) if program else "")
+        return [Finding(BROKEN, "program_not_read", message, (file,), fix)]
     if program and state is None:
         message = f"{what} is not known to supervisord: it has not read {file}."
         return [] if served else [Finding(BROKEN, "program_not_read", message, (file,), updated(program))]
@@ -77,6 +90,12 @@ def judge(
         ]
     if state.state not in ENDED:
         return []
+    directory = program.options.get("directory", "") if program else ""
+    if directory.startswith("/") and not os.path.isdir(directory):
+        fix = then(f"Correct directory= in {file}, or restore {directory}", updated(program) if program else "")
+        return [
+            Finding(BROKEN, "program_failed", f"{what} is {state.state}: its directory {directory} does not exist.", seen, fix)
+        ]
     ended = "does not stay up" if state.state in ("STARTING", "BACKOFF") else f"is {state.state}"
     cause = (_command(program, state, name) if "command" in state.error or "execut" in state.error else None) or log
     if cause is None:
@@ -88,6 +107,14 @@ def judge(
     return [
         Finding(BROKEN, cause.code or "program_failed", message, (*seen, *cause.evidence), cause.fix, quick_fix=cause.quick_fix)
     ]
+
+
+def _rejected(program: Program) -> str:
+    """The option of a program whose value supervisor does not understand, so that it refuses to read its files again."""
+    section = _supervisor_files.programs(_untrusted.configuration(program.file)).get(
+        program.name.partition(":")[2] or program.name, {}
+    )
+    return next((name for name, value in section.items() if "%" in EXPRESSION.sub("", value)), "")
 
 
 def _silent(what: str) -> Finding:

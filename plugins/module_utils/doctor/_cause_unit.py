@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _command_check, _server_options, _units
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _cause_sandbox, _command_check, _server_options, _units
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._advice import Setup, homes_of
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _lasting
@@ -29,6 +29,9 @@ STEPS = {
     "240": "its log directory cannot be set up",
 }
 """The exit codes by which systemd says at which step it failed, see systemd.exec(5)."""
+
+BUILTINS = (".", "cd", "exec", "export", "source", "set", "ulimit", "umask")
+"""Words that shells understand and that are no programs."""
 
 MISSING_ENVIRONMENT = re.compile(r"(/\S+) \(ignore_errors=no\)")
 EXITED = re.compile(r"argv\[\]=(.*?) ; .*?code=(\w+) ; status=(\d+)")
@@ -100,16 +103,32 @@ def _step(unit: Unit) -> Why | None:
     elif code == "203":
         who = _command_check.identity_of(unit.get("User", ""), unit.get("Group", ""))
         path = re.search(r"path=(\S+) ;", unit.get("ExecStart", ""))
-        found = _command_check.why(path[1], who, again(unit)) if path else None
+        if path and not path[1].startswith("/"):
+            found = _shell_line(unit)
+        elif path:
+            hidden = _cause_sandbox.why_hidden(unit, path[1], "its program") if os.path.exists(path[1]) else None
+            found = hidden or _command_check.why(path[1], who, again(unit))
     elif code in ("216", "217"):
         key = "User" if code == "217" else "Group"
         account = unit.get(key) or unit.get("User", "")
         text = f"its {key.lower()} {account} does not exist"
-        what = f"Create the {key.lower()} {account}, or name another one ({key}=) in {unit.get('FragmentPath')}"
+        what = f"Create the {key.lower()} {account}, or name another one ({key}=) in {_units.defined_in(unit, key)}"
         found = Why(text, then(what, f"systemctl daemon-reload && {again(unit)}"))
     if found is None:
         found = Why(STEPS[code], then("Correct what its log names", again(unit)))
     return replace(found, text=f"{found.text} (exit code {code})")
+
+
+def _shell_line(unit: Unit) -> Why | None:
+    """A command that only a shell understands. Pure."""
+    words = _units.command(unit)
+    if not words or (words[0] not in BUILTINS and not {"&&", "||", "|", ";", ">", ">>"} & set(words)):
+        return None
+    text = f"its command is a line for a shell, which systemd does not start: {words[0]} is no program"
+    what = (
+        f"Write the full path of the server in ExecStart= in {_units.defined_in(unit, 'ExecStart')}, or /bin/sh -c with the line"
+    )
+    return Why(text, then(what, f"systemctl daemon-reload && {again(unit)}"), evidence=(" ".join(words)[:200],))
 
 
 def _directory(unit: Unit) -> Why | None:
@@ -117,6 +136,9 @@ def _directory(unit: Unit) -> Why | None:
     if not path:
         return None
     if os.path.isdir(path):
+        hidden = _cause_sandbox.why_hidden(unit, path, "its working directory")
+        if hidden:
+            return hidden
         who = _command_check.identity_of(unit.get("User", ""), unit.get("Group", ""))
         closed = _command_check.closed_directory(path, who)
         if not closed or who is None:
@@ -129,7 +151,9 @@ def _directory(unit: Unit) -> Why | None:
         fix = _lasting.drop_in(unit["Id"], "working-directory", f"WorkingDirectory={place}")
         return Why(f"{text}; the app that its command names is in {place}", fix, evidence=(path, place))
     return Why(
-        text, then(f"Restore it, or correct WorkingDirectory= in {unit.get('FragmentPath')}", again(unit)), evidence=(path,)
+        text,
+        then(f"Restore it, or correct WorkingDirectory= in {_units.defined_in(unit, 'WorkingDirectory')}", again(unit)),
+        evidence=(path,),
     )
 
 

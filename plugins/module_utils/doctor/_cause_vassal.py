@@ -48,7 +48,7 @@ def judge(
 
     :param unit: that of its Emperor, or of Debian's package
     :param path: its file
-    :param active: whether that unit is active
+    :param active: whether that unit is not itself the cause
     :param tyrant: whether its Emperor starts each vassal as the owner of its file
     :param log: what its log says
     """
@@ -71,7 +71,7 @@ def judge(
     if log:
         return [Finding(BROKEN, log.code or "vassal_failed", f"{what} has ended: {log.text}.", (*lines, *log.evidence), log.fix)]
     if debian:
-        message = f"{what} does not run, while {unit} is active: systemctl start does nothing."
+        message = f"{what} has ended, and {unit} does not start an app again that has ended: only a restart of all of them does."
         return [Finding(BROKEN, "vassal_ended", message, lines, again)]
     message = f"{what} does not run, while its Emperor ({unit}) does."
     return [Finding(BROKEN, "vassal_ended", message, lines, again)]

@@ -14,9 +14,13 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _app_logs,
     _cause_directory,
     _cause_program,
+    _cause_sandbox,
+    _cause_socket,
     _cause_unit,
+    _cause_unread,
     _cause_user_unit,
     _cause_vassal,
+    _command_check,
     _log_causes,
     _log_lines,
     _logs,
@@ -80,8 +84,14 @@ def judge(served: Served, host: HostCatalog) -> list[Finding]:
         # It was seen a moment before: supervisor starts what ends again, and gunicorn listens before it imports the app.
         served = replace(served, listened=False)
     found = _who(served, host)
+    beside = _beside(served)
+    if beside:
+        return [*found, beside]
     shared = _shared_directory(served, host)
-    if shared:
+    sockets = _sockets_of_systemd(served, host)
+    if sockets:
+        found += sockets
+    elif shared:
         found.append(shared)
     elif not served.listened:
         found += _not_started(served, host)
@@ -137,6 +147,7 @@ def _setup(served: Served, again: str = "") -> _advice.Setup:
         directory=process.directory,
         module=process.module,
         files=process.files,
+        environment_files=_units.environment_files(served.unit),
         unit=served.unit_name if served.owner and not (served.owner.program or served.owner.vassal or served.owner.user) else "",
     )
 
@@ -153,7 +164,7 @@ def _not_started(served: Served, host: HostCatalog) -> list[Finding]:
     owner = served.owner
     if owner is None:
         dangling = _cause_vassal.judge_dangling(host.catalog.starters, served.path, served.site)
-        return dangling or _elsewhere(served)
+        return dangling or _cause_unread.judge(served.path, host.catalog.starters) or _elsewhere(served)
     if owner.user:
         return _of_user(served)
     if owner.program:
@@ -161,8 +172,10 @@ def _not_started(served: Served, host: HostCatalog) -> list[Finding]:
     found = []
     if owner.vassal:
         state = served.unit.get("ActiveState")
+        # Debian's unit fails if one of its apps does.
+        active = state == "active" or (state == "failed" and owner.unit == _starter_vassals.DEBIAN_UNIT)
         found = _cause_vassal.judge(
-            owner.unit, owner.vassal, served.address, state == "active", _tyrant(owner.unit, host), _of_log(served), served.lines
+            owner.unit, owner.vassal, served.address, active, _tyrant(owner.unit, host), _of_log(served), served.lines
         )
     if found:
         return found
@@ -194,7 +207,7 @@ def _unit(served: Served) -> list[Finding]:
         failed = unit.get("ActiveState") != "inactive" or unit.get("Result") not in ("success", "", None)
         why = _cause_unit.why(unit, _setup(served, again)) or _daemon(served, again)
         if why is None and failed:
-            why = _directory(served, again) or _of_log(served, again)
+            why = _sandbox(served) or _directory(served, again) or _of_log(served, again)
     return _units.judge(unit, served.address, served.listened, age, served.lines, why)
 
 
@@ -206,6 +219,32 @@ def _daemon(served: Served, again: str) -> Why | None:
         return None
     where = process.files[0] if process.files else "its command"
     return replace(DAEMON, fix=then(f"Remove the option daemon or daemonize from {where}", again))
+
+
+def _sockets_of_systemd(served: Served, host: HostCatalog) -> list[Finding]:
+    """Why the .socket of systemd that names an address does not listen there."""
+    name = next((each.starter.unit for each in host.catalog.naming(served.path) if each.starter.listens), "")
+    if served.is_well or not name or any(each.starter.user for each in host.catalog.naming(served.path)):
+        return []
+    socket = _units.show([name]).get(name, {})
+    service_name = next(iter(socket.get("Triggers", "").split()), "")
+    service = _units.show([service_name]).get(service_name, {}) if service_name else {}
+    if not service:
+        return []
+    log = _app_logs.of_unit(service_name, service.get("InvocationID", ""), 0.0)
+    setup = _advice.Setup(again=_cause_unit.again(service), where=log.where, unit=service_name)
+    cause = _log_causes.last_cause(_log_causes.of_this_run(log.text))
+    why = _cause_unit.why(service, setup) or (_advice.of_log(cause, setup) if cause else None)
+    return _cause_socket.judge(socket, service, served.address, why, served.lines)
+
+
+def _sandbox(served: Served) -> Why | None:
+    """What the server's own unit forbids it."""
+    owner = served.owner
+    if served.listened or (owner and (owner.program or owner.vassal or owner.user)):
+        return None
+    who = _command_check.identity_of(served.unit.get("User", ""), served.unit.get("Group", ""))
+    return _cause_sandbox.why_no_socket(served.unit, served.path, who.uid) if who else None
 
 
 def _directory(served: Served, again: str) -> Why | None:
@@ -273,6 +312,23 @@ def _answers_badly(served: Served) -> list[Finding]:
     what = "runs without its app" if not_loaded else "answers with errors"
     message = f"{process.name}, which listens on {served.address}, {what}: {why.text}."
     return [Finding(BROKEN, "app_not_loaded" if not_loaded else "app_raises", message, why.evidence, why.fix)]
+
+
+def _beside(served: Served) -> Finding | None:
+    """The server on the same port of another address of this host, while nothing listens on the one that nginx uses."""
+    host, _colon, port = served.address.rpartition(":")
+    if served.listener or served.code != "refused" or served.address.startswith("unix:") or not port.isdigit():
+        return None
+    for listener in served.listeners:
+        other, _colon, number = listener.address.rpartition(":")
+        pid = min((pid for pid in listener.pids if pid > 1), default=0)
+        process = _processes.described(pid) if number == port and other != host and pid else None
+        if process and (served.unit_name == process.unit or served.owner is None):
+            unit = f" ({process.unit})" if process.unit else ""
+            message = f"Nothing listens on {served.address}: {process.name}{unit} listens on {listener.address}."
+            what = f"Write {listener.address} instead of {served.address} in nginx's configuration, or let the app listen there"
+            return Finding(BROKEN, "listens_elsewhere", message, (listener.address,), then(what, _log_lines.RELOAD))
+    return None
 
 
 def _elsewhere(served: Served) -> list[Finding]:

@@ -72,14 +72,13 @@ def judge(route: Route, members: Sequence[Directive], answering: set[tuple[str, 
     ready = [member for member in members if (_address(member), protocol) in answering]
     message = f"All servers of the upstream group {name} are marked down: nginx asks none of them, and visitors get 502."
     evidence = tuple(f"{_edit.place(member)}: server {' '.join(member.arguments)}" for member in members)
-    commands = []
+    edits = []
     for member in ready:
         old = " ".join(("server", *member.arguments))
         new = " ".join(("server", *(word for word in member.arguments if word != "down")))
-        commands.append(_edit.replace(member.file, member.line, old, new, load=False))
-    if commands and all(commands):
-        fix = " && ".join([*commands, _edit.LOAD])
-    else:
+        edits.append(_edit.edit(member.file, member.line, old, new))
+    fix = _edit.applied(edits)
+    if not fix:
         undo = f"emove the word down at {_edit.place(members[0])}, and reload nginx."
         fix = f"R{undo}" if ready else f"Let a server listen there, then r{undo}"
     return Finding(BROKEN, "upstream_down", message, evidence, fix)

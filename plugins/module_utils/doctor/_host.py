@@ -22,7 +22,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _messages
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _edit, _messages
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration, ServerBlock
 
 FULL, NEARLY = 99.5, 95.0
@@ -317,7 +317,7 @@ def clashes(servers: Sequence[ServerBlock]) -> list[tuple[ServerBlock, Finding]]
                 f"{blocker.file}:{blocker.line}: default_server",
                 f"{server.file}:{server.line}: {' '.join(server.names) or 'no server_name'}",
             )
-            fix = f"rm {shlex.quote(blocker.file)} && nginx -t && systemctl reload nginx"
+            fix = _edit.removed(blocker.file)
             found.append((server, Finding(WARNING, "default_site_in_the_way", message, evidence, fix)))
     return found
 

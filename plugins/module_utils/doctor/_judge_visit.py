@@ -255,7 +255,22 @@ def _other(seen: Seen) -> Finding:
         severity = WARNING
         message = f"Visitors of {seen.visit.url} get {seen.got} from nginx itself: it is configured to be down for maintenance."
     fix = f"Correct what nginx's error log says of {PASSES[passed.name]} at {_edit.place(passed)}."
+    if "upstream sent too big header" in seen.log:
+        message = f"{message.rstrip('.')}: the app's headers are larger than {_buffer(passed)}_buffer_size."
+        fix = _larger_buffers(seen) or f"Set {_buffer(passed)}_buffer_size to 32k at {_edit.place(passed)}, and reload nginx."
     return Finding(severity, "visitor_error", message, seen.evidence, fix)
+
+
+def _buffer(passed: Directive) -> str:
+    return passed.name.partition("_")[0]
+
+
+def _larger_buffers(seen: Seen) -> str:
+    """The command that makes room for large headers, "" if the buffers are set already."""
+    kind = _buffer(seen.route.directive)
+    if any(seen.route.effective(f"{kind}_{name}") for name in ("buffer_size", "buffers", "busy_buffers_size")):
+        return ""
+    return _edit.before(seen.route.directive, f"{kind}_buffer_size 32k; {kind}_buffers 8 32k;")
 
 
 def _added(seen: Seen, new: str, replacing: str = "") -> str:

@@ -12,7 +12,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _hidden
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import then
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _untrusted
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _paths, _syntax
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _edit, _paths, _syntax
 
 NEAR = 0.8
 """Fraction of a limit in use from which on it is nearly reached."""
@@ -100,13 +100,13 @@ def judge_nginx(limits: NginxLimits, workers: Usage | None) -> list[Finding]:
             "files: beyond that it refuses visitors."
         )
         wanted = 2 * limits.connections
-        change = f"sed -i '1i worker_rlimit_nofile {wanted};' {main}"
+        change = _edit.Edit(main, f"1i worker_rlimit_nofile {wanted};")
         if limits.files:
-            change = f"sed -i 's/worker_rlimit_nofile[^;]*;/worker_rlimit_nofile {wanted};/' {main}"
+            change = _edit.Edit(main, f"s/worker_rlimit_nofile[^;]*;/worker_rlimit_nofile {wanted};/")
         if workers.most and wanted > workers.most:  # in a container, root may not raise it either
             what = f"Lower worker_connections in {main} to {workers.most // 2}, and set worker_rlimit_nofile to {workers.most}"
             return [Finding(WARNING, "connection_limit", message, (main,), then(what, apply))]
-        return [Finding(WARNING, "connection_limit", message, (main,), f"{change} && {apply}")]
+        return [Finding(WARNING, "connection_limit", message, (main,), _edit.applied([change]))]
     if workers.files >= NEAR * min(workers.limit, limits.connections):
         message = f"A worker of nginx has {workers.files} open files of at most {workers.limit}, "
         message += f"and may have {limits.connections} connections: it will refuse visitors soon."

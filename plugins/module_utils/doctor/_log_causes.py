@@ -56,6 +56,10 @@ class LogCause:
 
 
 PATTERNS = (
+    ("log_directory", re.compile(r"'(?P<subject>/[^']{1,200})' isn't writable \[FileNotFoundError")),
+    ("permission", re.compile(r"'(?P<subject>/[^']{1,200})' isn't writable \[PermissionError")),
+    ("pid_file", re.compile(r"Already running on PID \d+ \(or pid file '(?P<subject>[^']{1,200})' is stale\)")),
+    ("no_plugin", re.compile(r"unavailable modifier requested: 0")),
     ("module", re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<subject>[\w.]+)'?")),
     ("variable", re.compile(r"KeyError: '(?P<subject>[A-Z][A-Z0-9_]{2,60})'")),
     ("address", re.compile(r"Connection in use: (?P<subject>\(?[^\n]{1,80})")),
@@ -68,7 +72,7 @@ PATTERNS = (
         re.compile(r"(?:bind|unlink|chdir|open|chown|fopen|stat)\(\)?:? ?\"?(?P<subject>/[^\"\s]*)?\"?:? ?Permission denied"),
     ),
     ("directory", re.compile(r"bind\(\): No such file or directory")),
-    ("directory", re.compile(r"chdir\(\): No such file or directory")),
+    ("chdir", re.compile(r"chdir\(\): No such file or directory")),
     ("missing", re.compile(r"(?:FileNotFoundError: \[Errno 2\] )No such file or directory: '(?P<subject>[^']*)'")),
     ("command", re.compile(r"(?P<subject>\S{1,200}): (?:command not found|not found|No such file or directory)$")),
     ("option", re.compile(r"gunicorn: error: (?P<subject>.{1,120})")),

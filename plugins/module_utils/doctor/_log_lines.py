@@ -57,6 +57,12 @@ NGINX: tuple[tuple[str, re.Pattern[str], str, str], ...] = (
     ),
     (
         "nginx_log",
+        re.compile(r"(?:sendfile|writev?|send)\(\) failed \((?:32|104): [^)]*\) while sending request to upstream"),
+        "The app closes the connection before it has read the whole request, such as an upload, so visitors get 502",
+        "Let the app read requests to their end (post-buffering of uWSGI does), or refuse large ones by client_max_body_size",
+    ),
+    (
+        "nginx_log",
         re.compile(r"connect\(\) to \S+ failed \(11: Resource temporarily unavailable\)"),
         "The listen queue of the app was full, so visitors got 502",
         "Give the app more processes or threads",

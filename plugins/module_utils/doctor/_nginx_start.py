@@ -14,6 +14,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _edit
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import Configuration
 
 CHECK = "nginx -t && systemctl start nginx"
@@ -136,7 +137,7 @@ def _missing_logs(configuration: Configuration) -> list[str]:
 def _without(file: str, after: str) -> str:
     """The command that brings all other sites back: the site is not served until its link is made again."""
     if os.path.islink(file) and re.fullmatch(r"/etc/nginx/sites-enabled/[\w.+-]+", file):
-        return f"rm {shlex.quote(file)} && {after}"
+        return _edit.removed(file, after)
     return ""
 
 
@@ -183,7 +184,7 @@ def past_systemd(pid: int, unit: Mapping[str, str], own_unit: str, by_hand: str)
 
 def handed_over(pid: int) -> str:
     """The command that ends an nginx that runs past systemd, and starts it as its service."""
-    return f"kill -QUIT {pid} && timeout 30 tail --pid={pid} -f /dev/null; systemctl start nginx"
+    return f"{{ kill -QUIT {pid} && timeout 30 tail --pid={pid} -f /dev/null; systemctl start nginx; }}"
 
 
 def adapted_finding(finding: Finding, pid: int) -> Finding:

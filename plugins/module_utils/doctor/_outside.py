@@ -15,6 +15,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import (
     _unused_files,
     _upstream_tls,
     _visitor,
+    _ways,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._attempts import Attempts
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._backends import Backend
@@ -50,7 +51,10 @@ def look(
         found = groups[number] if groups else []
         visited = visits[number] if visits and not found else []
         reached = attempts.make(f"The addresses of {site.name}", partial(_reach.judge, site, configuration.servers, mine))
+        ways = attempts.make(f"The locations of {site.name}", partial(_ways.judge, site, configuration, mine))
+        aliases = attempts.make(f"The aliases of {site.name}", partial(_ways.aliases, site))
         listens = attempts.make(f"The ports of {site.name}", partial(_listens.judge, site, configuration, mine))
-        site.findings = [*found, *(reached or []), *(listens or []), *visited, *site.findings]
+        known = [*found, *(ways or []), *(reached or []), *(listens or []), *visited]
+        site.findings = [*known, *site.findings, *(aliases or [])]
     unused = attempts.make("Files that nginx does not read", lambda: _unused_files.look(configuration))
     return [*closed, *(unused or []), *attempts.failed]

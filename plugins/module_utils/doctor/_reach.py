@@ -181,10 +181,10 @@ def _pairs(site: Site, name: str, port: int) -> list[tuple[Directive, Listen]]:
 
 def _add_listens(pairs: Sequence[tuple[Directive, Listen]], added: str) -> str:
     """The command that makes server blocks listen on another address, too; "" if it would not be safe."""
-    commands = []
+    edits = []
     for directive, listen in pairs:
         words = " ".join(("listen", *directive.arguments))
         here = " ".join(("listen", listen.address, *directive.arguments[1:]))  # *:80 for 80, so that both families can be seen
         more = " ".join(("listen", added, *(option for option in listen.options if option in KEPT)))
-        commands.append(_edit.replace(directive.file, directive.line, words, f"{here}; {more}", load=False))
-    return " && ".join([*commands, _edit.LOAD]) if commands and all(commands) else ""
+        edits.append(_edit.edit(directive.file, directive.line, words, f"{here}; {more}"))
+    return _edit.applied(edits)

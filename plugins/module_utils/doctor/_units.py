@@ -8,9 +8,10 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _cause_sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd, _untrusted
 
 PROPERTIES = (
     "LoadState",
@@ -29,6 +30,7 @@ PROPERTIES = (
     "MainPID",
     "InvocationID",
     "TriggeredBy",
+    "Triggers",
     "WantedBy",
     "RequiredBy",
     "Type",
@@ -42,6 +44,7 @@ PROPERTIES = (
     "RuntimeDirectory",
     "RuntimeDirectoryPreserve",
     "ControlGroup",
+    *_cause_sandbox.PROPERTIES,
 )
 RESTARTS = 3
 """Restarts from which on a unit that has not run for long counts as restarting in a loop."""
@@ -71,8 +74,20 @@ def directory(unit: Unit) -> str:
 
 def files(unit: Unit) -> list[str]:
     """The unit file, its drop-ins and environment files. Pure."""
-    environment = re.findall(r"(/\S+) \(ignore_errors=", unit.get("EnvironmentFiles", ""))
-    return [path for path in [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split(), *environment] if path]
+    own = [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split()]
+    return [path for path in [*own, *environment_files(unit)] if path]
+
+
+def environment_files(unit: Unit) -> list[str]:
+    """The environment files of a unit. Pure."""
+    return re.findall(r"(/\S+) \(ignore_errors=", unit.get("EnvironmentFiles", ""))
+
+
+def defined_in(unit: Unit, name: str) -> str:
+    """The file that has the last say on a setting of a unit, its unit file if none names it."""
+    places = [path for path in [unit.get("FragmentPath", ""), *unit.get("DropInPaths", "").split()] if path]
+    naming = [path for path in places if re.search(rf"^{name}[ \t]*=", _untrusted.configuration(path), re.MULTILINE)]
+    return next(iter([*reversed(naming), *places]), "its unit file")
 
 
 def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str], why: Why | None = None) -> list[Finding]:

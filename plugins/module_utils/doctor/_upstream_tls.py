@@ -61,10 +61,10 @@ def judge(backend: Backend, answer: Answer) -> Finding | None:
     message = f"Wrong protocol: {backend.address} speaks {speaks}, but nginx is configured to use {used}://."
     places = {(upstream.file, upstream.line): upstream for upstream in backend.upstreams}
     evidence = tuple(f"{file}:{line}: {used}:// to {backend.address}" for file, line in places)
-    commands = []
+    edits = []
     for (file, line), upstream in places.items():
         target = upstream.group or upstream.address
-        commands.append(_edit.replace(file, line, f"{used}://{target}", f"{wanted}://{target}", load=False))
-    command = " && ".join([*commands, _edit.LOAD]) if all(commands) else ""
-    fix = command or f"Write {wanted}:// instead of {used}:// at {next(iter(evidence)).partition(': ')[0]}, and reload nginx."
+        edits.append(_edit.edit(file, line, f"{used}://{target}", f"{wanted}://{target}"))
+    fix = _edit.applied(edits)
+    fix = fix or f"Write {wanted}:// instead of {used}:// at {next(iter(evidence)).partition(': ')[0]}, and reload nginx."
     return Finding(BROKEN, "wrong_protocol", message, evidence, fix)

@@ -11,7 +11,7 @@ from typing import Any, Callable, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import SECONDS, StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
@@ -83,6 +83,8 @@ class Step:
         if self.shows_secrets:
             module.no_log_values.clear()
         result = self.run(module.params, module.check_mode, **actors)
+        if SECONDS:
+            result["seconds"] = {name: round(seconds, 1) for name, seconds in SECONDS.items()}
         for warning in result.pop("warnings", ()):
             module.warn(warning)
         if result.pop("failed", False):

@@ -15,6 +15,17 @@ LOG_LINES = 200
 """Lines of a command's output that are kept, the last ones."""
 
 
+def argv(command: str) -> list[str]:
+    """How a command is run: one of several lines ends with the first that fails, as several commands do. Pure."""
+    return ["/bin/sh", "-ec" if "\n" in command else "-c", command]
+
+
+def shown(command: str) -> str:
+    """A command as a message shows it: its first line. Pure."""
+    first, newline, _rest = command.partition("\n")
+    return f"{first} ..." if newline else first
+
+
 def execute(
     step: str, commands: Sequence[str], run: Callable[[list[str]], Completed], redact: Callable[[str], str]
 ) -> list[dict[str, Any]]:
@@ -29,7 +40,7 @@ def execute(
     done: list[dict[str, Any]] = []
     for place, command in enumerate(commands, 1):
         began = time.monotonic()
-        completed = run(["/bin/sh", "-c", command])
+        completed = run(argv(command))
         output = redact(completed.output).splitlines()[-LOG_LINES:]
         seconds = round(time.monotonic() - began, 1)
         done.append({"command": redact(command), "code": completed.code, "seconds": seconds, "output": output})
@@ -44,4 +55,4 @@ def _cause(place: int, total: int, command: str, completed: Completed, output: l
     end = f"ended with exit code {completed.code}" if completed.code > 0 else f"was killed by signal {-completed.code}"
     cause = decisive_line("\n".join(output)) or "it printed nothing"
     again = ", which starts again at the first command" if total > 1 else ""
-    return f"{command}{which} {end}: {cause}; fix that and run the play again{again}. The running release is unchanged."
+    return f"{shown(command)}{which} {end}: {cause}; fix that and run the play again{again}. The running release is unchanged."

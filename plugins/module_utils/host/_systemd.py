@@ -33,6 +33,20 @@ def show(units: Iterable[str], names: Sequence[str]) -> dict[str, dict[str, str]
     return parse(done.output) if done.code == 0 else {}
 
 
+def loaded(patterns: Iterable[str], limit: int | None = None) -> list[str]:
+    """Units that systemd has in memory: those that run, those that others want, and those that failed.
+
+    Unlike ``show``, this does not make it read the files of the others, which takes milliseconds a unit.
+
+    :param patterns: names of units, also with ``*``
+    :param limit: bytes of the answer that are read at most
+    :returns: their names; none if systemd does not answer
+    """
+    argv = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", "--", *sorted(set(patterns))]
+    done = once(tuple(argv), lambda: run(argv, timeout=TIMEOUT, limit=limit))
+    return [line.split()[0] for line in done.output.splitlines() if done.code == 0 and line.strip()]
+
+
 def parse(output: str) -> dict[str, dict[str, str]]:
     """What ``systemctl show`` prints: NAME=VALUE lines, and a blank line between units. Pure."""
     blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in output.split("\n\n"))

@@ -132,13 +132,15 @@ def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: An
             links.append(_enabled(name, [name]))
     # Debian's site for a new installation is a default server, and there can be only one.
     displace = [f"{_paths.DIRECTORY}/sites-enabled/default"] if settings.default_server else []
+    ports = sorted({*settings.http_ports, *(site["port"] for site in sites)})
     return {
         "files": files,
         "links": links,
         "displace": displace,
         "adjust": [CONNECTIONS],
         "notes": {app["name"]: {key: value for key, value in app.items() if key in SERVED} for app in apps},
-        "ports": sorted({*settings.http_ports, *(site["port"] for site in sites)}),
+        "ports": ports,
+        "listens": settings.listens(ports),
         "certificates": [path for site in sites for path in _sites.files(site["name"])],
     }
 

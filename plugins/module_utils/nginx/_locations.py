@@ -177,7 +177,8 @@ def _pass(app: App) -> list[tuple[str, str]]:
         # Since a security update, Debian's uwsgi_params lacks the port. The last value wins.
         host = ("uwsgi_param", f"HTTP_HOST $host{PORT_SUFFIX}")
         # nginx passes on no header of which there is a parameter, and with if_not_empty no parameter that is empty.
-        forwarded = {**SET, **dict.fromkeys(REMOVED, '"" if_not_empty')}
+        # It has taken a body out of its chunks, which an app that reads this header would look for.
+        forwarded = {**SET, **dict.fromkeys([*REMOVED, "Transfer-Encoding"], '"" if_not_empty')}
         parameters = [("uwsgi_param", f"{_variable(name)} {value}") for name, value in forwarded.items()]
         return [*common, ("include", "uwsgi_params"), host, *parameters, ("uwsgi_pass", f"unix:{app['upstream']}")]
     return [

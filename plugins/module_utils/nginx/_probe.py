@@ -97,6 +97,18 @@ def requests(app: App) -> list[SiteRequest]:
     return found
 
 
+def url(app: App, host: str, port: int) -> str:
+    """Where a visitor finds an app. Pure.
+
+    :param host: the name of the host, for an app without domains
+    :param port: nginx's port for HTTP
+    """
+    name = app["canonical_domain"] or next(iter(app["domains"]), host)
+    secure = app["tls"]["mode"] != "none"
+    scheme, suffix = ("https", _suffix(app["tls"]["port"], 443)) if secure else ("http", _suffix(port, 80))
+    return f"{scheme}://{re.sub(r'^[*]', 'www', name)}{suffix}{app['mount'].rstrip('/')}/"
+
+
 def _suffix(port: int, usual: int) -> str:
     return "" if port == usual else f":{port}"
 

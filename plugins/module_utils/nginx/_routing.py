@@ -101,7 +101,7 @@ def guarded(levels: Levels, locations: Sequence[Directive]) -> bool:
     if any(each.arguments == ("on",) for each in effective(levels, "ssl_verify_client")):
         return True
     inside = [directive.name for location in locations for directive in location.block or ()]
-    exact = any(kind == "=" and wanted != "/" for kind, wanted in map(_split, locations))
+    exact = any(kind == "=" and wanted != "/" for kind, wanted in map(split, locations))
     return exact or "internal" in inside or "limit_except" in inside
 
 
@@ -130,9 +130,9 @@ def path(route: Route, block: Sequence[Directive]) -> str | None:
 def _candidates(route: Route, block: Sequence[Directive]) -> list[str]:
     if not route.locations:
         return ["/"]
-    kind, pattern = _split(route.locations[-1])
+    kind, pattern = split(route.locations[-1])
     if kind == "@":
-        found = [_split(directive) for directive in block if directive.name == "location"]
+        found = [split(directive) for directive in block if directive.name == "location"]
         return sorted({"/", *(each for sort, each in found if sort in ("", "^~") and each.startswith("/"))}, key=len)
     if kind.startswith("~"):
         beginning = LITERAL.match(pattern)
@@ -160,7 +160,7 @@ def located(block: Sequence[Directive], wanted: str) -> tuple[Directive, ...] | 
 
 def _find(block: Sequence[Directive], wanted: str) -> tuple[tuple[Directive, ...], bool]:
     """:returns: the locations, and whether regular expressions of outer blocks are not tried any more"""
-    inside = [(*_split(each), each) for each in block if each.name == "location" and each.arguments]
+    inside = [(*split(each), each) for each in block if each.name == "location" and each.arguments]
     for kind, pattern, location in inside:
         if kind == "=" and pattern == wanted:
             return (location,), True
@@ -188,7 +188,7 @@ def matches(pattern: str, text: str, ignore_case: bool = False) -> bool:
     return re.search(translated, text, re.IGNORECASE if ignore_case else 0) is not None
 
 
-def _split(location: Directive) -> tuple[str, str]:
+def split(location: Directive) -> tuple[str, str]:
     """The modifier of a location, ``@`` if it is a named one, and its path or pattern."""
     words = location.arguments
     if len(words) > 1:

@@ -97,7 +97,7 @@ def read(mains: Sequence[str] = MAIN) -> Supervisor:
 
 def starters(found: Supervisor) -> list[Starter]:
     """The programs as what starts servers."""
-    return [_starter(program) for program in found.programs.values()]
+    return [starter(program) for program in found.programs.values()]
 
 
 def control(main: str) -> str:
@@ -105,7 +105,8 @@ def control(main: str) -> str:
     return "supervisorctl" if main == MAIN[0] else f"supervisorctl -c {shlex.quote(main)}"
 
 
-def _starter(program: Program) -> Starter:
+def starter(program: Program) -> Starter:
+    """A program as what starts servers. It reads the files that its command names."""
     options, directory = program.options, program.options.get("directory", "")
     known = _expansion.assignments(options.get("environment", ""))
     command = _expansion.variables(options.get("command", ""), known)
@@ -125,22 +126,19 @@ def _starter(program: Program) -> Starter:
 
 def _programs(main: str) -> Iterator[Program]:
     texts = {main: _untrusted.configuration(main)}
-    for path in _included(texts[main], os.path.dirname(main)):
+    for path in (path for pattern in included(main) for path in _glob.matching(pattern)):
         texts.setdefault(path, _untrusted.configuration(path))
     yield from parsed(texts, main)
 
 
-def _included(text: str, here: str) -> list[str]:
-    """The files that the main file includes; what these include, supervisor ignores."""
+def included(main: str) -> list[str]:
+    """The patterns of the files that a main file includes; what these include, supervisor ignores."""
+    here = os.path.dirname(main)
     try:
-        parser = _supervisor_files.parse(text)
-        patterns = parser.get("include", "files", fallback="").split()
+        patterns = _supervisor_files.parse(_untrusted.configuration(main)).get("include", "files", fallback="").split()
     except configparser.Error:
         return []
-    found = []
-    for pattern in patterns:
-        found += _glob.matching(os.path.normpath(os.path.join(here, _expansion.supervisor(pattern, "", "", here))))
-    return found
+    return [os.path.normpath(os.path.join(here, _expansion.supervisor(pattern, "", "", here))) for pattern in patterns]
 
 
 def parsed(texts: Mapping[str, str], main: str) -> Iterator[Program]:

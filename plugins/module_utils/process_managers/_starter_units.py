@@ -11,8 +11,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _glob, _untrusted
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _glob, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _expansion
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._starters import (
     CONFIGURATION,
@@ -30,9 +29,6 @@ USERS = 500
 
 NAMED = re.compile(r"[^\s\"'=:;,]+\.(?:ini|xml|ya?ml|json|conf|py|toml|cfg)(?![\w.])")
 """A name of a configuration file in a command line."""
-
-TIMEOUT = 15
-"""Seconds that systemctl has."""
 
 LISTED = 1 << 18
 """Bytes of systemctl's list that are read."""
@@ -52,15 +48,7 @@ NO_SERVER = re.compile(
 
 def read(directories: Sequence[str] = DIRECTORIES) -> tuple[list[Starter], list[Starter]]:
     """The units of the system, with the known instances of templates; and the templates."""
-    return _units(directories, "", loaded=_loaded())
-
-
-def _loaded() -> list[str]:
-    """The instances of templates that systemd has loaded."""
-    found = run(
-        ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", "*@*.service"], timeout=TIMEOUT, limit=LISTED
-    )
-    return [line.split()[0] for line in found.output.splitlines() if found.code == 0 and line.strip()]
+    return _units(directories, "", loaded=_systemd.loaded(["*@*.service"], LISTED))
 
 
 def read_of_users(directories: Sequence[str] = USER_DIRECTORIES) -> list[Starter]:

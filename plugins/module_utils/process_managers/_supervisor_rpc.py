@@ -8,6 +8,7 @@ import base64
 import configparser
 import http.client
 import socket
+import threading
 import xmlrpc.client
 from typing import Any
 
@@ -41,9 +42,18 @@ class _UnixTransport(xmlrpc.client.Transport):
         self.interface = interface
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        connection = _UnixConnection(self.interface.path)
-        self._connection = host, connection
-        return connection
+        if self._connection[1] is None:
+            self._connection = host, _UnixConnection(self.interface.path)
+        return self._connection[1]
+
+
+_lock = threading.Lock()
+_proxies: dict[Interface, xmlrpc.client.ServerProxy] = {}
+"""One connection to each supervisord, open as long as the module runs.
+
+supervisord polls the descriptor of a connection that was closed once more. If it has started a program meanwhile, that number
+can be the program's stdin, which makes poll(2) return at once: supervisord then takes a whole processor until the program ends.
+"""
 
 
 def interface() -> Interface:
@@ -71,9 +81,12 @@ def call(method: str, *arguments: Any, at: Interface | None = None) -> Any:
     :raises xmlrpc.client.Fault: it did not do it
     :raises StackError: it refuses the username and password
     """
+    where = at or interface()
     try:
-        with xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=_UnixTransport(at or interface())) as proxy:
-            return getattr(proxy.supervisor, method)(*arguments)
+        with _lock:
+            if where not in _proxies:
+                _proxies[where] = xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=_UnixTransport(where))
+            return getattr(_proxies[where].supervisor, method)(*arguments)
     except xmlrpc.client.ProtocolError as error:
         raise StackError(
             "supervisor",

@@ -29,13 +29,12 @@ class Units(ProcessManager):
     """The slots of the stack ``uwsgi``."""
 
     def states(self, names: Iterable[str]) -> dict[str, Instance]:
-        names = list(names)
-        found = unit_states(f"{name}.{kind}" for name in names for kind in ("service", "socket"))
+        units = {name: (f"{name}.service", f"{name}.socket") for name in names}
+        # A slot that neither runs nor starts at boot is not loaded.
+        found = unit_states(_systemd.loaded(unit for both in units.values() for unit in both)) if units else {}
+        states = {name: tuple(found.get(unit, instance({})) for unit in both) for name, both in units.items()}
         # The next connection to a socket starts its service.
-        return {
-            name: replace(found[f"{name}.service"], active=found[f"{name}.service"].active or found[f"{name}.socket"].active)
-            for name in names
-        }
+        return {name: replace(service, active=service.active or socket.active) for name, (service, socket) in states.items()}
 
     def check(self) -> None:
         pass  # systemd always runs

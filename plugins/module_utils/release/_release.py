@@ -20,6 +20,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported, presumed
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _changes
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _variables
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _shared, _workers, _writable
@@ -133,7 +134,7 @@ def numbers(directory: str) -> list[int]:
 
 
 def read(layout: _layout.Layout, number: int) -> dict[str, Any]:
-    """The ``release.json`` of a release: its ``facts``, ``number``, ``digest`` and ``description``."""
+    """The ``release.json`` of a release: its ``facts``, ``number``, ``digest``, ``description`` and ``entry``."""
     with open(os.path.join(layout.release(number), "release.json"), encoding="utf-8") as stream:
         return json.load(stream)
 
@@ -147,6 +148,7 @@ class ReleaseRequest:
     :param name: what the inventory calls this host
     :param command_results: what the hosts returned that ran release commands, by name (see ``_commands.check_elsewhere``); None
         if they are to be run here
+    :param defer_commands: whether to leave out an app that needs a new release and has release commands
     """
 
     host: dict[str, int]
@@ -154,16 +156,17 @@ class ReleaseRequest:
     nginx_group: str
     name: str = ""
     command_results: Mapping[str, Mapping[str, Any]] | None = None
+    defer_commands: bool = False
 
 
-def make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
+def make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any] | None:
     """Make a new release if the newest one differs from the app, its environment or its build.
 
     :param environment: the variables of the inventory and of a file on the controller
     :param build: ``digest``, ``path``, ``python`` and ``revision`` of the build; in check mode, where it may not be known yet,
         the digest can be None
     :returns: ``number``, ``changed``, ``commands`` (those that were run, in check mode those that would be), for the diff
-        ``before`` and ``after``, and perhaps a ``warning``
+        ``before`` and ``after``, and perhaps a ``warning``; None if the release commands were deferred
     :raises StackError: the variables cannot be read, the entry point cannot be imported, or a release command failed; no release
         is left behind
     """
@@ -174,7 +177,7 @@ def make(app: App, environment: dict[str, str], build: dict[str, Any], request: 
         return _make(app, environment, build, request)
 
 
-def _make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any]:
+def _make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any] | None:
     layout = _layout.of(app)
     existing = numbers(layout.releases)
     newest = read(layout, existing[-1]) if existing else {"digest": None, "description": ""}
@@ -183,8 +186,10 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     planned = [{"command": _redact.redactor()(command)} for command in commands]
     shown = "".join(f"run: {entry['command']}\n" for entry in planned)
     result = {"number": number, "changed": True, "before": newest["description"], "commands": planned}
+    deferred = request.defer_commands and bool(app["release_commands"])
+    entry = _changes.entry(app, environment)
     if build.get("digest") is None:
-        return {**result, "after": f"build: not made yet\n{shown}"}
+        return None if deferred else {**result, "after": f"build: not made yet\n{shown}"}
     if not request.check or os.path.isdir(build["path"]):  # in check mode a new build is not there
         environment = {**_variables.of_source(app, os.path.join(build["path"], "source")), **environment}
     host = request.host
@@ -196,10 +201,12 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
             _shared.prepare(app, build, request.nginx_group)
         after = description + "".join(f"shared: {path}\n" for path in missing)
         return {"number": existing[-1], "changed": bool(missing), "before": description, "after": after, "commands": []}
+    if deferred:
+        return None
     if app["release_commands"] and request.command_results is not None:
         _commands.check_elsewhere(app["name"], request.name, request.command_results)
     if not request.check:
-        content = {**facts(app, build, host), "number": number, "digest": wanted, "description": description}
+        content = {**facts(app, build, host), "number": number, "digest": wanted, "description": description, "entry": entry}
         _writable.check(app, app["writable_paths"])
         _workers.check_schedules(app)
         _shared.prepare(app, build, request.nginx_group)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _sandbox, _shell
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
@@ -40,14 +40,14 @@ def run_command(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     )
     runner = os.path.join(layout.release(number), "run")
     began = time.monotonic()
-    done = sandbox.run([[runner, "/bin/sh", "-c", command]])
+    done = sandbox.run([[runner, *_shell.argv(command)]])
     seconds = round(time.monotonic() - began, 1)
     lines = _display.plain(done.output).splitlines()
     result = {"changed": True, "release": number, "code": done.code, "seconds": seconds, "report": lines}
     if done.code:
         end = f"ended with exit code {done.code}" if done.code > 0 else f"was killed by signal {-done.code}"
         cause = decisive_line("\n".join(lines)) or "it printed nothing"
-        result.update(failed=True, msg=f"app {app['name']}: run: {command} {end}: {cause}")
+        result.update(failed=True, msg=f"app {app['name']}: run: {_shell.shown(command)} {end}: {cause}")
     return result
 
 

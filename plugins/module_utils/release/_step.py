@@ -25,17 +25,20 @@ def release(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     builds = wanted["builds"]
     processors = len(os.sched_getaffinity(0))
     host = {"processors": processors, "backlog": _sockets.somaxconn() or 128}  # 128 is the least that a kernel has by default
-    request = _release.ReleaseRequest(host, check, wanted["nginx_group"], wanted["host"], wanted["command_results"])
-
-    made, failures = _errors.for_each_app(
+    request = _release.ReleaseRequest(
+        host, check, wanted["nginx_group"], wanted["host"], wanted["command_results"], wanted["defer_commands"]
+    )
+    results, failures = _errors.for_each_app(
         [app for app in wanted["apps"] if app["name"] in builds],
         lambda app: _release.make(app, secrets[app["name"]]["environment"], builds[app["name"]], request),
         wanted["jobs"] or processors,
     )
+    made = {name: result for name, result in results.items() if result is not None}
     return {
         "changed": any(result["changed"] for result in made.values()),
         "releases": {name: result["number"] for name, result in made.items()},
         "commands": {name: result["commands"] for name, result in made.items() if result["commands"]},
+        "deferred": [name for name, result in results.items() if result is None],
         "failures": failures,
         "warnings": [result["warning"] for result in made.values() if "warning" in result],
         "diff": [
@@ -57,6 +60,7 @@ STEP = Step(
         "secrets": {"type": "str", "required": True, "no_log": True},
         "builds": {"type": "dict", "required": True},
         "command_results": {"type": "dict"},
+        "defer_commands": {"type": "bool", "default": False},
         "nginx_group": {"type": "str", "default": "www-data"},
         "host": {"type": "str", "default": ""},
         "jobs": {"type": "int"},

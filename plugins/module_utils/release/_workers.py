@@ -49,7 +49,12 @@ def script(app: App, release: str) -> dict[str, str]:
 
 
 def replacing(command: str) -> str:
-    """A command with ``exec``, if it is a single one: bash would stay if it has a redirection, and get the signals. Pure."""
+    """A command with ``exec``, if it is a single one: bash would stay if it has a redirection, and get the signals.
+
+    One of several lines ends with the first that fails. Pure.
+    """
+    if "\n" in command:
+        return f"set -e\n{command}"
     lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexer.commenters = ""
     try:

@@ -10,6 +10,7 @@ import shlex
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _display, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
 from ansible_collections.wsgi.stack.plugins.module_utils.host._acl import SEARCH, WRITE
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _edit
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _lasting, _verdict, _walk
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Verdict
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
@@ -219,8 +220,7 @@ def _edit_line(seen: Evidence, old: str, new: str) -> str:
 def _sed(file: str, line: int, pattern: str, new: str) -> str:
     if not _untrusted.is_roots_alone(file):  # sed -i would write whatever it finds there
         return ""
-    script = shlex.quote(f"{line}s#{pattern}#{new}#")
-    return f"sed -i {script} {shlex.quote(file)} && nginx -t && systemctl reload-or-restart nginx"
+    return _edit.applied([_edit.Edit(file, f"{line}s#{pattern}#{new}#")])
 
 
 def _pattern(text: str) -> str:
@@ -258,12 +258,12 @@ def _shorten_path(seen: Evidence) -> str:
     files = [os.path.realpath(each) for each in seen.owner.files]
     if not all(_untrusted.is_roots_alone(each) for each in [*files, file]):
         return ""
-    script = shlex.quote(f"s#{_pattern(path)}#{place}/{name[-20:]}#g")
+    script = f"s#{_pattern(path)}#{place}/{name[-20:]}#g"
     # Sockets inherit the directory's group (setgid), which is nginx's.
     return (
         f"install -d -o {shlex.quote(user)} -g {shlex.quote(group_name(seen.identity.gid))} -m 2750 {shlex.quote(place)} && "
-        f"sed -i {script} {' '.join(shlex.quote(each) for each in [*files, file])} && systemctl daemon-reload && "
-        f"{seen.owner.restart()} && nginx -t && systemctl reload-or-restart nginx"
+        f"sed -i {shlex.quote(script)} {' '.join(map(shlex.quote, files))} && systemctl daemon-reload && "
+        f"{seen.owner.restart()} && {_edit.applied([_edit.Edit(file, script)])}"
     )
 
 

@@ -21,25 +21,34 @@ def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
 
     :param entries: see ``_status.entry``, with ``listed`` and ``certificate``
     """
-    rows = [COLUMNS, *(_cells(each) for each in entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines = aligned([COLUMNS, *(_cells(each) for each in entries)])
     states = [each["state"] for each in entries]
     counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
     marked = ["* is not in wsgi_apps; wsgi_prune: true removes it"] if not all(each["listed"] for each in entries) else []
     return [*lines, "", *marked, f"{len(entries)} app{'' if len(entries) == 1 else 's'}: {', '.join(counts) or 'none'}"]
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, with the columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def short(revision: Any) -> str:
+    """A revision as it is shown."""
+    text = str(revision or "-")
+    return text[:9] if COMMIT.fullmatch(text) else text
+
+
 def _cells(each: Mapping[str, Any]) -> tuple[str, ...]:
     days = each["certificate"]["days_left"] if each["certificate"] else None
-    revision = str(each["revision"] or "-")
     return (
         each["app"] + ("" if each["listed"] else " *"),
         each["state"],
         str(each["stack"] or "-"),
         str(each["slot"] or "-"),
         _number(each["release"]),
-        revision[:9] if COMMIT.fullmatch(revision) else revision,
+        short(each["revision"]),
         (each["live_since"] or "-").replace("T", " ").replace("Z", ""),
         _number(each["staged"]),
         _number(each["previous"]),

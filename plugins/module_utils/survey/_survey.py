@@ -4,20 +4,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _step as accounts
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _changes, _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _site_plan as site_plan
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _step as build
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _step as certificate
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _step as config_tree
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _once, _packages, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _firewall_ports as firewall_ports
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _site_certificates as site_certificates
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx._files import SERVED
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _step as release
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _step as retire
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _site_probe as site_probe
@@ -40,14 +46,15 @@ STEPS: dict[str, Step] = {
     "wsgi.stack.uwsgi_plugin": uwsgi_plugin.STEP,
 }
 
-TELLS = ("changed", "failed", "failures", "warnings", "needed", "skipped", "unused", "leaving", "outdated", "msg")
+TELLS = ("changed", "failed", "failures", "warnings", "needed", "skipped", "unused", "leaving", "outdated", "deferred", "msg")
 """What a result has, and is not empty, if its step has something to do or to say."""
 
 
-def survey(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
+def survey(steps: Sequence[Mapping[str, Any]], told: dict[str, dict[str, Any]] | None = None) -> list[dict[str, Any] | None]:
     """What each step would return.
 
     :param steps: in their order: ``module``, ``register`` or "", and ``arguments``, which can refer to what earlier ones return
+    :param told: gets what each step returned that could be asked, by module
     :returns: the result of each step that has nothing to do; None of one that has, or of which that cannot be said, since it
         takes the result of such a step
     """
@@ -55,14 +62,61 @@ def survey(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any] | None]:
     found = []
     with _once.unchanging():
         for step in steps:
-            result = _ask(step, results)
+            result = _ask(step, results, {} if told is None else told)
             if result is not None and step["register"]:
                 results[step["register"]] = result
             found.append(result)
     return found
 
 
-def _ask(step: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any] | None:
+def live(steps: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The ``release`` that is live of each app, its number, its ``revision`` and its ``entry``, by name. Apps without one are
+    left out.
+
+    :param steps: see ``survey``
+    """
+    found = {}
+    for app in (app for step in _builds(steps) for app in step["arguments"]["apps"]):
+        layout = _layout.of(app)
+        number = _release.linked(layout.current)
+        if number is not None:
+            with contextlib.suppress(OSError, ValueError):
+                release = _release.read(layout, number)
+                found[app["name"]] = {"release": number, "revision": release["revision"], "entry": release.get("entry")}
+    return found
+
+
+def changes(
+    steps: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], told: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[str]]:
+    """What changes of each app, in the words of its entry, by name: the lines.
+
+    :param steps: see ``survey``
+    :param before: what ``live`` returned
+    :param told: what ``survey`` put there
+    """
+    found = {}
+    sites = MemoryFile("nginx").read().notes
+    builds = told.get("wsgi.stack.build", {}).get("builds", {})
+    for step in _builds(steps):
+        secrets = _resolve.read_secrets(step["arguments"]["secrets"])
+        for app in step["arguments"]["apps"]:
+            name = app["name"]
+            if name not in before:
+                found[name] = ["new"]
+            elif entry := before[name]["entry"]:
+                revisions = before[name]["revision"], builds.get(name, {}).get("revision")
+                after = _changes.entry(app, secrets[name]["environment"])
+                lines = _changes.changes({**entry, **_changes.site(sites.get(name, {}))}, after, revisions, SERVED)
+                found.update({name: lines} if lines else {})
+    return found
+
+
+def _builds(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [step for step in steps if step["module"] == "wsgi.stack.build"]
+
+
+def _ask(step: Mapping[str, Any], results: Mapping[str, Any], told: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
     try:
         arguments = _references.resolve(step["arguments"], results)
     except KeyError:
@@ -78,6 +132,7 @@ def _ask(step: Mapping[str, Any], results: Mapping[str, Any]) -> dict[str, Any] 
         result = known.run(validated.validated_parameters, True)
     except Exception:  # the step itself will run, and tell
         return None
+    told[module] = result
     return None if any(result.get(key) for key in TELLS) else result
 
 

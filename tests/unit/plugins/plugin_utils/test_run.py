@@ -22,7 +22,7 @@ def note(step, *failed, host="web1", apps=(), **result):
 
 
 def test_nothing_was_reported():
-    assert _run.report("web1") == _run.Report([], [], [], {})
+    assert _run.report("web1") == _run.Report()
 
 
 def test_failures_are_kept_in_order_and_each_once():
@@ -58,12 +58,43 @@ def test_failures_that_were_reported_are_forgotten():
 def test_a_later_rollout_replaces_what_an_earlier_one_said_of_its_apps():
     note("rollout", apps=["shop", "blog", "wiki"], staged=["shop"], switching=["blog", "wiki"])
     note("rollout of another stack", apps=["cms"], staged=["cms"], switching=[])
-    assert _run.report("web1") == _run.Report([], ["shop", "cms"], ["blog", "wiki"], {})
+    assert _run.report("web1") == _run.Report(staged=["shop", "cms"], switching=["blog", "wiki"])
     note("finish", apps=["blog"], staged=[], switching=[])
-    assert _run.report("web1") == _run.Report([], ["shop", "cms"], ["wiki"], {})
+    assert _run.report("web1") == _run.Report(staged=["shop", "cms"], switching=["wiki"])
 
 
 def test_the_releases_of_all_steps_are_known():
     note("release", releases={"shop": 1, "blog": 2})
     note("release of another role", releases={"shop": 3})
     assert _run.report("web1").releases == {"shop": 3, "blog": 2}
+
+
+def test_a_release_that_failed_is_not_known_from_an_earlier_step():
+    note("survey", apps=["shop", "blog"], releases={"shop": 1, "blog": 2})
+    note("release", "shop", apps=["shop", "blog"], releases={"blog": 2})
+    assert _run.report("web1").releases == {"blog": 2}
+
+
+def test_an_app_is_deferred_until_its_release_commands_have_run():
+    note("release", apps=["shop", "blog"], releases={"blog": 2}, deferred=["shop"])
+    note("sites", apps=["shop", "blog"], delayed=["blog"])
+    report = _run.report("web1")
+    assert (report.deferred, report.delayed, report.late) == (["shop"], ["blog"], [])
+    assert report.unfinished == ["shop", "blog"]
+    note("commands", apps=["shop"], releases={"shop": 7}, deferred=[])
+    report = _run.report("web1")
+    assert (report.deferred, report.delayed, report.late) == ([], [], ["shop", "blog"])
+    assert (report.unfinished, report.releases) == ([], {"shop": 7, "blog": 2})
+
+
+@pytest.mark.parametrize("live", [{}, {"blog": {"release": 1, "revision": "a"}}], ids=["new", "changed"])
+def test_an_app_whose_release_is_not_live_would_wait_for_the_commands_of_another(live):
+    _run.note_live("web1", live)
+    note("release", "cms", apps=["shop", "blog", "cms"], releases={"blog": 2, "cms": 4}, deferred=["shop"])
+    assert _run.report("web1").held_up == ["blog"]
+
+
+def test_an_app_whose_release_is_live_waits_for_nothing():
+    _run.note_live("web1", {"blog": {"release": 2, "revision": "a"}})
+    note("release", apps=["shop", "blog"], releases={"blog": 2}, deferred=["shop"])
+    assert _run.report("web1").held_up == []

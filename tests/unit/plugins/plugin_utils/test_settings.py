@@ -53,3 +53,12 @@ def test_the_apps_are_checked_with_the_settings():
     assert (resolved["role"], resolved["directory"]) == ("gunicorn_supervisor", "/opt/wsgi/shop")
     with pytest.raises(InventoryError, match="preview_port"):
         _settings.resolve([app], read(nginx_http_ports=[8080]))
+
+
+def test_a_list_is_resolved_once_and_what_a_host_adds_is_its_own(monkeypatch):
+    app = {"name": "shop", "source": {"package": "shop"}, "entry_point": "shop:app"}
+    (first,) = _settings.resolve([app], read())
+    first["first_host"] = False
+    monkeypatch.setattr(_settings._resolve, "resolve", None)
+    (again,) = _settings.resolve([dict(app)], read())
+    assert (again["name"], again["first_host"]) == ("shop", True)

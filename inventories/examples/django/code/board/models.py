@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A picture and its title."""
+"""A picture, its title and its size."""
 
 from django.db import models
 
@@ -9,3 +9,4 @@ class Picture(models.Model):
 
     title = models.CharField(max_length=100)
     file = models.FileField(upload_to="pictures")
+    size = models.PositiveBigIntegerField(null=True, editable=False)

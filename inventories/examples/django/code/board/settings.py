@@ -26,6 +26,11 @@ DATABASES = {
 MEDIA_URL = "/media/"
 MEDIA_ROOT = BASE_DIR / "media"
 
+CELERY_BROKER_URL = os.environ["CELERY_BROKER_URL"]
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BEAT_SCHEDULE = {"measure-others": {"task": "board.tasks.measure_others", "schedule": 10}}
+
 # The names of collected files have a digest of their content.
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"

@@ -122,7 +122,11 @@ def test_an_application_without_lifespan_has_started(run):
     async def other(scope, receive, send):
         pass
 
-    for application in (django, other):
+    async def any_scope(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    for application in (django, other, any_scope):
         call, sent = run(application, "lifespan")
         assert call.exception() is None
         assert sent == [{"type": "lifespan.startup.complete"}]

@@ -108,3 +108,8 @@ def test_an_asgi_application_needs_another_stack():
     (app,) = _resolve.resolve([SHOP])
     assert _uwsgi.refusal(app, Imported()) == ""
     assert _uwsgi.refusal(app, Imported("asgi")).startswith("is an ASGI application, and uWSGI serves WSGI only; set stack: guni")
+
+
+@pytest.mark.parametrize("router", ["fastrouter", "http", "rawrouter", "sslrouter"])
+def test_every_spelling_of_the_stats_of_a_router_opens_a_socket(router):
+    assert {f"{router}-stats", f"{router}-stats-server", f"{router}-ss"} <= _uwsgi.BINDING_OPTIONS - _uwsgi.OWN_OPTIONS

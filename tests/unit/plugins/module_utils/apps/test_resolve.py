@@ -235,12 +235,32 @@ def test_a_file_on_the_controller_that_is_none_is_refused(tmp_path, content, sen
             {"domains": ["Shop.example.com"]},
             "app shop: domains: ['Shop.example.com'] is invalid; use a list, each a domain name in lower case",
         ),
+        (
+            {"domains": ["müller.example"]},
+            "app shop: domains: ['müller.example'] is invalid; use a list, each a domain name in ASCII (punycode), here xn--",
+        ),
+        (
+            {"canonical_domain": "*.Müller.example"},
+            "app shop: canonical_domain: '*.Müller.example' is invalid; use a domain name in ASCII (punycode), here *.xn--mller-",
+        ),
+        (  # another name in the rules of 2003, which Python has, than in those of browsers
+            {"domains": ["straße.example"]},
+            "app shop: domains: ['straße.example'] is invalid; use a list, each a domain name in ASCII (punycode), here the one",
+        ),
+        (
+            {"domains": ["a..ü"]},
+            "app shop: domains: ['a..ü'] is invalid; use a list, each a domain name in ASCII (punycode), here the one that",
+        ),
         ({"domains": ["a.test", "a.test"]}, "app shop: domains: 'a.test' is listed twice; remove one."),
         (
             {"canonical_domain": "a.test"},
             "app shop: canonical_domain: 'a.test' is not one of domains (none); add it there.",
         ),
         ({"server_options": {"home": "x"}}, "app shop: server_options.home: the collection sets this option itself; remove it."),
+        (
+            {"server_options": {"include": "/etc/uwsgi/more.ini"}},
+            "app shop: server_options.include: the options in a file cannot be checked before a release starts; write them into",
+        ),
         (
             {"server_options": {"stats": "127.0.0.1:9191"}},
             "app shop: server_options.stats: it opens a socket, and a new release starts beside the running one, which has that",

@@ -79,6 +79,17 @@ def test_what_arrives_is_taken(check, value):
     assert check(value) == value
 
 
+@pytest.mark.parametrize("written", ["a &&\n\tb", "a &&\n\tb\n\n"])
+def test_a_command_can_be_a_block_of_lines(written):
+    assert _schema.command(written) == "a &&\n\tb"
+
+
+@pytest.mark.parametrize("written", ["", "\n", " ", None, ["a"], "a\x1b", "a\r\nb", "a" * 131072])
+def test_what_no_shell_can_run_is_no_command(written):
+    with pytest.raises(ValueError, match="a shell command, of one or more lines"):
+        _schema.command(written)
+
+
 def test_a_file_of_variables_has_none_of_the_shells_either():
     with pytest.raises(ValueError, match="line 2: PWD is used by what starts the app"):
         _dotenv.parse(b"A=1\nPWD=/x\n")

@@ -51,18 +51,26 @@ def places(apps):
 )
 def test_what_is_live_keeps_its_place(live, wanted, unchanged, served, waiting):
     notes = _files.tree(resolved(**live))["notes"]
-    found, causes = _site_plan.plan(resolved(**wanted), notes, unchanged)
+    found, causes, _delayed = _site_plan.plan(resolved(**wanted), notes, unchanged)
     assert places(found) == served
     assert {name: cause.partition("used by app ")[2].partition(",")[0] for name, cause in causes.items()} == waiting
 
 
 def test_what_an_app_that_waits_is_told():
     notes = _files.tree(resolved(a="x/"))["notes"]
-    _apps, causes = _site_plan.plan(resolved(a="x/a", b="x/"), notes, ["a"])
+    _apps, causes, _delayed = _site_plan.plan(resolved(a="x/a", b="x/"), notes, ["a"])
     assert causes["b"] == (
         "mount: / on x is already used by app a, which keeps its site, since its release failed or is staged; so the site of this"
         " app stays as it was, until app a is fixed and the play is run again."
     )
+
+
+def test_an_app_that_waits_for_one_that_changes_later_has_not_failed():
+    notes = _files.tree(resolved(a="x/", b="x/b", c="x/c", d="y/"))["notes"]
+    wanted = resolved(a="x/a", b="x/", c="x/b", d="y/d", e="y/")
+    found, causes, delayed = _site_plan.plan(wanted, notes, ["a", "d"], ["a"])
+    assert places(found) == {"a": "x/", "b": "x/b", "c": "x/c", "d": "y/"}
+    assert (list(causes), delayed) == (["e"], ["b", "c"])
 
 
 def test_an_app_that_stays_is_served_as_it_is_live_and_previewed_as_it_is_wanted():
@@ -71,7 +79,7 @@ def test_an_app_that_stays_is_served_as_it_is_live_and_previewed_as_it_is_wanted
         for keys in ({"request_timeout": 5, "stack": "gunicorn_supervisor"}, {"request_timeout": 7})
     )
     before = _files.tree([live])
-    apps, _causes = _site_plan.plan([wanted], before["notes"], ["a"])
+    apps, _causes, _delayed = _site_plan.plan([wanted], before["notes"], ["a"])
     after = _files.tree(apps, previews=[wanted])
     changed = [file["dest"] for file in after["files"] if file not in before["files"]]
     assert changed == ["/etc/nginx/sites-available/a.preview.conf"]

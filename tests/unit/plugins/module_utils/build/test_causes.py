@@ -115,6 +115,10 @@ available.  On Debian/Ubuntu systems, you need to install the python3-venv
             "gcc' failed: No such file or directory; set system_packages: [gcc, libc6-dev, python3.11-dev].",
         ),
         ("error: [Errno 2] No such file or directory: 'x86_64-linux-gnu-g++'\n", "set system_packages: [g++, libc6-dev, python3"),
+        (
+            "LookupError: setuptools-scm was unable to detect version for /tmp/x.\n\nMake sure you're either building from\n",
+            "was unable to detect version for; a directory has no tags of git: set SETUPTOOLS_SCM_PRETEND_VERSION in build_env",
+        ),
         ("error: linker `cc` not found\n", "set system_packages: [gcc, libc6-dev, python3.11-dev]."),
         (
             "../meson.build:1:0: ERROR: Unknown compiler(s): [['cc'], ['gcc']]\n",

@@ -25,6 +25,12 @@ def test_an_address_is_asked_once_for_the_shortest_path_that_leads_there():
     assert len(named) == 3
 
 
+def test_who_listens_is_known_where_root_may_not_read_open_files():
+    links = {7: {"files": {"3": "socket:[42]"}}}
+    listeners = [_backends.Listener("127.0.0.1:8000", 0, 1, inode="42"), _backends.Listener("unix:/run/a.sock", 0, 1, inode="42")]
+    assert [_backends._held(each, {}, links).pids for each in listeners] == [(7,), ()]
+
+
 @pytest.mark.parametrize(
     ("options", "protocol"),
     [

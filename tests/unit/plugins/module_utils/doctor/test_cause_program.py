@@ -11,7 +11,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._start
     Supervisor,
 )
 
-OPTIONS = {"command": "/usr/bin/gunicorn -b 127.0.0.1:8001 app", "directory": "/srv/shop"}
+OPTIONS = {"command": "/usr/bin/gunicorn -b 127.0.0.1:8001 app", "directory": "/srv"}
 PROGRAM = Program("web:shop", "web", OPTIONS, "/etc/supervisor/conf.d/shop.conf")
 LOG = Why("ValueError: wrong", "Correct it.")
 
@@ -23,7 +23,7 @@ def judged(state, served=False, program=PROGRAM, log=LOG, answers=True):
     return [(each.severity, each.code, each.fix) for each in found]
 
 
-def state(name, error="", command=OPTIONS["command"], directory="/srv/shop"):
+def state(name, error="", command=OPTIONS["command"], directory="/srv"):
     return ProgramState(name, error, command=command, directory=directory)
 
 
@@ -64,3 +64,21 @@ def test_a_command_that_is_not_found():
     )
     assert found[1] == "program_failed"
     assert found[2].startswith("Install it")
+
+
+def test_a_directory_that_is_missing_is_the_cause():
+    program = Program("web:shop", "web", {**OPTIONS, "directory": "/nowhere/shop"}, "/etc/x.conf")
+    ((_severity, code, fix),) = judged(state("FATAL", "Exited too quickly", directory="/nowhere/shop"), program=program)
+    assert (code, fix) == (
+        "program_failed",
+        "Correct directory= in /etc/x.conf, or restore /nowhere/shop, then run: supervisorctl update web.",
+    )
+
+
+@pytest.mark.parametrize(("value", "rejected"), [("ab%cd", True), ("ab%%cd", False), ("%(ENV_HOME)s/%(process_num)02d", False)])
+def test_a_percent_sign_that_supervisor_takes_for_an_expression(tmp_path, value, rejected):
+    file = tmp_path / "x.conf"
+    file.write_text(f"[program:shop]\ncommand = x\nenvironment = A='{value}'\n")
+    ((_severity, code, fix),) = judged(None, program=Program("web:shop", "web", OPTIONS, str(file)))
+    assert code == "program_not_read"
+    assert fix.startswith(f"Write two % for each one in environment in {file}, then run: ") == rejected

@@ -39,6 +39,11 @@ def test_what_its_own_log_has_to_tell_is_not_guessed():
             None,
         ),
         ({"Result": "signal", "ExecMainCode": "2", "ExecMainStatus": "9"}, "it was killed (SIGKILL)", "systemctl restart shop"),
+        (
+            {"ExecMainStatus": "203", "ExecStart": "{ path=source ; argv[]=source env && gunicorn a:b ; ignore_errors=no }"},
+            "its command is a line for a shell, which systemd does not start: source is no program (exit code 203)",
+            None,
+        ),
         ({"ExecMainStatus": "203"}, "/nowhere/bin/gunicorn does not exist (exit code 203)", None),
         (
             {"ExecMainStatus": "200", "WorkingDirectory": "/nowhere/shop"},

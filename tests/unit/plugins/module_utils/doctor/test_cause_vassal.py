@@ -45,6 +45,7 @@ def test_a_vassals_file_that_was_moved_is_found(tmp_path):
         ("emperor.service", False, None, []),
         ("emperor.service", True, None, [("vassal_ended", "touch --no-create /nowhere/shop.ini")]),
         ("emperor.service", True, Why("ValueError", "Correct it."), [("vassal_failed", "Correct it.")]),
+        ("uwsgi.service", False, None, []),
         ("uwsgi.service", True, None, [("vassal_ended", "systemctl restart uwsgi")]),
     ],
 )

@@ -24,7 +24,7 @@ APP = "server { server_name a.test; location / { proxy_pass http://all; } }"
         (
             "server 127.0.0.1:81 down weight=2;\nserver 127.0.0.1:82 down;",
             "ok",
-            ["2s#", "weight=2#", " && sed -i '3s#", "nginx -t"],
+            ["2s#", "weight=2#", " -e '3s#", "nginx -t"],
         ),
         ("server unix:/a.sock down;\nserver unix:/b.sock;", "ok", None),
         ("server unix:/a.sock down;\nserver unix:/b.sock backup;", "ok", None),

@@ -33,6 +33,9 @@ OTHER = HOST.replace("$host", "b.test")
 PARAMS = "location / { uwsgi_param REQUEST_METHOD $request_method; uwsgi_pass unix:/a.sock; }"
 
 
+BIG = "upstream sent too big header"
+
+
 @pytest.mark.parametrize(
     ("text", "answer", "known", "code", "fix"),
     [
@@ -76,7 +79,14 @@ PARAMS = "location / { uwsgi_param REQUEST_METHOD $request_method; uwsgi_pass un
         (HOST, Answer(400, body="no parameter"), {"direct": {"a.test": 400, "localhost": 400}}, None, ""),
         (HOST, Answer(403), {"direct": {"a.test": 403, "localhost": 403}}, None, ""),
         (HOST, Answer(500), {"direct": {"a.test": 500}}, "visitor_error", "Find the cause in "),
-        (HOST, Answer(502), {"direct": {"a.test": 200}, "log": "upstream sent too big header"}, "visitor_error", "Correct "),
+        (HOST, Answer(502), {"direct": {"a.test": 200}, "log": BIG}, "visitor_error", "#proxy_buffer_size 32k; "),
+        (
+            f"proxy_buffer_size 4k; {HOST}",
+            Answer(502),
+            {"direct": {"a.test": 200}, "log": BIG},
+            "visitor_error",
+            "Set proxy_buffer",
+        ),
         (f"limit_req zone=a; {HOST}", Answer(503), {"direct": {"a.test": 200}}, None, ""),
         (HOST, Answer(421), {"direct": {"a.test": 200}}, "visitor_error", "Correct "),
         (HOST, Answer(error="ECONNREFUSED", text="refused"), {}, "not_listening", "nginx -t && "),

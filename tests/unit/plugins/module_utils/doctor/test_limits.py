@@ -26,14 +26,14 @@ def test_nginxs_limits_are_read(text, limits):
         (NginxLimits(768, True), Usage(20, 1024), None),
         (NginxLimits(8192, True), None, None),
         (NginxLimits(8192, True), Usage(20, 0), None),
-        (NginxLimits(8192, True), Usage(20, 1024), "sed -i '1i worker_rlimit_nofile 16384;' /etc/nginx/nginx.conf"),
+        (NginxLimits(8192, True), Usage(20, 1024), "b=$(mktemp"),
         (
             NginxLimits(8192, True, files=True),
             Usage(20, 2048),
-            "sed -i 's/worker_rlimit_nofile[^;]*;/worker_rlimit_nofile 16384;/' /etc/nginx/nginx.conf",
+            "b=$(mktemp",
         ),
         (NginxLimits(768, True), Usage(700, 1024), "Raise worker_connections"),
-        (NginxLimits(8192, True), Usage(20, 1024, 16384), "sed -i '1i worker_rlimit_nofile 16384;' /etc/nginx/nginx.conf"),
+        (NginxLimits(8192, True), Usage(20, 1024, 16384), "b=$(mktemp"),
         (NginxLimits(8192, True), Usage(20, 1024, 4096), "Lower worker_connections in /etc/nginx/nginx.conf to 2048"),
     ],
 )

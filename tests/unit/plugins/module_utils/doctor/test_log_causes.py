@@ -40,6 +40,14 @@ gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
         ("!!! UNABLE to load uWSGI plugin: ./python39_plugin.so: No such file !!!", "plugin", "./python39_plugin.so"),
         ("django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be empty.", "exception", None),
         ("ValueError", "exception", "ValueError"),
+        (
+            "Error: Error: '/var/log/shop/error.log' isn't writable [FileNotFoundError(2, 'No such file or directory')]",
+            "log_directory",
+            "/var/log/shop/error.log",
+        ),
+        ("Error: '/v/e.log' isn't writable [PermissionError(13, 'Permission denied')]", "permission", "/v/e.log"),
+        ("Error: Already running on PID 1 (or pid file '/srv/app.pid' is stale)", "pid_file", "/srv/app.pid"),
+        ("-- unavailable modifier requested: 0 --", "no_plugin", ""),
         ("unable to load app 0 (mountpoint='') (callable not found or import error)", "import", ""),
     ],
 )

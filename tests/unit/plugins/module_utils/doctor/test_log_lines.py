@@ -17,6 +17,7 @@ def nginx(text, judge=lambda path: None):
     ("text", "code"),
     [
         ("512 worker_connections are not enough", "nginx_log"),
+        ("sendfile() failed (32: Broken pipe) while sending request to upstream", "nginx_log"),
         ("accept4() failed (24: Too many open files)", "nginx_log"),
         ('open() "/srv/a.css" failed (24: Too many open files)', "nginx_log"),
         ("upstream timed out (110: Connection timed out) while reading response header from upstream", "upstream_timed_out"),

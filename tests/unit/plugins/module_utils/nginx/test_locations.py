@@ -35,6 +35,7 @@ PROXY = [
     'uwsgi_param HTTP_X_SCRIPT_NAME "" if_not_empty;',
     'uwsgi_param HTTP_SCRIPT_NAME "" if_not_empty;',
     'uwsgi_param HTTP_PATH_INFO "" if_not_empty;',
+    'uwsgi_param HTTP_TRANSFER_ENCODING "" if_not_empty;',
     "uwsgi_pass unix:/run/wsgi/a/app.sock;",
 ]
 

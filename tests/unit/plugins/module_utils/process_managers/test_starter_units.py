@@ -10,7 +10,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._start
 @pytest.fixture
 def units(tmp_path, monkeypatch):
     """A directory of units, and what is found in it."""
-    monkeypatch.setattr(_starter_units, "_loaded", list)
+    monkeypatch.setattr(_starter_units._systemd, "loaded", lambda patterns, limit: [])
     directory = tmp_path / "units"
     directory.mkdir()
 

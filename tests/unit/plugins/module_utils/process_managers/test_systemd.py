@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
-from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import refusal, unit_states
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import Units, refusal, unit_states
 
 SHOWN = """Id=wsgi-blue@shop.service
 ActiveState=active
@@ -42,6 +42,26 @@ def test_states_are_read_by_unit(monkeypatch):
         "wsgi-green@blog.service": Instance(),
         "unknown.service": Instance(),
     }
+
+
+def test_systemd_is_not_made_to_load_slots_that_do_not_run(monkeypatch):
+    loaded = "wsgi-blue@shop.service loaded active running A slot\nwsgi-green@shop.socket loaded active listening Its socket\n"
+    asked = []
+
+    def run(argv, timeout, limit=None):
+        asked.append(argv)
+        return Completed(
+            tuple(argv), 0, loaded if argv[1] == "list-units" else SHOWN + "\nId=wsgi-green@shop.socket\nActiveState=active"
+        )
+
+    monkeypatch.setattr(_systemd, "run", run)
+    states = Units().states(["wsgi-blue@shop", "wsgi-green@shop", "wsgi-green@blog"])
+    assert states == {
+        "wsgi-blue@shop": Instance(active=True, ready=True, enabled=True, pid=4711),
+        "wsgi-green@shop": Instance(active=True),
+        "wsgi-green@blog": Instance(),
+    }
+    assert asked[-1][4:] == ["wsgi-blue@shop.service", "wsgi-green@shop.socket"]
 
 
 @pytest.mark.parametrize(

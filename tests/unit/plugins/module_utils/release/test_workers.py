@@ -30,6 +30,11 @@ def test_a_single_command_takes_the_place_of_the_shell(command, replaces):
     assert _workers.replacing(command) == (f"exec {command}" if replaces else command)
 
 
+def test_a_command_of_several_lines_ends_with_the_first_that_fails():
+    done = subprocess.run(["/bin/bash", "-c", _workers.replacing("echo a\nfalse\necho b")], stdout=subprocess.PIPE, check=False)
+    assert (done.stdout, done.returncode) == (b"a\n", 1)
+
+
 @pytest.mark.parametrize("command", ["sleep 60", "sleep 60 >/dev/null", "cd / && sleep 60", "A=1 sleep 60"])
 def test_no_shell_stays_between_a_signal_and_what_runs(command):
     with subprocess.Popen(["/bin/bash", "-c", _workers.replacing(command)]) as process:

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _edit
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _fix, _identity, _verdict, _warnings
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence, Target
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
@@ -331,8 +332,7 @@ def test_the_line_of_nginx_is_mended_where_it_is_certain(tmp_path, line, protoco
     target = evidence.target._replace(protocol=protocol, named_in=f"{tmp_path}/enabled:2")
     found = judged(replace(evidence, target=target))
     assert found[0] == "wrong_protocol"
-    expected = f"sed -i '{fix}' {file} && nginx -t && systemctl reload-or-restart nginx" if fix else ""
-    assert found[2] == expected
+    assert found[2] == (_edit.applied([_edit.Edit(str(file), fix)]) if fix else "")
 
 
 def test_a_misspelt_path_is_corrected_in_nginx(tmp_path):
@@ -343,7 +343,7 @@ def test_a_misspelt_path_is_corrected_in_nginx(tmp_path):
     assert judged(replace(evidence, target=target))[2] == ""  # it may be another app's
     code, _component, fix = judged(replace(evidence, target=target, alike_sure=True))
     assert code == "missing"
-    assert fix.startswith(f"sed -i '1s#unix:/home/sammy/app\\.sock:#unix:{PATH}#' {file} && nginx -t")
+    assert fix == _edit.applied([_edit.Edit(str(file), f"1s#unix:/home/sammy/app\\.sock:#unix:{PATH}#")])
 
 
 def warned(evidence, *others):
@@ -417,7 +417,7 @@ def test_the_path_that_is_too_long_is_made_short_on_both_sides(tmp_path, monkeyp
     evidence = replace(seen({}, (nothing(path),), owner=SHOP), target=target)
     fix = judged(evidence)[2]
     assert fix.startswith("install -d -o sammy -g www-data -m 2750 /run/shop && sed -i ")
-    assert f" /etc/shop.ini {file} && systemctl daemon-reload && systemctl restart shop && nginx -t" in fix
+    assert " /etc/shop.ini && systemctl daemon-reload && systemctl restart shop && b=$(mktemp" in fix
 
 
 EVIL = {"uid": 1002, "gid": 1002}

@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("title", models.CharField(max_length=100)),
                 ("file", models.FileField(upload_to="pictures")),
+                ("size", models.PositiveBigIntegerField(null=True, editable=False)),
             ],
         ),
     )

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection, and may change in any release.
+"""What the settings of a unit keep its server from: paths that it does not see or may not write to, sockets and ports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _lasting
+
+PROPERTIES = (
+    "ProtectHome",
+    "ProtectSystem",
+    "InaccessiblePaths",
+    "ReadOnlyPaths",
+    "ReadWritePaths",
+    "StateDirectory",
+    "CacheDirectory",
+    "LogsDirectory",
+    "PrivateTmp",
+    "RestrictAddressFamilies",
+    "AmbientCapabilities",
+    "CapabilityBoundingSet",
+)
+"""The properties of a unit that are read beside ``RuntimeDirectory``."""
+
+HOMES = ("/home", "/root", "/run/user")
+SYSTEM = {"yes": ("/usr", "/boot", "/efi"), "full": ("/usr", "/boot", "/efi", "/etc"), "strict": ("/",)}
+NEVER_PROTECTED = ("/dev", "/proc", "/sys")
+OWN = {"RuntimeDirectory": "/run", "StateDirectory": "/var/lib", "CacheDirectory": "/var/cache", "LogsDirectory": "/var/log"}
+FIRST_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+BINDING = "cap_net_bind_service"
+
+Unit = Mapping[str, str]
+
+
+def hides(unit: Unit, path: str) -> str:
+    """The setting by which a unit does not see a path, "" if it does. Pure."""
+    if unit.get("ProtectHome") in ("yes", "tmpfs") and _below(path, HOMES):
+        return f"ProtectHome={unit['ProtectHome']}"
+    closed = _paths(unit, "InaccessiblePaths")
+    return f"InaccessiblePaths={' '.join(closed)}" if _below(path, closed) else ""
+
+
+def locks(unit: Unit, path: str) -> str:
+    """The setting by which a unit may not write to a directory, "" if none forbids it. Pure."""
+    own = [f"{place}/{name}" for key, place in OWN.items() for name in unit.get(key, "").split()]
+    private = ("/tmp", "/var/tmp") if unit.get("PrivateTmp") in ("yes", "disconnected") else ()
+    if _below(path, (*own, *private, *NEVER_PROTECTED, *_paths(unit, "ReadWritePaths"))):
+        return ""
+    system = unit.get("ProtectSystem", "")
+    if _below(path, SYSTEM.get(system, ())):
+        return f"ProtectSystem={system}"
+    if unit.get("ProtectHome") == "read-only" and _below(path, HOMES):
+        return "ProtectHome=read-only"
+    closed = _paths(unit, "ReadOnlyPaths")
+    return f"ReadOnlyPaths={' '.join(closed)}" if _below(path, closed) else ""
+
+
+def why_hidden(unit: Unit, path: str, what: str) -> Why | None:
+    """Why a unit cannot start: it does not see a path that is there. Pure.
+
+    :param what: what the path is to it: ``its working directory``
+    """
+    setting = hides(unit, path)
+    if not setting:
+        return None
+    text = f"it does not see {what} {path}, because of {setting} in its unit"
+    if not setting.startswith("ProtectHome="):
+        fix = then(f"Take {path} out of InaccessiblePaths= of {unit['Id']}", f"systemctl daemon-reload && {_restart(unit)}")
+        return Why(text, fix, evidence=(setting,))
+    return Why(text, _lasting.drop_in(unit["Id"], "zz-protect-home", "ProtectHome=read-only"), evidence=(setting,))
+
+
+def why_no_socket(unit: Unit, path: str, uid: int) -> Why | None:
+    """Why a server that does not listen cannot: its unit forbids that. It reads which ports are for root alone.
+
+    :param path: of its unix socket, or ``host:port``
+    :param uid: whom it runs as
+    """
+    if not path.startswith("/"):
+        return _port(unit, path.rpartition(":")[2], uid)
+    families = unit.get("RestrictAddressFamilies", "").split()
+    if families and "~" not in families[0] and "AF_UNIX" not in families:
+        text = "RestrictAddressFamilies= in its unit does not allow unix sockets (AF_UNIX), so it cannot make its socket"
+        fix = _lasting.drop_in(unit["Id"], "unix-sockets", "RestrictAddressFamilies=AF_UNIX")
+        return Why(text, fix, evidence=(f"RestrictAddressFamilies={' '.join(families)}",))
+    directory = os.path.dirname(path)
+    found = why_hidden(unit, directory, "the directory of its socket,")
+    if found:
+        return found
+    setting = locks(unit, directory)
+    if not setting:
+        return None
+    text = f"because of {setting} in its unit it may not write to {directory}, and so cannot make its socket {path}"
+    return Why(text, _lasting.drop_in(unit["Id"], "socket-directory", f"ReadWritePaths={directory}"), evidence=(setting,))
+
+
+def _port(unit: Unit, port: str, uid: int) -> Why | None:
+    first = (_untrusted.text_or_none(FIRST_PORT) or "").strip()
+    capable = BINDING in unit.get("AmbientCapabilities", "").lower().split()
+    if not port.isdigit() or not first.isdigit() or not uid or int(port) >= int(first) or capable:
+        return None
+    text = f"its user may not listen on port {port}: those below {first} are for root"
+    what = f"Let it listen on a port from {first} on, and nginx connect there"
+    if BINDING not in unit.get("CapabilityBoundingSet", BINDING).lower().split():
+        return Why(text, then(what, _restart(unit)))
+    return Why(text, _lasting.drop_in(unit["Id"], "low-port", "AmbientCapabilities=CAP_NET_BIND_SERVICE"))
+
+
+def _restart(unit: Unit) -> str:
+    return f"systemctl restart {unit['Id'].removesuffix('.service')}"
+
+
+def _paths(unit: Unit, key: str) -> list[str]:
+    return [os.path.normpath(word.lstrip("-+")) for word in unit.get(key, "").split() if word.lstrip("-+").startswith("/")]
+
+
+def _below(path: str, places: Iterable[str]) -> bool:
+    return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in places)
