@@ -25,7 +25,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description: >-
-    C(stack), C(directory), C(runtime_directory), C(nginx_user), C(nginx_group), C(preview), C(prune), C(remove_shared),
+    C(stack), C(list), C(take_over), C(only_apps), C(of_host), the settings that all lists on a host share, C(directory), C(runtime_directory), C(nginx_user), C(nginx_group), C(preview), C(prune), C(remove_shared),
     C(defer_failures), C(uwsgi_install_from), C(nginx_http_ports), C(certbot_options) and C(base_directory).
   type: list
   elements: dict

@@ -34,9 +34,7 @@ options:
     default: []
   prune:
     description:
-      - Also remove every app on the host that is in neither list.
-      - That is every app below O(directory), whichever inventory deployed it. Two inventories for the same host need a
-        O(directory) each.
+      - Also remove every app on the host that belongs to O(list) and is in neither of the two.
     type: bool
     default: false
   remove_shared:
@@ -61,6 +59,8 @@ options:
 extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
+  - wsgi.stack.apps.list
+  - wsgi.stack.apps.only
   - wsgi.stack.apps.jobs
 author:
   - The wsgi.stack founders (@wsgi-stack)
@@ -86,7 +86,7 @@ kept:
   returned: always
   sample: {shop: [/srv/wsgi/shop/shared]}
 dropped:
-  description: The apps on the host that are in neither list, and were kept since O(prune) is not set.
+  description: The apps of O(list) on the host that are neither kept nor removed, since O(prune) is not set.
   type: list
   elements: str
   returned: always

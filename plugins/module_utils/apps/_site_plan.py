@@ -15,13 +15,14 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Ste
 
 
 def plan(
-    apps: Sequence[App], live: Mapping[str, Mapping[str, Any]], unchanged: Collection[str]
+    apps: Sequence[App], live: Mapping[str, Mapping[str, Any]], unchanged: Collection[str], only: Collection[str] = ()
 ) -> tuple[list[App], dict[str, str]]:
     """The apps as nginx is to serve them, and those that have to wait. Pure.
 
     :param apps: all apps, as they are wanted
     :param live: what is noted of each app that nginx serves, see ``nginx._files.SERVED``
     :param unchanged: the names of apps that keep what they have
+    :param only: the apps that the run is about, none for all
     :returns: the apps that have a site, those that keep theirs as they are live; and the causes of those that
         wait, by name
     """
@@ -34,7 +35,11 @@ def plan(
         if found is None:
             break
         app, other, cause = found
-        why = "it has to wait, too" if other["name"] in waiting else "its release failed or is staged"
+        why = "its release failed or is staged"
+        if only and other["name"] not in only:
+            why = "this run is not about it"
+        elif other["name"] in waiting:
+            why = "it has to wait, too"
         waiting[app["name"]] = (
             f"{cause}, which keeps its site, since {why}; so the site of this app stays as it was, until app {other['name']} is"
             " fixed and the play is run again."
@@ -64,7 +69,7 @@ def site_plan(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     :param wanted: the module's parameters
     """
     apps = wanted["apps"]
-    served, waiting = plan(apps, MemoryFile("nginx").read().notes, wanted["unchanged_apps"])
+    served, waiting = plan(apps, MemoryFile("nginx").read().notes, wanted["unchanged_apps"], wanted["only_apps"])
     failures = [StackError("nginx", cause).result(name) for name, cause in sorted(waiting.items())]
     return {"changed": False, "apps": served, "waiting": sorted(waiting), "failures": failures}
 
@@ -73,6 +78,7 @@ STEP = Step(
     {
         "apps": {"type": "list", "elements": "dict", "required": True},
         "unchanged_apps": {"type": "list", "elements": "str", "required": True},
+        "only_apps": {"type": "list", "elements": "str", "default": []},
     },
     site_plan,
 )
