@@ -91,11 +91,16 @@ dropped:
   elements: str
   returned: always
 unused:
-  description: The trees of M(wsgi.stack.config_tree) with files of app servers that no app needs any more.
+  description: The trees of M(wsgi.stack.config_tree) with files of app servers that no app needs any more, or those in RV(leftovers).
   type: list
   elements: str
   returned: always
   sample: [emperor]
+leftovers:
+  description: The trees that other apps need, each with the apps that have files in it and need them no more.
+  type: dict
+  returned: always
+  sample: {bind: [shop]}
 leaving:
   description:
     - The stacks under which an app that stays still runs, though O(stacks) has them no more.

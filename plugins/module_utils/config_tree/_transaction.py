@@ -160,7 +160,7 @@ class Transaction:
         outside = out_of_scope(self.request.scope, self.memory, self.request.everything)
         self.unchanged |= outside
         self.blame.put_back |= outside
-        self.blame.wanted = joined(self.request.wanted, self.memory.loaded, outside)
+        self.blame.wanted = joined(self.request.wanted, self.memory.loaded, outside, self.request.scope)
         self.blame.earlier = former(self.memory, self.request.wanted, self.current, self.ours, outside)
 
     def _refuse(self) -> None:

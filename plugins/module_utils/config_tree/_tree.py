@@ -51,6 +51,11 @@ class Memory:
     directories: list[str] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def apps(self) -> set[str]:
+        """The apps with something in the tree."""
+        return {app for entry in self.loaded.values() for app in entry.apps} | {*self.notes}
+
 
 def kind(item: Item) -> str:
     """``file``, ``link`` or ``other``."""
@@ -95,14 +100,18 @@ def out_of_scope(scope: Scope, memory: Memory, wanted: Mapping[str, TreeEntry]) 
     An app of which something is wanted is one of the run's list, also before that is recorded.
     """
     own = {app for entry in wanted.values() for app in entry.apps}
-    known = {app for entry in memory.loaded.values() for app in entry.apps} | {*memory.notes}
     unselected = {app for app in own if scope.only and app.partition(".")[0] not in scope.only}
-    return {app for app in known - own if not scope.has(app)} | unselected
+    return {app for app in memory.apps - own if not scope.has(app)} | unselected
 
 
-def joined(wanted: Tree, loaded: Tree, outside: Collection[str]) -> Tree:
-    """The wanted tree, in which an item belongs to those apps, too, that the run may not change and that need it already."""
+def joined(wanted: Tree, loaded: Tree, outside: Collection[str], scope: Scope) -> Tree:
+    """The wanted tree, in which an item belongs to those apps, too, that the run may not change and that need it already.
+
+    If nothing is wanted, what belongs to no app stays for them.
+    """
     found = dict(wanted)
+    if not wanted and (outside or scope.only):
+        found = {path: entry for path, entry in loaded.items() if not entry.apps}
     for path, entry in wanted.items():
         if entry.apps and path in loaded:
             others = [app for app in loaded[path].apps if app in outside and app not in entry.apps]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,7 @@ class Record:
     """The lists of a host.
 
     :ivar apps: of each app on the host its ``list``, and what it ``claims`` there (see ``reservation._claims.claims``), nothing if
-        it is not in its list any more
+        it is not in its list any more. An app that was removed since stays until the record is written again
     :ivar lists: the settings of each list that concern the whole host, as its last run had them
     :ivar settings: those settings as the host has them now
     """
@@ -115,18 +115,3 @@ def lock() -> Iterator[None]:
     """Let no other run change the record."""
     with locked("lists"):
         yield
-
-
-def forget(apps: Collection[str], path: str = PATH) -> None:
-    """Take apps that are gone from the host out of the record."""
-    with lock():
-        record = load(path)
-        if any(app in record.apps for app in apps):
-            save(without(record, apps), path)
-
-
-def without(record: Record, apps: Collection[str]) -> Record:
-    """A record without some apps, and without the lists that have none then. Pure."""
-    left = {app: entry for app, entry in record.apps.items() if app not in apps}
-    lists = {entry["list"] for entry in left.values()}
-    return Record(left, {name: settings for name, settings in record.lists.items() if name in lists}, record.settings)

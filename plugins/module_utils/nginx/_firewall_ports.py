@@ -47,8 +47,9 @@ def firewall_ports(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
 
 def _others(scope: _record.Scope) -> list[int]:
     """The ports of the apps that the run may not change, and of their lists."""
-    settings = [found for name, found in scope.record.lists.items() if name != scope.list]
-    claimed = [entry["claims"].get("tls") for app, entry in scope.record.apps.items() if not scope.has(app)]
+    others = [entry for app, entry in scope.record.apps.items() if not scope.has(app) and entry["claims"]]
+    claimed = [entry["claims"]["tls"] for entry in others]
+    settings = [scope.record.lists.get(name, {}) for name in {entry["list"] for entry in others} - {scope.list}]
     http = [port for found in settings for port in found.get("nginx_http_ports", ())]
     return [*http, *(tls["port"] for tls in claimed if tls)]
 

@@ -20,7 +20,6 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _command
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _orphans, _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.removal._remains import Remains, look
@@ -59,8 +58,6 @@ class Retirement:
             _files.remove(path)
         if self.remains.user:
             _account.remove(self.layout)
-        if not self.remains.kept:
-            _record.forget([self.layout.name])
 
     def _stop(self) -> None:
         """Stop the slots as a rollout does, after the requests in flight."""

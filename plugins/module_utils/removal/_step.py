@@ -51,13 +51,18 @@ def retire(
     unused = _remains.idle_trees([*wanted["stacks"], *claimed], staying, [layouts[name] for name in gone], instances)
     if remove_directories and not check:
         remove_directories(unused)
+    using = _remains.running(own, instances)
+    leftovers = _remains.leftovers(
+        scope, {layout.name: _remains.running([layout], instances) for layout in own}, wanted["keep"], unused
+    )
     return {
         "changed": any(remains.values()),
         "removed": [name for name in going if remains[name] and name in gone],
         "kept": {name: list(remains[name].kept) for name in gone if remains[name].kept},
         "dropped": sorted(there - set(wanted["keep"]) - set(going)),
-        "unused": unused,
-        "leaving": sorted(_remains.running(own, instances) - set(wanted["stacks"])),
+        "unused": [*unused, *leftovers],
+        "leftovers": leftovers,
+        "leaving": sorted(using - set(wanted["stacks"])),
         "failures": failures,
         "diff": [
             {

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
@@ -30,13 +31,13 @@ def reservation(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
         if name != "certbot_ca_bundle" or any(app["tls"]["mode"] == "certbot" for app in wanted["apps"])
     }
     with contextlib.nullcontext() if check else _record.lock():
-        before = _record.load()
+        there = _found.found(wanted["directory"], wanted["runtime_directory"])
+        before = present(_record.load(), there)
         foreign = Foreign(before, wanted["list"], wanted["take_over"], MemoryFile("nginx").read().notes)
         foreign.refuse_settings(settings)
         foreign.refuse_http_ports(settings.get("nginx_http_ports", []))
         for app in wanted["apps"]:
             foreign.refuse_app(app)
-        there = _found.found(wanted["directory"], wanted["runtime_directory"])
         after = recorded(before, wanted["list"], wanted["apps"], wanted["only_apps"], settings, there)
         changed = vars(before) != vars(after)
         if changed and not check:
@@ -44,8 +45,16 @@ def reservation(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     return {"changed": changed, "diff": {"before": _shown(before, wanted["list"]), "after": _shown(after, wanted["list"])}}
 
 
+def present(record: Record, there: Collection[str]) -> Record:
+    """A record without the apps that were in no list, and are gone from the host. Pure.
+
+    :param there: the names of the apps on the host
+    """
+    return replace(record, apps={app: entry for app, entry in record.apps.items() if entry["claims"] or app in there})
+
+
 def recorded(
-    before: Record, name: str, apps: Sequence[App], only: Sequence[str], settings: Mapping[str, Any], there: set[str]
+    before: Record, name: str, apps: Sequence[App], only: Sequence[str], settings: Mapping[str, Any], there: Collection[str]
 ) -> Record:
     """The record with the apps and settings of a list. Pure.
 
@@ -62,9 +71,7 @@ def recorded(
         elif app in there:
             others[app] = {"list": name, "claims": {}}
     lists = {**before.lists, name: dict(settings)}
-    owned = {**others, **mine}
-    here = {entry["list"] for entry in owned.values()} | {name}
-    return Record(owned, {each: lists[each] for each in sorted(here) if each in lists}, {**before.settings, **settings})
+    return Record({**others, **mine}, lists, {**before.settings, **settings})
 
 
 def _shown(record: Record, name: str) -> str:
