@@ -54,7 +54,13 @@ EXAMPLES = r"""
     list: shops
 """
 
-RETURN = r"""#"""
+RETURN = r"""
+apps:
+  description: The names of all apps on the host that belong to the list, or in check mode would belong to it.
+  type: list
+  elements: str
+  returned: always
+"""
 
 from ansible_collections.wsgi.stack.plugins.module_utils.reservation._step import STEP
 

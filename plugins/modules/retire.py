@@ -91,7 +91,9 @@ dropped:
   elements: str
   returned: always
 unused:
-  description: The trees of M(wsgi.stack.config_tree) with files of app servers that no app needs any more, or those in RV(leftovers).
+  description:
+    - The trees of M(wsgi.stack.config_tree) with files of app servers that no app needs any more.
+    - Those in RV(leftovers) are among them.
   type: list
   elements: str
   returned: always

@@ -64,9 +64,7 @@ OF_HOST = (
 """Those that are the same for all lists of apps on a host, since what they are for is there once."""
 
 
-def read(
-    variables: Mapping[str, Any], template: Callable[[Any], Any], extra_variables: Collection[str] = ()
-) -> dict[str, Any]:
+def read(variables: Mapping[str, Any], template: Callable[[Any], Any], extra_variables: Collection[str] = ()) -> dict[str, Any]:
     """The settings of a host.
 
     :param variables: all variables that the task sees, not templated

@@ -123,7 +123,8 @@ def test_one_app_of_a_list_is_deployed_alone_and_can_move(new_server, app):
     assert again.changed == []
 
     play = server.play(changed, app="shoop")
-    assert play.code == 2 and "app: 'shoop' is not in wsgi_apps; did you mean shop?" in play.message
+    assert play.code == 2
+    assert "app: 'shoop' is not in wsgi_apps; did you mean shop?" in play.message
     # Several, of which one has its site changed.
     server.converge(changed, app="shop,wiki", wsgi_prune=True)
     assert server.get("/", "elsewhere.test").startswith("308 ")

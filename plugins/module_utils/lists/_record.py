@@ -32,8 +32,8 @@ OPTIONS: dict[str, Any] = {
 class Record:
     """The lists of a host.
 
-    :ivar apps: of each app on the host its ``list``, and what it ``claims`` there (see ``reservation._claims.claims``), nothing if
-        it is not in its list any more. An app that was removed since stays until the record is written again
+    :ivar apps: of each app on the host its ``list``, and what it ``claims`` there (see ``reservation._claims.claims``), which is
+        nothing if it is not in its list any more. An app that was removed since stays until the record is written again
     :ivar lists: the settings of each list that concern the whole host, as its last run had them
     :ivar settings: those settings as the host has them now
     """

@@ -117,7 +117,9 @@ class Foreign:
         for port in ports:
             if port in self.ports or port in self.tls:
                 other, theirs = self.ports.get(port) or (self.tls[port][0], "tls.port")
-                raise StackError("list", f"nginx_http_ports: {port} is already {theirs} of {self.whose(other)}; choose another one.")
+                raise StackError(
+                    "list", f"nginx_http_ports: {port} is already {theirs} of {self.whose(other)}; choose another one."
+                )
 
     def refuse_settings(self, settings: Mapping[str, Any]) -> None:
         """Refuse a setting of the whole host that is not as another list set it.

@@ -42,7 +42,10 @@ def reservation(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
         changed = vars(before) != vars(after)
         if changed and not check:
             _record.save(after)
-    return {"changed": changed, "diff": {"before": _shown(before, wanted["list"]), "after": _shown(after, wanted["list"])}}
+    diff = {
+        when: "".join(f"{app}\n" for app in _of(wanted["list"], found)) for when, found in (("before", before), ("after", after))
+    }
+    return {"changed": changed, "apps": _of(wanted["list"], after), "diff": diff}
 
 
 def present(record: Record, there: Collection[str]) -> Record:
@@ -74,8 +77,8 @@ def recorded(
     return Record({**others, **mine}, lists, {**before.settings, **settings})
 
 
-def _shown(record: Record, name: str) -> str:
-    return "".join(f"{app}\n" for app in sorted(record.apps) if record.owner(app) == name)
+def _of(name: str, record: Record) -> list[str]:
+    return sorted(app for app in record.apps if record.owner(app) == name)
 
 
 STEP = Step(

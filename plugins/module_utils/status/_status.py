@@ -53,7 +53,9 @@ class Records:
     history: tuple[dict[str, Any], ...] = field(default=())
 
 
-def examine(apps: Sequence[App], directory: str, runtime_directory: str, nginx_user: str, wanted_list: str) -> list[dict[str, Any]]:
+def examine(
+    apps: Sequence[App], directory: str, runtime_directory: str, nginx_user: str, wanted_list: str
+) -> list[dict[str, Any]]:
     """The status of all apps of a list on the host, those of the inventory first.
 
     :param apps: the resolved apps of the inventory
