@@ -37,7 +37,8 @@ class InventoryLookup(LookupBase):
 
     def settings(self) -> dict[str, Any]:
         """The shared settings."""
-        return _settings.read(self.variables, self._template, load_extra_vars(self._loader))
+        loader: Any = self._loader  # a lookup that a task runs has one, too
+        return _settings.read(self.variables, self._template, load_extra_vars(loader))
 
     def apps(self) -> Any:
         """The list ``wsgi_apps``, as the user wrote it.
