@@ -14,6 +14,23 @@ options:
     required: true
 """
 
+    LIST = r"""
+options:
+  list:
+    description: The name of the list that the apps belong to, see M(wsgi.stack.reservation).
+    type: str
+    default: default
+"""
+
+    ONLY = r"""
+options:
+  only_apps:
+    description: The names of the only apps that this is about. All others stay as they are. Empty for all of the list.
+    type: list
+    elements: str
+    default: []
+"""
+
     JOBS = r"""
 options:
   jobs:

@@ -60,10 +60,12 @@ def bind_files(apps: Sequence[App]) -> dict[str, list[dict[str, Any]]]:
             "group": app["group"],
         }
         files += [
-            {"src": f"bind.{kind}.j2", "dest": f"{UNITS}/{unit}.{kind}", "vars": variables} for kind in ("socket", "service")
+            {"src": f"bind.{kind}.j2", "dest": f"{UNITS}/{unit}.{kind}", "apps": [app["name"]], "vars": variables}
+            for kind in ("socket", "service")
         ]
         # What "systemctl enable" would make.
-        links.append({"path": f"{UNITS}/sockets.target.wants/{unit}.socket", "target": f"{UNITS}/{unit}.socket"})
+        link = {"path": f"{UNITS}/sockets.target.wants/{unit}.socket", "target": f"{UNITS}/{unit}.socket"}
+        links.append({**link, "apps": [app["name"]]})
     return {"files": files, "links": links}
 
 

@@ -25,8 +25,11 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description: >-
-    C(stack), C(directory), C(runtime_directory), C(nginx_user), C(nginx_group), C(preview), C(prune), C(remove_shared),
-    C(defer_failures), C(defer_commands), C(uwsgi_install_from), C(nginx_http_ports), C(certbot_options) and C(base_directory).
+    C(stack), C(list), C(take_over), C(only_apps), C(directory), C(runtime_directory), C(nginx_user), C(nginx_group), C(preview),
+    C(prune), C(remove_shared), C(defer_failures), C(defer_commands), C(uwsgi_install_from), C(uwsgi_plugin_source),
+    C(nginx_http_ports), C(nginx_ipv6), C(nginx_default_server), C(nginx_http_directives), C(certbot_options),
+    C(certbot_ca_bundle) and C(base_directory). C(of_host) has those that all lists of apps on a host share, by the names of
+    their variables.
   type: list
   elements: dict
 """

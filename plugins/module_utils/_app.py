@@ -85,11 +85,22 @@ class TLS(TypedDict):
     hsts: int
 
 
+class Account(TypedDict):
+    """The keys of a resolved app that its user and its directories follow from."""
+
+    name: str
+    user: str
+    group: str
+    directory: str
+    runtime_directory: str
+
+
 class App(TypedDict):
     """A resolved app. Times are seconds.
 
     ``files`` has the path of each file's template on the controller, if it has one. ``first_host`` says whether this host is the
-    one for workers and timers that run on one host only.
+    one for workers and timers that run on one host only. ``selected`` says whether the run is about the app. ``stop_timeout`` is
+    what whatever runs the app has to allow for it to stop.
     """
 
     name: str
@@ -132,6 +143,7 @@ class App(TypedDict):
     health_check: HealthCheck
     preview_port: int | None
     drain_timeout: int
+    stop_timeout: int
     keep_releases: int
     user: str
     group: str
@@ -146,3 +158,4 @@ class App(TypedDict):
     role: str
     upstream: str
     first_host: bool
+    selected: bool

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils._app import Account, App
 
 SLOTS = ("blue", "green")
 DIRECTORY = "/srv/wsgi"
@@ -201,6 +201,6 @@ def variables(app: App, build: str) -> dict[str, str]:
     }
 
 
-def of(app: App) -> Layout:
+def of(app: Account) -> Layout:
     """The layout of a resolved app (see ``apps._resolve.resolve``)."""
     return Layout(app["name"], os.path.dirname(app["directory"]), os.path.dirname(app["runtime_directory"]))

@@ -15,6 +15,7 @@ description:
   - An app never gets a user or a group that the host has already, such as C(docker). It fails, in check mode too, before anything
     is made for it, and the other apps go on.
   - A user counts as the app's own if it has the home and the full name that this module sets, and a primary group of its name.
+  - What was declared for the apps of other lists stays.
   - M(wsgi.stack.retire) removes users and groups.
 options:
   directory:
@@ -33,6 +34,8 @@ extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
   - wsgi.stack.apps
+  - wsgi.stack.apps.list
+  - wsgi.stack.apps.only
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """

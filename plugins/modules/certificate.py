@@ -97,6 +97,7 @@ extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
   - wsgi.stack.apps
+  - wsgi.stack.apps.only
 attributes:
   check_mode:
     details: Names are not checked, since that needs a file in O(webroot). So a predicted certificate may fail in a real run.

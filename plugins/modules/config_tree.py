@@ -167,6 +167,11 @@ options:
         what was noted in the set V(nginx).
     type: dict
     default: {}
+  largest:
+    description:
+      - A text in the files in whose place stands the largest number in O(notes). So is one that was noted of an app that is not
+        changed, such as one of another list.
+    type: str
   unchanged_apps:
     description:
       - The names of apps for which nothing is changed, because they failed earlier in the run.
@@ -178,6 +183,8 @@ options:
 extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
+  - wsgi.stack.apps.list
+  - wsgi.stack.apps.only
 attributes:
   check_mode:
     details: O(validate) sees copies of the directories in a mount namespace. If that is not possible, because its program is not

@@ -11,7 +11,8 @@ short_description: Open TCP ports if ufw is active
 version_added: 0.1.0
 description:
   - If ufw is installed and active, allows connections to some TCP ports from everywhere. Closes ports that were opened earlier
-    with the same O(comment) and are no longer wanted.
+    with the same O(comment) and are no longer wanted. The ports of apps that are not changed, such as those of other lists, stay
+    as they are.
   - Does not change other rules. A port that one of them denies, or allows for some sources only, stays as it is, and is one of
     RV(blocked).
   - Does nothing if ufw is not active. It neither installs nor enables ufw.
@@ -28,6 +29,8 @@ options:
 extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
+  - wsgi.stack.apps.list
+  - wsgi.stack.apps.only
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """

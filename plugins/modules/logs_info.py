@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - wsgi.stack.attributes.reader
   - wsgi.stack.attributes.root
   - wsgi.stack.apps
+  - wsgi.stack.apps.list
 seealso:
   - module: wsgi.stack.status_info
 notes:

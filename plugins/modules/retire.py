@@ -34,9 +34,7 @@ options:
     default: []
   prune:
     description:
-      - Also remove every app on the host that is in neither list.
-      - That is every app below O(directory), whichever inventory deployed it. Two inventories for the same host need a
-        O(directory) each.
+      - Also remove every app on the host that belongs to O(list) and is in neither of the two.
     type: bool
     default: false
   remove_shared:
@@ -61,6 +59,8 @@ options:
 extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
+  - wsgi.stack.apps.list
+  - wsgi.stack.apps.only
   - wsgi.stack.apps.jobs
 author:
   - The wsgi.stack founders (@wsgi-stack)
@@ -86,16 +86,23 @@ kept:
   returned: always
   sample: {shop: [/srv/wsgi/shop/shared]}
 dropped:
-  description: The apps on the host that are in neither list, and were kept since O(prune) is not set.
+  description: The apps of O(list) on the host that are neither kept nor removed, since O(prune) is not set.
   type: list
   elements: str
   returned: always
 unused:
-  description: The trees of M(wsgi.stack.config_tree) with files of app servers that no app needs any more.
+  description:
+    - The trees of M(wsgi.stack.config_tree) with files of app servers that no app needs any more.
+    - Those in RV(leftovers) are among them.
   type: list
   elements: str
   returned: always
   sample: [emperor]
+leftovers:
+  description: The trees that other apps need, each with the apps that have files in it and need them no more.
+  type: dict
+  returned: always
+  sample: {bind: [shop]}
 leaving:
   description:
     - The stacks under which an app that stays still runs, though O(stacks) has them no more.

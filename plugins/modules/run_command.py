@@ -25,6 +25,7 @@ options:
 extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
+  - wsgi.stack.apps.list
 attributes:
   check_mode:
     description: The command is not run.

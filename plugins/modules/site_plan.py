@@ -35,6 +35,7 @@ options:
 extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
+  - wsgi.stack.apps.only
 author:
   - The wsgi.stack founders (@wsgi-stack)
 """

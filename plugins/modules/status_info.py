@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Returns for each app which release is live, in which slot and under which stack, since when, the memory of its processes, the
     releases that a rollback could restore, and when the certificate of its site expires. Changes nothing.
-  - Includes apps that are on the host but not in O(apps).
+  - Includes apps that are on the host but not in O(apps), if they belong to O(list).
   - Each app whose live slot runs gets one health check over its own socket, as in a rollout. One that sleeps is not woken.
 options:
   directory:
@@ -31,6 +31,7 @@ extends_documentation_fragment:
   - wsgi.stack.attributes.reader
   - wsgi.stack.attributes.root
   - wsgi.stack.apps
+  - wsgi.stack.apps.list
 seealso:
   - module: wsgi.stack.doctor_info
 notes:
@@ -137,14 +138,17 @@ report:
 """
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
+from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.status import _status, _table
 
 
 def main() -> None:
     module = Module(
         argument_spec={
+            "list": _record.OPTIONS["list"],
             "apps": {"type": "list", "elements": "dict", "required": True},
             "directory": {"type": "path", "default": _layout.DIRECTORY},
             "runtime_directory": {"type": "path", "default": _layout.RUNTIME_DIRECTORY},
@@ -154,7 +158,12 @@ def main() -> None:
     )
     require_root(module)
     wanted = module.params
-    apps = _status.examine(wanted["apps"], wanted["directory"], wanted["runtime_directory"], wanted["nginx_user"])
+    try:
+        apps = _status.examine(
+            wanted["apps"], wanted["directory"], wanted["runtime_directory"], wanted["nginx_user"], wanted["list"]
+        )
+    except StackError as failure:
+        module.fail_json(msg=f"{failure.step}: {failure.cause}")
     module.exit_json(changed=False, apps=apps, report=_table.table(apps))
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase, inventory_hostnames
+from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.module_utils.apps import _workers
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _schema, _workers
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _fleet, _preconditions, _settings
 
 WHERE = "https://github.com/wsgi-stack/wsgi.stack/blob/main/docs/reference.md#where-the-list-belongs"
@@ -45,7 +46,8 @@ class InventoryLookup(LookupBase):
 
     def settings(self) -> dict[str, Any]:
         """The shared settings."""
-        return _settings.read(self.variables, self._template)
+        loader: Any = self._loader  # a lookup that a task runs has one, too
+        return _settings.read(self.variables, self._template, load_extra_vars(loader))
 
     def apps(self) -> Any:
         """The list ``wsgi_apps``, as the user wrote it.
@@ -60,11 +62,18 @@ class InventoryLookup(LookupBase):
         return self._template(self.variables["wsgi_apps"])
 
     def resolve(self, apps: Any) -> list[App]:
-        """The apps with every key filled in, and whether this host is the first one of those that have them.
+        """The apps with every key filled in, whether this host is the first one of those that have them, and whether the run is
+        about them.
 
         :param apps: as a user writes them
+        :raises InventoryError: a mistake in the list, or the run is about an app that is not in it
         """
-        resolved = _settings.resolve(apps, self.settings())
+        settings = self.settings()
+        resolved = _settings.resolve(apps, settings)
+        for name in settings["only_apps"]:
+            _schema.refuse_unknown(name, [str(app["name"]) for app in apps])
+        for app in resolved:
+            app["selected"] = not settings["only_apps"] or app["name"] in settings["only_apps"]
         names = {app["name"] for app in resolved if _workers.any_for_first_host(app)}
         if names:
             earlier = _fleet.with_earlier_host(names, self._fleet(), self.variables["inventory_hostname"], self._names)

@@ -8,7 +8,7 @@ import datetime
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Callable
 
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -17,10 +17,13 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import DIRECTORY, RUNTIME_DIRECTORY
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve, _schema
+from ansible_collections.wsgi.stack.plugins.module_utils.lists._record import DEFAULT
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _given_certificates
 
 SHARED: dict[str, Any] = {
     "wsgi_stack": "uwsgi",
+    "wsgi_list": DEFAULT,
+    "wsgi_take_over": [],
     "wsgi_directory": DIRECTORY,
     "wsgi_runtime_directory": RUNTIME_DIRECTORY,
     "wsgi_nginx_user": "www-data",
@@ -35,15 +38,41 @@ SHARED: dict[str, Any] = {
 
 ACCOUNT = _schema.text(re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*"))
 
-OF_ROLES: dict[str, Any] = {"uwsgi_install_from": "distribution", "nginx_http_ports": [80], "certbot_options": []}
-"""Variables of one role that decide whether a list of apps is valid, with that role's defaults."""
+LIST = _schema.text(_resolve.NAME)
+
+OF_ROLES: dict[str, Any] = {
+    "uwsgi_install_from": "distribution",
+    "uwsgi_plugin_source": "auto",
+    "nginx_http_ports": [80],
+    "nginx_ipv6": True,
+    "nginx_default_server": True,
+    "nginx_http_directives": [],
+    "certbot_options": [],
+    "certbot_ca_bundle": None,
+}
+"""Variables of one role that decide whether a list of apps is valid, or has a place on a host, with that role's defaults."""
+
+OF_HOST = (
+    "wsgi_directory",
+    "wsgi_runtime_directory",
+    "wsgi_nginx_user",
+    "wsgi_nginx_group",
+    "uwsgi_plugin_source",
+    "nginx_http_ports",
+    "nginx_ipv6",
+    "nginx_default_server",
+    "nginx_http_directives",
+    "certbot_ca_bundle",
+)
+"""Those that are the same for all lists of apps on a host, since what they are for is there once."""
 
 
-def read(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any]:
+def read(variables: Mapping[str, Any], template: Callable[[Any], Any], extra_variables: Collection[str] = ()) -> dict[str, Any]:
     """The settings of a host.
 
     :param variables: all variables that the task sees, not templated
     :param template: makes the value of one
+    :param extra_variables: the names of those of the command line. An inventory can have a variable ``app`` for something else
     :raises InventoryError: a switch that is neither on nor off, or a port that is no number
     """
     found = {
@@ -51,8 +80,20 @@ def read(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[s
         for name, default in {**SHARED, **OF_ROLES}.items()
     }
     base = template(variables["inventory_dir"]) if "inventory_dir" in variables else None
-    # An inventory of the command line, as in -i host, has the text None.
-    return {**found, "base_directory": base if base and os.path.isabs(base) else None}
+    only = template(variables.get("wsgi_only_apps", [])) if "app" in extra_variables else []
+    return {
+        **found,
+        # An inventory of the command line, as in -i host, has the text None.
+        "base_directory": base if base and os.path.isabs(base) else None,
+        "only_apps": names(only),
+        "of_host": {name: found[name.removeprefix("wsgi_")] for name in OF_HOST},
+    }
+
+
+def names(value: Any) -> list[str]:
+    """The names of apps in a list, or in a text with commas between them."""
+    found = value.split(",") if isinstance(value, str) else value
+    return [str(name).strip() for name in found if str(name).strip()]
 
 
 def _value(name: str, value: Any, default: Any) -> Any:
@@ -62,6 +103,12 @@ def _value(name: str, value: Any, default: Any) -> Any:
             return boolean(value)
         if name == "nginx_http_ports":
             return [_port(port) for port in value]
+        if name == "wsgi_list":
+            kind = "1 to 31 lower-case letters, digits and hyphens, a letter first"
+            return LIST(value)
+        if name == "wsgi_take_over":
+            kind = "a list of names of apps"
+            return names(value)
         if name in ("wsgi_nginx_user", "wsgi_nginx_group"):
             # It is written to units and to files for systemd-tmpfiles, where a blank or a line break begins something else.
             kind = "the name of a user or group"

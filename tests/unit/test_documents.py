@@ -215,7 +215,9 @@ def test_an_editor_shows_a_mistake(app, where):
 
 
 def test_the_reference_lists_the_shared_variables_with_their_defaults():
-    wanted = {name: str(default).lower() if isinstance(default, bool) else default for name, default in _settings.SHARED.items()}
+    wanted = {
+        name: str(default).lower() if isinstance(default, (bool, list)) else default for name, default in _settings.SHARED.items()
+    }
     listed = re.findall(r"^\| `(wsgi_\w+)` \| (?:`(.*?)`)? ?\|", REFERENCE.read_text(), re.MULTILINE)
     assert dict(listed) == {"wsgi_apps": "", "wsgi_hosts": "wsgi", "wsgi_environment": "{}", **wanted}
 

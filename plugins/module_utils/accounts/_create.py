@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils._app import Account, App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _directories, _ownership
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._transaction import Transaction, TreeRequest
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree import TreeEntry
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.lists._record import Scope
 
 SYSUSERS = "/etc/sysusers.d/wsgi.conf"
 TMPFILES = "/etc/tmpfiles.d/wsgi.conf"
@@ -32,16 +34,39 @@ class AccountsRequest:
     :ivar directory: the root of builds, releases and data
     :ivar runtime_directory: the root of the sockets
     :ivar nginx_group: the group of nginx's workers
+    :ivar scope: the apps that the run may change; what is declared for all others stays
     :ivar check: check mode
     """
 
     directory: str
     runtime_directory: str
     nginx_group: str
+    scope: Scope = field(default_factory=Scope)
     check: bool = False
 
 
-def sysusers(apps: Sequence[App]) -> str:
+def account(app: App) -> Account:
+    """What is noted of an app. Pure."""
+    return {
+        "name": app["name"],
+        "user": app["user"],
+        "group": app["group"],
+        "directory": app["directory"],
+        "runtime_directory": app["runtime_directory"],
+    }
+
+
+def declared(apps: Sequence[App], noted: Mapping[str, Account], scope: Scope) -> list[Account]:
+    """The apps that the two files are about, by name: some, and those that the run may not change. Pure.
+
+    :param noted: those that the files are about now
+    """
+    others = {name: found for name, found in noted.items() if not scope.has(name)}
+    found = {**others, **{app["name"]: account(app) for app in apps}}
+    return [found[name] for name in sorted(found)]
+
+
+def sysusers(apps: Sequence[Account]) -> str:
     """The text of the file for sysusers.d(5). Pure."""
     users = [
         f'u {app["user"]} - "{_ownership.FULL_NAME.format(name=app["name"])}" {app["directory"]} /usr/sbin/nologin'
@@ -50,7 +75,7 @@ def sysusers(apps: Sequence[App]) -> str:
     return "\n".join([HEAD, *users, ""])
 
 
-def tmpfiles(apps: Sequence[App], request: AccountsRequest) -> str:
+def tmpfiles(apps: Sequence[Account], request: AccountsRequest) -> str:
     """The text of the file for tmpfiles.d(5). Pure."""
     lines = [
         HEAD,
@@ -83,13 +108,15 @@ def _ensure(apps: Sequence[App], request: AccountsRequest) -> dict[str, Any]:
     new = [app["name"] for app in taken if before.user(app["name"]) is None]
     if not request.check:
         _ownership.mark(new)
+    everybody = declared(taken, MemoryFile(TREE).read().notes, request.scope)
     tree = Transaction(
         TreeRequest(
             name=TREE,
             wanted={
-                SYSUSERS: TreeEntry(_files.File(sysusers(taken))),
-                TMPFILES: TreeEntry(_files.File(tmpfiles(taken, request))),
+                SYSUSERS: TreeEntry(_files.File(sysusers(everybody))),
+                TMPFILES: TreeEntry(_files.File(tmpfiles(everybody, request))),
             },
+            notes={each["name"]: each for each in everybody},
             load=[["systemd-sysusers", SYSUSERS]],
             dry=request.check,
             stale=bool(new),

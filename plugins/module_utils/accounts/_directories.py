@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
-from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils._app import Account
 
 
 class Directory(NamedTuple):
@@ -32,7 +32,7 @@ def shared_by_all(directory: str, runtime_directory: str) -> list[Directory]:
     return [Directory(path, 0o755, "root", "root") for path in (directory, runtime_directory)]
 
 
-def of(app: App, nginx_group: str) -> list[Directory]:
+def of(app: Account, nginx_group: str) -> list[Directory]:
     """The directories of an app. Pure.
 
     :param nginx_group: the group of nginx's workers

@@ -171,9 +171,9 @@ def resolve(
     :param certbot_options: certbot's further options, for a name that needs some; None if they are not known
     :returns: one dictionary an app that shall be there (see ``absent``), every key there, without what may be secret (see
         ``secrets``), and with ``user``, ``group``, ``directory``, ``runtime_directory``, ``current``, ``previous``,
-        ``live_socket``, ``protocol``, ``upstream`` (nginx's), ``preview``, ``preview_socket`` and ``first_host``, which is true,
-        in addition; ``source.kind`` names the kind of source, ``static`` has absolute URLs and paths, ``health_check.path`` the
-        mount in it
+        ``live_socket``, ``protocol``, ``upstream`` (nginx's), ``preview``, ``preview_socket``, ``stop_timeout``, and
+        ``first_host`` and ``selected``, which are true, in addition; ``source.kind`` names the kind of source, ``static`` has
+        absolute URLs and paths, ``health_check.path`` the mount in it
     :raises InventoryError: the first mistake found
     """
     for variable, path in (("wsgi_directory", directory), ("wsgi_runtime_directory", runtime_directory)):
@@ -321,6 +321,8 @@ def _placed(app: dict[str, Any], layout: Layout, base_directory: str | None) -> 
         "role": stack.role,
         "upstream": layout.upstream(stack.protocol),
         "first_host": True,
+        "selected": True,
+        "stop_timeout": max(30, app["drain_timeout"]) + 10,
         "system_packages": [*app["system_packages"], *stack.server.build_packages(app), *_checks.packages(app)],
         "static": [{**static, "url": below + static["url"], **_published(layout, static)} for static in app["static"]],
         "health_check": {**app["health_check"], "path": prefix + app["health_check"]["path"]},

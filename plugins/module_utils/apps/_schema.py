@@ -11,6 +11,7 @@ import difflib
 import math
 import os
 import re
+from collections.abc import Collection, Sequence
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
@@ -111,6 +112,20 @@ def command(value: Any) -> str:
     if too_long(written):
         raise ValueError(f"{wanted}, of at most {ARGUMENT_BYTES} bytes, which is the longest that Linux hands to a program")
     return str(written)
+
+
+def refuse_unknown(app: str, names: Sequence[str], known: Collection[str] = ()) -> None:
+    """Refuse the name of an app that is not in the list.
+
+    :param names: those that can be meant
+    :param known: those that are in the list, too, but absent
+    :raises InventoryError: it is none of the names
+    """
+    if app not in names:
+        near = difflib.get_close_matches(app, names, 1)
+        fix = f"did you mean {near[0]}?" if near else f"the apps are {', '.join(names)}."
+        why = "has state: absent" if app in known else "is not in wsgi_apps"
+        raise InventoryError(f"app: {shown(app)} {why}; {fix}")
 
 
 def integer(low: int, high: int) -> Callable[[Any], int]:

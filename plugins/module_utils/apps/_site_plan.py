@@ -15,7 +15,11 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Ste
 
 
 def plan(
-    apps: Sequence[App], live: Mapping[str, Mapping[str, Any]], unchanged: Collection[str], deferred: Collection[str] = ()
+    apps: Sequence[App],
+    live: Mapping[str, Mapping[str, Any]],
+    unchanged: Collection[str],
+    deferred: Collection[str] = (),
+    only: Collection[str] = (),
 ) -> tuple[list[App], dict[str, str], list[str]]:
     """The apps as nginx is to serve them, and those that have to wait. Pure.
 
@@ -23,6 +27,7 @@ def plan(
     :param live: what is noted of each app that nginx serves, see ``nginx._files.SERVED``
     :param unchanged: the names of apps that keep what they have
     :param deferred: those of them that are to change later in this run
+    :param only: the apps that the run is about, none for all
     :returns: the apps that have a site, those that keep theirs as they are live; the causes of those that wait, by name; and
         the names of those that wait only for one that is deferred
     """
@@ -39,7 +44,11 @@ def plan(
         if other["name"] in {*deferred, *delayed}:
             delayed.append(app["name"])
             continue
-        why = "it has to wait, too" if other["name"] in waiting else "its release failed or is staged"
+        why = "its release failed or is staged"
+        if only and other["name"] not in only:
+            why = "this run is not about it"
+        elif other["name"] in waiting:
+            why = "it has to wait, too"
         waiting[app["name"]] = (
             f"{cause}, which keeps its site, since {why}; so the site of this app stays as it was, until app {other['name']} is"
             " fixed and the play is run again."
@@ -69,7 +78,7 @@ def site_plan(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """
     apps = wanted["apps"]
     live = MemoryFile("nginx").read().notes
-    served, waiting, delayed = plan(apps, live, wanted["unchanged_apps"], wanted["deferred_apps"])
+    served, waiting, delayed = plan(apps, live, wanted["unchanged_apps"], wanted["deferred_apps"], wanted["only_apps"])
     failures = [StackError("nginx", cause).result(name) for name, cause in sorted(waiting.items())]
     names = sorted([*waiting, *delayed])
     return {"changed": False, "apps": served, "waiting": names, "delayed": sorted(delayed), "failures": failures}
@@ -80,6 +89,7 @@ STEP = Step(
         "apps": {"type": "list", "elements": "dict", "required": True},
         "unchanged_apps": {"type": "list", "elements": "str", "required": True},
         "deferred_apps": {"type": "list", "elements": "str", "default": []},
+        "only_apps": {"type": "list", "elements": "str", "default": []},
     },
     site_plan,
 )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,13 +47,15 @@ def converge(
     certificates: Sequence[Mapping[str, Any]] | None,
     settings: CertbotSettings,
     dry: bool,
+    only: Collection[str] = (),
 ) -> Outcome:
     """Get the certificates of resolved apps, or those of a list, and keep them as they should be.
 
+    :param only: the apps that the run is about, none for all
     :param dry: check mode: change nothing
     :raises StackError: an error that belongs to no single certificate
     """
-    wanted = _plan.wanted_certificates(apps, certificates)
+    wanted = [each for each in _plan.wanted_certificates(apps, certificates) if not only or {*each.apps} & {*only}]
     _plan.check(wanted, settings)
     missing = [program for program in ("openssl", "certbot") if not shutil.which(program)] if wanted else []
     if missing and not dry:

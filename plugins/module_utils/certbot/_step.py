@@ -35,13 +35,14 @@ def certificate(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
         check_names=wanted["check_names"],
         bundle=wanted["ca_bundle"],
     )
-    return asdict(_run.converge(wanted["apps"], wanted["certificates"], settings, check))
+    return asdict(_run.converge(wanted["apps"], wanted["certificates"], settings, check, wanted["only_apps"]))
 
 
 STEP = Step(
     {
         "apps": {"type": "list", "elements": "dict"},
         "certificates": {"type": "list", "elements": "dict", "options": CERTIFICATE},
+        "only_apps": {"type": "list", "elements": "str", "default": []},
         "server": {"type": "str"},
         "email": {"type": "str"},
         "agree_tos": {"type": "bool", "default": False},

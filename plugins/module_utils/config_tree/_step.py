@@ -9,7 +9,9 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _adjust, _transaction, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
+from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 
 APPS = {"type": "list", "elements": "str", "aliases": ["app"], "default": []}
 FILE = {
@@ -32,7 +34,9 @@ def config_tree(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
 
     :param wanted: the module's parameters
     """
-    entries, initial = _tree.entries(wanted["files"], wanted["links"], wanted["replace"])
+    scope = _record.scope(wanted)
+    replace = {**wanted["replace"], **_largest(wanted, scope)}
+    entries, initial = _tree.entries(wanted["files"], wanted["links"], replace)
     transaction = _transaction.Transaction(
         _transaction.TreeRequest(
             name=wanted["name"],
@@ -49,6 +53,7 @@ def config_tree(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
             needs=wanted["needs"],
             listens=wanted["listens"],
             notes=wanted["notes"],
+            scope=scope,
         )
     )
     try:
@@ -60,8 +65,18 @@ def config_tree(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     return transaction.result()
 
 
+def _largest(wanted: Mapping[str, Any], scope: _record.Scope) -> dict[str, str]:
+    """What stands for the text of the option ``largest``: the largest note of all apps of the tree, in whatever list."""
+    text = wanted["largest"]
+    if text is None:
+        return {}
+    others = [note for app, note in MemoryFile(wanted["name"]).read().notes.items() if not scope.has(app)]
+    return {text: str(max([0, *others, *wanted["notes"].values()]))}
+
+
 STEP = Step(
     {
+        **_record.OPTIONS,
         "name": {"type": "str", "required": True},
         "files": {
             "type": "list",
@@ -82,6 +97,7 @@ STEP = Step(
         "needs": {"type": "list", "elements": "path", "default": []},
         "listens": {"type": "list", "elements": "str", "default": []},
         "notes": {"type": "dict", "default": {}},
+        "largest": {"type": "str"},
         "unchanged_apps": {"type": "list", "elements": "str", "default": []},
     },
     config_tree,

@@ -29,13 +29,16 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
     diffs,
     digest,
     former,
+    joined,
     kind,
     obstacles,
+    out_of_scope,
     owned,
     steps,
     to_json,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import Item, missing_account, read, temporary
+from ansible_collections.wsgi.stack.plugins.module_utils.lists._record import Scope
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _ports
 
 
@@ -57,6 +60,7 @@ class TreeRequest:
     :ivar needs: paths outside the tree that the check opens. In check mode, one that is missing will be there in a real run
     :ivar listens: the addresses at which the unit is to listen, see ``nginx._ports.holder``
     :ivar notes: of each app, what to remember as long as its files are those of this run
+    :ivar scope: the apps that the run may change; the files of all others stay as they are
     :ivar memory_directory: see ``_memory.DIRECTORY``
     """
 
@@ -74,6 +78,7 @@ class TreeRequest:
     needs: Sequence[str] = ()
     listens: Sequence[str] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
+    scope: Scope = field(default_factory=Scope)
     memory_directory: str = DIRECTORY
 
     @property
@@ -98,6 +103,7 @@ class Transaction:
         self.current: dict[str, Item] = {}
         self.ours: set[str] = set()
         self.unwritable: set[str] = set()
+        self.unchanged = set(request.unchanged_apps)
         self.blame = Blame(request.name, request.wanted, {}, request.unchanged_apps)
         self.loaded = False
         self.validated = False
@@ -156,7 +162,11 @@ class Transaction:
                 self.before[path] = item
         self.current = dict(self.before)
         self.ours = owned(self.memory, self.current)
-        self.blame.earlier = former(self.memory, self.request.wanted, self.current, self.ours)
+        outside = out_of_scope(self.request.scope, self.memory, self.request.everything)
+        self.unchanged |= outside
+        self.blame.put_back |= outside
+        self.blame.wanted = joined(self.request.wanted, self.memory.loaded, outside, self.request.scope)
+        self.blame.earlier = former(self.memory, self.request.wanted, self.current, self.ours, outside)
 
     def _refuse(self) -> None:
         """Find what prevents the whole tree, or an app, from being written. Nothing has been changed yet.
@@ -171,7 +181,7 @@ class Transaction:
             apps = self.request.everything[path].apps
             if not apps:
                 raise StackError(self.name, f"{cause}.")
-            if not set(apps) <= self.request.unchanged_apps:
+            if not set(apps) <= self.unchanged:
                 self.blame.fail(apps, StackError(self.name, f"{cause}."))
         self.ours |= {path for path in self.request.wanted if path not in problems}
         if self.request.listens and self.request.service and (self._steps(self.blame.tree()) or self._to_be_loaded()):
@@ -304,12 +314,24 @@ class Transaction:
     def _remember_loaded(self) -> None:
         noted = to_json(self.memory)
         self.memory.stale = False
-        apps = {path: entry.apps for path, entry in {**self.blame.earlier, **self.request.wanted}.items()}
+        apps = {
+            **{path: self._left(entry) for path, entry in self.blame.earlier.items()},
+            **{path: entry.apps for path, entry in self.blame.wanted.items()},
+        }
         self.memory.loaded = {path: TreeEntry(self.current[path], apps.get(path, ())) for path in self.memory.owned}
-        notes = {**self.request.notes, **{app: self.memory.notes.get(app) for app in self.blame.put_back}}
-        self.memory.notes = {app: note for app, note in notes.items() if note is not None and app not in self.blame.left_out}
+        notes = self._notes()
+        self.memory.notes = {app: note for app, note in notes.items() if app not in self.blame.left_out}
         if to_json(self.memory) != noted:
             self.file.write(self.memory)
+
+    def _left(self, entry: TreeEntry) -> tuple[str, ...]:
+        """The apps that still need a file which is there as before."""
+        return tuple(app for app in entry.apps if app in self.blame.put_back) or entry.apps
+
+    def _notes(self) -> dict[str, Any]:
+        """The notes of this run, and the earlier ones of the apps that keep what they have."""
+        notes = {**self.request.notes, **{app: self.memory.notes.get(app) for app in self.blame.put_back}}
+        return {app: note for app, note in notes.items() if note is not None}
 
 
 def _fix(error: OSError, path: str) -> str:

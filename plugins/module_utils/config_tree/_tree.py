@@ -8,12 +8,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Item, Link, Other
+from ansible_collections.wsgi.stack.plugins.module_utils.lists._record import Scope
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class Memory:
     directories: list[str] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     displaced: Tree = field(default_factory=dict)
+
+    @property
+    def apps(self) -> set[str]:
+        """The apps with something in the tree."""
+        return {app for entry in self.loaded.values() for app in entry.apps} | {*self.notes}
 
 
 def kind(item: Item) -> str:
@@ -90,12 +96,47 @@ def _same_text(one: Item, two: Item) -> bool:
     return one == two and not isinstance(one, Other)
 
 
-def former(memory: Memory, wanted: Tree, current: dict[str, Item], ours: set[str]) -> Tree:
-    """What to put back: the tree that was last loaded, and what was there before and is taken over now."""
+def out_of_scope(scope: Scope, memory: Memory, wanted: Mapping[str, TreeEntry]) -> set[str]:
+    """The apps that a run may not change: those of other lists, and those that it is not about.
+
+    An app of which something is wanted is one of the run's list, also before that is recorded.
+    """
+    own = {app for entry in wanted.values() for app in entry.apps}
+    unselected = {app for app in own if scope.only and app.partition(".")[0] not in scope.only}
+    return {app for app in memory.apps - own if not scope.has(app)} | unselected
+
+
+def joined(wanted: Tree, loaded: Tree, outside: Collection[str], scope: Scope) -> Tree:
+    """The wanted tree, in which an item belongs to those apps, too, that the run may not change and that need it already.
+
+    If nothing is wanted, what belongs to no app stays for them.
+    """
+    found = dict(wanted)
+    if not wanted and (outside or scope.only):
+        found = {path: entry for path, entry in loaded.items() if not entry.apps}
+    for path, entry in wanted.items():
+        if entry.apps and path in loaded:
+            others = [app for app in loaded[path].apps if app in outside and app not in entry.apps]
+            found[path] = TreeEntry(entry.item, (*entry.apps, *others))
+    return found
+
+
+def former(memory: Memory, wanted: Tree, current: dict[str, Item], ours: set[str], outside: Collection[str] = ()) -> Tree:
+    """What to put back: the tree that was last loaded, and what was there before and is taken over now.
+
+    :param outside: the apps that the run may not change. Theirs is what is there, even if it was edited by hand or removed, but
+        not what a run has left that was killed.
+    """
     adopted = {
         path: TreeEntry(current[path], entry.apps) for path, entry in wanted.items() if path in current and path not in ours
     }
-    return {**adopted, **memory.loaded}
+    loaded = dict(memory.loaded)
+    for path, entry in memory.loaded.items():
+        if entry.apps and set(entry.apps) <= {*outside} and path not in memory.intended:
+            del loaded[path]
+            if path in current:
+                loaded[path] = TreeEntry(current[path], entry.apps)
+    return {**adopted, **loaded}
 
 
 def target(wanted: Tree, earlier: Tree, put_back: set[str], left_out: frozenset[str] | set[str] = frozenset()) -> Tree:

@@ -47,6 +47,9 @@ CONNECTIONS = {
 }
 
 
+# What answers for names that no app has.
+REFUSAL = {"names": ["_"], "includes": []}
+
 SERVED = frozenset(
     "domains canonical_domain mount static tls client_max_body_size request_timeout nginx_directives protocol upstream".split()
 )
@@ -96,15 +99,15 @@ def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: An
     """
     settings = NginxSettings(**given)
     sites = _sites.sites(apps)
+    defaults = _limited(_defaults(settings), settings) if settings.default_server else []
     files = [
         {
             "src": "base.conf.j2",
-            "dest": f"{_paths.DIRECTORY}/conf.d/wsgi.conf",
-            "vars": {
-                "directives": [*_long_names(apps, settings.http_directives), *settings.http_directives],
-                "servers": _limited(_defaults(sites, settings), settings) if settings.default_server else [],
-            },
-        }
+            "dest": _paths.shared_path(),
+            "vars": {"directives": settings.http_directives, "servers": defaults},
+        },
+        *_long_names(apps, settings.http_directives),
+        *(_secure_defaults(sites, settings) if settings.default_server else []),
     ]
     links = []
     for app in apps:
@@ -226,25 +229,32 @@ def _secured(server: dict[str, Any]) -> list[str]:
     ]
 
 
-def _defaults(sites: Sequence[dict[str, Any]], settings: NginxSettings) -> list[dict[str, Any]]:
-    """The server blocks for unknown names: one for HTTP and one for each port for TLS.
-
-    On a port for TLS, a client without a name (SNI), as for a URL with an IP address, gets the certificate of the app that serves
-    every name. Without such an app the handshake is rejected. An nginx that cannot do that needs a certificate here, too.
-    """
-    refusal = {"names": ["_"], "includes": []}
+def _defaults(settings: NginxSettings) -> list[dict[str, Any]]:
+    """The server block for unknown names over HTTP."""
     plain = settings.listens(settings.http_ports, " default_server")
-    found = [{**refusal, "listens": plain, "lines": [], "locations": [CHALLENGES, *_everything("444")]}]
+    return [{**REFUSAL, "listens": plain, "lines": [], "locations": [CHALLENGES, *_everything("444")]}]
+
+
+def _secure_defaults(sites: Sequence[dict[str, Any]], settings: NginxSettings) -> list[dict[str, Any]]:
+    """The files with the server blocks for unknown names on the ports for TLS, one for each port: lists can have ports in common.
+
+    A client without a name (SNI), as for a URL with an IP address, gets the certificate of the app that serves every name.
+    Without such an app the handshake is rejected. An nginx that cannot do that needs a certificate here, too.
+    """
     # With HTTP/2, a connection that was opened for one name may be reused for another one (RFC 9113, 9.1.2).
     elsewhere = [*_everything("421"), {"match": "@closed", "lines": ["return 444;"]}]
+    files = []
     for port in sorted({site["port"] for site in sites}):
         here = [site for site in sites if site["port"] == port]
         nameless = [site["name"] for site in here if not site["domains"]]
         certificate = _tls.certificate(nameless[0]) if nameless else [_tls.refusal_line(here[0]["name"])]
         lines = [*certificate, *_tls.settings(here[0]["profile"]), "error_page 497 @closed;"]
         listens = [f"{address} default_server" for address in settings.secure(port)]
-        found.append({**refusal, "listens": listens, "lines": lines, "locations": elsewhere})
-    return found
+        server = {**REFUSAL, "listens": listens, "lines": lines, "locations": elsewhere}
+        members = sorted({name for site in here for name in site["apps"]})
+        variables = {"servers": _limited([server], settings)}
+        files.append({"src": "site.conf.j2", "dest": _paths.shared_path(str(port)), "apps": members, "vars": variables})
+    return files
 
 
 def _preview(app: App, settings: NginxSettings) -> dict[str, Any]:
@@ -263,16 +273,18 @@ def _preview(app: App, settings: NginxSettings) -> dict[str, Any]:
     }
 
 
-def _long_names(apps: Sequence[App], http_directives: Sequence[str]) -> list[str]:
-    """The directive that long domains need: nginx keeps names in buckets of 64 bytes on most CPUs, and each has to fit in one.
+def _long_names(apps: Sequence[App], http_directives: Sequence[str]) -> list[dict[str, Any]]:
+    """The file with the directive that long domains need, if there is one: nginx keeps names in buckets of 64 bytes on most CPUs,
+    and each has to fit in one. 512 bytes hold every domain.
 
     http://nginx.org/en/docs/http/server_names.html#optimization
     """
-    longest = max((len(domain) for app in apps for domain in app["domains"]), default=0)
-    name = "server_names_hash_bucket_size"
-    if longest <= 40 or any(name in line for line in http_directives):
+    owners = [app["name"] for app in apps if any(len(domain) > 40 for domain in app["domains"])]
+    directive = "server_names_hash_bucket_size"
+    if not owners or any(directive in line for line in http_directives):
         return []
-    return [f"{name} {next(size for size in (128, 256, 512) if size >= longest + 24)};"]
+    content = f"# Managed by wsgi.stack; changes here are overwritten.\n{directive} 512;\n"
+    return [{"content": content, "dest": _paths.shared_path("names"), "apps": owners}]
 
 
 def _by_owner(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -12,6 +12,14 @@ LOG_DIRECTORY = "/var/log/nginx"
 ERROR_LOG = f"{LOG_DIRECTORY}/error.log"
 
 
+def shared_path(purpose: str = "") -> str:
+    """The file of what belongs to all sites, or of what some have in common.
+
+    :param purpose: what that is, such as the port for TLS
+    """
+    return f"{DIRECTORY}/conf.d/wsgi{'.' if purpose else ''}{purpose}.conf"
+
+
 def snippet_path(app: App) -> str:
     """The file with the locations of an app, which the server blocks of its domains include."""
     return f"{DIRECTORY}/wsgi/{app['name']}.conf"

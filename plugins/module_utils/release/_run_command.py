@@ -13,6 +13,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _sandbox, _shell
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
+from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 
 
@@ -20,9 +21,10 @@ def run_command(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """Run a command in the live release of an app, as release commands are run.
 
     :param wanted: the module's parameters
-    :raises StackError: there is no live release
+    :raises StackError: there is no live release, or the app belongs to another list
     """
     app, command = wanted["app"], wanted["command"]
+    _record.load().refuse_foreign([app["name"]], wanted["list"])
     layout = _layout.of(app)
     number = _release.linked(layout.current)
     if number is None:
@@ -51,4 +53,11 @@ def run_command(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     return result
 
 
-STEP = Step({"app": {"type": "dict", "required": True}, "command": {"type": "str", "required": True}}, run_command)
+STEP = Step(
+    {
+        "list": _record.OPTIONS["list"],
+        "app": {"type": "dict", "required": True},
+        "command": {"type": "str", "required": True},
+    },
+    run_command,
+)

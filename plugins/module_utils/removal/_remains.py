@@ -7,7 +7,7 @@ from __future__ import annotations
 import glob
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
@@ -17,6 +17,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _lineage
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.lists._record import Scope
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import Instances
@@ -153,6 +154,28 @@ def idle_trees(
     if _emperor_in_use(going):
         used |= _registry.stacks_of("emperor")
     return [name for name, needed in _registry.trees().items() if not used & needed and _is_there(name)]
+
+
+def leftovers(
+    scope: Scope, running_under: Mapping[str, Collection[str]], keep: Collection[str], unused: Collection[str]
+) -> dict[str, list[str]]:
+    """The trees that other apps use, and the apps that have something in them and use them no more.
+
+    :param scope: the apps that the run may change
+    :param running_under: the stacks under which a slot of each app that stays runs
+    :param keep: the apps in the inventory
+    :param unused: the trees that no app uses
+    """
+    found = {}
+    for tree, needed in _registry.trees().items():
+        stacks = {name: {*running_under.get(name, ())} for name in MemoryFile(tree).read().apps if scope.has(name)}
+        for name in stacks:
+            if name in keep and name in scope.record.apps:
+                stacks[name].add(scope.record.apps[name]["claims"].get("stack"))
+        left = sorted(name for name, used in stacks.items() if not used & needed)
+        if left and tree not in unused:
+            found[tree] = left
+    return found
 
 
 def running(layouts: Iterable[_layout.Layout], found: Instances) -> set[str]:

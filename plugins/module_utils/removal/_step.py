@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors, _layout
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
+from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remains
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _state
 
@@ -28,8 +29,10 @@ def retire(
     :returns: the module's result
     """
     directories = wanted["directory"], wanted["runtime_directory"]
-    there = _found.found(*directories)
-    layouts = {name: _layout.Layout(name, *directories) for name in sorted(there | set(wanted["keep"]))}
+    scope = _record.scope(wanted)
+    everywhere = _found.found(*directories)
+    there = {name for name in everywhere if scope.has(name)}
+    layouts = {name: _layout.Layout(name, *directories) for name in sorted(everywhere | set(wanted["keep"]))}
     going = _found.going(there, wanted["keep"], wanted["remove"], wanted["prune"])
     instances = _state.instances(list(layouts.values()))
     remains = {name: _remains.look(layouts[name], instances, wanted["remove_shared"]) for name in going}
@@ -43,16 +46,23 @@ def retire(
         )
     gone = sorted(set(going) - {failure["app"] for failure in failures})
     staying = [layout for name, layout in layouts.items() if name not in gone]
-    unused = _remains.idle_trees(wanted["stacks"], staying, [layouts[name] for name in gone], instances)
+    claimed = {entry["claims"].get("stack") for name, entry in scope.record.apps.items() if not scope.has(name)}
+    own = [layouts[name] for name in layouts if name not in gone and (name in wanted["keep"] or scope.has(name))]
+    unused = _remains.idle_trees([*wanted["stacks"], *claimed], staying, [layouts[name] for name in gone], instances)
     if remove_directories and not check:
         remove_directories(unused)
+    using = _remains.running(own, instances)
+    leftovers = _remains.leftovers(
+        scope, {layout.name: _remains.running([layout], instances) for layout in own}, wanted["keep"], unused
+    )
     return {
         "changed": any(remains.values()),
         "removed": [name for name in going if remains[name] and name in gone],
         "kept": {name: list(remains[name].kept) for name in gone if remains[name].kept},
         "dropped": sorted(there - set(wanted["keep"]) - set(going)),
-        "unused": unused,
-        "leaving": sorted(_remains.running(staying, instances) - set(wanted["stacks"])),
+        "unused": [*unused, *leftovers],
+        "leftovers": leftovers,
+        "leaving": sorted(using - set(wanted["stacks"])),
         "failures": failures,
         "diff": [
             {
@@ -70,6 +80,7 @@ def retire(
 
 STEP = Step(
     {
+        **_record.OPTIONS,
         "keep": {"type": "list", "elements": "str", "required": True},
         "remove": {"type": "list", "elements": "str", "default": []},
         "prune": {"type": "bool", "default": False},

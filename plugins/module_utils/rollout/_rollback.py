@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import shown
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import refuse_unknown, shown
 
 STACK_KEYS = ("gevent", "idle", "bind", "server_options", "privileged_programs")
 """The keys of an app that not every stack has, or not with the same values."""
@@ -64,11 +63,7 @@ def restack(apps: Sequence[Mapping[str, Any]], app: str, stack: str | None = Non
     names = [name for name, state in states.items() if state == "present"]
     if not app:
         raise InventoryError(f"app: missing; add -e app=NAME ({', '.join(names)}).")
-    if app not in names:
-        near = difflib.get_close_matches(str(app), names, 1)
-        fix = f"did you mean {near[0]}?" if near else f"the apps are {', '.join(names)}."
-        why = "has state: absent" if app in states else "is not in wsgi_apps"
-        raise InventoryError(f"app: {shown(app)} {why}; {fix}")
+    refuse_unknown(str(app), names, states)
     changed = []
     for each in apps:
         changes = each.get("name") == app and stack not in (None, each.get("stack") or wanted)

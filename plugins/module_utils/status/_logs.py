@@ -12,6 +12,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
+from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _paths
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _worker_state, _worker_units
 
@@ -23,7 +24,9 @@ def logs(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """Read the logs of some apps.
 
     :param wanted: the module's parameters
+    :raises StackError: an app belongs to another list
     """
+    _record.load().refuse_foreign((app["name"] for app in wanted["apps"]), wanted["list"])
     _systemd.sync_journal()
     found = {
         app["name"]: [
@@ -83,4 +86,11 @@ def _user(name: str) -> list[str]:
         return ["_UID=4294967295"]  # which no process has
 
 
-STEP = Step({"apps": {"type": "list", "elements": "dict", "required": True}, "lines": {"type": "int", "default": 50}}, logs)
+STEP = Step(
+    {
+        "list": _record.OPTIONS["list"],
+        "apps": {"type": "list", "elements": "dict", "required": True},
+        "lines": {"type": "int", "default": 50},
+    },
+    logs,
+)

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
+from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found
@@ -52,17 +53,24 @@ class Records:
     history: tuple[dict[str, Any], ...] = field(default=())
 
 
-def examine(apps: Sequence[App], directory: str, runtime_directory: str, nginx_user: str) -> list[dict[str, Any]]:
-    """The status of all apps on the host, those of the inventory first.
+def examine(
+    apps: Sequence[App], directory: str, runtime_directory: str, nginx_user: str, wanted_list: str
+) -> list[dict[str, Any]]:
+    """The status of all apps of a list on the host, those of the inventory first.
 
     :param apps: the resolved apps of the inventory
     :param directory: the root of builds, releases and data
     :param runtime_directory: the root of the sockets
     :param nginx_user: the user that sends the health checks
+    :param wanted_list: the list that the apps are
+    :raises StackError: an app belongs to another list
     :returns: an ``entry`` each, with ``certificate`` and ``listed``
     """
+    record = _record.load()
+    record.refuse_foreign((app["name"] for app in apps), wanted_list)
     listed = {app["name"] for app in apps}
-    unlisted = sorted(_found.found(directory, runtime_directory) - listed)
+    there = _found.found(directory, runtime_directory)
+    unlisted = sorted(name for name in there - listed if record.owner(name) == wanted_list)
     # Whatever an app answers that is in no inventory, it answers.
     everyone = [
         *(ObservedApp.of(app) for app in apps),

@@ -26,6 +26,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.nginx._files import SER
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _step as release
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _step as retire
+from ansible_collections.wsgi.stack.plugins.module_utils.reservation import _step as reservation
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _site_probe as site_probe
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _step as rollout
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _references
@@ -38,6 +39,7 @@ STEPS: dict[str, Step] = {
     "wsgi.stack.config_tree": config_tree.STEP,
     "wsgi.stack.firewall_ports": firewall_ports.STEP,
     "wsgi.stack.release": release.STEP,
+    "wsgi.stack.reservation": reservation.STEP,
     "wsgi.stack.retire": retire.STEP,
     "wsgi.stack.rollout": rollout.STEP,
     "wsgi.stack.site_probe_info": site_probe.STEP,

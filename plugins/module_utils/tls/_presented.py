@@ -33,6 +33,7 @@ JOBS = 8
 """Sites at once; openssl takes some 10 ms for each."""
 
 SITES = "/etc/nginx/sites-enabled"
+SHARED = "/etc/nginx/conf.d/wsgi.*.conf"
 SELF_SIGNED, GIVEN, LINKED = "self-signed", "given", "linked"
 """The names of a site's directories begin with one of these, followed by a digest of the content."""
 
@@ -244,7 +245,7 @@ def clean(sites: Sequence[Mapping[str, Any]], dry: bool = False, root: str = _si
             current = published(site, root)
             others = [os.path.join(directory, name) for name in os.listdir(directory)]
             gone += [path for path in others if path not in (_sites.live(site, root), current)]
-        elif not configured(site, _sites.live(site, root)):
+        elif not configured(site, _sites.live(site, root)) and not shared(_sites.live(site, root)):
             gone.append(directory)
     if not dry:
         for path in gone:
@@ -257,11 +258,12 @@ def clean(sites: Sequence[Mapping[str, Any]], dry: bool = False, root: str = _si
 
 def configured(site: str, path: str) -> bool:
     """Whether the enabled file of a site in nginx's configuration names a path."""
-    try:
-        with open(os.path.join(SITES, f"{site}.conf"), encoding="utf-8", errors="replace") as stream:
-            return path in stream.read()
-    except OSError:
-        return False
+    return path in _files.text_of(os.path.join(SITES, f"{site}.conf"), -1)
+
+
+def shared(path: str) -> bool:
+    """Whether a file that several sites have in common names a path: an nginx that cannot reject names presents a certificate."""
+    return any(path in _files.text_of(found, -1) for found in glob.glob(SHARED))
 
 
 def _of_another_site(site: Mapping[str, Any], now: float, root: str) -> str:

@@ -19,5 +19,6 @@ def test_an_app_with_an_address_has_a_socket_a_service_and_a_link():
         {
             "path": "/etc/systemd/system/sockets.target.wants/wsgi-bind-shop.socket",
             "target": "/etc/systemd/system/wsgi-bind-shop.socket",
+            "apps": ["shop"],
         }
     ]

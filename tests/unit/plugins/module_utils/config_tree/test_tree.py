@@ -14,7 +14,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
     entries,
     former,
     from_json,
+    joined,
     obstacles,
+    out_of_scope,
     owned,
     replaced,
     shipped_unchanged,
@@ -23,6 +25,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
     to_json,
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link, Other
+from ansible_collections.wsgi.stack.plugins.module_utils.lists._record import Record, Scope
 
 ONE, TWO = File("one"), File("two")
 
@@ -228,3 +231,51 @@ def test_parameters_that_make_no_sense_are_refused(files, links, words):
 )
 def test_a_text_is_replaced_within_a_line_or_by_lines(content, text):
     assert replaced(content, {"<x>": "1", "<none>": "", "<two>": "1;\n2;"}) == text
+
+
+LISTS = Record({name: {"list": "team-a", "claims": {}} for name in ("theirs", "moved")})
+MEMORY = Memory(
+    loaded={
+        "/shared": TreeEntry(ONE),
+        "/port": TreeEntry(ONE, ("mine", "theirs")),
+        "/theirs": TreeEntry(ONE, ("theirs",)),
+        "/mine": TreeEntry(ONE, ("mine",)),
+    },
+    notes={"mine": 1, "theirs": 2},
+)
+
+
+@pytest.mark.parametrize(
+    ("scope", "wanted", "expected"),
+    [
+        pytest.param(Scope("default", record=LISTS), {"mine"}, {"theirs"}, id="another list"),
+        pytest.param(Scope("team-a", record=LISTS), {"moved"}, {"mine"}, id="the list that is not named"),
+        pytest.param(Scope("default", record=LISTS), {"theirs"}, set(), id="taken over"),
+        pytest.param(Scope("default", frozenset(["new"]), LISTS), {"new", "mine"}, {"mine", "theirs"}, id="one app of a list"),
+    ],
+)
+def test_the_apps_that_a_run_may_not_change(scope, wanted, expected):
+    tree = {f"/{name}": TreeEntry(TWO, (name,)) for name in wanted}
+    assert out_of_scope(scope, MEMORY, tree) == expected
+
+
+def test_what_another_list_has_stays_as_it_is_there():
+    current = {"/shared": ONE, "/port": ONE, "/theirs": TWO, "/mine": ONE}
+    found = former(MEMORY, {}, current, set(current), {"theirs"})
+    assert found["/theirs"].item == TWO
+    assert "/theirs" not in former(MEMORY, {}, {}, set(), {"theirs"})
+    killed = Memory(loaded=MEMORY.loaded, intended={"/theirs": digest(TWO)})
+    assert former(killed, {}, current, set(current), {"theirs"})["/theirs"].item == ONE
+
+
+def test_what_two_lists_need_stays_for_the_other():
+    scope = Scope("default", record=LISTS)
+    wanted = joined({"/port": TreeEntry(TWO, ("mine",))}, MEMORY.loaded, {"theirs"}, scope)
+    assert wanted["/port"] == TreeEntry(TWO, ("mine", "theirs"))
+    assert target({}, former(MEMORY, {}, {"/port": ONE, "/theirs": ONE}, set(), {"theirs"}), {"theirs"}).keys() == {
+        "/port",
+        "/theirs",
+    }
+    # The files of no app go with the last list.
+    assert joined({}, MEMORY.loaded, {"theirs"}, scope).keys() == {"/shared"}
+    assert joined({}, MEMORY.loaded, set(), scope) == {}

@@ -93,6 +93,11 @@ def base(*arguments, **settings):
     return found["files"][0]["vars"], found["displace"]
 
 
+def shared(purpose, *arguments, **settings):
+    """The file of what some sites have in common."""
+    return [file for file in tree(*arguments, **settings)["files"] if file["dest"] == f"/etc/nginx/conf.d/wsgi.{purpose}.conf"]
+
+
 SECURE = {"mode": "self_signed"}
 
 DEFAULT = ["/etc/nginx/sites-enabled/default"]
@@ -125,13 +130,15 @@ def test_listens(ports, ipv6, expected):
     ("length", "directives", "expected"),
     [
         pytest.param(40, [], [], id="fits nginx's default"),
-        pytest.param(41, ["x y;"], ["server_names_hash_bucket_size 128;", "x y;"], id="long"),
-        pytest.param(253, [], ["server_names_hash_bucket_size 512;"], id="the longest"),
-        pytest.param(253, ["server_names_hash_bucket_size 1024;"], ["server_names_hash_bucket_size 1024;"], id="set by the user"),
+        pytest.param(41, ["x y;"], [["a"]], id="long"),
+        pytest.param(253, [], [["a"]], id="the longest"),
+        pytest.param(253, ["server_names_hash_bucket_size 1024;"], [], id="set by the user"),
     ],
 )
 def test_long_names_get_room(length, directives, expected):
-    assert base([app("a", ["x" * length])], http_directives=directives)[0]["directives"] == expected
+    found = shared("names", [app("a", ["x" * length]), app("b")], http_directives=directives)
+    assert [file["apps"] for file in found] == expected
+    assert all("\nserver_names_hash_bucket_size 512;\n" in file["content"] for file in found)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +158,9 @@ def test_what_a_client_can_hold_is_limited_on_every_site(directives, gone):
         "limit_conn wsgi_clients 1000;",
         "limit_conn_status 429;",
     }
-    found = [*blocks(apps, http_directives=directives), *base(apps, http_directives=directives)[0]["servers"]]
+    (secure,) = shared("443", apps, http_directives=directives)
+    servers = [*base(apps, http_directives=directives)[0]["servers"], *secure["vars"]["servers"]]
+    found = [*blocks(apps, http_directives=directives), *servers]
     assert [limits & set(server["lines"]) for server in found] == [limits - gone] * 4
 
 
@@ -233,7 +242,9 @@ def test_what_only_the_host_knows_is_left_open():
     ],
 )
 def test_the_certificate_for_unknown_names(apps, expected):
-    _http, https = base(apps)[0]["servers"]
+    (found,) = shared("443", apps)
+    (https,) = found["vars"]["servers"]
+    assert found["apps"] == [each["name"] for each in apps]
     assert https["lines"][0] == expected
     assert answers(https) == "return 421;"
 

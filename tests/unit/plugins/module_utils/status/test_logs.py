@@ -16,5 +16,5 @@ def test_the_last_lines_come_without_escape_sequences(monkeypatch):
     monkeypatch.setattr(_logs._systemd, "sync_journal", lambda: None)
     monkeypatch.setattr(_logs._systemd, "journal", lambda fields, **_settings: "")
     monkeypatch.setattr(_logs._untrusted, "tail", lambda path, size: "1\n2\n\x1b[31m3\x1b[0m\n" if "error" in path else "")
-    found = _logs.logs({"apps": [apps.resolved()], "lines": 2}, False)["logs"]
+    found = _logs.logs({"list": "default", "apps": [apps.resolved()], "lines": 2}, False)["logs"]
     assert found == {"shop": [{"source": "/var/log/nginx/shop.error.log", "lines": ["2", "3"]}]}
