@@ -14,7 +14,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 
 DERIVED = frozenset(
     "name state user group directory runtime_directory current previous live_socket preview preview_socket protocol role upstream"
-    " first_host source files".split()
+    " first_host selected stop_timeout source files".split()
 )
 """Keys of a resolved app that no user writes, or that are described in another way."""
 

@@ -37,6 +37,8 @@ def test_a_minimal_app_has_every_key():
         "role",
         "upstream",
         "first_host",
+        "selected",
+        "stop_timeout",
     }
     assert resolved["source"]["kind"] == "git"
     assert resolved["source"]["version"] == "HEAD"
