@@ -42,9 +42,9 @@ class _UnixTransport(xmlrpc.client.Transport):
         self.interface = interface
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        if self._connection[1] is None:
-            self._connection = host, _UnixConnection(self.interface.path)
-        return self._connection[1]
+        connection = self._connection[1] or _UnixConnection(self.interface.path)
+        self._connection = host, connection
+        return connection
 
 
 _lock = threading.Lock()
