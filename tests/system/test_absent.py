@@ -159,6 +159,8 @@ def test_an_uninstalled_host_is_as_before_the_first_deployment(new_server, app):
     server.converge(apps)
     server.sh("echo order >/srv/wsgi/app-0/shared/orders")
 
+    play = server.play(None, "playbooks/uninstall.yml", app="app-1")
+    assert play.message.startswith("app: wsgi.stack.uninstall removes every app on a host")
     play = server.play(None, "playbooks/uninstall.yml", "--check", "--diff")
     assert play.code == 0, play.output
     assert "-/usr/local/lib/wsgi" in play.output
