@@ -16,7 +16,7 @@ description:
     them since. nginx is reloaded and keeps running.
   - Keeps C(shared/) of each app, and the app's user, unless O(remove_shared) is set. Always keeps Debian packages, nginx's logs,
     the journal, and certbot's account at the CA.
-  - Fails before anything is changed if the host has apps below another O(directory).
+  - Is about all lists of apps on the host. Fails before anything is changed if the host has apps below another O(directory).
   - The next run completes one that was interrupted.
 options:
   remove_shared:

@@ -139,3 +139,9 @@ def test_one_app_of_a_list_is_deployed_alone_and_can_move(new_server, app):
     assert answer(server, "shop") == "200 new shop"
     assert server.converge(moving, wsgi_list="team-b").changed == []
     assert "shop" in server.play(changed[:1]).message
+
+    # To uninstall is about all lists.
+    play = server.play(None, "playbooks/uninstall.yml", wsgi_remove_shared=True)
+    assert play.code == 0, play.output
+    assert server.sh("ls -d /srv/wsgi /var/lib/wsgi /etc/nginx/conf.d/wsgi.conf 2>&1 || true").count("No such file") == 3
+    assert server.sh("systemctl list-units --plain --no-legend 'wsgi*'; getent passwd shop blog wiki || true") == ""

@@ -65,19 +65,19 @@ class Record:
 class Scope:
     """What a run may change.
 
-    :ivar list: the list that it is about
+    :ivar list: the list that it is about, None for all lists of the host
     :ivar only: the apps that it is about, none for all of the list
     :ivar record: the lists of the host
     """
 
-    list: str = DEFAULT
+    list: str | None = DEFAULT
     only: frozenset[str] = frozenset()
     record: Record = field(default_factory=Record)
 
     def has(self, app: str) -> bool:
         """Whether the run may change what belongs to an app, also to its preview, ``APP.preview``."""
         name = app.partition(".")[0]
-        return self.record.owner(name) == self.list and (not self.only or name in self.only)
+        return self.list in (None, self.record.owner(name)) and (not self.only or name in self.only)
 
 
 def scope(wanted: Mapping[str, Any], path: str = PATH) -> Scope:

@@ -21,6 +21,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.build import _uv
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _adjust, _memory, _transaction
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _sandbox, _ufw
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
+from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _files as _nginx
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _firewall_ports
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
@@ -52,7 +53,7 @@ def uninstall(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     _refuse_others(wanted["directory"])
     results = [_package_files(check), *(_tree(name, check) for name in _trees() if name == "nginx")]
     retired = _step.retire(
-        {**wanted, "keep": [], "remove": [], "prune": True, "stacks": [], "jobs": None},
+        {**wanted, "list": None, "only_apps": [], "keep": [], "remove": [], "prune": True, "stacks": [], "jobs": None},
         check,
         _remove.locked_retirement,
         _remove.remove_empty_directories,
@@ -101,7 +102,9 @@ def _tree(name: str, check: bool) -> dict[str, Any]:
     back = _memory.MemoryFile(name).read().displaced
     back = {path: entry for path, entry in back.items() if not os.path.lexists(path)}
     wanted = {path: _transaction.TreeEntry(entry.item, (SITE,)) for path, entry in back.items()}
-    transaction = _transaction.Transaction(_transaction.TreeRequest(name=name, wanted=wanted, dry=check, **request))
+    transaction = _transaction.Transaction(
+        _transaction.TreeRequest(name=name, wanted=wanted, dry=check, scope=_record.Scope(None), **request)
+    )
     transaction.converge()
     result = transaction.result()
     if not result["written"] and not result["removed"]:

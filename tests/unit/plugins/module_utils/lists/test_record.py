@@ -19,6 +19,7 @@ RECORD = Record({"shop": {"list": "team-a", "claims": {}}, "blog": {"list": "def
         pytest.param(Scope("team-a", record=RECORD), {"shop", "shop.preview"}, id="another list, and a preview"),
         pytest.param(Scope("default", frozenset(["unknown"]), RECORD), {"unknown"}, id="some apps"),
         pytest.param(Scope("team-a", frozenset(["blog"]), RECORD), set(), id="an app of another list"),
+        pytest.param(Scope(None, record=RECORD), {"shop", "shop.preview", "blog", "unknown"}, id="all lists"),
     ],
 )
 def test_what_a_run_may_change(scope, expected):
