@@ -213,10 +213,10 @@ def test_release_commands_hold_up_no_other_app(server, hello):
     apps = [
         {**patient, **changed, "release_commands": [WAIT]},
         {**quick, **changed},
-        {**quick, "name": "newcomer", "mount": "/newcomer"},
+        {**quick, "name": "incoming", "mount": "/incoming"},
         {**sick, **changed, "health_check": {"path": "/", "status": [418], "timeout": 3}},
     ]
-    ready = "curl -sf http://127.0.0.1/quick/ | grep -q changed && curl -sf http://127.0.0.1/newcomer/ | grep -q hello"
+    ready = "curl -sf http://127.0.0.1/quick/ | grep -q changed && curl -sf http://127.0.0.1/incoming/ | grep -q hello"
     served = f"until {ready}; do sleep 0.2; done; cat /srv/wsgi/patient/shared/runs; touch /srv/wsgi/patient/shared/go"
     with subprocess.Popen(
         ["docker", "exec", server.name, "timeout", "300", "sh", "-c", served], stdout=subprocess.PIPE, text=True
@@ -230,18 +230,18 @@ def test_release_commands_hold_up_no_other_app(server, hello):
     assert sum("sick" in json.dumps(result["result"].get("failures", [])) for result in play.results) == 1
     assert runs(server, "patient") == ["1", "2"]
     words = f"{server.name}, app quick: environment: GREETING added"
-    assert f"{server.name}, app newcomer: new\n" in play.output
+    assert f"{server.name}, app incoming: new\n" in play.output
     assert 0 < play.output.index(words) < play.output.index("+++ after"), play.output
     rows = dict(re.findall(r"^(\S+) +(\d+ .*?) +[\d.-]+$", play.output, re.MULTILINE))
     shown = {name: (row.split()[0], row.split()[-1]) for name, row in rows.items()}
     assert shown == {
         "patient": ("2", "yes"),
         "quick": ("2", "yes"),
-        "newcomer": ("1", "yes"),
+        "incoming": ("1", "yes"),
         "sick": ("1", "failed"),
     }
     assert play.output.index("sick      ") < play.output.index("app sick: health: ")
-    server.converge([*apps[:3], sick])
+    server.converge([*apps[:3], sick], wsgi_prune=True, wsgi_remove_shared=True)
     assert server.converge([*apps[:3], sick], "-vvv").executions == 1
 
 

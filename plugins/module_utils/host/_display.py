@@ -19,7 +19,7 @@ ESCAPE = re.compile(
 
 SHELL = re.compile(r"[`$;|&<>\\\n]")
 
-SEVERAL_LINES = ("msg", "diff", "exception")
+SEVERAL_LINES = ("msg", "diff", "exception", "command")
 """The results that have line breaks of their own."""
 
 
