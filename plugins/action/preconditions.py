@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
         problem = _preconditions.version_problem()
         if "always" in self._task.tags:  # the first task of site
             run, skip = variables["ansible_run_tags"], variables["ansible_skip_tags"]
-            problem = problem or (_tags.unknown(run, skip, self._task.tags) if _alone() else "")
+            problem = problem or (_tags.unknown(run, self._task.tags) if _alone() else "")
             if not problem and not _tags.selected(run, skip, self._task.tags):
                 return {"changed": False, "skipped": True, "skip_reason": "the tags are those of other plays"}
         problem = problem or self._of_apps(wanted, variables) or self._of_tags(wanted["app_roles"], variables)

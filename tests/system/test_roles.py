@@ -80,10 +80,9 @@ def test_tags_choose_steps(server, tagged):
 
 
 def test_tags_of_no_step_are_refused_and_those_of_other_plays_are_not(server, tagged, tmp_path):
-    for option in ("--tags", "--skip-tags"):
-        play = server.play([tagged], "playbooks/uwsgi.yml", option, "wsgi")
-        assert play.code
-        assert play.message == f"{option} wsgi: no task has this tag; use one of app, rollout, nginx, certbot, verify, retire."
+    play = server.play([tagged], "playbooks/uwsgi.yml", "--tags", "wsgi")
+    assert play.code
+    assert play.message == "--tags wsgi: no task has this tag; use one of app, rollout, nginx, certbot, verify, retire."
 
     own = tmp_path / "own.yml"
     other = {"hosts": "wsgi", "gather_facts": False, "tags": ["other"], "tasks": [{"ansible.builtin.debug": {"msg": "other"}}]}

@@ -223,6 +223,8 @@ def _daemon(served: Served, again: str) -> Why | None:
 
 def _sockets_of_systemd(served: Served, host: HostCatalog) -> list[Finding]:
     """Why the .socket of systemd that names an address does not listen there."""
+    if served.owner and (served.owner.program or served.owner.vassal or served.owner.user):
+        return []  # a template of a .socket names the address of every app
     name = next((each.starter.unit for each in host.catalog.naming(served.path) if each.starter.listens), "")
     if served.is_well or not name or any(each.starter.user for each in host.catalog.naming(served.path)):
         return []
