@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Takes the sites out of nginx, removes every app as M(wsgi.stack.retire) does, and then what the apps share. That is units,
     users, uv, uWSGI plugins, self-signed certificates, rules of ufw and what the collection knows of the host.
-  - Puts back what had to make room, Debian's default site of nginx and the limits in C(nginx.conf), unless somebody has changed
-    them since. nginx is reloaded and keeps running.
+  - Puts back what had to make room, Debian's default site of nginx and the limits in C(nginx.conf), unless they were changed
+    since. nginx is reloaded and keeps running.
   - Keeps C(shared/) of each app, and the app's user, unless O(remove_shared) is set. Always keeps Debian packages, nginx's logs,
     the journal, and certbot's account at the CA.
   - Is about all lists of apps on the host. Fails before anything is changed if the host has apps below another O(directory).

@@ -25,7 +25,7 @@ LOGS = "/var/log/nginx"
 
 
 def unchanged_package_file(path: str, content: bytes | None = None) -> bool:
-    """Whether a path is a configuration file of a package, or a symlink to one, that nobody has edited.
+    """Whether a path is a configuration file of a package, or a symlink to one, without edits of its administrator.
 
     :param content: what to compare in place of what the file has
     """

@@ -114,7 +114,7 @@ def _tree(name: str, check: bool) -> dict[str, Any]:
 
 
 def _package_files(check: bool) -> dict[str, Any]:
-    """Undo the changes to files of packages that nobody has edited since. The set of nginx's files loads them."""
+    """Undo the changes to files of packages that have not been edited since. The set of nginx's files loads them."""
     adjustment = _adjust.Adjustment(**_nginx.CONNECTIONS)
     before = {adjustment.path: item} if (item := _files.read(adjustment.path)) else {}
     after = _adjust.shipped([adjustment], before)

@@ -16,7 +16,7 @@ DIRECTORIES = ("wsgi_directory", "wsgi_runtime_directory")
 
 
 def claims(app: App) -> dict[str, Any]:
-    """What nobody else on a host can have, and the ``stack``, whose files the host needs.
+    """What no other app on a host can have, and the ``stack``, whose files the host needs.
 
     :returns: ``domains``, with "" for every name that no other app has; ``tls``, the ``port`` and ``profile``, or None; the
         ports ``bind`` and ``preview_port``, or None; ``stack``
