@@ -35,6 +35,6 @@ def test_thirty_apps_cost_the_tasks_of_one(new_server, hello, code):
         )
     assert plays["again", 1].changed == plays["again", 30].changed == []
     for run, changed in (("again", []), ("code", ["app-1"])):
-        rows = re.findall(r"^(app-\d+) +\d+ .* http://\S+/app-\d+/ +(\w+) +[\d.-]+$", plays[run, 30].output, re.MULTILINE)
+        rows = re.findall(r"^(app-\d+) +\d+ .* https?://\S+/app-\d+/ +(\w+) +[\d.-]+$", plays[run, 30].output, re.MULTILINE)
         assert len(rows) == 30, plays[run, 30].output
         assert [name for name, changes in rows if changes != "no"] == changed

@@ -30,4 +30,4 @@ def test_a_slot_that_was_stopped_is_found(host):
     finally:
         host.check_output("systemctl start %s", unit)
     assert "unit_stopped" in [finding["code"] for finding in found], found
-    assert any(f"systemctl start wsgi-{slot}@native" in finding["fix"] for finding in found), found
+    assert any(finding["fix"].startswith(f"systemctl enable --now wsgi-{slot}@native.socket") for finding in found), found
