@@ -2,6 +2,8 @@
 """Run stages of checks and tests, and count them: ``.venv/bin/python tests/run.py lint sanity ...`` (``make test`` does).
 
 A check counts as one; where pytest runs, each of its tests does. A failed check does not keep the later ones from running.
+Stages that need one processor run side by side, each with directories of its own under build; what a check prints is then shown
+when it has ended. tests/system has the machine to itself, at the end.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,15 +27,13 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
-COPY = BUILD / "ansible_collections/wsgi/stack"
-ARCHIVES = BUILD / "package"
-INSTALLED = BUILD / "installed"
 REPORTS = BUILD / "reports"
+ARCHIVE = "wsgi-stack-*.tar.gz"
 OLDEST_PYTHON = "3.9"  # Debian 11's, the oldest that a host may run our modules with
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 PARALLEL = ["--numprocesses=auto", "--maxprocesses=4", "--no-loadscope-reorder"]
-"""Arguments of pytest: as many processes as processors, each with hosts of its own."""
+"""Arguments of pytest: as many processes as processors. Those of tests/system have hosts of their own."""
 
 ENVIRONMENT = {
     **os.environ,
@@ -60,12 +62,17 @@ class Check:
     environment: dict[str, str] | None = None
     reports: str = ""
 
-    def run(self) -> tuple[int, int]:
-        """How many tests passed, and how many failed."""
+    def run(self, shown: bool) -> tuple[int, int, str]:
+        """How many tests passed, how many failed, and what was printed.
+
+        :param shown: what it prints is shown as it comes instead
+        """
         for report in self._reports():
             report.unlink()
         environment = {**ENVIRONMENT, **(self.environment or {})}
-        code = subprocess.run(self.command, cwd=self.cwd, env=environment, check=False).returncode
+        kept = {} if shown else {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        done = subprocess.run(self.command, cwd=self.cwd, env=environment, check=False, text=True, **kept)
+        code = done.returncode
         suites = [suite for report in self._reports() for suite in ElementTree.parse(report).iter("testsuite")]
         total, failed, skipped = (
             sum(int(suite.get(key, 0)) for suite in suites for key in keys)
@@ -74,7 +81,7 @@ class Check:
         if code or not suites:
             failed = max(failed, int(code != 0))
             total = max(total, failed, 1)
-        return total - failed - skipped, failed
+        return total - failed - skipped, failed, done.stdout or ""
 
     def _reports(self) -> list[Path]:
         return list(ROOT.glob(self.reports)) if self.reports else []
@@ -124,9 +131,11 @@ def copy_project(target: Path, left_out: str = "") -> None:
         subprocess.run(["git", *command], cwd=target, check=True)
 
 
-def copy_collection() -> None:
+def copy_collection(stage: str) -> Path:
     """Copy the project to where ansible-test wants a collection to lie: a directory whose real path names it, under git."""
-    copy_project(COPY, left_out=".collections")  # the way from a checkout to itself
+    copy = BUILD / stage / "ansible_collections/wsgi/stack"
+    copy_project(copy, left_out=".collections")  # the way from a checkout to itself
+    return copy
 
 
 def ansible_test_home() -> Path:
@@ -134,7 +143,7 @@ def ansible_test_home() -> Path:
     from ansible_test._internal.host_configs import NativePythonConfig
     from ansible_test._internal.python_requirements import get_venv_packages
 
-    home = BUILD / "home"
+    home = BUILD / "sanity/home"
     pip = get_venv_packages(NativePythonConfig(version=PYTHON, path=sys.executable))["pip"]
     bootstrap = home / ".ansible/test/cache" / f"get_pip_{pip.replace('.', '_')}.py"
     bootstrap.parent.mkdir(parents=True, exist_ok=True)
@@ -144,58 +153,64 @@ def ansible_test_home() -> Path:
 
 def sanity() -> Iterator[Check]:
     """What Ansible asks of a collection."""
-    copy_collection()
+    copy = copy_collection("sanity")
     home = {"HOME": str(ansible_test_home())}
-    yield Check("ansible-test sanity", ["ansible-test", "sanity", "--python", PYTHON, "--color", "no"], COPY, home)
+    yield Check("ansible-test sanity", ["ansible-test", "sanity", "--python", PYTHON, "--color", "no"], copy, home)
 
 
 def unit() -> Iterator[Check]:
-    """tests/unit."""
-    copy_collection()
-    home = {"HOME": str(ansible_test_home())}
-    reports = f"{COPY.relative_to(ROOT)}/tests/output/junit/*.xml"
-    yield Check(
-        "ansible-test units", ["ansible-test", "units", "--venv", "--python", PYTHON, "--color", "no"], COPY, home, reports
-    )
+    """tests/unit, in as many processes as there are processors."""
+    report = REPORTS / "unit.xml"
+    command = ["pytest", "--quiet", *PARALLEL, f"--junit-xml={report}", "tests/unit"]
+    paths = {"PYTHONPATH": str(ROOT / ".collections")}
+    yield Check("tests/unit", command, environment=paths, reports=str(report.relative_to(ROOT)))
 
 
 def package() -> Iterator[Check]:
     """The collection as its users get it: built, installed without a network, documented, and its playbooks read."""
-    copy_collection()
-    installed = {"ANSIBLE_COLLECTIONS_PATH": str(INSTALLED)}
-    yield from install_archive()
-    for archive in ARCHIVES.glob("wsgi-stack-*.tar.gz"):
-        yield Check("galaxy-importer", [sys.executable, __file__, "galaxy-importer", archive.name], ARCHIVES)
+    room = BUILD / "package"
+    copy = copy_collection("package")
+    yield from install_archive(room)
+    for archive in room.glob(ARCHIVE):
+        yield Check("galaxy-importer", [sys.executable, __file__, "galaxy-importer", archive.name], room)
     yield from installed_by_readme()
     for kind, names in documented().items():
-        yield Check(f"ansible-doc, {kind}", [sys.executable, __file__, "ansible-doc", kind, *names], BUILD, installed)
+        yield Check(f"ansible-doc, {kind}", [sys.executable, __file__, "ansible-doc", kind, *names], BUILD, installed_in(room))
     for playbook in sorted((ROOT / "playbooks").glob("*.yml")):
         name = f"wsgi.stack.{playbook.stem}"
-        yield Check(f"{name}", ["ansible-playbook", "--syntax-check", "-i", "localhost,", name], BUILD, installed)
+        yield Check(f"{name}", ["ansible-playbook", "--syntax-check", "-i", "localhost,", name], BUILD, installed_in(room))
     yield Check(
         "antsibull-docs",
         ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "."],
-        COPY,
+        copy,
     )
 
 
-def install_archive() -> Iterator[Check]:
-    """The collection as Galaxy gives it out, in INSTALLED."""
-    shutil.rmtree(ARCHIVES, ignore_errors=True)
-    shutil.rmtree(INSTALLED, ignore_errors=True)
-    yield Check("ansible-galaxy collection build", ["ansible-galaxy", "collection", "build", "--output-path", ARCHIVES])
+def install_archive(room: Path) -> Iterator[Check]:
+    """The collection as Galaxy gives it out: its archive in a directory, and installed in ``installed`` there."""
+    room.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(room / "installed", ignore_errors=True)
+    for archive in room.glob(ARCHIVE):
+        archive.unlink()
+    yield Check("ansible-galaxy collection build", ["ansible-galaxy", "collection", "build", "--output-path", room])
     yield Check(
         "ansible-galaxy collection install",
-        ["ansible-galaxy", "collection", "install", "--offline", "-p", INSTALLED, *ARCHIVES.glob("wsgi-stack-*.tar.gz")],
+        ["ansible-galaxy", "collection", "install", "--offline", "-p", room / "installed", *room.glob(ARCHIVE)],
         BUILD,
-        {"ANSIBLE_COLLECTIONS_PATH": str(INSTALLED)},
+        installed_in(room),
     )
+
+
+def installed_in(room: Path) -> dict[str, str]:
+    """The environment in which Ansible finds what was installed there."""
+    return {"ANSIBLE_COLLECTIONS_PATH": str(room / "installed")}
 
 
 def docs() -> Iterator[Check]:
     """The documentation site, in build/docs/site: the documents, and the reference of roles, modules and plugins."""
-    source, site = BUILD / "docs/source", BUILD / "docs/site"
-    yield from install_archive()
+    room = BUILD / "docs"
+    source, site = room / "source", room / "site"
+    yield from install_archive(room)
     shutil.rmtree(site, ignore_errors=True)
     docsite.assemble(source)
     reference = ["antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"]
@@ -203,7 +218,7 @@ def docs() -> Iterator[Check]:
         "antsibull-docs",
         [*reference, "--dest-dir", source / docsite.REFERENCE, "wsgi.stack"],
         BUILD,
-        {"ANSIBLE_COLLECTIONS_PATH": str(INSTALLED)},
+        installed_in(room),
     )
     yield Check("sphinx-build", [sys.executable, __file__, "sphinx-build", source, site], BUILD)
 
@@ -222,7 +237,7 @@ def build_site(source: str, site: str) -> int:
 
 def installed_by_readme() -> Iterator[Check]:
     """The commands of the README's section Install, as they stand there, for a user who has nothing but ansible-core."""
-    origin, home = BUILD / "origin", BUILD / "user"
+    origin, home = BUILD / "package/origin", BUILD / "package/user"
     copy_project(origin)
     author = ["-c", "user.name=wsgi.stack", "-c", "user.email=wsgi.stack@localhost"]
     subprocess.run(["git", *author, "commit", "--quiet", "--message", "As it is now"], cwd=origin, check=True)
@@ -325,31 +340,54 @@ STAGES: dict[str, Callable[[], Iterator[Check]]] = {
     stage.__name__: stage for stage in (lint, sanity, unit, package, docs, molecule, system, smoke, coverage)
 }
 
+ALONE = [system, smoke, coverage]
+"""Stages that use all processors."""
 
-def run_one(check: Check) -> tuple[int, int]:
-    """Run a check, with its output as it comes."""
-    print(f"\n=== {check.name}", flush=True)
-    begun = time.monotonic()
-    good, bad = check.run()
-    print(f"=== {check.name}: {good} passed, {bad} failed, {time.monotonic() - begun:.0f} s", flush=True)
-    return good, bad
+
+@dataclass
+class Account:
+    """What has passed and failed until now."""
+
+    passed: int = 0
+    failed: int = 0
+    failures: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, stage: str, alone: bool) -> None:
+        """Run the checks of a stage one after the other.
+
+        :param alone: no other stage runs at the same time, so that what a check prints can be shown as it comes
+        """
+        for check in STAGES[stage]():
+            begun = time.monotonic()
+            title = f"\n=== {check.name}"
+            if alone:
+                print(title, flush=True)
+            good, bad, output = check.run(shown=alone)
+            with self.lock:
+                if not alone:
+                    print(title, output, sep="\n")
+                print(f"=== {check.name}: {good} passed, {bad} failed, {time.monotonic() - begun:.0f} s", flush=True)
+                self.passed, self.failed = self.passed + good, self.failed + bad
+                if bad:
+                    self.failures.append(check.name)
 
 
 def main(names: list[str]) -> int:
     """Run the stages named."""
-    passed = 0
-    failed = 0
-    failures: list[str] = []
+    begun = time.monotonic()
+    account = Account()
+    beside = [name for name in names if STAGES[name] not in ALONE]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for running in [pool.submit(account.run, name, len(beside) == 1) for name in beside]:
+            running.result()
     for name in names:
-        for found in STAGES[name]():
-            good, bad = run_one(found)
-            passed, failed = passed + good, failed + bad
-            if bad:
-                failures.append(found.name)
-    if failures:
-        print(f"\nFailed: {', '.join(failures)}")
-    print(f"\n{passed} passed, {failed} failed")
-    return int(failed > 0)
+        if name not in beside:
+            account.run(name, alone=True)
+    if account.failures:
+        print(f"\nFailed: {', '.join(account.failures)}")
+    print(f"\n{account.passed} passed, {account.failed} failed, {(time.monotonic() - begun) / 60:.0f} minutes")
+    return int(account.failed > 0)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,8 @@ class Server:
         self.down()
         self.inventory = self._host("up", name, "--debian", self.debian, "--image", image).strip()
         self.environment = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
+        self.modules = scratch.parent / "modules"
+        self.modules.mkdir(exist_ok=True)
         if COVERAGE:
             self.need("python3-coverage")
             self.sh('mkdir "$1"; printf "[run]\\nparallel = True\\n" >"$1.ini"', ON_HOST)
@@ -152,7 +154,7 @@ class Server:
         return f"{status} {body}"
 
     @contextlib.contextmanager
-    def load(self, path: str, clients: int, per_second: int = 25, origin: str = "http://127.0.0.1"):
+    def load(self, path: str, clients: int, per_second: int = 12, origin: str = "http://127.0.0.1"):
         """Requests to a page for as long as the block lasts, ten minutes at the most.
 
         :returns: how many had which status, when the block has ended
@@ -193,6 +195,7 @@ class Server:
                 "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/system/callback_plugins"),
                 "ANSIBLE_CALLBACKS_ENABLED": "witness",
                 "WITNESS_FILE": str(witness),
+                "WITNESS_MODULES": str(self.modules),
                 **(environment or {}),
             },
             stdout=subprocess.PIPE,

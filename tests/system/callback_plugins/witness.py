@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes each task result of a run to a file, and kills the run at a given task when it is told to."""
+"""Writes each task result of a run to a file, keeps what Ansible builds, and kills the run at a given task when it is told to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ type: aggregate
 short_description: Note task results for the tests
 description:
   - Appends each result to the file named by E(WITNESS_FILE), as a line of JSON.
+  - The modules that Ansible has put together to send them are kept in E(WITNESS_MODULES), a directory, for runs to come.
   - With E(WITNESS_KILL), a number, the run is killed E(WITNESS_KILL_AFTER) seconds after that task began, counted from 1.
 requirements:
   - Enabled with E(ANSIBLE_CALLBACKS_ENABLED).
@@ -19,6 +20,7 @@ import os
 import signal
 import threading
 
+from ansible import constants
 from ansible.plugins.callback import CallbackBase
 
 
@@ -34,6 +36,7 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self.tasks = 0
         self.kill_at = int(os.environ.get("WITNESS_KILL", "0"))
+        os.symlink(os.environ["WITNESS_MODULES"], os.path.join(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache"))
 
     def v2_playbook_on_task_start(self, task, is_conditional):
         self.tasks += 1
