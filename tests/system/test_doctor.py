@@ -119,7 +119,7 @@ BREAKAGES = {
     "down": Breakage("uwsgi", "systemctl stop NAME", "502", {"missing", "unit_stopped"}),
     "sandbox": Breakage(
         "gunicorn",
-        f"sed -i 's/^User=/ProtectSystem=strict\\n&/' {UNIT}; restart NAME || true",
+        f"sed -i 's/^User=/ProtectHome=read-only\\n&/' {UNIT}; restart NAME || true",
         "502",
         {"unit_failed", "missing"},
     ),

@@ -28,6 +28,8 @@ PROPERTIES = (
 """The properties of a unit that are read beside ``RuntimeDirectory``."""
 
 HOMES = ("/home", "/root", "/run/user")
+"""What ``ProtectHome=`` is about, and ``ProtectSystem=`` is not, not even with ``strict``."""
+
 SYSTEM = {"yes": ("/usr", "/boot", "/efi"), "full": ("/usr", "/boot", "/efi", "/etc"), "strict": ("/",)}
 NEVER_PROTECTED = ("/dev", "/proc", "/sys")
 OWN = {"RuntimeDirectory": "/run", "StateDirectory": "/var/lib", "CacheDirectory": "/var/cache", "LogsDirectory": "/var/log"}
@@ -52,7 +54,7 @@ def locks(unit: Unit, path: str) -> str:
     if _below(path, (*own, *private, *NEVER_PROTECTED, *_paths(unit, "ReadWritePaths"))):
         return ""
     system = unit.get("ProtectSystem", "")
-    if _below(path, SYSTEM.get(system, ())):
+    if _below(path, SYSTEM.get(system, ())) and not _below(path, HOMES):
         return f"ProtectSystem={system}"
     if unit.get("ProtectHome") == "read-only" and _below(path, HOMES):
         return "ProtectHome=read-only"
@@ -60,10 +62,11 @@ def locks(unit: Unit, path: str) -> str:
     return f"ReadOnlyPaths={' '.join(closed)}" if _below(path, closed) else ""
 
 
-def why_hidden(unit: Unit, path: str, what: str) -> Why | None:
+def why_hidden(unit: Unit, path: str, what: str, writes: bool = False) -> Why | None:
     """Why a unit cannot start: it does not see a path that is there. Pure.
 
     :param what: what the path is to it: ``its working directory``
+    :param writes: whether it has to write there
     """
     setting = hides(unit, path)
     if not setting:
@@ -72,7 +75,8 @@ def why_hidden(unit: Unit, path: str, what: str) -> Why | None:
     if not setting.startswith("ProtectHome="):
         fix = then(f"Take {path} out of InaccessiblePaths= of {unit['Id']}", f"systemctl daemon-reload && {_restart(unit)}")
         return Why(text, fix, evidence=(setting,))
-    return Why(text, _lasting.drop_in(unit["Id"], "zz-protect-home", "ProtectHome=read-only"), evidence=(setting,))
+    lines = "ProtectHome=read-only" + (f"\\nReadWritePaths={path}" if writes else "")
+    return Why(text, _lasting.drop_in(unit["Id"], "zz-protect-home", lines), evidence=(setting,))
 
 
 def why_no_socket(unit: Unit, path: str, uid: int) -> Why | None:
@@ -89,7 +93,7 @@ def why_no_socket(unit: Unit, path: str, uid: int) -> Why | None:
         fix = _lasting.drop_in(unit["Id"], "unix-sockets", "RestrictAddressFamilies=AF_UNIX")
         return Why(text, fix, evidence=(f"RestrictAddressFamilies={' '.join(families)}",))
     directory = os.path.dirname(path)
-    found = why_hidden(unit, directory, "the directory of its socket,")
+    found = why_hidden(unit, directory, "the directory of its socket,", writes=True)
     if found:
         return found
     setting = locks(unit, directory)

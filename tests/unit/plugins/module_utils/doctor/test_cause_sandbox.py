@@ -34,6 +34,7 @@ def test_a_path_that_a_unit_does_not_see_is_found(unit, path, setting):
         ({"ProtectSystem": "strict", "ReadWritePaths": "/srv"}, "/srv/shop", ""),
         ({"ProtectSystem": "strict", "RuntimeDirectory": "shop"}, "/run/shop", ""),
         ({"ProtectSystem": "strict"}, "/dev/shm", ""),
+        ({"ProtectSystem": "strict"}, "/home/shop", ""),
         ({"ProtectSystem": "strict"}, "/tmp", "ProtectSystem=strict"),
         ({"ProtectSystem": "strict", "PrivateTmp": "yes"}, "/tmp", ""),
         ({"ProtectHome": "read-only"}, "/home/shop", "ProtectHome=read-only"),
@@ -49,7 +50,7 @@ def test_a_directory_that_a_unit_may_not_write_to_is_found(unit, path, setting):
     [
         ({}, "/srv/shop/app.sock", 1000, None),
         ({"ProtectSystem": "strict"}, "/srv/shop/app.sock", 1000, "ReadWritePaths=/srv/shop"),
-        ({"ProtectHome": "yes"}, "/home/shop/app.sock", 1000, "ProtectHome=read-only"),
+        ({"ProtectHome": "yes"}, "/home/shop/app.sock", 1000, r"ProtectHome=read-only\nReadWritePaths=/home/shop"),
         ({"RestrictAddressFamilies": "AF_INET AF_INET6"}, "/run/a.sock", 0, "RestrictAddressFamilies=AF_UNIX"),
         ({"RestrictAddressFamilies": "AF_INET AF_UNIX"}, "/run/a.sock", 0, None),
         ({"RestrictAddressFamilies": "~AF_PACKET"}, "/run/a.sock", 0, None),
