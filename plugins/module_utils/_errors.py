@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import re
-import time
 import traceback
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, TypeVar
 
-SECONDS: dict[str, float] = {}
-"""How long this process has worked on each app, by name: the time of its own steps, not of waiting for its turn."""
+from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD
 
 T = TypeVar("T")
 A = TypeVar("A", bound=Mapping[str, Any])
@@ -174,17 +172,16 @@ def for_each_app(apps: Iterable[A], work: Callable[[A], T], jobs: int) -> tuple[
     :returns: the result of each app that succeeded, by name, and the failures of the others
     """
 
-    def timed(app: A) -> T:
-        began = time.monotonic()
-        try:
+    def shown(app: A) -> T:
+        with BOARD.app(app["name"]):
             return work(app)
-        finally:
-            SECONDS[app["name"]] = SECONDS.get(app["name"], 0.0) + time.monotonic() - began
 
+    apps = list(apps)
+    BOARD.begin(len(apps))
     results: dict[str, T] = {}
     failures: list[dict[str, Any]] = []
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        futures = [(app["name"], pool.submit(timed, app)) for app in apps]
+        futures = [(app["name"], pool.submit(shown, app)) for app in apps]
         for name, future in futures:
             try:
                 results[name] = future.result()

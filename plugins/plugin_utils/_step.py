@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
@@ -56,8 +57,16 @@ class StepAction(ActionBase):
     def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the module. A subclass does here what the controller has to do besides."""
         host, task = task_vars["inventory_hostname"], self._task.name or self.name
-        with _progress.lines(self._display.display, host, task, self._apps()):
+        with _progress.lines(self._display.display, host, task, self._apps(), self._ask):
             return self._execute_module(module_name=self.name, module_args=arguments, task_vars=task_vars)
+
+    def _ask(self) -> str:
+        """How far the module is on the host, from another session beside that in which it runs."""
+        try:
+            done = self._low_level_execute_command(_progress.COMMAND)
+        except AnsibleError:
+            return ""
+        return "" if done["rc"] else str(done["stdout"])
 
     def _apps(self) -> list[str]:
         apps = self._task.args.get("apps")

@@ -21,6 +21,7 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD
 from ansible_collections.wsgi.stack.plugins.module_utils.build import (
     _commands,
     _directory,
@@ -130,6 +131,7 @@ def _assemble(spec: BuildSpec, path: str) -> str:
     os.mkdir(path)
     os.chown(path, 0, group)
     os.chmod(path, DIRECTORY_MODE)
+    BOARD.does("fetches its code")
     _fetch(spec, source, group)
     shared = spec.app["shared_paths"]
     if spec.kind != "package":
@@ -143,6 +145,7 @@ def _assemble(spec: BuildSpec, path: str) -> str:
     if key and not uses_ssh(source, os.path.normpath(os.path.join(source, spec.app["working_directory"])), choice):
         key = None  # what is installed runs code of its own, which could read it
     installer = Installer(spec.app, spec.python, path, build_environment, spec.uv, key)
+    BOARD.does("installs its requirements")
     installer.install(choice)
     top = source
     if spec.kind == "package":
@@ -154,6 +157,7 @@ def _assemble(spec: BuildSpec, path: str) -> str:
         directory = os.path.normpath(os.path.join(top, spec.app["working_directory"]))
         hidden = _redact.of_files(spec.files)
         _commands.execute(spec.app, path, directory, environment, build_environment, installer.sandbox, hidden)
+    BOARD.does("compiles its code")
     installer.finish()
     for each in [venv] if spec.kind == "package" else [venv, source]:
         _permissions.take_over(each, group)

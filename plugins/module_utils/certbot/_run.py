@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
+from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot import _acme, _issue, _lineage, _plan
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot._command import CertbotSettings
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot._lineage import Lineage
@@ -149,20 +150,27 @@ class Certificates:
             failed.update(_issue.unreachable_names(active, self.settings))
         todo = [wanted for wanted in active if wanted not in failed]
         refusal = _issue.refusal(self.settings) if any(steps[wanted].action == ISSUE for wanted in todo) else None
+        BOARD.begin(len(todo))
         for wanted in todo:
-            step = steps[wanted]
-            try:
-                if step.action == CONFIGURE:
-                    _issue.configure(step, self.settings)
-                elif refusal:
-                    raise refusal
-                else:
-                    _issue.issue(wanted, step, before.get(step.lineage), self.settings)
-            except StackError as failure:
-                failed[wanted] = failure
-            except OSError as error:
-                failed[wanted] = from_os_error(error, "certificate")
+            with BOARD.app((*wanted.apps, wanted.name)[0]):
+                BOARD.does("asks for its certificate")
+                try:
+                    self._take_one(wanted, steps[wanted], before, refusal)
+                except StackError as failure:
+                    failed[wanted] = failure
+                except OSError as error:
+                    failed[wanted] = from_os_error(error, "certificate")
         return failed
+
+    def _take_one(
+        self, wanted: WantedCertificate, step: CertificateStep, before: Mapping[str, Lineage], refusal: StackError | None
+    ) -> None:
+        if step.action == CONFIGURE:
+            _issue.configure(step, self.settings)
+        elif refusal:
+            raise refusal
+        else:
+            _issue.issue(wanted, step, before.get(step.lineage), self.settings)
 
     def _report(self, steps: Steps, before: Mapping[str, Lineage], after: Mapping[str, Lineage], failed: Failures) -> None:
         now = time.time()

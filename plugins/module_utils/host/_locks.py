@@ -9,6 +9,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 
+from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD
+
 DIRECTORY = "/var/lib/wsgi/locks"
 """Where all locks are. Only root gets in: whoever can open a file, or a directory, can lock it for as long as he likes."""
 
@@ -40,7 +42,11 @@ def _acquire(file: str) -> int:
     """The descriptor of a lock's file, locked. Who had it before has removed the file, and another may have made it again."""
     while True:
         lock = os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            BOARD.does("waits for another run")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.stat(file), os.fstat(lock)):
                 return lock

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable, NoReturn
@@ -11,7 +12,8 @@ from typing import Any, Callable, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import SECONDS, StackError, from_os_error
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
+from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD, SECONDS
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 
@@ -82,7 +84,8 @@ class Step:
             require_root(module)
         if self.shows_secrets:
             module.no_log_values.clear()
-        result = self.run(module.params, module.check_mode, **actors)
+        with contextlib.nullcontext() if module.check_mode else BOARD.shown():
+            result = self.run(module.params, module.check_mode, **actors)
         if SECONDS:
             result["seconds"] = {name: round(seconds, 1) for name, seconds in SECONDS.items()}
         for warning in result.pop("warnings", ()):

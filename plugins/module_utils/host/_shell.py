@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
+from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 
 LOG_LINES = 200
@@ -40,6 +41,7 @@ def execute(
     done: list[dict[str, Any]] = []
     for place, command in enumerate(commands, 1):
         began = time.monotonic()
+        BOARD.does(f"runs {shown(redact(command))}" + _place(place, len(commands)))
         completed = run(argv(command))
         output = redact(completed.output).splitlines()[-LOG_LINES:]
         seconds = round(time.monotonic() - began, 1)
@@ -50,8 +52,12 @@ def execute(
     return done
 
 
+def _place(place: int, total: int) -> str:
+    return f" ({place} of {total})" if total > 1 else ""
+
+
 def _cause(place: int, total: int, command: str, completed: Completed, output: list[str]) -> str:
-    which = f" ({place} of {total})" if total > 1 else ""
+    which = _place(place, total)
     end = f"ended with exit code {completed.code}" if completed.code > 0 else f"was killed by signal {-completed.code}"
     cause = decisive_line("\n".join(output)) or "it printed nothing"
     again = ", which starts again at the first command" if total > 1 else ""

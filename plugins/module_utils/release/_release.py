@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported, presumed
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _changes
@@ -225,6 +226,7 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
             if commands:
                 # They may make what the import needs, such as a database.
                 result["commands"] = _commands.execute(commands, runner, sandbox, redact)
+            BOARD.does("imports its code")
             imported = _entry_point.check(app, runner, os.path.join(draft, _entry_points.FILE), sandbox)
             known = files(app, environment, build, number, host, imported)
             if known != expected:

@@ -17,6 +17,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
+from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
@@ -94,6 +95,7 @@ class Rollout:
         _workers.stop(self.layout, slot, jobs=True)
         _files.replace_link(os.path.join("..", "releases", str(release)), self.layout.slot(slot))
         began = time.time()
+        BOARD.does(f"starts release {release} and waits for its health check")
         self.manager.start(self.app, slot)
         problem = self._wait_until_healthy(slot)
         if problem:
@@ -158,6 +160,7 @@ class Rollout:
 
     def _start_workers(self, slot: str, _release: int) -> None:
         other = _layout.other(slot)
+        BOARD.does("starts its workers")
         _workers.stop_single(self.layout, other)
         try:
             _workers.start(self.layout, slot, self.app["first_host"])
@@ -208,6 +211,7 @@ class Rollout:
         _workers.record(self.layout, slot, self.app["first_host"])
 
     def _stop(self, slot: str, _release: int) -> None:
+        BOARD.does("waits for the last requests to its former release")
         _workers.stop_soon(self.layout, slot)
         drain(self.layout, slot, self.managers.values(), self.app["drain_timeout"])
         _workers.stop(self.layout, slot)

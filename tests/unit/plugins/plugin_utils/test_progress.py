@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
+
+import pytest
 
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _progress
 
@@ -38,3 +41,40 @@ def test_a_line_names_some_of_the_apps():
         "web1: Build (app0, app1, app2, app3, app4 and 2 more) has been running for 60 s"
     )
     assert _progress.line("web1", "Build", [], 30) == "web1: Build has been running for 30 s"
+
+
+def asked(**found):
+    return "1000\n" + json.dumps({"done": 1, "total": 3, "doing": [], **found})
+
+
+def test_a_line_says_what_is_done_for_each_app():
+    doing = [["shop", "runs npm ci (1 of 2)", 960], ["blog", "imports its code", 1001]]
+    assert _progress.line("web1", "Build", ["blog", "shop", "wiki"], 60, asked(doing=doing)) == (
+        "web1: Build has been running for 60 s: 1 of 3 done; shop runs npm ci (1 of 2) (40 s); blog imports its code (0 s)"
+    )
+    many = [[f"app{number}", "imports its code", 990] for number in range(7)]
+    assert _progress.line("web1", "Build", [app for app, *_rest in many], 60, asked(doing=many)).endswith("(10 s) and 2 more")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1000\n",
+        "no number\n{}",
+        "1000\n{}",
+        "1000\n[]",
+        asked(),
+        asked(doing=[["another", "imports its code", 1]]),
+        asked(doing=[["shop", "x"]]),
+        asked(doing=[["shop", "x", "y"]]),
+        asked(doing=3),
+    ],
+)
+def test_what_is_not_about_this_step_is_left_out(text):
+    assert _progress.line("web1", "Build", ["shop"], 60, text) == "web1: Build (shop) has been running for 60 s"
+
+
+def test_what_a_host_says_cannot_change_a_terminal():
+    doing = [["shop", "runs \x1b[2J", 1000]]
+    assert "shop runs \\x1b[2J (0 s)" in _progress.line("web1", "Build", ["shop"], 60, asked(doing=doing))
