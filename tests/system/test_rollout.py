@@ -119,7 +119,8 @@ BROKEN = {
         HELLO,
         {"server_options": {"proceses": 3}},
         (
-            *["its server exited; its log says: [strict-mode] unknown config directive: proceses"] * 2,
+            *["unknown config directive: proceses; correct proceses in server_options; if a plugin has that option, set need-"]
+            * 2,
             "its server exited; its log says: server_options.proceses: gunicorn ",
         ),
     ),

@@ -103,6 +103,11 @@ def refusal(app: App, imported: Imported) -> str:
     return ""
 
 
+def advice(_line: str) -> str:
+    """What to do about the line of its log by which a server ended: gunicorn's own say it."""
+    return ""
+
+
 def loads_before_fork(app: App) -> bool:
     """Whether gunicorn loads an app before it forks, unless the user's options decide: it does not."""
     return False

@@ -18,7 +18,7 @@ class Stack:
     :ivar server: the module of its app server, with ``OWN_OPTIONS``, ``INSTEAD``, ``BINDING_OPTIONS``,
         ``INCLUDING_OPTIONS``, ``CONFIGURATION`` (a file's name), ``WRAPPER`` (see ``_entry_points.module_text``),
         and the functions ``requirements(app)``, ``build_packages(app)``, ``program(app, build)``, ``plugin(app, build)``,
-        ``workers(app, host)``, ``refusal(app, imported)``, ``loads_before_fork(app)``,
+        ``workers(app, host)``, ``refusal(app, imported)``, ``advice(line)``, ``loads_before_fork(app)``,
         ``configuration(app, build, host, imported)``, ``launcher(app)`` and ``start(app, build, release)``
     :ivar process_manager: what runs the slots: ``systemd``, ``emperor`` or ``supervisor``; the classes are in
         ``rollout._state.PROCESS_MANAGERS``

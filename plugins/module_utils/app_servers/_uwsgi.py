@@ -38,11 +38,9 @@ OWN_OPTIONS = frozenset(
 )
 """The options that this collection sets, and that the rollout relies on."""
 
-INSTEAD = dict.fromkeys(
-    ("need-plugin", "plugin", "plugins"),
-    "for another plugin than Python's, set need-plugins, and add its Debian package, if uwsgi-core does not have it, to"
-    " system_packages.",
-)
+ADD_PLUGIN = "set need-plugins, and add its Debian package, if uwsgi-core does not have it, to system_packages"
+
+INSTEAD = dict.fromkeys(("need-plugin", "plugin", "plugins"), f"for another plugin than Python's, {ADD_PLUGIN}.")
 """What to do instead of setting one of them, where that is not to do without."""
 
 BINDING_OPTIONS = frozenset(
@@ -57,6 +55,9 @@ BINDING_OPTIONS = frozenset(
     " zeromq-socket".split()
 )
 """The options by which a server opens another socket than its slot's, which it could only do while no other slot runs."""
+
+UNKNOWN_OPTION = re.compile(r"\[strict-mode\] unknown config directive: (\S+)$")
+"""What uWSGI prints before it ends because of an option that neither it nor a plugin has."""
 
 INCLUDING_OPTIONS = frozenset("config include inherit inherit-template json sqlite3 xml yaml yml".split())
 """The options by which a server reads further options from a file."""
@@ -143,6 +144,14 @@ def refusal(app: App, imported: Imported) -> str:
     if imported.interface == "wsgi":
         return ""
     return "is an ASGI application, and uWSGI serves WSGI only; set stack: gunicorn_supervisor, or name a WSGI application"
+
+
+def advice(line: str) -> str:
+    """What to do about the line of its log by which a server ended; "" if only the line can say that. Pure."""
+    found = UNKNOWN_OPTION.search(line)
+    if not found:
+        return ""
+    return f"correct {found[1]} in server_options; if a plugin has that option, {ADD_PLUGIN}"
 
 
 def loads_before_fork(app: App) -> bool:

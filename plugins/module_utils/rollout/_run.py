@@ -18,6 +18,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD
+from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
@@ -102,8 +103,10 @@ class Rollout:
             log = _redact.redactor()(self.manager.log(self.layout, slot, began))
             self.manager.stop(self.layout, slot, self.app["drain_timeout"])
             line = "" if problem.fix else decisive_line(log)
-            end = f"; its log says: {line}" if line else f"; {problem.fix}." if problem.fix else "."
-            raise StackError("health", f"release {release} {problem.cause}{end}", log)
+            fix = problem.fix or _registry.server(self.app["stack"]).advice(line)
+            told = [f"release {release} {problem.cause}", line and f"its log says: {line}", fix]
+            end = "" if line and not fix else "."
+            raise StackError("health", "; ".join(filter(None, told)) + end, log)
 
     def _wait_until_healthy(self, slot: str) -> Problem | None:
         """Wait until the slot passes its health check, or gives an answer that is not going to change."""

@@ -113,3 +113,9 @@ def test_an_asgi_application_needs_another_stack():
 @pytest.mark.parametrize("router", ["fastrouter", "http", "rawrouter", "sslrouter"])
 def test_every_spelling_of_the_stats_of_a_router_opens_a_socket(router):
     assert {f"{router}-stats", f"{router}-stats-server", f"{router}-ss"} <= _uwsgi.BINDING_OPTIONS - _uwsgi.OWN_OPTIONS
+
+
+def test_an_option_that_no_plugin_has_brought_is_explained():
+    found = _uwsgi.advice("[strict-mode] unknown config directive: gevent")
+    assert found.startswith("correct gevent in server_options; if a plugin has that option, set need-plugins, and add ")
+    assert _uwsgi.advice("RuntimeError: no database") == ""
