@@ -33,12 +33,10 @@ from ansible_collections.wsgi.stack.plugins.module_utils.build import (
 from ansible_collections.wsgi.stack.plugins.module_utils.build._choice import choose, uses_ssh
 from ansible_collections.wsgi.stack.plugins.module_utils.build._copy import DIRECTORY_MODE
 from ansible_collections.wsgi.stack.plugins.module_utils.build._installers import Installer
+from ansible_collections.wsgi.stack.plugins.module_utils.build._stamp import STAMP, read_stamp
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _redact, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
-
-STAMP = "build.json"
-"""The file that is written last: a build without it is what a killed run left."""
 
 NAME = re.compile(r"[0-9a-f]{16}")
 """What a build is called."""
@@ -113,15 +111,6 @@ def make(spec: BuildSpec) -> bool:
 def unpublished(app: App, stamp: Mapping[str, Any]) -> list[str]:
     """The static directories that a build does not let everybody read yet."""
     return sorted({static["directory"] for static in app["static"] if static["directory"]} - set(stamp["static"]))
-
-
-def read_stamp(path: str) -> dict[str, Any] | None:
-    """What ``build.json`` of a build says, if the build is complete."""
-    try:
-        with open(os.path.join(path, STAMP), encoding="utf-8") as stream:
-            return json.load(stream)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
 
 
 def _assemble(spec: BuildSpec, path: str) -> str:

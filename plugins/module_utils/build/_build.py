@@ -18,8 +18,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, for_each_app
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _git, _interpreter, _uv
-from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import BuildSpec, make, read_stamp, unpublished
+from ansible_collections.wsgi.stack.plugins.module_utils.build._assemble import BuildSpec, make, unpublished
 from ansible_collections.wsgi.stack.plugins.module_utils.build._choice import additions
+from ansible_collections.wsgi.stack.plugins.module_utils.build._stamp import read_stamp
 from ansible_collections.wsgi.stack.plugins.module_utils.host._redact import of_files, redactor, secret_values
 
 T = TypeVar("T")

@@ -25,11 +25,12 @@ IMPORT_CHECK = inspect.getsource(_import_check)
 """The program that imports it. Read at the import, for which there is one thread."""
 
 
-def check(app: App, runner: list[str], file: str, sandbox: Sandbox) -> Imported:
+def check(app: App, runner: list[str], file: str, sandbox: Sandbox, unread: str = "") -> Imported:
     """Import it as the app's user.
 
     :param runner: the beginning of a command line that runs a program in a release
     :param file: the path of ``app_servers._entry_points.FILE``
+    :param unread: what the build says of a lock file that it did not read, see ``build._choice.Choice``
     :raises StackError: it cannot be imported, or is nothing that can be served
     """
     mark = uuid.uuid4().hex
@@ -39,11 +40,8 @@ def check(app: App, runner: list[str], file: str, sandbox: Sandbox) -> Imported:
         cause = (
             f"it takes more than {IMPORT_TIMEOUT} s" if done.code == TIMED_OUT else decisive_line(done.output) or done.last_line
         )
-        raise StackError(
-            "import",
-            f"entry_point {app['entry_point']} cannot be imported: {cause}; {fix(app, cause)}. The running release is unchanged.",
-            done.output,
-        )
+        text = f"entry_point {app['entry_point']} cannot be imported: {cause}; {fix(app, cause, unread)}"
+        raise StackError("import", f"{text}. The running release is unchanged.", done.output)
     imported = found(report)
     cause = str(report.get("cause", ""))[:1000] or _registry.server(app["stack"]).refusal(app, imported)
     if cause:
@@ -66,8 +64,11 @@ def read(done: Completed, mark: str) -> dict[str, Any] | None:
     return report if isinstance(report, dict) else None
 
 
-def fix(app: App, cause: str) -> str:
-    """What to do about an import that failed. Pure."""
+def fix(app: App, cause: str, unread: str = "") -> str:
+    """What to do about an import that failed. Pure.
+
+    :param unread: see ``check``
+    """
     missing = re.search(r"ModuleNotFoundError: No module named '([^'.]+)", cause)
     name = missing[1] if missing else ""
     if name == "pkg_resources":
@@ -76,6 +77,8 @@ def fix(app: App, cause: str) -> str:
         return "import uwsgi where it is used, or expect an ImportError, since there is no uWSGI yet when the import is checked"
     if name and app["requirements"] is not None and name == re.split(r"[.:]", app["entry_point"])[0]:
         return f"if it is the project itself that has {name}, name the directory of the project in requirements, too"
+    if name and unread:
+        return unread.partition(": ")[2].rstrip(".")
     return "fix the code, its requirements or its environment"
 
 

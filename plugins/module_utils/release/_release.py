@@ -23,6 +23,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _ent
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported, presumed
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _changes
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _variables
+from ansible_collections.wsgi.stack.plugins.module_utils.build._stamp import read_stamp
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sandbox, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _commands, _entry_point, _shared, _workers, _writable
 
@@ -222,12 +223,13 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
         runner = ["/bin/sh", os.path.join(draft, "run")]
         laid = {path: _untrusted.text_or_none(os.path.join(draft, "build/source", path)) or "" for path in app["files"]}
         redact = _redact.redactor([*_redact.secret_values(environment), *_redact.of_files(laid)])
+        unread = str((read_stamp(build["path"]) or {}).get("unread", ""))
         try:
             if commands:
                 # They may make what the import needs, such as a database.
                 result["commands"] = _commands.execute(commands, runner, sandbox, redact)
             BOARD.does("imports its code")
-            imported = _entry_point.check(app, runner, os.path.join(draft, _entry_points.FILE), sandbox)
+            imported = _entry_point.check(app, runner, os.path.join(draft, _entry_points.FILE), sandbox, unread)
             known = files(app, environment, build, number, host, imported)
             if known != expected:
                 draft = _draft(app, layout, known, content)

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
-from ansible_collections.wsgi.stack.plugins.module_utils.build import _assemble, _build, _git, _uv
+from ansible_collections.wsgi.stack.plugins.module_utils.build import _assemble, _build, _git, _stamp, _uv
 
 PYTHON = {"executable": "/usr/bin/python3.11", "version": "3.11.2", "soabi": "cpython-311-x86_64-linux-gnu"}
 COMMIT = "60b442d1065409274a2e1a3113dbb057ca55788d"
@@ -290,7 +290,7 @@ def test_the_stamp_comes_last_and_the_next_run_has_nothing_to_do(app, monkeypatc
     assert _assemble.make(spec(app)) is True
     assert _assemble.make(spec(app)) is False
     assert seen == [[]]
-    stamp = _assemble.read_stamp(os.path.join(app["directory"], "builds", "new"))
+    stamp = _stamp.read_stamp(os.path.join(app["directory"], "builds", "new"))
     assert stamp["revision"] == "flask"
     assert stamp["python"] == "3.11.2"
 

@@ -127,3 +127,11 @@ def test_what_an_app_prints_is_no_report(output):
 )
 def test_threads_in_words(report, words):
     assert _entry_point.threads(report) == words
+
+
+def test_a_module_that_only_an_unread_lock_file_has_is_explained():
+    app = {"entry_point": "shop.wsgi:app", "requirements": None}
+    unread = "app shop: poetry.lock is not read; to install the versions in it, write them to a file."
+    found = _entry_point.fix(app, "ModuleNotFoundError: No module named 'flask'", unread)
+    assert found == "poetry.lock is not read; to install the versions in it, write them to a file"
+    assert _entry_point.fix(app, "KeyError: 'TOKEN'", unread).startswith("fix the code")
