@@ -63,8 +63,8 @@ def line(host: str, task: str, apps: Sequence[str], seconds: float, asked: str =
 
 def _told(apps: Sequence[str], asked: str) -> str:
     """How far a step is; "" if it says nothing of these apps, as one that has not begun, or one of another run."""
-    clock, _newline, content = asked.partition("\n")
     try:
+        clock, content = asked.splitlines()[-2:]  # sudo may have asked for a password before
         now, found = int(clock), json.loads(content)
         doing = {app: f"{app} {words} ({max(0, now - since)} s)" for app, words, since in found["doing"] if app in apps}
     except (ValueError, TypeError, KeyError):

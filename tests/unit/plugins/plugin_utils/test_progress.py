@@ -52,6 +52,7 @@ def test_a_line_says_what_is_done_for_each_app():
     assert _progress.line("web1", "Build", ["blog", "shop", "wiki"], 60, asked(doing=doing)) == (
         "web1: Build has been running for 60 s: 1 of 3 done; shop runs npm ci (1 of 2) (40 s); blog imports its code (0 s)"
     )
+    assert _progress.line("web1", "Build", ["shop"], 60, f"\r\n{asked(doing=doing)}\r\n").endswith("runs npm ci (1 of 2) (40 s)")
     many = [[f"app{number}", "imports its code", 990] for number in range(7)]
     assert _progress.line("web1", "Build", [app for app, *_rest in many], 60, asked(doing=many)).endswith("(10 s) and 2 more")
 
