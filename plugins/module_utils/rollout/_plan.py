@@ -34,7 +34,8 @@ def plan(
     """
     serving = state.serving
     steps: list[RolloutStep] = []
-    if serving is not None and _good(state.slots[serving], wanted, stack):
+    # What the first call has started may be too busy to answer by now, and the old slot may still have requests.
+    if serving is not None and _good(state.slots[serving], wanted, stack, busy=finish):
         slot = serving
     else:
         slot = _idle(state, wanted, stack)
@@ -77,8 +78,8 @@ def changes_protocol(old: Slot, stack: str) -> bool:
     return any(_registry.protocol(running) != _registry.protocol(stack) for running in old.stacks)
 
 
-def _good(slot: Slot, wanted: int, stack: str) -> bool:
-    return slot.stacks == (stack,) and slot.release == wanted and slot.answers and not slot.outdated
+def _good(slot: Slot, wanted: int, stack: str, busy: bool = False) -> bool:
+    return slot.stacks == (stack,) and slot.release == wanted and (slot.answers or busy) and not slot.outdated
 
 
 def _idle(state: State, wanted: int, stack: str) -> str:

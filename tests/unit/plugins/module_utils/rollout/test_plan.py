@@ -256,6 +256,12 @@ def test_an_old_slot_of_another_protocol_goes_when_nginx_speaks_the_new_one(befo
     assert switching(before, wanted, stack) == (finished is not None or steps == [("start", "green"), ("flip", "green")])
 
 
+def test_a_new_slot_that_is_too_busy_to_answer_is_not_replaced_by_one_in_the_place_of_the_old_one():
+    before = state("blue", WELL, replace(HTTP_2, answers=False), upstream="green", current=2)
+    assert plan(before, 2, *PROGRAM, finish=True) == [("record", "green"), ("stop", "blue")]
+    assert plan(before, 2, *PROGRAM) == [("start", "blue"), ("flip", "blue"), ("record", "blue"), ("stop", "green")]
+
+
 @pytest.mark.parametrize(
     ("before", "steps", "then"),
     [
