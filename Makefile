@@ -7,7 +7,8 @@ export PYTHON ?= python3
 # make demo NEW_HOST="--ubuntu 24.04"           on another host, see tests/images/host
 export DEBIAN
 
-STAGES := lint sanity unit package docs molecule system
+# The longest first: they run side by side.
+STAGES := system molecule sanity package unit lint docs
 HOSTS := ssh curl docker
 NEEDS_venv := python
 NEEDS_lint := python git shellcheck

@@ -2,8 +2,8 @@
 """Run stages of checks and tests, and count them: ``.venv/bin/python tests/run.py lint sanity ...`` (``make test`` does).
 
 A check counts as one; where pytest runs, each of its tests does. A failed check does not keep the later ones from running.
-Stages that need one processor run side by side, each with directories of its own under build; what a check prints is then shown
-when it has ended. tests/system has the machine to itself, at the end.
+Stages run side by side, as many at once as there are processors, each with directories of its own under build. What the first one
+prints is shown as it comes, and what the others do when a check has ended.
 """
 
 from __future__ import annotations
@@ -340,9 +340,6 @@ STAGES: dict[str, Callable[[], Iterator[Check]]] = {
     stage.__name__: stage for stage in (lint, sanity, unit, package, docs, molecule, system, smoke, coverage)
 }
 
-ALONE = [system, smoke, coverage]
-"""Stages that use all processors."""
-
 
 @dataclass
 class Account:
@@ -353,19 +350,19 @@ class Account:
     failures: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, stage: str, alone: bool) -> None:
+    def run(self, stage: str, shown: bool) -> None:
         """Run the checks of a stage one after the other.
 
-        :param alone: no other stage runs at the same time, so that what a check prints can be shown as it comes
+        :param shown: see ``Check.run``
         """
         for check in STAGES[stage]():
             begun = time.monotonic()
             title = f"\n=== {check.name}"
-            if alone:
+            if shown:
                 print(title, flush=True)
-            good, bad, output = check.run(shown=alone)
+            good, bad, output = check.run(shown)
             with self.lock:
-                if not alone:
+                if not shown:
                     print(title, output, sep="\n")
                 print(f"=== {check.name}: {good} passed, {bad} failed, {time.monotonic() - begun:.0f} s", flush=True)
                 self.passed, self.failed = self.passed + good, self.failed + bad
@@ -377,13 +374,9 @@ def main(names: list[str]) -> int:
     """Run the stages named."""
     begun = time.monotonic()
     account = Account()
-    beside = [name for name in names if STAGES[name] not in ALONE]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for running in [pool.submit(account.run, name, len(beside) == 1) for name in beside]:
+        for running in [pool.submit(account.run, name, name == names[0]) for name in names]:
             running.result()
-    for name in names:
-        if name not in beside:
-            account.run(name, alone=True)
     if account.failures:
         print(f"\nFailed: {', '.join(account.failures)}")
     print(f"\n{account.passed} passed, {account.failed} failed, {(time.monotonic() - begun) / 60:.0f} minutes")

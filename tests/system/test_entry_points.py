@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import time
 
+from conftest import on
+
 STACKS = ("uwsgi", "uwsgi_emperor", "gunicorn_supervisor")
 
 # Counts in a thread of the import; and, if it is told to, has all workers but one wait for ever.
@@ -42,6 +44,7 @@ def beats(server, domain, path="/"):
     return words, int(number)
 
 
+@on(13)
 def test_an_entry_point_of_any_kind_under_each_stack(server, tmp_path):
     (tmp_path / "my-site.py").write_text(SITE)
     (tmp_path / "site_app.py").write_text(SITE)

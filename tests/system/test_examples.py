@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import yaml
-from conftest import ROOT, WEBSOCKETS
+from conftest import ROOT, WEBSOCKETS, on
 
 STACKS = {
     "board": "uwsgi",
@@ -100,6 +100,7 @@ def examples():
 KEPT = ["Cache-Control: max-age=31536000", "Cache-Control: immutable"]
 
 
+@on(13)
 def test_the_examples_work(server):
     apps, variables = examples()
     server.sh(REDIS)

@@ -185,6 +185,7 @@ DAMAGE = {
 }
 
 
+@on(12)
 def test_what_was_damaged_comes_back(server, hello):
     apps = [{**hello, "name": name, "domains": [f"{name}.test"], "processes": 1} for name in DAMAGE]
     server.converge(apps)
@@ -205,6 +206,7 @@ def test_what_is_live_is_live_after_a_reboot(server, hello):
     assert server.converge([app]).changed == []
 
 
+@on(13)
 def test_an_app_is_back_after_its_processes_were_killed(server, hello):
     server.converge([hello])
     for victim in ["$(pgrep -u hello -n)", "$(systemctl show -P MainPID wsgi-blue@hello wsgi-green@hello | grep -vxE '0?')"]:
