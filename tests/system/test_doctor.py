@@ -209,7 +209,7 @@ BREAKAGES = {
     ),
     "forking": Breakage(
         "gunicorn",
-        f"sed -i s/^User=/Type=forking\\\\nTimeoutStartSec=2\\\\n\\&/ {UNIT}; restart NAME",
+        f"sed -i s/^User=/Type=forking\\\\nTimeoutStartSec=10\\\\n\\&/ {UNIT}; restart NAME",
         "502",
         {"missing", "unit_type"},
     ),
@@ -361,7 +361,7 @@ class Handmade:
         restart = 'systemctl daemon-reload; [ -z "$later" ] || systemctl restart $later || true'
         self.server.sh("\n".join([HELPERS, *rounds[True], reload, *rounds[False], restart]))
 
-    def pages(self, wanted: dict[str, str], seconds: int = 10) -> dict[str, str]:
+    def pages(self, wanted: dict[str, str], seconds: int = 60) -> dict[str, str]:
         """What a visitor gets of each site, as soon as it is as wanted: the status; 000 if none comes within two seconds.
 
         Before it has read its configuration, nginx answers with a page of its own.
