@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection, and may change in any release.
-"""What a step is doing for each app, for who looks on: a module returns nothing before its end, but others can read a file."""
+"""What a step is doing for each app, in a file: a module returns nothing before its end, but the controller can read that."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECONDS: dict[str, float] = {}
 class Board:
     """What is shown of the work of this process. Its threads each work on one app at a time.
 
-    :ivar path: the file, "" as long as nobody is to look on, as in check mode
+    :ivar path: the file, "" as long as none is written, as in check mode
     """
 
     def __init__(self) -> None:
@@ -57,6 +57,7 @@ class Board:
         try:
             yield
         finally:
+            self._thread.app = None  # what this thread waits for next is not for this app
             SECONDS[name] = SECONDS.get(name, 0.0) + time.monotonic() - began
             with self._lock:
                 self._done += 1
@@ -76,7 +77,7 @@ class Board:
             return
         doing = [[app, words, int(since)] for app, (words, since) in self._doing.items()]
         draft = f"{self.path}.{os.getpid()}"
-        # It is a service to who looks on; a full disk is told by the step itself.
+        # The step does not depend on it, and tells of a full disk itself.
         with contextlib.suppress(OSError):
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with open(descriptor, "w", encoding="utf-8") as stream:

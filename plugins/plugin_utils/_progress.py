@@ -25,7 +25,7 @@ COMMAND = f"date +%s && cat {_progress.FILE}"
 
 
 @contextlib.contextmanager
-def lines(show: Callable[[str], None], host: str, task: str, apps: Sequence[str], ask: Callable[[], str] = str) -> Iterator[None]:
+def lines(show: Callable[[str], None], host: str, task: str, apps: Sequence[str], ask: Callable[[], str]) -> Iterator[None]:
     """While the block runs, show that it does, for how long, and what it does for each app.
 
     :param show: shows a line
@@ -37,7 +37,7 @@ def lines(show: Callable[[str], None], host: str, task: str, apps: Sequence[str]
 
     def tell() -> None:
         while not ended.wait(INTERVAL):
-            asked = ask()
+            asked = ask() if apps else ""
             if not ended.is_set():
                 show(line(host, task, apps, time.monotonic() - began, asked))
 

@@ -154,7 +154,7 @@ class Server:
         return f"{status} {body}"
 
     @contextlib.contextmanager
-    def load(self, path: str, clients: int, per_second: int = 12, origin: str = "http://127.0.0.1"):
+    def load(self, path: str, clients: int, per_second: int = 25, origin: str = "http://127.0.0.1"):
         """Requests to a page for as long as the block lasts, ten minutes at the most.
 
         :returns: how many had which status, when the block has ended

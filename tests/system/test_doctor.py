@@ -361,7 +361,7 @@ class Handmade:
         restart = 'systemctl daemon-reload; [ -z "$later" ] || systemctl restart $later || true'
         self.server.sh("\n".join([HELPERS, *rounds[True], reload, *rounds[False], restart]))
 
-    def pages(self, wanted: dict[str, str], seconds: int = 60) -> dict[str, str]:
+    def pages(self, wanted: dict[str, str], seconds: int = 10) -> dict[str, str]:
         """What a visitor gets of each site, as soon as it is as wanted: the status; 000 if none comes within two seconds.
 
         Before it has read its configuration, nginx answers with a page of its own.
@@ -780,9 +780,9 @@ def diagnosis(handmade):
     fixes = [finding["fix"] for name, way in BREAKAGES.items() if not way.by_hand for finding in about(findings, name)[:1]]
     server.sh("\n".join(filter(is_command, fixes)))
     handmade.each({name: (way.user, way.by_hand) for name, way in BREAKAGES.items() if way.by_hand})
-    after, left = handmade.pages(well), handmade.findings()
+    # All these servers are restarted, and booted, at once.
+    after, left = handmade.pages(well, seconds=60), handmade.findings()
     server.reboot()
-    # All these servers start at once.
     booted = handmade.pages({name: "200" for name, way in BREAKAGES.items() if way.boots}, seconds=120)
     return Diagnosis(pages, findings, verdicts, after, left, booted)
 

@@ -38,10 +38,19 @@ def test_each_app_is_shown_with_what_is_done_for_it(board, tmp_path):
     assert set(_progress.SECONDS) == {"shop", "blog"}
 
 
-def test_nothing_is_shown_when_nobody_looks_on(board, tmp_path, monkeypatch):
+def test_nothing_is_written_without_a_file_to_write_to(board, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for_each_app(APPS, lambda app: board.does("imports its code"), jobs=2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_thread_does_after_an_app_is_not_for_that_app(board, tmp_path):
+    path = tmp_path / "progress.json"
+    with board.shown(str(path)):
+        with board.app("shop"):
+            board.does("asks for its certificate")
+        board.does("waits for another run")
+        assert json.loads(path.read_text())["doing"] == []
 
 
 def test_a_file_that_cannot_be_written_disturbs_nothing(board, tmp_path):

@@ -20,17 +20,17 @@ def test_a_step_that_takes_long_is_shown_until_it_ends(monkeypatch):
             twice.set()
 
     monkeypatch.setattr(_progress, "INTERVAL", 0.01)
-    with _progress.lines(show, "web1", "Build the apps", ["shop"]):
+    with _progress.lines(show, "web1", "Build the apps", ["shop"], lambda: asked(doing=[["shop", "imports its code", 1000]])):
         assert twice.wait(30)
     count = len(shown)
     assert not threading.Event().wait(0.05)
     assert len(shown) == count
-    assert shown[0] == "web1: Build the apps (shop) has been running for 0 s"
+    assert shown[0] == "web1: Build the apps has been running for 0 s: 1 of 3 done; shop imports its code (0 s)"
 
 
 def test_a_step_that_ends_at_once_shows_nothing():
     shown = []
-    with _progress.lines(shown.append, "web1", "Build the apps", []):
+    with _progress.lines(shown.append, "web1", "Build the apps", [], str):
         pass
     assert shown == []
 
