@@ -12,7 +12,14 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _imports, _preconditions, _refusal, _tags
+from ansible_collections.wsgi.stack.plugins.plugin_utils import (
+    _answers,
+    _imports,
+    _preconditions,
+    _refusal,
+    _role_variables,
+    _tags,
+)
 
 _imports.import_all()  # here, since the playbooks begin with it
 
@@ -69,7 +76,9 @@ class ActionModule(ActionBase):
         except AnsibleError:  # in a template of the inventory, whose place is shown
             _refusal.hide_origin(self._task)
             raise
-        return _preconditions.strategy_problem(self._task.get_play().strategy, variables["ansible_play_hosts_all"], apps)
+        return _preconditions.strategy_problem(
+            self._task.get_play().strategy, variables["ansible_play_hosts_all"], apps
+        ) or _role_variables.problem(self._loader, variables, self._templar.template)
 
     def _find(self, name: str, terms: list[str], variables: dict[str, Any]) -> Any:
         lookup = self._shared_loader_obj.lookup_loader.get(f"wsgi.stack.{name}", loader=self._loader, templar=self._templar)

@@ -10,8 +10,8 @@ module: preconditions
 short_description: Refuse a mistake in the inventory before any host is touched
 version_added: 0.1.0
 description:
-  - Fails with one sentence if the list C(wsgi_apps) has a mistake, if ansible-core is too old, or if the strategy of the play
-    does not suit the C(release_commands) of an app.
+  - Fails with one sentence if the list C(wsgi_apps) has a mistake, if a variable of a role of this collection has a value of
+    another type, if ansible-core is too old, or if the strategy of the play does not suit the C(release_commands) of an app.
   - With C(any_errors_fatal) the sentence is shown once, by the first host that it concerns; the other hosts skip the task, and
     the play ends for all of them.
   - Runs on the controller and does not connect to the host.
@@ -22,7 +22,7 @@ options:
     description: The name of an app that has to be in the list.
     type: str
   check_apps:
-    description: Check the list of apps.
+    description: Check the list of apps and the variables of the roles.
     type: bool
     default: true
   app_roles:

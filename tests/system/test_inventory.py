@@ -98,6 +98,19 @@ def test_a_socket_path_that_is_too_long_is_refused(tmp_path):
     assert "bytes, and at most 102 are possible; shorten wsgi_runtime_directory or the app's name." in message
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "kind"),
+    [
+        ("nginx_ipv6", "perhaps", "true or false"),
+        ("nginx_http_directives", {"limit_req_zone": 1}, "a list, of which each item is a text"),
+        ("certbot_options", {"--dry-run": True}, "a list, of which each item is a text"),
+        ("app_installer", "npm", "one of uv, pip"),
+    ],
+)
+def test_a_wrong_value_for_a_role_is_refused_before_the_host_is_touched(tmp_path, variable, value, kind):
+    assert refuse(tmp_path, [SHOP], **{variable: value}) == f"{variable}: {value!r} is not valid; set it to {kind}."
+
+
 def test_release_commands_in_a_play_whose_hosts_do_not_wait_are_refused(tmp_path):
     hosts = {name: {"wsgi_apps": [{**SHOP, "release_commands": ["flask db upgrade"]}]} for name in ("web1", "web2")}
     output = run(tmp_path, hosts, strategy="free")
