@@ -124,6 +124,10 @@ def test_a_prefix_is_the_apps_own_under_every_stack_and_scheme(server, hello, co
             assert server.sh(f"{ask} -o /dev/null '{site}{mount}?a=b'").strip() == f"308 {site}{mount}/?a=b"
             assert server.sh(f"{ask} -o /dev/null {site}{mount}x/").strip() == "404"
             assert server.sh(f"{ask} {site}{mount}/echo/%C3%BC%2541") == "ü%41 200 "
+            # The app answers before it has read what it refuses, and the visitor gets that answer, not nginx's 502.
+            upload = f"{ask} -o /dev/null -H Expect: --data-binary @/root/upload {site}{mount}/echo/x"
+            server.sh("truncate --size 5M /root/upload")
+            assert server.sh(f"for _try in $(seq 20); do {upload}; done").split() == ["405"] * 20
 
 
 API = """

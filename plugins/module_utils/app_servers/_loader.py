@@ -152,10 +152,12 @@ def is_asgi(found: Any) -> bool:
 
 
 def behind_nginx(application: Callable[..., Any]) -> Callable[..., Any]:
-    """A WSGI application with the client's address, and with server-sent events that nginx passes on at once.
+    """A WSGI application with the client's address, with server-sent events that nginx passes on at once, and with refusals that
+    arrive.
 
     Over a unix socket gunicorn knows no address, and nginx tells it; what asks without nginx is on this host. A response waits
-    until nginx's buffers are full, unless it has the header X-Accel-Buffering, which visitors do not get.
+    until nginx's buffers are full, unless it has the header X-Accel-Buffering, which visitors do not get. An upload that an app
+    refuses without reading it is read in its place: if the server closes the socket while nginx sends, nginx answers 502.
     """
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
@@ -167,9 +169,34 @@ def behind_nginx(application: Callable[..., Any]) -> Callable[..., Any]:
 
         if not environ.get("REMOTE_ADDR"):
             environ["REMOTE_ADDR"] = environ.get("HTTP_X_REAL_IP", "127.0.0.1")
-        return application(environ, start)
+        if environ.get("CONTENT_LENGTH") in (None, "", "0"):
+            return application(environ, start)
+        try:
+            answered = application(environ, start)
+        except Exception:
+            read_to_the_end(environ["wsgi.input"])
+            raise
+        # A server knows a file, and sends it by itself.
+        return answered if hasattr(answered, "fileno") else with_all_read(answered, environ["wsgi.input"])
 
     return serve
+
+
+def with_all_read(answered: Iterable[bytes], body: Any) -> Iterable[bytes]:
+    """A response, after which what the application has left of the request is read."""
+    try:
+        yield from answered
+    finally:
+        read_to_the_end(body)
+        if hasattr(answered, "close"):
+            answered.close()
+
+
+def read_to_the_end(body: Any) -> None:
+    """Read what is left of a request, which nginx has received as a whole before it sends any of it."""
+    with contextlib.suppress(Exception):  # the client is gone
+        while body.read(65536):
+            pass
 
 
 def looks_like_factory(found: Any) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import pytest
@@ -70,6 +71,12 @@ def events(environ, start_response):
 
 def address(environ, start_response):
     return environ["REMOTE_ADDR"]
+
+
+def refuse(environ, start_response):
+    if environ.get("fails"):
+        raise KeyError("refuse")
+    return environ["answer"]
 
 
 starlette = Starlette()
@@ -223,6 +230,43 @@ def test_the_clients_address_is_where_wsgi_has_it(load):
     assert application({"REMOTE_ADDR": "", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.1"
     assert application({"REMOTE_ADDR": "192.0.2.2", "HTTP_X_REAL_IP": "192.0.2.1"}, None) == "192.0.2.2"
     assert application({}, None) == "127.0.0.1"
+
+
+class Answer(list):
+    closed = False
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_request_that_the_application_left_is_read_after_its_answer(load):
+    _interface, application = load("shop:refuse")
+    body, answer = io.BytesIO(b"x" * 200_000), Answer([b"a", b"b"])
+    parts = iter(application({"answer": answer, "CONTENT_LENGTH": "200000", "wsgi.input": body}, None))
+    assert (next(parts), body.tell()) == (b"a", 0)
+    assert list(parts) == [b"b"]
+    assert (body.tell(), answer.closed) == (200_000, True)
+
+
+def test_it_is_read_if_the_application_fails(load):
+    _interface, application = load("shop:refuse")
+    body = io.BytesIO(b"xy")
+    with pytest.raises(KeyError, match="refuse"):
+        application({"fails": True, "CONTENT_LENGTH": "2", "wsgi.input": body}, None)
+    assert body.tell() == 2
+
+
+@pytest.mark.parametrize("length", ["", "0"])
+def test_a_request_without_a_body_has_the_applications_own_answer(load, length):
+    _interface, application = load("shop:refuse")
+    answer = [b"a"]
+    assert application({"answer": answer, "CONTENT_LENGTH": length}, None) is answer
+
+
+def test_a_file_is_left_to_the_server(load, tmp_path):
+    _interface, application = load("shop:refuse")
+    with (tmp_path / "page").open("wb+") as answer:
+        assert application({"answer": answer, "CONTENT_LENGTH": "1", "wsgi.input": io.BytesIO(b"x")}, None) is answer
 
 
 def test_an_error_of_the_app_is_its_own(load):
