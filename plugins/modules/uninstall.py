@@ -16,13 +16,23 @@ description:
     since. nginx is reloaded and keeps running.
   - Keeps C(shared/) of each app, and the app's user, unless O(remove_shared) is set. Always keeps Debian packages, nginx's logs,
     the journal, and certbot's account at the CA.
-  - Is about all lists of apps on the host. Fails before anything is changed if the host has apps below another O(directory).
+  - Is about the whole host. Fails before anything is changed if the host has apps of another O(list) that are not in
+    O(take_over), or apps below another O(directory).
   - The next run completes one that was interrupted.
 options:
   remove_shared:
     description: Also remove the data of the apps, C(shared/).
     type: bool
     default: false
+  list:
+    description: The name of the list of apps that is removed with the rest.
+    type: str
+    default: default
+  take_over:
+    description: The names of apps of other lists that may be removed, too.
+    type: list
+    elements: str
+    default: []
   directory:
     description: The root of builds, releases and data. It is removed if nothing is left in it.
     type: path

@@ -19,7 +19,7 @@ DEPENDS = {
     "wsgi.stack.release": {"wsgi.stack.build"},
     "wsgi.stack.uwsgi_plugin": {"wsgi.stack.packages"},
     "wsgi.stack.rollout": {"wsgi.stack.release", "wsgi.stack.uwsgi_plugin", "wsgi.stack.config_tree", "wsgi.stack.packages"},
-    "wsgi.stack.site_certificates": {"wsgi.stack.packages"},
+    "wsgi.stack.site_certificates": {"wsgi.stack.packages", "wsgi.stack.config_tree"},
     "wsgi.stack.config_tree": {"wsgi.stack.packages", "wsgi.stack.site_certificates"},
     "wsgi.stack.certificate": {"wsgi.stack.packages", "wsgi.stack.site_certificates", "wsgi.stack.config_tree"},
     "wsgi.stack.site_probe_info": {

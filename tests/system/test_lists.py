@@ -85,6 +85,14 @@ def test_two_lists_live_beside_each_other(new_server, app):
     assert "wsgi_directory: /opt/wsgi differs from /srv/wsgi, which the list default has on this host" in play.message
     assert server.sh(OF, *names) == whole
 
+    # One list switches TLS off: the other's sites are still not shown to those who ask for other names.
+    plain = [{key: value for key, value in first[0].items() if key != "tls"}, first[1]]
+    server.converge(plain)
+    assert server.sh("curl -sk --resolve no.test:443:127.0.0.1 https://no.test/ || echo refused") == "refused\n"
+    assert server.sh("ls /etc/ssl/wsgi; curl -sk --resolve wiki.test:443:127.0.0.1 https://wiki.test/") == "wiki\nwiki"
+    assert server.converge(plain).changed == []
+    server.converge(first)
+
     # One list loses an app, then all.
     rest = server.sh(OF, "shop", "blog")
     server.converge(second[:1], wsgi_list="team-b", wsgi_prune=True)
@@ -140,8 +148,11 @@ def test_one_app_of_a_list_is_deployed_alone_and_can_move(new_server, app):
     assert server.converge(moving, wsgi_list="team-b").changed == []
     assert "shop" in server.play(changed[:1]).message
 
-    # To uninstall is about all lists.
-    play = server.play(None, "playbooks/uninstall.yml", wsgi_remove_shared=True)
+    # To uninstall is about the whole host, so the apps of other lists have to be named.
+    refused = server.play(None, "playbooks/uninstall.yml", wsgi_remove_shared=True)
+    assert "shop of the list team-b. Remove them first," in refused.message
+    assert answer(server, "shop.test").endswith("200")
+    play = server.play(None, "playbooks/uninstall.yml", wsgi_remove_shared=True, wsgi_take_over=["shop"])
     assert play.code == 0, play.output
     assert server.sh("ls -d /srv/wsgi /var/lib/wsgi /etc/nginx/conf.d/wsgi.conf 2>&1 || true").count("No such file") == 3
     assert server.sh("systemctl list-units --plain --no-legend 'wsgi*'; getent passwd shop blog wiki || true") == ""

@@ -142,8 +142,8 @@ def former(memory: Memory, wanted: Tree, current: dict[str, Item], ours: set[str
 def target(wanted: Tree, earlier: Tree, put_back: set[str], left_out: frozenset[str] | set[str] = frozenset()) -> Tree:
     """The tree with the earlier files of some apps and without the files of others.
 
-    An item of several apps is put back when all of them are: an app without an error needs the new one. Apps that are only in
-    the earlier tree do not count, unless they are put back.
+    An item of several apps is put back when all of them are: an app without an error needs the new one. One that is not wanted
+    any more stays for those that are put back. Apps that are only in the earlier tree do not count, unless they are put back.
 
     :param put_back: apps that get their earlier files
     :param left_out: apps that get no files
@@ -154,7 +154,8 @@ def target(wanted: Tree, earlier: Tree, put_back: set[str], left_out: frozenset[
         apps = {app for app in (wanted.get(path) or earlier[path]).apps if app in known}
         if apps and apps <= left_out:
             continue
-        source = earlier if apps and apps <= put_back | left_out else wanted
+        staying = put_back - left_out if path not in wanted else set()
+        source = earlier if apps & staying or (apps and apps <= put_back | left_out) else wanted
         if path in source:
             tree[path] = source[path]
     return tree

@@ -94,6 +94,11 @@ def plan(rules: Sequence[Rule], ports: Sequence[int], comment: str) -> FirewallP
     return FirewallPlan(tuple(opening), tuple(sorted(own - set(ports))), tuple(blocked))
 
 
+def installed() -> bool:
+    """Whether the host has ufw, be it active or not."""
+    return run(["ufw", "version"]).code != 127
+
+
 def inactive() -> str | None:
     """Why there is nothing to do; None if ufw is active.
 

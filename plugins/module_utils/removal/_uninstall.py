@@ -11,7 +11,7 @@ import contextlib
 import glob
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
@@ -25,7 +25,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _files as _nginx
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _firewall_ports
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import unit_states
-from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove, _step
+from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remove, _step
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
 
 STATE = "/var/lib/wsgi"
@@ -48,9 +48,12 @@ def uninstall(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """Remove everything.
 
     :param wanted: the module's parameters
-    :raises StackError: apps in another directory are still there, or nginx cannot be reloaded without the sites
+    :raises StackError: apps in another directory or of another list are still there, or nginx cannot be reloaded without the
+        sites
     """
     _refuse_others(wanted["directory"])
+    there = _found.found(wanted["directory"], wanted["runtime_directory"])
+    refuse_lists(_record.load(), there, wanted["list"], wanted["take_over"])
     results = [_package_files(check), *(_tree(name, check) for name in _trees() if name == "nginx")]
     retired = _step.retire(
         {**wanted, "list": None, "only_apps": [], "keep": [], "remove": [], "prune": True, "stacks": [], "jobs": None},
@@ -79,6 +82,24 @@ def _refuse_others(directory: str) -> None:
             "uninstall",
             f"this host has apps in other directories ({', '.join(others)}), which use the same files;"
             f" remove them first, with wsgi_directory: {os.path.dirname(others[0])}, wsgi_apps: [] and wsgi_prune: true.",
+        )
+
+
+def refuse_lists(record: _record.Record, there: Collection[str], own: str, take_over: Collection[str]) -> None:
+    """Refuse to remove the apps of other lists, unless they are named.
+
+    :param there: the names of the apps on the host
+    :param own: the list of the run
+    :param take_over: the apps of other lists that may go
+    :raises StackError: there are others
+    """
+    others = sorted(app for app in record.apps if app in there and record.owner(app) != own and app not in take_over)
+    if others:
+        owners = ", ".join(f"{app} of the list {record.owner(app)}" for app in others)
+        raise StackError(
+            "uninstall",
+            f"this host has apps of other lists, which would be removed, too: {owners}. Remove them first, with the inventory of"
+            f" their list, wsgi_apps: [] and wsgi_prune: true, or add -e wsgi_take_over={','.join(others)}.",
         )
 
 
@@ -125,7 +146,7 @@ def _package_files(check: bool) -> dict[str, Any]:
 
 
 def _firewall(check: bool) -> dict[str, Any]:
-    if _ufw.inactive():
+    if not _ufw.installed():  # rules of one that is inactive come into force when it is activated
         return {"changed": False}
     comment = _firewall_ports.STEP.options["comment"]["default"]
     plan = _ufw.plan(_ufw.rules(), [], comment)
@@ -154,4 +175,10 @@ def _diff(subject: str, lines: list[str]) -> list[dict[str, str]]:
     return [{"before_header": subject, "after_header": subject, "before": "\n".join([*lines, ""]), "after": ""}]
 
 
-STEP = Step({name: _step.STEP.options[name] for name in ("remove_shared", "directory", "runtime_directory")}, uninstall)
+STEP = Step(
+    {
+        **{name: _step.STEP.options[name] for name in ("list", "remove_shared", "directory", "runtime_directory")},
+        "take_over": {"type": "list", "elements": "str", "default": []},
+    },
+    uninstall,
+)

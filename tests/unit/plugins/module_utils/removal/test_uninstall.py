@@ -6,8 +6,10 @@ import pwd
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts._ownership import Accounts
-from ansible_collections.wsgi.stack.plugins.module_utils.removal._uninstall import elsewhere
+from ansible_collections.wsgi.stack.plugins.module_utils.lists._record import Record
+from ansible_collections.wsgi.stack.plugins.module_utils.removal._uninstall import elsewhere, refuse_lists
 
 
 def user(name, home, full_name=None):
@@ -26,3 +28,16 @@ def user(name, home, full_name=None):
 def test_apps_of_another_directory_are_found(users, expected):
     groups = tuple(grp.struct_group((each.pw_name, "x", 900, [])) for each in users)
     assert elsewhere(Accounts(tuple(users), groups), "/srv/wsgi/") == expected
+
+
+RECORD = Record({"shop": {"list": "a", "claims": {}}, "blog": {"list": "b", "claims": {}}, "gone": {"list": "b", "claims": {}}})
+
+
+@pytest.mark.parametrize(("own", "take_over"), [("a", ["blog"]), ("b", ["shop"]), ("c", ["shop", "blog"])])
+def test_apps_of_the_own_list_and_those_that_are_named_may_go(own, take_over):
+    refuse_lists(RECORD, {"shop", "blog", "old"}, own, take_over)
+
+
+def test_apps_of_another_list_are_not_removed():
+    with pytest.raises(StackError, match=r"too: blog of the list b\. Remove them first, .*, or add -e wsgi_take_over=blog\.$"):
+        refuse_lists(RECORD, {"shop", "blog", "old"}, "a", [])
