@@ -151,7 +151,7 @@ def test_one_app_of_a_list_is_deployed_alone_and_can_move(new_server, app):
     # To uninstall is about the whole host, so the apps of other lists have to be named.
     refused = server.play(None, "playbooks/uninstall.yml", wsgi_remove_shared=True)
     assert "shop of the list team-b. Remove them first," in refused.message
-    assert answer(server, "shop.test").endswith("200")
+    assert answer(server, "shop") == "200 new shop"
     play = server.play(None, "playbooks/uninstall.yml", wsgi_remove_shared=True, wsgi_take_over=["shop"])
     assert play.code == 0, play.output
     assert server.sh("ls -d /srv/wsgi /var/lib/wsgi /etc/nginx/conf.d/wsgi.conf 2>&1 || true").count("No such file") == 3
