@@ -25,7 +25,7 @@ def problem(loader: DataLoader, variables: Mapping[str, Any], template: Callable
 
     :param loader: reads the specifications
     :param variables: all that the task sees, not templated
-    :param template: makes the value of one. A value that cannot be made yet is left to the role
+    :param template: makes the value of one. One that cannot be made yet fails the task that needs it
     """
     for role in sorted(path.name for path in ROLES.iterdir()):
         if any(name.startswith(f"{role}_") for name in variables):

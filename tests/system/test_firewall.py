@@ -40,3 +40,11 @@ def test_ports_are_opened_and_closed(server, hello):
     rules = server.sh("ufw show added").splitlines()
     assert "ufw allow 22/tcp" in rules, "somebody else's rule is gone"
     assert "ufw deny 81/tcp" in rules, "somebody else's rule is gone"
+
+    # Rules of a firewall that is off come into force when it is switched on, so they go with the apps all the same.
+    assert "ufw allow 8080/tcp comment 'wsgi.stack'" in rules
+    server.sh("ufw disable")
+    play = server.play(None, "playbooks/uninstall.yml", wsgi_remove_shared=True)
+    assert play.code == 0, play.output
+    rules.remove("ufw allow 8080/tcp comment 'wsgi.stack'")
+    assert server.sh("ufw show added").splitlines() == rules
