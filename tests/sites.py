@@ -22,6 +22,8 @@ def app(name: str, domains: tuple[str, ...] | list[str] = (), **rest: Any) -> di
         "request_timeout": 60,
         "nginx_directives": [],
         "protocol": "uwsgi",
+        "threads": 2,
+        "gevent": 0,
         "directory": f"/srv/wsgi/{name}",
         "runtime_directory": f"/run/wsgi/{name}",
         "upstream": f"/run/wsgi/{name}/app.sock",

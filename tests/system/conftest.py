@@ -32,7 +32,7 @@ COVERAGE = os.environ.get("WSGI_STACK_COVERAGE")
 ON_HOST = "/var/lib/coverage"
 """Where a host keeps it meanwhile."""
 
-OURS = re.compile(r"/etc/nginx/(conf\.d/wsgi|(sites-enabled|wsgi)/[^/]+)\.conf$")
+OURS = re.compile(r"/etc/nginx/(conf\.d/wsgi[^/]*|(sites-enabled|wsgi)/[^/]+)\.conf$")
 """Files of nginx's that the collection writes."""
 
 
@@ -154,13 +154,14 @@ class Server:
         return f"{status} {body}"
 
     @contextlib.contextmanager
-    def load(self, path: str, clients: int, per_second: int = 25, origin: str = "http://127.0.0.1"):
+    def load(self, path: str, clients: int, per_second: int = 25, origin: str = "http://127.0.0.1", method: str = "GET"):
         """Requests to a page for as long as the block lasts, ten minutes at the most.
 
+        :param method: if it is POST, nginx does not ask once more where it got no answer
         :returns: how many had which status, when the block has ended
         """
         counts: dict[str, int] = {}
-        options = f"-disable-keepalive -z 600s -t 30 -c {clients} -q {per_second}"
+        options = f"-m {method} -disable-keepalive -z 600s -t 30 -c {clients} -q {per_second}"
         command = f"exec timeout --signal INT 600 hey {options} '{origin}{path}'"
         generator = subprocess.Popen(
             ["docker", "exec", self.name, "sh", "-c", f"echo $$; {command}"], stdout=subprocess.PIPE, text=True

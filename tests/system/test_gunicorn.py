@@ -37,15 +37,18 @@ def told():
     return {name: value for name, value in request.environ.items() if isinstance(value, str)}
 """
 
-# Tells how often it is asked at once, which shows what kind of worker it is; and which gunicorn it is.
+# Tells how often it is asked at once, which shows what kind of worker it is; which gunicorn it is; and by which connection it was
+# asked.
 WORKER = """
-import sys, time
+import os, sys, time
 import gunicorn
 
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/slow":
         time.sleep(1)
     start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/connection":
+        return [str(os.fstat(environ["gunicorn.socket"].fileno()).st_ino).encode()]
     kind = type(sys._getframe(2).f_locals.get("self")).__name__
     return [f"{gunicorn.__version__} {kind}".encode()]
 
@@ -82,6 +85,11 @@ def gunicorns(server, app):
     """How many gunicorns an app has, whoever has started them: their workers are their children."""
     found = [line.split() for line in server.sh(f"ps -u {app} -o pid=,ppid= || true").splitlines()]
     return len({pid for pid, _parent in found} - {pid for pid, parent in found if parent in {pid for pid, _parent in found}})
+
+
+def connections(server, domain):
+    """How many connections nginx makes to an app for twenty requests, one after the other."""
+    return len({server.get("/connection", domain) for _request in range(20)})
 
 
 def kinds(server, *domains):
@@ -147,6 +155,9 @@ def test_workers_of_each_kind_and_gunicorns_old_and_new(server, code, neighbour)
     server.sh(f"rm {PROGRAMS}/theirs.conf")
     server.converge([{**apps[0], "threads": 2}, *apps[1:]])
     assert kinds(server, "sync.test") == [f"200 {number} ThreadWorker"]
+    # Of this one nginx keeps its connections, each worker of its own; with that one it would lose requests.
+    assert connections(server, "sync.test") <= int(server.sh("pgrep -c -u www-data nginx"))
+    assert connections(server, "gthread.test") == connections(server, "gevent.test") == 20
     assert neighbour() == before
 
 

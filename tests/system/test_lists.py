@@ -102,7 +102,7 @@ def test_two_lists_live_beside_each_other(new_server, app):
     assert [answer(server, name) for name in ("shop", "blog")] == ["200 shop", "200 blog"]
     assert server.sh("systemctl restart wsgi-blue@shop nginx; sleep 1; curl -s 127.0.0.1:8004") == "blog"
     assert answer(server, "shop") == "200 shop"
-    assert server.sh("ls /etc/nginx/conf.d") == "wsgi.443.conf\nwsgi.conf\n"
+    assert server.sh("ls /etc/nginx/conf.d") == "wsgi-blog.conf\nwsgi.443.conf\nwsgi.conf\n"
     assert server.converge(first).changed == []
 
 

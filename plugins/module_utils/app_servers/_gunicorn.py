@@ -30,8 +30,8 @@ SANDBOX = inspect.getsource(_mounts).rstrip()
 
 OWN_OPTIONS = frozenset(
     "asgi_lifespan certfile chdir check_config config control_socket_disable daemon errorlog forwarder_headers graceful_timeout"
-    " group initgroups keyfile pidfile post_worker_init print_config proc_name protocol proxy_protocol raw_env reload reuse_port"
-    " root_path secure_scheme_headers threads umask user worker_class workers wsgi_app".split()
+    " group initgroups keepalive keyfile pidfile post_worker_init print_config proc_name protocol proxy_protocol raw_env reload"
+    " reuse_port root_path secure_scheme_headers threads umask user worker_class workers wsgi_app".split()
 )
 """The settings that this collection sets, and that the rollout relies on."""
 
@@ -47,6 +47,12 @@ INCLUDING_OPTIONS: frozenset[str] = frozenset()
 
 PING_INTERVAL = 20.0
 """Seconds between two pings over a websocket, as uvicorn has it, unless nginx gives up earlier."""
+
+KEEPALIVE = 60
+"""Seconds for which threads keep a connection that nginx keeps, see ``nginx._upstream``; it is the first to give it up."""
+
+STOP_TIME = 2
+"""Seconds for which a worker that stops answers what still comes in by such a connection."""
 
 PATIENCE = 30
 """Seconds that a worker may be silent for beyond the longest request: nginx gives up first, and tells the visitor so."""
@@ -128,6 +134,7 @@ def configuration(app: App, build: dict[str, Any], host: Mapping[str, int], impo
     """
     mount = app["mount"].rstrip("/")
     settings: dict[str, Any] = {
+        "keepalive": 0,  # each response says that it is the last one of its connection
         **_workers(app, imported),
         "workers": workers(app, host),
         "chdir": _layout.working_directory(app, build),
@@ -179,4 +186,7 @@ def _workers(app: App, imported: Imported) -> dict[str, Any]:
         return {"worker_class": imported.worker or "asgi", "threads": 1, "asgi_lifespan": "on", "PING_INTERVAL": interval}
     if app["gevent"]:
         return {"worker_class": "gevent", "threads": 1, "worker_connections": app["gevent"]}
-    return {"worker_class": "gthread" if app["threads"] > 1 else "sync", "threads": app["threads"]}
+    if app["threads"] == 1:
+        return {"worker_class": "sync", "threads": 1}
+    kept = {"keepalive": KEEPALIVE} if app["drain_timeout"] > STOP_TIME else {}
+    return {"worker_class": "gthread", "threads": app["threads"], **kept}

@@ -82,9 +82,11 @@ class BehindNginx:
 
         async def send_on(message: dict[str, Any]) -> None:
             endless = False
-            if message["type"] == "http.response.start" and is_event_stream(message):
-                endless = True
-                message = passed_on_at_once(message)
+            if message["type"] == "http.response.start":
+                message = last_of_its_connection(message)
+                if is_event_stream(message):
+                    endless = True
+                    message = passed_on_at_once(message)
             elif message["type"] == "websocket.accept":
                 endless = True
             await send(message)
@@ -155,6 +157,12 @@ def as_visited(scope: dict[str, Any], mount: str) -> dict[str, Any]:
     if headers.get(b"x-forwarded-proto") == b"https":
         told["scheme"] = SECURE.get(scope["scheme"], scope["scheme"])
     return told
+
+
+def last_of_its_connection(message: dict[str, Any]) -> dict[str, Any]:
+    """The start of a response after which nginx makes a new connection: when a worker ends, it closes those that are open."""
+    headers = [(name, value) for name, value in message.get("headers") or () if bytes(name).lower() != b"connection"]
+    return {**message, "headers": [*headers, (b"connection", b"close")]}
 
 
 def is_event_stream(message: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ import difflib
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Collection
@@ -45,6 +46,9 @@ def adapted(application: Any) -> Any:
 
 def post_worker_init(worker: Any) -> None:
     """A worker can serve: an older master of the slot may go."""
+    # Before gunicorn 27.0.1, a worker that stops closes the connections by which a request may just be coming in.
+    if not hasattr(sys.modules[type(worker).__module__], "STOP_KEEPALIVE_LINGER"):
+        worker.cfg.set("keepalive", 0)
     if hasattr(worker, "asgi"):
         worker.asgi.worker = worker
     older = masters(worker.cfg.proc_name) - {os.getppid()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App, Static
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _locations, _paths, _tls
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _locations, _paths, _tls, _upstream
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _sites
 
 # Every name that no other server block has, and requests without a name. Not default_server: there can be only one, and it is the
@@ -51,7 +51,8 @@ CONNECTIONS = {
 REFUSAL = {"names": ["_"], "includes": []}
 
 SERVED = frozenset(
-    "domains canonical_domain mount static tls client_max_body_size request_timeout nginx_directives protocol upstream".split()
+    "domains canonical_domain mount static tls client_max_body_size request_timeout nginx_directives protocol upstream threads"
+    " gevent".split()
 )
 """The keys of an app that decide what nginx serves for it."""
 
@@ -111,13 +112,16 @@ def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: An
     ]
     links = []
     for app in apps:
+        kept = _upstream.kept(app)
         files += [_log(app, kind, settings.user) for kind in ("access", "error")]
+        if kept:
+            files.append({"content": _upstream.content(app), "dest": _paths.upstream_path(app), "apps": [app["name"]]})
         files.append(
             {
                 "src": "app.conf.j2",
                 "dest": _paths.snippet_path(app),
                 "apps": [app["name"]],
-                "vars": {"locations": _locations.locations(app)},
+                "vars": {"locations": _locations.locations(app, kept=kept)},
             }
         )
     for owner, found in _by_owner(servers(apps)).items():

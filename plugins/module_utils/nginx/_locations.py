@@ -10,6 +10,7 @@ from typing import TypedDict
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import TLS, App, Static
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _upstream
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._paths import log_path
 
 PORT_SUFFIX = "$wsgi_port_suffix"
@@ -26,8 +27,8 @@ SET = {
     "X-Forwarded-Proto": "$scheme",
     "X-Forwarded-Host": f"$host{PORT_SUFFIX}",
 }
-HOP = {"Upgrade": "$wsgi_upgrade", "Connection": "$wsgi_connection"}
-"""What turns a connection into a websocket, without which nginx keeps it to itself; the maps are in ``base.conf.j2``."""
+UPGRADE = ("Upgrade", "$wsgi_upgrade")
+"""What turns a connection into a websocket, without which nginx keeps it to itself; the map is in ``base.conf.j2``."""
 REMOVED = [
     *("X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol", "X-Forwarded-Scheme", "X-Forwarded-Server"),
     *("X-Forwarded-Ssl", "X-Scheme", "X-Url-Scheme", "Front-End-Https", "Forwarded", "Proxy"),
@@ -69,10 +70,11 @@ class Location(TypedDict):
     lines: list[str]
 
 
-def locations(app: App, access_log: str | None = None) -> list[Location]:
+def locations(app: App, access_log: str | None = None, kept: bool = False) -> list[Location]:
     """The locations of an app.
 
     :param access_log: the path of the access log, or ``off``; the app's own if not given
+    :param kept: nginx keeps its connections to the app server, see ``_upstream``
     """
     logs = [("access_log", access_log or log_path(app, "access")), ("error_log", log_path(app, "error"))]
     mount = app["mount"].rstrip("/")
@@ -84,7 +86,7 @@ def locations(app: App, access_log: str | None = None) -> list[Location]:
     settings = [
         *logs,
         ("client_max_body_size", app["client_max_body_size"]),
-        *_pass(app),
+        *_pass(app, kept),
     ]
     raw = [line for text in app["nginx_directives"] for line in text.split("\n")]
     own = directives(raw)
@@ -167,8 +169,11 @@ def _directory(path: str, url: str, symlinks: tuple[str, str]) -> list[str]:
     return [*lines([alias, symlinks]), f"location ~ {_quoted(hidden)} {{ return 404; }}"]
 
 
-def _pass(app: App) -> list[tuple[str, str]]:
-    """The directives that pass a request to the app server, in its protocol."""
+def _pass(app: App, kept: bool) -> list[tuple[str, str]]:
+    """The directives that pass a request to the app server, in its protocol.
+
+    :param kept: by connections that nginx keeps
+    """
     module = {"uwsgi": "uwsgi", "http": "proxy"}[app["protocol"]]
     timeout = f"{app['request_timeout']}s"
     settings = [("read_timeout", timeout), ("send_timeout", timeout), *BUFFERS]
@@ -181,15 +186,16 @@ def _pass(app: App) -> list[tuple[str, str]]:
         forwarded = {**SET, **dict.fromkeys([*REMOVED, "Transfer-Encoding"], '"" if_not_empty')}
         parameters = [("uwsgi_param", f"{_variable(name)} {value}") for name, value in forwarded.items()]
         return [*common, ("include", "uwsgi_params"), host, *parameters, ("uwsgi_pass", f"unix:{app['upstream']}")]
+    hop = dict([UPGRADE, ("Connection", "$wsgi_kept_connection" if kept else "$wsgi_connection")])
     return [
         *common,
         ("proxy_http_version", "1.1"),  # with 1.0 an app cannot stream a response of unknown length
         ("proxy_redirect", "off"),
         ("proxy_set_header", f"Host $host{PORT_SUFFIX}"),
         # nginx passes on no header that is set to the empty string.
-        *(("proxy_set_header", f"{name} {value}") for name, value in {**SET, **HOP, **dict.fromkeys(REMOVED, '""')}.items()),
+        *(("proxy_set_header", f"{name} {value}") for name, value in {**SET, **hop, **dict.fromkeys(REMOVED, '""')}.items()),
         # Without a URI after the socket, nginx passes the request's URI on unchanged.
-        ("proxy_pass", f"http://unix:{app['upstream']}"),
+        ("proxy_pass", f"http://{_upstream.name(app) if kept else 'unix:' + app['upstream']}"),
     ]
 
 

@@ -20,6 +20,11 @@ def shared_path(purpose: str = "") -> str:
     return f"{DIRECTORY}/conf.d/wsgi{'.' if purpose else ''}{purpose}.conf"
 
 
+def upstream_path(app: App) -> str:
+    """The file with the ``upstream`` block of an app, if it has one."""
+    return f"{DIRECTORY}/conf.d/wsgi-{app['name']}.conf"
+
+
 def snippet_path(app: App) -> str:
     """The file with the locations of an app, which the server blocks of its domains include."""
     return f"{DIRECTORY}/wsgi/{app['name']}.conf"

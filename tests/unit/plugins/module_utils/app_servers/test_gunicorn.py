@@ -69,6 +69,30 @@ def test_the_configuration_says_what_the_app_does(monkeypatch, keys, wanted):
     assert {name: found[name] for name in wanted} == wanted
 
 
+@pytest.mark.parametrize(
+    ("keys", "keepalive"),
+    [
+        pytest.param({}, 60, id="threads"),
+        pytest.param({"drain_timeout": 2}, 0, id="threads without the time to wait when they stop"),
+        pytest.param({"threads": 1}, 0, id="one thread"),
+        pytest.param({"gevent": 10}, 0, id="greenlets"),
+        pytest.param({"imported": Imported("asgi", "asgi")}, 0, id="ASGI"),
+    ],
+)
+@pytest.mark.parametrize("waits", [True, False])
+def test_connections_are_kept_where_a_stop_loses_no_request(monkeypatch, keys, keepalive, waits):
+    config = loaded(monkeypatch, **keys)
+    module = types.ModuleType("gunicorn.workers.some")
+    if waits:
+        module.STOP_KEEPALIVE_LINGER = 2.0
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    settings = {"keepalive": config["keepalive"]}
+    worker = type("Worker", (), {"__module__": module.__name__})()
+    worker.cfg = types.SimpleNamespace(set=settings.__setitem__, proc_name="wsgi-blue@shop")
+    config["post_worker_init"](worker)
+    assert settings == {"keepalive": keepalive if waits else 0}
+
+
 def test_small_hosts_are_not_asked_for_what_they_do_not_have(monkeypatch):
     found = loaded(monkeypatch, processors=1, backlog=128)
     assert (found["workers"], found["backlog"]) == (2, 128)

@@ -13,6 +13,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _gun
 EVENTS = {"type": "http.response.start", "status": 200, "headers": [(b"Content-Type", b"text/event-stream; charset=utf-8")]}
 PAGE = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]}
 
+LAST = (b"connection", b"close")
+
 
 class Socket:
     """A websocket as gunicorn has it: notes what is sent."""
@@ -41,6 +43,13 @@ def test_a_request_is_as_the_visitor_made_it(kind, headers, wanted):
     found = _gunicorn_asgi.as_visited({"scheme": kind, "client": None, "headers": headers}, "/shop")
     assert found["root_path"] == "/shop"
     assert {name: found[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("headers", [[], [(b"Connection", b"keep-alive")], [(b"connection", b"close")]])
+def test_a_response_is_the_last_one_of_its_connection(headers):
+    start = {**PAGE, "headers": [*PAGE["headers"], *headers]}
+    found = _gunicorn_asgi.last_of_its_connection(start)
+    assert found == {**PAGE, "headers": [*PAGE["headers"], LAST]}
 
 
 @pytest.fixture
@@ -73,11 +82,11 @@ def test_server_sent_events_are_passed_on_and_end_with_their_worker(run):
 
     call, sent = run(application, "http", 0.05)
     assert call.cancelled()
-    assert sent[0]["headers"] == [*EVENTS["headers"], (b"x-accel-buffering", b"no")]
+    assert sent[0]["headers"] == [*EVENTS["headers"], LAST, (b"x-accel-buffering", b"no")]
     assert sent[1:] == [{"type": "http.response.body", "body": b"", "more_body": False}]
 
 
-def test_any_other_response_is_left_alone(run):
+def test_any_other_response_has_an_end_of_its_own(run):
     async def application(scope, receive, send):
         await send(PAGE)
         await asyncio.sleep(0.1)
@@ -85,7 +94,7 @@ def test_any_other_response_is_left_alone(run):
 
     call, sent = run(application, "http", 0.05)
     assert call.exception() is None
-    assert sent == [PAGE, {"type": "http.response.body"}]
+    assert sent == [{**PAGE, "headers": [*PAGE["headers"], LAST]}, {"type": "http.response.body"}]
 
 
 def test_a_websocket_is_pinged_and_closed_with_its_worker(run, monkeypatch):

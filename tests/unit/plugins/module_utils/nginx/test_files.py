@@ -82,6 +82,30 @@ def test_the_tree_of_two_apps():
     ]
 
 
+@pytest.mark.parametrize(
+    ("keys", "kept"),
+    [
+        ({"protocol": "http", "threads": 2}, True),
+        ({"protocol": "http", "threads": 1}, False),
+        ({"protocol": "http", "threads": 2, "gevent": 10}, False),
+        ({"protocol": "uwsgi", "threads": 2}, False),
+    ],
+)
+def test_nginx_keeps_its_connections_to_gunicorns_threads(keys, kept):
+    served = {**app("a", preview_port=8001, preview_socket="/run/wsgi/a/preview.sock"), **keys}
+    files = {file["dest"]: file for file in tree([served])["files"]}
+    (location,) = files["/etc/nginx/wsgi/a.conf"]["vars"]["locations"]
+    passed = {"proxy_pass http://wsgi-a;", "proxy_set_header Connection $wsgi_kept_connection;"}
+    assert set(location["lines"]) & passed == (passed if kept else set())
+    own = files.get("/etc/nginx/conf.d/wsgi-a.conf", {"apps": []})
+    assert own["apps"] == ["a"] * kept
+    if kept:
+        assert f"    server unix:{served['upstream']};\n    keepalive 32;\n    keepalive_timeout 1s;\n" in own["content"]
+    # What is staged goes when the preview ends.
+    (preview,) = files["/etc/nginx/sites-available/a.preview.conf"]["vars"]["servers"]
+    assert not set(preview["locations"][0]["lines"]) & passed
+
+
 def blocks(apps, **settings):
     """The server blocks of the first app's site."""
     files = tree(apps, **settings)["files"]
