@@ -18,10 +18,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from target import HERE, REPORTS, ROOT, Target, play, report, run, target
+from target import HERE, REPORTS, ROOT, Target, bars, play, report, run, target
 
 OLD = REPORTS / "earlier"
 
@@ -40,6 +40,10 @@ class Row:
     what: str
     seconds: float
     compared: tuple[tuple[str, float], ...] = ()
+
+    def beside(self, name: str, taken: float) -> Row:
+        """The same, compared with one thing more."""
+        return replace(self, compared=(*self.compared, (name, taken)))
 
 
 def seconds(work: Callable[[], object], repetitions: int) -> float:
@@ -78,25 +82,29 @@ class Changes:
         return code
 
 
-def measure(host: Target, count: int, repetitions: int, changes: Changes, earlier: bool) -> list[Row]:
-    """Plays that change nothing, and that change the code of one app."""
+def measure(ours: Target, earlier: Target | None, usual: Target, count: int, repetitions: int, changes: Changes) -> list[Row]:
+    """Plays that change nothing, and that change the code of one app.
 
-    def nothing(cwd: Path = ROOT) -> None:
-        host.play({"wsgi_apps": apps(count)}, cwd=cwd)
+    Each side has a host of its own: what the sides do differently would be done again at each change of sides.
+    """
 
-    def code(cwd: Path = ROOT) -> None:
-        host.play({"wsgi_apps": apps(count, changes.next())}, cwd=cwd)
+    def nothing(host: Target, cwd: Path = ROOT) -> float:
+        return seconds(lambda: host.play({"wsgi_apps": apps(count)}, cwd=cwd), repetitions)
 
-    ping = ("ping", seconds(host.ping, repetitions))
-    rows = []
-    for what, work in ((f"nothing changed, {count} apps", nothing), (f"one app's code changed, of {count}", code)):
-        compared = [ping]
-        if earlier:
-            nothing(OLD)  # what the two do differently is done once
-            compared.append(("earlier commit", seconds(lambda work=work: work(OLD), repetitions)))
-        nothing()
-        rows.append(Row(what, seconds(work, repetitions), tuple(compared)))
-    return rows
+    def code(host: Target, cwd: Path = ROOT) -> float:
+        return seconds(lambda: host.play({"wsgi_apps": apps(count, changes.next())}, cwd=cwd), repetitions)
+
+    ours.play({"wsgi_apps": apps(count)})
+    ping = ("ping", seconds(ours.ping, repetitions))
+    unchanged = Row(f"nothing changed, {count} apps", nothing(ours), (ping,))
+    changed = Row(f"one app's code changed, of {count}", code(ours), (ping,))
+    if earlier:
+        earlier.play({"wsgi_apps": apps(count)}, cwd=OLD)
+        unchanged = unchanged.beside("earlier commit", nothing(earlier, OLD))
+        changed = changed.beside("earlier commit", code(earlier, OLD))
+    if count > 1:
+        unchanged = unchanged.beside("looped tasks", looped(usual, count))
+    return [unchanged, changed]
 
 
 def looped(host: Target, count: int) -> float:
@@ -156,6 +164,11 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def plot(rows: list[Row]) -> str:
+    """The same as bars, each row with a scale of its own."""
+    return "\n\n".join(bars(f"{row.what}, seconds", [("wsgi.stack", row.seconds), *row.compared]) for row in rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--apps", type=int, nargs="*", default=[1, 10, 100], help="how many apps there are, one after the other")
@@ -172,22 +185,22 @@ def main() -> None:
     if options.earlier:
         run(["git", "worktree", "add", "--detach", "--force", OLD, options.earlier])
     try:
-        with tempfile.TemporaryDirectory() as directory, target(options.host, options.debian, "prepared") as host:
+        with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
+
+            def host(side: str) -> Target:
+                return stack.enter_context(target(f"{options.host}-{side}", options.debian, "prepared"))
+
+            ours, earlier, usual = host("ours"), host("earlier") if options.earlier else None, host("looped")
             changes = Changes(Path(directory))
             for count in options.apps:
-                rows += measure(host, count, options.repetitions, changes, bool(options.earlier))
-        with target(f"{options.host}-looped", options.debian, "prepared") as host:
-            for at, row in enumerate(rows):
-                count = next((count for count in options.apps if row.what == f"nothing changed, {count} apps"), 0)
-                if count > 1:
-                    rows[at] = Row(row.what, row.seconds, (*row.compared, ("looped tasks", looped(host, count))))
+                rows += measure(ours, earlier, usual, count, options.repetitions, changes)
         if options.fleet:
             rows += fleet(options)
         rows.append(first(options))
     finally:
         if options.earlier:
             run(["git", "worktree", "remove", "--force", OLD])
-        report("plays.md", table(rows) + "\n")
+        report("plays.md", f"{table(rows)}\n\n{plot(rows)}\n")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,17 @@ def report(name: str, text: str) -> None:
     print(text)
 
 
+def bars(what: str, values: list[tuple[str, float]], width: int = 50) -> str:
+    """A plot of values that are compared with each other, the longest bar as wide as that many characters."""
+    names = max(len(name) for name, _value in values)
+    longest = max(value for _name, value in values)
+    lines = [
+        f"{name:>{names}} {'█' * max(1, round(value / longest * width))} {value:.{0 if value >= 100 else 1}f}"
+        for name, value in values
+    ]
+    return "\n".join([what, *lines])
+
+
 def play(
     inventories: list[str],
     variables: dict[str, object],

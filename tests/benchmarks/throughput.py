@@ -12,12 +12,12 @@ import re
 import statistics
 import time
 
-from target import HERE, Target, report, target
+from target import HERE, Target, bars, report, target
 
 OURS: dict[str, dict[str, object]] = {
-    "uwsgi": {"stack": "uwsgi"},
-    "uwsgi_emperor": {"stack": "uwsgi_emperor"},
-    "gunicorn_supervisor, sync": {"stack": "gunicorn_supervisor"},
+    "uwsgi": {"stack": "uwsgi", "threads": 1},
+    "uwsgi_emperor": {"stack": "uwsgi_emperor", "threads": 1},
+    "gunicorn_supervisor, sync": {"stack": "gunicorn_supervisor", "threads": 1},
     "gunicorn_supervisor, gthread": {"stack": "gunicorn_supervisor", "threads": 4},
 }
 """What is measured: the keys of each app."""
@@ -52,15 +52,15 @@ def per_second(host: Target, domain: str, port: int, seconds: int, clients: int)
     """
     options = f"-z {seconds}s -c {clients} -host {domain}"
     output = host.sh(f"hey {options} http://127.0.0.1:{port}/")
-    statuses = set(re.findall(r"\[(\d{3})\]", output))
+    statuses = set(re.findall(r"\[(\d{3})\]\s+\d+ responses", output))
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     if statuses != {"200"} or "Error distribution" in output or not rate:
         raise SystemExit(f"{domain}:{port} failed requests:\n{output}")
     return float(rate[1])
 
 
-def measure(host: Target, options: argparse.Namespace) -> list[str]:
-    """The rows of the table."""
+def measure(host: Target, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
+    """What each of ours answers a second, and the best that was tuned by hand."""
     pages = {name: (f"ours-{number}.test", 80) for number, name in enumerate(OURS)}
     pages |= {str(port): ("tuned.test", port) for ports in TUNED.values() for port in ports}
     rates: dict[str, list[float]] = {name: [] for name in pages}
@@ -69,11 +69,7 @@ def measure(host: Target, options: argparse.Namespace) -> list[str]:
             rates[name].append(per_second(host, domain, port, options.seconds, options.clients))
             time.sleep(0.5)
     middle = {name: statistics.median(found) for name, found in rates.items()}
-    return [
-        f"| `{name}` | {middle[name]:.0f} | {best:.0f} | {middle[name] / best:.2f} |"
-        for name in OURS
-        for best in [max(middle[str(port)] for port in TUNED[name])]
-    ]
+    return {name: (middle[name], max(middle[str(port)] for port in TUNED[name])) for name in OURS}
 
 
 def main() -> None:
@@ -91,9 +87,11 @@ def main() -> None:
         host.copy(HERE / "baseline/tuned.sh", "/root/tuned.sh")
         host.sh("sh /root/tuned.sh /srv/one_line")
         time.sleep(2)
-        rows = measure(host, options)
+        rates = measure(host, options)
     head = ["| server | requests/s | tuned by hand | ratio |", "| --- | --: | --: | --: |"]
-    report("throughput.md", "\n".join([*head, *rows, ""]))
+    rows = [f"| `{name}` | {ours:.0f} | {best:.0f} | {ours / best:.2f} |" for name, (ours, best) in rates.items()]
+    plots = [bars(f"{name}, requests/s", [("wsgi.stack", ours), ("by hand", best)]) for name, (ours, best) in rates.items()]
+    report("throughput.md", "\n".join([*head, *rows, "", "\n\n".join(plots), ""]))
 
 
 if __name__ == "__main__":

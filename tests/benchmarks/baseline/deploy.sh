@@ -6,6 +6,7 @@
 #   deploy.sh NAME CODE
 set -eu
 export DEBIAN_FRONTEND=noninteractive
+export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt  # uv trusts what the host does
 name=$1 code=$2
 
 apt-get install -qq -y --no-install-recommends ca-certificates curl nginx python3 python3-venv uwsgi-core uwsgi-plugin-python3 \
