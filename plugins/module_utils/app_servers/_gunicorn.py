@@ -30,8 +30,8 @@ SANDBOX = inspect.getsource(_mounts).rstrip()
 
 OWN_OPTIONS = frozenset(
     "asgi_lifespan certfile chdir check_config config control_socket_disable daemon errorlog forwarder_headers graceful_timeout"
-    " group initgroups keepalive keyfile pidfile post_worker_init print_config proc_name protocol proxy_protocol raw_env reload"
-    " reuse_port root_path secure_scheme_headers threads umask user worker_class workers wsgi_app".split()
+    " group initgroups keepalive keyfile pidfile post_worker_init pre_request print_config proc_name protocol proxy_protocol"
+    " raw_env reload reuse_port root_path secure_scheme_headers threads umask user worker_class workers wsgi_app".split()
 )
 """The settings that this collection sets, and that the rollout relies on."""
 

@@ -56,6 +56,12 @@ def post_worker_init(worker: Any) -> None:
         threading.Thread(target=relieve, args=(older,), daemon=True).start()
 
 
+def pre_request(worker: Any, _request: Any) -> None:
+    """A worker whose master was killed ends, and does not serve on for as long as requests come by the connections it keeps."""
+    if worker.cfg.keepalive and os.getppid() != worker.ppid:
+        worker.alive = False
+
+
 def masters(name: str) -> set[int]:
     """The processes of this user that supervisord has started to serve a slot, each of which leads a process group.
 

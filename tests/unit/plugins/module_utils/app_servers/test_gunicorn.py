@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import re
 import subprocess
 import sys
@@ -93,6 +94,18 @@ def test_connections_are_kept_where_a_stop_loses_no_request(monkeypatch, keys, k
     assert settings == {"keepalive": keepalive if waits else 0}
 
 
+@pytest.mark.parametrize(
+    ("parent", "keepalive", "alive"),
+    [(os.getppid(), 60, True), (1, 60, False), (1, 0, True)],
+    ids=["its master's", "an orphan", "an orphan that keeps no connection"],
+)
+def test_an_orphan_keeps_no_connection(monkeypatch, parent, keepalive, alive):
+    worker = types.SimpleNamespace(cfg=types.SimpleNamespace(keepalive=keepalive), ppid=os.getppid(), alive=True)
+    monkeypatch.setattr(os, "getppid", lambda: parent)
+    _gunicorn_hooks.pre_request(worker, None)
+    assert worker.alive == alive
+
+
 def test_small_hosts_are_not_asked_for_what_they_do_not_have(monkeypatch):
     found = loaded(monkeypatch, processors=1, backlog=128)
     assert (found["workers"], found["backlog"]) == (2, 128)
@@ -118,7 +131,7 @@ def test_what_a_slot_relies_on_is_no_option():
     command = " ".join(_gunicorn.start(app, BUILD, "/srv/wsgi/shop/releases/1")).replace("--name", "--proc_name")
     text = _gunicorn.configuration(app, BUILD, {"processors": 3, "backlog": 4096}, Imported())
     text = text.replace(_gunicorn.HOOKS, "")
-    used = {*re.findall(r"--(\w+)", command), *re.findall(r"^(\w+) = ", text, re.MULTILINE), "post_worker_init"}
+    used = {*re.findall(r"--(\w+)", command), *re.findall(r"^(\w+) = ", text, re.MULTILINE), "post_worker_init", "pre_request"}
     limits = "limit_request_line limit_request_fields limit_request_field_size timeout worker_connections"
     defaults = f"accesslog backlog {limits} worker_tmp_dir".split()
     assert used - _gunicorn.OWN_OPTIONS - {name for name in used if name.isupper()} == {*defaults, "options"}
