@@ -126,6 +126,7 @@ def test_what_stays_open_under_each_stack(server, tmp_path, code):
             "packages": ["flask-sock"],
             "domains": ["sock.test"],
         },
+        {**live, "name": "uvicorn", **GUNICORN, "packages": ["fastapi", "gunicorn<27", "uvicorn-worker"], "domains": ["uv.test"]},
     ]
     play = server.play(apps)
     assert play.message == (
@@ -133,6 +134,13 @@ def test_what_stays_open_under_each_stack(server, tmp_path, code):
         " gunicorn_supervisor, or name a WSGI application. The running release is unchanged."
     )
     assert server.get("/live/", "asgi.test") == '200 ["hello","127.0.0.1","http","http://asgi.test/live/"]'
+    # nginx, which does not know what an app of gunicorn's is, is told to make a new connection for each request.
+    for name, path in (("live", "/live/"), ("uvicorn", "/")):
+        answer = server.sh(f"curl -si --unix-socket /run/wsgi/{name}/app.http.sock -H 'Connection:' http://asgi.test{path}")
+        assert answer.startswith("HTTP/1.1 200 "), answer
+        assert [line.lower() for line in answer.splitlines() if line[:11].lower() == "connection:"] == ["connection: close"], (
+            answer
+        )
     for domain in ("uwsgi.test", "sock.test"):
         assert server.sh(f"python3 /root/visitor.py {domain} / 0") == "101 a ws b ws 200 True\n", domain
 

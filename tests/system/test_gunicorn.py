@@ -89,7 +89,9 @@ def gunicorns(server, app):
 
 def connections(server, domain):
     """How many connections nginx makes to an app for twenty requests, one after the other."""
-    return len({server.get("/connection", domain) for _request in range(20)})
+    pages = [server.get("/connection", domain) for _request in range(20)]
+    assert all(page.startswith("200 ") for page in pages), pages
+    return len({*pages})
 
 
 def kinds(server, *domains):

@@ -27,8 +27,6 @@ SET = {
     "X-Forwarded-Proto": "$scheme",
     "X-Forwarded-Host": f"$host{PORT_SUFFIX}",
 }
-UPGRADE = ("Upgrade", "$wsgi_upgrade")
-"""What turns a connection into a websocket, without which nginx keeps it to itself; the map is in ``base.conf.j2``."""
 REMOVED = [
     *("X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Protocol", "X-Forwarded-Scheme", "X-Forwarded-Server"),
     *("X-Forwarded-Ssl", "X-Scheme", "X-Url-Scheme", "Front-End-Https", "Forwarded", "Proxy"),
@@ -186,7 +184,8 @@ def _pass(app: App, kept: bool) -> list[tuple[str, str]]:
         forwarded = {**SET, **dict.fromkeys([*REMOVED, "Transfer-Encoding"], '"" if_not_empty')}
         parameters = [("uwsgi_param", f"{_variable(name)} {value}") for name, value in forwarded.items()]
         return [*common, ("include", "uwsgi_params"), host, *parameters, ("uwsgi_pass", f"unix:{app['upstream']}")]
-    hop = dict([UPGRADE, ("Connection", "$wsgi_kept_connection" if kept else "$wsgi_connection")])
+    # What turns a connection into a websocket, without which nginx keeps it to itself; the maps are in base.conf.j2.
+    hop = {"Upgrade": "$wsgi_upgrade", "Connection": "$wsgi_kept_connection" if kept else "$wsgi_connection"}
     return [
         *common,
         ("proxy_http_version", "1.1"),  # with 1.0 an app cannot stream a response of unknown length

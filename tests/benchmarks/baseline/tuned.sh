@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Servers for one app as somebody would tune them by hand who only wants requests per second: no slots, no sandbox, nothing that
-# lets a release go out without a failed request. nginx keeps its connections where it can: a process of uWSGI serves one connection
-# until that ends, and with kept ones others would starve. By Debian's proxy_params an app knows its host, its scheme and its visitor.
+# lets a release go out without a failed request. nginx keeps its connections where it can: a process of uWSGI serves one
+# connection until that ends, and with kept ones others would starve. By Debian's proxy_params an app knows its host, its scheme
+# and its visitor.
 #
 #   tuned.sh CODE
 #
