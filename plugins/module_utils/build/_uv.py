@@ -12,7 +12,7 @@ import tempfile
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.build._causes import first_cause
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, pip_environment
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, pip_command, pip_environment
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
 
 VERSION = "0.13.8"
@@ -42,20 +42,15 @@ def _install(version: str, target: str) -> None:
     for leftover in glob.glob(os.path.join(glob.escape(os.path.dirname(target)), f"{SCRATCH}*")):
         shutil.rmtree(leftover)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=os.path.dirname(target)) as scratch:
-        venv = os.path.join(scratch, "venv")
-        made = run(dies_with_parent(["python3", "-m", "venv", venv]), timeout=TIMEOUT)
-        if made.code:
-            _refuse(
-                version, "the host's python3 cannot create a virtual environment; install the package python3-venv", made.output
-            )
-        pip = [os.path.join(venv, "bin/python"), "-m", "pip", "install", "--only-binary", ":all:", f"uv=={version}"]
+        unpacked = os.path.join(scratch, "unpacked")
+        pip = [*pip_command(), "install", "--target", unpacked, "--no-compile", "--only-binary", ":all:", f"uv=={version}"]
         installed = run(dies_with_parent(pip), environment=pip_environment(None, {}), timeout=TIMEOUT)
         if installed.code:
             fix = "correct uv_version or the index in the host's /etc/pip.conf, or set app_installer: pip"
             _refuse(version, f"{first_cause(installed)[0]}; {fix}", installed.output)
         ready = os.path.join(scratch, "ready")
         os.mkdir(ready)
-        shutil.copyfile(os.path.join(venv, "bin/uv"), os.path.join(ready, "uv"))
+        shutil.copyfile(os.path.join(unpacked, "bin/uv"), os.path.join(ready, "uv"))
         os.chmod(os.path.join(ready, "uv"), 0o755)
         os.chmod(ready, 0o755)
         tried = run([os.path.join(ready, "uv"), "--version"], timeout=TIMEOUT)

@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection, and may change in any release.
-"""Environment variables of the programs that builds start: proxies, trust store, caches of pip and uv."""
+"""The programs that builds start: the host's pip, and environment variables for proxies, trust store, caches of pip and uv."""
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 TRUST_STORE = "/etc/ssl/certs/ca-certificates.crt"
+PIP = "/usr/share/python-wheels/pip-*.whl"
+"""pip as Debian has it for virtual environments: of the package python3-pip-whl, which python3-venv brings."""
+
 PIP_CONFIGURATION = ("/etc/pip.conf", "/etc/xdg/pip/pip.conf")
 
 
@@ -25,6 +31,17 @@ def dies_with_parent(argv: Sequence[str]) -> list[str]:
     If a run is killed, its commands would otherwise go on writing where the next run writes.
     """
     return ["setpriv", "--pdeathsig", "KILL", "--", *argv]
+
+
+def pip_command() -> list[str]:
+    """The host's pip, run from its wheel, as ensurepip runs it: to make a virtual environment for it takes seconds.
+
+    :raises StackError: there is none
+    """
+    wheels = sorted(glob.glob(PIP))
+    if not wheels:
+        raise StackError("install", f"there is no pip in {os.path.dirname(PIP)}; install the package python3-venv.")
+    return ["python3", os.path.join(wheels[-1], "pip")]
 
 
 def pip_environment(cache: str | None, overrides: Mapping[str, str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
 from ansible_collections.wsgi.stack.plugins.module_utils.build._causes import first_cause
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
-from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import dies_with_parent, pip_environment
+from ansible_collections.wsgi.stack.plugins.module_utils.host._environment import pip_command, pip_environment
 from ansible_collections.wsgi.stack.plugins.module_utils.host._locks import locked
 
 DISTRIBUTION = "/usr/src/uwsgi"
@@ -118,11 +118,8 @@ cat archive/*.tar.gz >&3
 
 def _fetch(sources: Sources, scratch: str) -> None:
     os.chmod(scratch, 0o711)
-    venv, archive, unpacked = (os.path.join(scratch, name) for name in ("venv", "archive.tar.gz", "unpacked"))
-    made = run(dies_with_parent(["python3", "-m", "venv", venv]), timeout=TIMEOUT)
-    if made.code:
-        _refuse(sources, "the host's python3 cannot create a virtual environment; install the package python3-venv", made.output)
-    pip = [os.path.join(venv, "bin/python"), "-m", "pip"]
+    archive, unpacked = (os.path.join(scratch, name) for name in ("archive.tar.gz", "unpacked"))
+    pip = pip_command()
     variables = {**configuration(run([*pip, "config", "list"]).output), **pip_environment(None, {}), "HOME": "/tmp"}
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     script = exports + SCRIPT.format(pip=shlex.join(pip), release=shlex.quote(sources.release))

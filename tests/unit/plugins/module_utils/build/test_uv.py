@@ -20,15 +20,17 @@ def host(monkeypatch):
     def prepare(**failures):
         def run(argv, environment=None, timeout=None, **_more):
             words = list(argv)
-            step = "venv" if "venv" in words else "pip" if "pip" in words else "uv"
+            step = "pip" if "pip" in words else "uv"
             calls.append(step)
-            if step == "venv" and step not in failures:
-                os.makedirs(os.path.join(words[-1], "bin"))
-                with open(os.path.join(words[-1], "bin/uv"), "w", encoding="utf-8") as stream:
+            if step == "pip" and step not in failures:
+                target = words[words.index("--target") + 1]
+                os.makedirs(os.path.join(target, "bin"))
+                with open(os.path.join(target, "bin/uv"), "w", encoding="utf-8") as stream:
                     stream.write("uv")
             return Completed(tuple(words), 1 if step in failures else 0, failures.get(step, ""))
 
         monkeypatch.setattr(_uv, "run", run)
+        monkeypatch.setattr(_uv, "pip_command", lambda: ["pip"])
         return calls
 
     return prepare
@@ -41,14 +43,13 @@ def test_uv_is_installed_once(host, tmp_path):
     assert path == str(tmp_path / "uv-0.13.8/uv")
     assert os.access(path, os.X_OK)
     assert _uv.ensure("0.13.8", str(tmp_path)) == path
-    assert calls == ["venv", "pip", "uv"]
+    assert calls == ["pip", "uv"]
     assert os.listdir(tmp_path) == ["uv-0.13.8"]
 
 
 @pytest.mark.parametrize(
     ("step", "output", "wanted"),
     [
-        ("venv", "No module named venv", "install the package python3-venv"),
         ("pip", "ERROR: x\nERROR: No matching distribution found for uv==9", "No matching distribution found for uv==9; correct"),
         ("uv", "Illegal instruction", "it does not run here"),
     ],
