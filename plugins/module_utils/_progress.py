@@ -53,16 +53,24 @@ class Board:
     def app(self, name: str) -> Iterator[None]:
         """Work on an app in this thread."""
         began = time.monotonic()
-        self._thread.app = name
+        self._thread.app, self._thread.waited = name, 0.0
         try:
             yield
         finally:
             self._thread.app = None  # what this thread waits for next is not for this app
-            SECONDS[name] = SECONDS.get(name, 0.0) + time.monotonic() - began
+            SECONDS[name] = SECONDS.get(name, 0.0) + time.monotonic() - began - self._thread.waited
             with self._lock:
                 self._done += 1
                 self._doing.pop(name, None)
                 self._write()
+
+    @contextlib.contextmanager
+    def turn(self, turns: threading.Semaphore) -> Iterator[None]:
+        """Wait until fewer apps than may be are in blocks of these turns, and keep others waiting as long as this one lasts."""
+        began = time.monotonic()
+        with turns:
+            self._thread.waited = getattr(self._thread, "waited", 0.0) + time.monotonic() - began
+            yield
 
     def does(self, words: str) -> None:
         """Say what is done now for the app of this thread: the rest of a sentence that begins with its name."""

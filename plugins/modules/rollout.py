@@ -46,7 +46,8 @@ options:
     default: www-data
   jobs:
     description: >-
-      How many apps are rolled out at once. The default is twice the number of processors, since a rollout mostly waits.
+      How many apps start at once. The default is twice the number of processors, since a start mostly waits. Three times as many
+      others may wait for the last requests to their former releases meanwhile.
 extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._once import once
 
 TIMEOUT = 30
@@ -14,6 +15,9 @@ TIMEOUT = 30
 
 JOURNAL = 1 << 21
 """Bytes of messages that are kept, of the beginning and of the end: an app may write as many as it likes."""
+
+_behind = threading.Event()
+"""Set if systemd has not read its files since units were enabled or disabled."""
 
 
 def show(units: Iterable[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -56,6 +60,23 @@ def parse(output: str) -> dict[str, dict[str, str]]:
 def properties(unit: str, names: Sequence[str]) -> dict[str, str]:
     """Properties of one unit, also by an alias of it; empty if systemd does not answer."""
     return next(iter(show([unit], names).values()), {})
+
+
+def start_at_boot(units: Sequence[str], wanted: bool = True) -> Completed:
+    """Enable or disable units. What runs is not touched.
+
+    Without ``--no-reload`` systemd would read the files of all units again each time, which takes 0.3 s with a hundred apps. At a
+    boot it finds the links. ``catch_up`` makes it see them before, as for a change of targets (``systemctl default``).
+    """
+    _behind.set()
+    return run(["systemctl", "--no-reload", "--quiet", "enable" if wanted else "disable", *units])
+
+
+def catch_up() -> None:
+    """Have systemd read its files again if ``start_at_boot`` changed what it starts at boot. For the end of a step."""
+    if _behind.is_set():
+        _behind.clear()
+        run(["systemctl", "daemon-reload"])
 
 
 def main_pid(unit: str) -> int:

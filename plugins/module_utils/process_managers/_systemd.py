@@ -67,12 +67,12 @@ class Units(ProcessManager):
 
     def enable(self, app: App, slot: str) -> None:
         unit = _layout.of(app).unit(slot)
-        done = run(["systemctl", "enable", "--quiet", unit])
+        done = _systemd.start_at_boot([unit])
         if done.code:
             raise StackError("systemd", refusal(done, unit))
 
     def disable(self, layout: _layout.Layout, slot: str) -> None:
-        run(["systemctl", "disable", "--quiet", layout.unit(slot)])
+        _systemd.start_at_boot([layout.unit(slot)], wanted=False)
 
     def log(self, layout: _layout.Layout, slot: str, since: float) -> str:
         return _systemd.journal([_systemd.written_by(layout.unit(slot))], since)

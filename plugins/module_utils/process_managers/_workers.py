@@ -15,7 +15,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import UNITS, Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _systemd
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _worker_state, _worker_units
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import refusal
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
@@ -105,14 +105,19 @@ def record(layout: Layout, slot: str, first_host: bool) -> None:
     timers = [os.path.basename(path) for path in texts if path.endswith(".timer")]
     workers = _worker_state.flat(_worker_units.processes(layout, slot, release, first_host))
     links = {**dict.fromkeys(workers, _worker_state.BOOT), **dict.fromkeys(timers, _worker_state.TIMERS)}
-    _systemctl(["enable", "--quiet"], [unit for unit, at in links.items() if not os.path.lexists(os.path.join(at, unit))])
-    _systemctl(["restart" if changed else "start"], timers)
+    new = [unit for unit, at in links.items() if not os.path.lexists(os.path.join(at, unit))]
+    for units, command in ((new, _systemd.start_at_boot), (timers, _restart if changed else _start)):
+        done = command(units) if units else None
+        if done is not None and done.code:
+            raise StackError("workers", refusal(done, units[0]))
 
 
-def _systemctl(command: Sequence[str], units: Sequence[str]) -> None:
-    done = run(["systemctl", *command, *units]) if units else None
-    if done is not None and done.code:
-        raise StackError("workers", refusal(done, units[0]))
+def _start(units: Sequence[str]) -> Completed:
+    return run(["systemctl", "start", *units])
+
+
+def _restart(units: Sequence[str]) -> Completed:
+    return run(["systemctl", "restart", *units])
 
 
 def stop_soon(layout: Layout, slot: str) -> None:
@@ -160,7 +165,9 @@ def paths(layout: Layout) -> list[str]:
 def _remove_timers(timers: Sequence[str]) -> None:
     """Stop timers, given by their paths, and forget when they elapsed."""
     if timers:
-        run(["systemctl", "disable", "--now", "--quiet", *map(os.path.basename, timers)])
+        names = [os.path.basename(path) for path in timers]
+        run(["systemctl", "stop", *names])
+        _systemd.start_at_boot(names, wanted=False)
         stamps = [f"{_layout.TIMER_STAMPS}/stamp-{os.path.basename(path)}" for path in timers]
         _write({}, [*timers, *stamps])
 
@@ -173,7 +180,7 @@ def _disable(links: Iterable[str]) -> None:
     """Have units, given by their links, no longer started at boot."""
     names = [os.path.basename(link) for link in links]
     if names:
-        run(["systemctl", "disable", "--quiet", *names])
+        _systemd.start_at_boot(names, wanted=False)
 
 
 def _write(texts: Mapping[str, str], obsolete: Iterable[str] = ()) -> bool:

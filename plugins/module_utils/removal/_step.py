@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors, _layout
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found, _remains
@@ -44,6 +45,7 @@ def retire(
             lambda app: remove(layouts[app["name"]], wanted["remove_shared"]),
             wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
+        _systemd.catch_up()
     gone = sorted(set(going) - {failure["app"] for failure in failures})
     staying = [layout for name, layout in layouts.items() if name not in gone]
     claimed = {entry["claims"].get("stack") for name, entry in scope.record.apps.items() if not scope.has(name)}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
@@ -24,6 +25,11 @@ from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _em
 
 NEW_BUILD = "change the app's source or packages, which makes a new build"
 NEW_PLUGIN = "build one that fits with the module wsgi.stack.uwsgi_plugin"
+
+_plugins: dict[tuple[str, ...], tuple[str, str] | None] = {}
+"""What was found out about a plugin for an interpreter: each is loaded once for all apps that use it."""
+
+_lock = threading.Lock()
 
 
 def check(app: App, number: int) -> None:
@@ -91,6 +97,10 @@ def _check_plugin(name: str, interpreter: dict[str, Any]) -> None:
     mismatch = _file.problem(path, core)
     if mismatch:
         raise StackError("plugin", f"{mismatch}; {NEW_PLUGIN}.")
-    unfit = _embedded_python.of_plugin(path, interpreter)
+    question = path, interpreter["executable"], interpreter["version"], interpreter["library"]
+    with _lock:
+        if question not in _plugins:
+            _plugins[question] = _embedded_python.of_plugin(path, interpreter)
+        unfit = _plugins[question]
     if unfit:
         raise StackError("plugin", f"{path} does not fit: {unfit[0]}; {NEW_PLUGIN}.", unfit[1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Collection, Sequence
 from typing import Callable, NamedTuple
@@ -22,6 +23,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _reg
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _answering, _health, _plan, _preflight, _state
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._health import Answer
@@ -72,11 +74,18 @@ class Rollout:
             "stop": self._stop,
         }
 
-    def run(self, steps: Sequence[RolloutStep], release: int) -> None:
+    def run(self, steps: Sequence[RolloutStep], release: int, turns: threading.Semaphore) -> None:
         """Carry out a plan.
 
+        :param turns: see ``locked_rollout``
         :raises StackError: the release is not healthy; it is stopped again, and what was live before still is
         """
+        ends = [step for step in steps if step[0] == "stop"]
+        with BOARD.turn(turns):
+            self._bring_up([step for step in steps if step not in ends], release)
+        self._carry_out(ends, release)
+
+    def _bring_up(self, steps: Sequence[RolloutStep], release: int) -> None:
         if any(action == "start" for action, _slot in steps):
             _preflight.check(self.app, release)
             self.manager.check()
@@ -87,6 +96,9 @@ class Rollout:
                 fix = f"; {problem.fix}" if problem.fix else ""
                 raise StackError("health", f"release {release} was healthy when it was started, but now {problem.cause}{fix}.")
         self.going_live = {slot for action, slot in steps if action == "flip"}
+        self._carry_out(steps, release)
+
+    def _carry_out(self, steps: Sequence[RolloutStep], release: int) -> None:
         for action, slot in steps:
             self.actions[action](slot, release)
 
@@ -156,9 +168,11 @@ class Rollout:
         request, protocol = self.request, self.app["protocol"]
         address = f"unix:{self.layout.socket(slot)}"
         target = _examine.Target(address, protocol, request.path, request.host, tuple(request.statuses), scheme=request.scheme)
-        (access,) = _examine.examine([target], workers, _state.LIVE_CHECK_TIMEOUT)
-        if access.ok or access.code == "not_checked":
-            return ""
+        # Reading what starts servers here takes more than all the rest, and only says what to do.
+        for host in (HostCatalog(), None):
+            (access,) = _examine.examine([target], workers, _state.LIVE_CHECK_TIMEOUT, host=host)
+            if access.ok or access.code == "not_checked":
+                return ""
         return access.message.rstrip(".") + (f" (fix it with: {access.fix})" if access.fix else "")
 
     def _start_workers(self, slot: str, _release: int) -> None:
@@ -220,11 +234,14 @@ class Rollout:
         _workers.stop(self.layout, slot)
 
 
-def locked_rollout(app: App, release: int, nginx_user: str, preview: bool, finish: bool) -> list[RolloutStep]:
+def locked_rollout(
+    app: App, release: int, nginx_user: str, preview: bool, finish: bool, turns: threading.Semaphore
+) -> list[RolloutStep]:
     """Make a release live while no other rollout of the app runs on this host.
 
     What another one has done meanwhile counts: the app is looked at again when it is this one's turn.
 
+    :param turns: how many apps may start at once. An app whose old slot ends only waits, and does not keep others from starting.
     :returns: the steps that were carried out
     :raises StackError: see ``Rollout.run``
     """
@@ -233,7 +250,7 @@ def locked_rollout(app: App, release: int, nginx_user: str, preview: bool, finis
         state = _state.observe([_state.ObservedApp.of(app)], nginx_user)[app["name"]]
         steps = _plan.plan(state, release, app["stack"], preview, finish, _state.has_workers(app, release))
         if steps:
-            Rollout(app, nginx_user).run(steps, release)
+            Rollout(app, nginx_user).run(steps, release, turns)
     return steps
 
 

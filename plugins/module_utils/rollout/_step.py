@@ -5,13 +5,19 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _plan, _state
+
+ENDING = 4
+"""So many times more apps than start at once may be in a rollout: the others wait until the last requests to their former
+releases have ended, which takes memory, but no processor."""
 
 
 def rollout(wanted: Mapping[str, Any], check: bool, roll_out: Callable[..., Any] | None = None) -> dict[str, Any]:
@@ -30,11 +36,14 @@ def rollout(wanted: Mapping[str, Any], check: bool, roll_out: Callable[..., Any]
     plans = {name: _plan.plan(state, releases[name], stacks[name], *options, workers[name]) for name, state in states.items()}
     failures: list[dict[str, Any]] = []
     if roll_out and not check:
+        jobs = wanted["jobs"] or 2 * len(os.sched_getaffinity(0))
+        turns = threading.Semaphore(jobs)
         done, failures = _errors.for_each_app(
             [app for app in apps if plans[app["name"]]],
-            lambda app: roll_out(app, releases[app["name"]], wanted["nginx_user"], *options),
-            wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
+            lambda app: roll_out(app, releases[app["name"]], wanted["nginx_user"], *options, turns),
+            ENDING * jobs,
         )
+        _systemd.catch_up()
         plans.update(done)
     staged = {name for name, state in states.items() if wanted["preview"] and _plan.staged(state, releases[name], stacks[name])}
     not_switching = staged | {failure["app"] for failure in failures}

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 
 import pytest
 
@@ -51,6 +53,15 @@ def test_what_a_thread_does_after_an_app_is_not_for_that_app(board, tmp_path):
             board.does("asks for its certificate")
         board.does("waits for another run")
         assert json.loads(path.read_text())["doing"] == []
+
+
+def test_waiting_for_a_turn_is_no_time_of_an_app(board):
+    turns = threading.Semaphore(0)
+    with board.app("shop"):
+        threading.Timer(0.3, turns.release).start()
+        with board.turn(turns):
+            time.sleep(0.01)
+    assert 0 < _progress.SECONDS["shop"] < 0.3
 
 
 def test_a_file_that_cannot_be_written_disturbs_nothing(board, tmp_path):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,7 @@ def test_a_release_that_is_not_healthy_is_stopped_and_the_cause_told(monkeypatch
     if socket:
         Path(rollout.layout.socket("green")).touch()
     with pytest.raises(StackError) as failure:
-        rollout.run([("start", "green"), ("flip", "green")], 2)
+        rollout.run([("start", "green"), ("flip", "green")], 2, threading.Semaphore())
     assert (failure.value.step, failure.value.cause) == ("health", cause)
     assert rollout.manager.calls == ["check", "start green", "stop green"]
     assert not os.path.lexists(rollout.layout.live_socket)
@@ -129,7 +130,17 @@ def test_a_staged_release_is_checked_again_before_it_goes_live(monkeypatch, roll
     monkeypatch.setattr(_health, "check", lambda targets, user, timeout: [answer])
     Path(rollout.layout.socket("green")).touch()
     with pytest.raises(StackError, match=r"^release 2 was healthy when it was started, but now failed its health check: GET / "):
-        rollout.run([("flip", "green"), ("record", "green")], 2)
+        rollout.run([("flip", "green"), ("record", "green")], 2, threading.Semaphore())
+
+
+def test_an_app_whose_old_slot_ends_keeps_no_other_from_starting(monkeypatch, rollout):
+    turns = threading.Semaphore(1)
+    free = []
+    monkeypatch.setattr(
+        rollout, "actions", dict.fromkeys(["record", "stop"], lambda slot, release: free.append(turns.acquire(blocking=False)))
+    )
+    rollout.run([("record", "green"), ("stop", "blue")], 2, turns)
+    assert free == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +246,7 @@ def workers(rollout, monkeypatch):
 
 def test_a_worker_that_does_not_stay_up_ends_the_new_slot_and_the_old_single_ones_go_on(rollout, workers):
     with pytest.raises(StackError, match="one ended"):
-        rollout.run([("workers", "green"), ("flip", "green")], 2)
+        rollout.run([("workers", "green"), ("flip", "green")], 2, threading.Semaphore())
     assert workers == ["stop_single blue", "start green", "stop green", "resume blue"]
     assert rollout.manager.calls == ["stop green"]
     assert not os.path.lexists(rollout.layout.live_socket)
@@ -243,6 +254,6 @@ def test_a_worker_that_does_not_stay_up_ends_the_new_slot_and_the_old_single_one
 
 def test_workers_of_the_live_slot_that_do_not_stay_up_leave_its_server_alone(rollout, workers):
     with pytest.raises(StackError, match="one ended"):
-        rollout.run([("workers", "green")], 2)
+        rollout.run([("workers", "green")], 2, threading.Semaphore())
     assert workers == ["stop_single blue", "start green"]
     assert rollout.manager.calls == []
