@@ -12,11 +12,12 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _directory
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _step, _templates
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _step, _templates
 
 
 class ActionModule(_step.StepAction):
-    """A run with nothing new is one execution of the module; the files go over only if it asks for them."""
+    """A run is one execution of the module: files that it needs go over before it if a survey said so. Else the module asks for
+    them, and is executed once more."""
 
     def arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         arguments = {**self._task.args, "directories": {name: self._look(source) for name, source in self._sources().items()}}
@@ -41,13 +42,14 @@ class ActionModule(_step.StepAction):
         return {"files": files}
 
     def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        result = super().call(arguments, task_vars)
-        while needed := result.pop("needed", None):
-            sources = self._sources()
-            sent = {name: self._send(name, sources[name]) for name in needed}
-            arguments = {**arguments, "directories": {**arguments["directories"], **sent}}
-            result = super().call(arguments, task_vars)
-        return result
+        sources, directories = self._sources(), dict(arguments["directories"])
+        needed = [] if self._task.check_mode else _answers.needed(task_vars["inventory_hostname"]).sources
+        while True:
+            directories.update({name: self._send(name, sources[name]) for name in needed if name in sources})
+            result = super().call({**arguments, "directories": directories}, task_vars)
+            needed = result.pop("needed", [])
+            if not needed:
+                return result
 
     def _sources(self) -> dict[str, dict[str, Any]]:
         """The sources on the controller, by app."""

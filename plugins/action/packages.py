@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _imports, _step
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _imports, _step
 
 _imports.import_all()  # here, since every role begins with packages
 
@@ -24,8 +24,19 @@ class ActionModule(_step.StepAction):
         return {"name": sorted(set(arguments["name"]))}
 
     def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Install, together with all other packages of which a survey found that they are missing."""
+        host = task_vars["inventory_hostname"]
+        installed = _answers.installed(host)
+        if {*arguments["name"]} <= installed:
+            return {"changed": False}
+        names = sorted({*arguments["name"], *_answers.needed(host).packages} - installed)
+        result = self._install(names, task_vars)
+        if not result.get("failed"):
+            _answers.note_installed(host, names)
+        return result
+
+    def _install(self, names: list[str], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Install with the package lists that are there; fetch new ones only if that fails."""
-        names = arguments["name"]
         wanted: dict[str, Any] = {"name": names, "install_recommends": False, "lock_timeout": LOCK_TIMEOUT}
         result = self._apt(wanted, task_vars)
         if not result.get("failed"):

@@ -19,6 +19,7 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import (
     _role_tasks,
     _run,
     _step,
+    _tags,
 )
 
 _imports.import_all()  # here, since a play that has a survey begins with it
@@ -53,7 +54,9 @@ class ActionModule(ActionBase):
             shown = [f"{host}, app {name}: {line}" for name, lines in changes.items() for line in lines]
             self._display.display("\n".join(["", *_display.shown(shown), ""]))
         _run.note_live(host, result["live"])
-        self._keep(host, steps, dict(zip(map(id, asked), result.pop("results"))), given["roles"])
+        answers = self._answered(host, steps, dict(zip(map(id, asked), result.pop("results"))))
+        needed = _answers.Needed(result.pop("sources"), self._missing_packages(answers, variables))
+        _answers.keep(host, answers, given["roles"], needed)
         return {**result, "idle": _answers.idle(host)}
 
     def _asked(self, task: _role_tasks.RoleTask) -> dict[str, Any]:
@@ -79,7 +82,14 @@ class ActionModule(ActionBase):
         except AnsibleError:  # the step itself will fail, and tell
             return {**step, "module": ""}
 
-    def _keep(self, host: str, steps: list[dict[str, Any]], results: Mapping[int, Any], roles: list[str]) -> None:
+    def _missing_packages(self, answers: list[dict[str, Any]], variables: Mapping[str, Any]) -> list[str]:
+        """The packages of all steps, for one run of apt; none if the tags leave some of these steps out."""
+        chosen = _tags.selected(variables["ansible_run_tags"], variables["ansible_skip_tags"], self._task.tags)
+        wanted = [answer for answer in answers if answer["module"] == "wsgi.stack.packages" and answer["result"] is None]
+        return [name for answer in wanted if chosen == {*_tags.NEEDS} for name in answer["arguments"]["name"]]
+
+    def _answered(self, host: str, steps: list[dict[str, Any]], results: Mapping[int, Any]) -> list[dict[str, Any]]:
+        """The steps with their results. What those that have nothing to do report of the apps is noted."""
         registered: dict[str, Any] = {}
         answers = []
         for step in steps:
@@ -90,4 +100,4 @@ class ActionModule(ActionBase):
                 names = [app["name"] for app in step["arguments"].get("apps") or []]
                 _run.note(host, f"survey {step['role']} {step['module']} {step['register']}", answer["result"], names, [])
             answers.append(answer)
-        _answers.keep(host, answers, roles)
+        return answers

@@ -93,7 +93,7 @@ def main() -> None:
     changes = _survey.changes(steps, live, told)
     for entry in live.values():
         del entry["entry"]
-    module.exit_json(changed=False, results=results, live=live, changes=changes)
+    module.exit_json(changed=False, results=results, live=live, changes=changes, sources=_survey.sources(steps, told))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _notes
 
@@ -32,7 +32,18 @@ DEPENDS = {
 """The steps whose change makes the survey's answer for a step worthless, though its arguments are still the same."""
 
 
-def keep(host: str, answers: Iterable[Mapping[str, Any]], roles: Iterable[str]) -> None:
+class Needed(NamedTuple):
+    """What steps will need, as far as a survey found out.
+
+    :ivar sources: the names of the apps whose source directory has to be sent for a build
+    :ivar packages: the names of the Debian packages that are missing
+    """
+
+    sources: list[str]
+    packages: list[str]
+
+
+def keep(host: str, answers: Iterable[Mapping[str, Any]], roles: Iterable[str], needed: Needed) -> None:
     """Keep what a survey found.
 
     :param answers: ``role``, ``module``, ``arguments`` and ``result`` of each step that was asked; the result is None if the step
@@ -43,7 +54,24 @@ def keep(host: str, answers: Iterable[Mapping[str, Any]], roles: Iterable[str]) 
         {**{key: answer[key] for key in ("role", "module", "result")}, "arguments": digest(answer["arguments"])}
         for answer in answers
     ]
-    _notes.add(SUBJECT, host, {"answers": kept, "roles": list(roles)})
+    _notes.add(SUBJECT, host, {"answers": kept, "roles": list(roles), "needed": needed._asdict()})
+
+
+def needed(host: str) -> Needed:
+    """What the survey found out; nothing without one."""
+    notes = _notes.read(SUBJECT, host)
+    return Needed(**notes[_last(notes)]["needed"]) if notes else Needed([], [])
+
+
+def note_installed(host: str, packages: Iterable[str]) -> None:
+    """Keep which Debian packages a step has installed."""
+    if _notes.read(SUBJECT, host):
+        _notes.add(SUBJECT, host, {"installed": list(packages)})
+
+
+def installed(host: str) -> set[str]:
+    """The Debian packages that steps have installed since the survey."""
+    return {name for note in _since(_notes.read(SUBJECT, host)) for name in note.get("installed", [])}
 
 
 def changed(host: str, module: str) -> None:
@@ -83,11 +111,15 @@ def _last(notes: list[dict[str, Any]]) -> int:
     return max(at for at, note in enumerate(notes) if "answers" in note)
 
 
+def _since(notes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What happened since the last survey."""
+    return notes[_last(notes) + 1 :] if notes else []
+
+
 def _valid(host: str) -> list[dict[str, Any]]:
     notes = _notes.read(SUBJECT, host)
     if not notes:
         return []
-    last = _last(notes)
-    since = {note["changed"] for note in notes[last + 1 :]}
-    found: list[dict[str, Any]] = notes[last]["answers"]
+    since = {note["changed"] for note in _since(notes) if "changed" in note}
+    found: list[dict[str, Any]] = notes[_last(notes)]["answers"]
     return [each for each in found if each["result"] is not None and not since & DEPENDS.get(each["module"], set())]

@@ -114,6 +114,17 @@ def changes(
     return found
 
 
+def sources(steps: Sequence[Mapping[str, Any]], told: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The names of the apps whose source is a directory on the controller, and that need another build.
+
+    :param steps: see ``survey``
+    :param told: what ``survey`` put there
+    """
+    builds = told.get("wsgi.stack.build", {}).get("builds", {})
+    sent = (name for step in _builds(steps) for name in step["arguments"]["directories"] or {})
+    return [name for name in sent if builds.get(name, {}).get("changed")]
+
+
 def _builds(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [step for step in steps if step["module"] == "wsgi.stack.build"]
 

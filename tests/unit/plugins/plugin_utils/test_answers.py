@@ -10,6 +10,9 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _notes
 BUILD, RELEASE, ROLLOUT, TREE = (f"wsgi.stack.{name}" for name in ("build", "release", "rollout", "config_tree"))
 
 
+NOTHING = _answers.Needed([], [])
+
+
 @pytest.fixture(autouse=True)
 def temporary(monkeypatch, tmp_path):
     monkeypatch.setattr(_notes.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
@@ -27,7 +30,7 @@ def surveyed():
         asked("nginx", TREE, {"changed": False}, name="nginx"),
         asked("certbot", "", None),
     ]
-    _answers.keep("web1", answers, ["app", "uwsgi", "nginx", "certbot", "empty"])
+    _answers.keep("web1", answers, ["app", "uwsgi", "nginx", "certbot", "empty"], NOTHING)
 
 
 def test_without_a_survey_nothing_is_known():
@@ -59,13 +62,28 @@ def test_a_change_ends_what_was_said_of_the_steps_that_depend_on_it():
 @pytest.mark.usefixtures("surveyed")
 def test_another_survey_begins_anew():
     _answers.changed("web1", RELEASE)
-    _answers.keep("web1", [asked("uwsgi", ROLLOUT, {"staged": []})], ["uwsgi"])
+    _answers.keep("web1", [asked("uwsgi", ROLLOUT, {"staged": []})], ["uwsgi"], NOTHING)
     assert _answers.idle("web1") == ["uwsgi"]
+
+
+def test_what_steps_will_need_is_known_until_it_is_there():
+    assert _answers.needed("web1") == NOTHING
+    _answers.note_installed("web1", ["nginx"])
+    assert _answers.installed("web1") == set()  # without a survey no step relies on another
+    needed = _answers.Needed(["shop"], ["nginx", "uwsgi-core"])
+    _answers.keep("web1", [asked("app", BUILD, {})], ["app"], needed)
+    assert _answers.needed("web1") == needed
+    _answers.changed("web1", "wsgi.stack.packages")
+    _answers.note_installed("web1", ["nginx"])
+    assert _answers.installed("web1") == {"nginx"}
+    assert _answers.idle("web1") == []
+    _answers.keep("web1", [asked("app", BUILD, {})], ["app"], NOTHING)
+    assert _answers.installed("web1") == set()
 
 
 @pytest.mark.usefixtures("surveyed")
 def test_no_secret_is_kept(tmp_path):
-    _answers.keep("web1", [asked("app", BUILD, {}, secrets="hunter22")], ["app"])
+    _answers.keep("web1", [asked("app", BUILD, {}, secrets="hunter22")], ["app"], NOTHING)
     assert "hunter22" not in "".join(path.read_text() for path in tmp_path.iterdir())
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
 

@@ -83,3 +83,10 @@ def test_packages_that_are_installed_need_no_apt(monkeypatch, installed, answer)
 def test_a_unit_that_runs_and_is_enabled_needs_nothing(monkeypatch, active, enabled, answer):
     monkeypatch.setattr(_survey._systemd, "properties", lambda unit, names: {"ActiveState": active, "UnitFileState": enabled})
     assert ask({"module": "ansible.builtin.systemd_service", "arguments": {"name": "certbot.timer"}}) == [answer]
+
+
+def test_the_sources_to_send_are_those_of_builds_that_are_missing():
+    steps = [{"module": "wsgi.stack.build", "arguments": {"directories": {"old": {}, "new": {}, "wrong": {}}}}]
+    told = {"wsgi.stack.build": {"builds": {"old": {"changed": False}, "new": {"changed": True}, "package": {"changed": True}}}}
+    assert _survey.sources(steps, told) == ["new"]
+    assert _survey.sources(steps, {}) == []
