@@ -24,7 +24,12 @@ class ActionModule(_step.StepAction):
         return {"name": sorted(set(arguments["name"]))}
 
     def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Install, together with all other packages of which a survey found that they are missing."""
+        """Install, together with all other packages of which a survey found that they are missing.
+
+        In check mode each task says what it lacks itself: others depend on whether it does.
+        """
+        if self._task.check_mode:
+            return self._install(arguments["name"], task_vars)
         host = task_vars["inventory_hostname"]
         installed = _answers.installed(host)
         if {*arguments["name"]} <= installed:

@@ -12,7 +12,8 @@ description:
   - Runs M(ansible.builtin.apt) without recommended packages. Package lists are only updated if the installation fails with the
     present ones, so a run that installs nothing needs no mirror.
   - After M(wsgi.stack.survey), the first task that installs something also installs the packages of the tasks to come, as far as
-    they are missing, since one run of apt takes less time than three. With tags that leave out steps it does not.
+    they are missing, since one run of apt takes less time than three. It does not in check mode, nor with tags that leave out
+    steps.
   - On a new host without package lists M(ansible.builtin.apt) fails in check mode. This module says what would be installed.
 author:
   - The wsgi.stack founders (@wsgi-stack)
