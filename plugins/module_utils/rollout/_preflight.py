@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from concurrent.futures import Future
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
@@ -26,8 +27,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _em
 NEW_BUILD = "change the app's source or packages, which makes a new build"
 NEW_PLUGIN = "build one that fits with the module wsgi.stack.uwsgi_plugin"
 
-_plugins: dict[tuple[str, ...], tuple[str, str] | None] = {}
-"""What was found out about a plugin for an interpreter: each is loaded once for all apps that use it."""
+_plugins: dict[tuple[str, ...], Future[tuple[str, str] | None]] = {}
+"""What is found out about a plugin for an interpreter: each is loaded once for all apps that use it."""
 
 _lock = threading.Lock()
 
@@ -97,10 +98,20 @@ def _check_plugin(name: str, interpreter: dict[str, Any]) -> None:
     mismatch = _file.problem(path, core)
     if mismatch:
         raise StackError("plugin", f"{mismatch}; {NEW_PLUGIN}.")
-    question = path, interpreter["executable"], interpreter["version"], interpreter["library"]
-    with _lock:
-        if question not in _plugins:
-            _plugins[question] = _embedded_python.of_plugin(path, interpreter)
-        unfit = _plugins[question]
+    unfit = _unfit(path, interpreter)
     if unfit:
         raise StackError("plugin", f"{path} does not fit: {unfit[0]}; {NEW_PLUGIN}.", unfit[1])
+
+
+def _unfit(path: str, interpreter: dict[str, Any]) -> tuple[str, str] | None:
+    """See ``_embedded_python.of_plugin``. Apps that use the same plugin wait for one answer, and for no other one."""
+    question = path, interpreter["executable"], interpreter["version"], interpreter["library"]
+    with _lock:
+        answer, is_first = _plugins.get(question, Future()), question not in _plugins
+        _plugins[question] = answer
+    if is_first:
+        try:
+            answer.set_result(_embedded_python.of_plugin(path, interpreter))
+        except BaseException as error:
+            answer.set_exception(error)
+    return answer.result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._command import ru
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
 
-INTERPRETER = {"executable": "/usr/bin/python3.11", "version": "3.11.2"}
+INTERPRETER = {"executable": "/usr/bin/python3.11", "version": "3.11.2", "library": ""}
 
 
 @pytest.mark.parametrize("version", ["3.11.2", "3.11.14", "3.11"])
@@ -76,3 +77,27 @@ def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called
     except StackError as failure:
         calls.append(failure.cause.partition(";")[0])
     assert calls == called
+
+
+@pytest.mark.parametrize("answer", [None, ("it does not load", "log"), StackError("plugin", "no sandbox")])
+def test_a_plugin_is_loaded_once_for_all_apps(monkeypatch, answer):
+    calls = []
+
+    def of_plugin(path, interpreter):
+        calls.append(path)
+        if isinstance(answer, StackError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(_preflight, "_plugins", {})
+    monkeypatch.setattr(_preflight._embedded_python, "of_plugin", of_plugin)
+
+    def ask(path):
+        try:
+            return _preflight._unfit(path, INTERPRETER)
+        except StackError as error:
+            return error
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, ["/a.so"] * 8 + ["/b.so"])) == [answer] * 9
+    assert sorted(calls) == ["/a.so", "/b.so"]
