@@ -29,26 +29,31 @@ class ActionModule(_step.StepAction):
         In check mode each task says what it lacks itself: others depend on whether it does.
         """
         if self._task.check_mode:
-            return self._install(arguments["name"], task_vars)
+            return self._predicted(arguments["name"], task_vars)
         host = task_vars["inventory_hostname"]
-        installed = _answers.installed(host)
+        needed, installed = _answers.needed(host), _answers.installed(host)
         if {*arguments["name"]} <= installed:
             return {"changed": False}
-        names = sorted({*arguments["name"], *_answers.needed(host).packages} - installed)
-        result = self._install(names, task_vars)
+        names = sorted({*arguments["name"], *needed.packages} - installed)
+        result = self._install(names, task_vars, needed.package_lists or bool(installed))
         if not result.get("failed"):
             _answers.note_installed(host, names)
         return result
 
-    def _install(self, names: list[str], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Install with the package lists that are there; fetch new ones only if that fails."""
-        wanted: dict[str, Any] = {"name": names, "install_recommends": False, "lock_timeout": LOCK_TIMEOUT}
-        result = self._apt(wanted, task_vars)
-        if not result.get("failed"):
-            return result
-        if not self._task.check_mode:
-            return self._apt({**wanted, "update_cache": True}, task_vars)
-        if any(text in str(result.get("msg")) for text in UNKNOWN_IN_CHECK_MODE):
+    def _install(self, names: list[str], task_vars: dict[str, Any], lists: bool) -> dict[str, Any]:
+        """Install with the package lists that are there; fetch new ones only if there are none, or if that fails.
+
+        :param lists: whether there are any
+        """
+        if lists:
+            result = self._apt(names, task_vars)
+            if not result.get("failed"):
+                return result
+        return self._apt(names, task_vars, update_cache=True)
+
+    def _predicted(self, names: list[str], task_vars: dict[str, Any]) -> dict[str, Any]:
+        result = self._apt(names, task_vars)
+        if result.get("failed") and any(text in str(result.get("msg")) for text in UNKNOWN_IN_CHECK_MODE):
             after = "".join(f"{name}\n" for name in names)
             return {
                 "changed": True,
@@ -57,5 +62,6 @@ class ActionModule(_step.StepAction):
             }
         return result
 
-    def _apt(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _apt(self, names: list[str], task_vars: dict[str, Any], **options: Any) -> dict[str, Any]:
+        arguments = {"name": names, "install_recommends": False, "lock_timeout": LOCK_TIMEOUT, **options}
         return self._execute_module(module_name="ansible.builtin.apt", module_args=arguments, task_vars=task_vars)

@@ -55,7 +55,8 @@ class ActionModule(ActionBase):
             self._display.display("\n".join(["", *_display.shown(shown), ""]))
         _run.note_live(host, result["live"])
         answers = self._answered(host, steps, dict(zip(map(id, asked), result.pop("results"))))
-        needed = _answers.Needed(result.pop("sources"), self._missing_packages(answers, variables))
+        missing = self._missing_packages(answers, variables)
+        needed = _answers.Needed(result.pop("sources"), missing, result.pop("package_lists"))
         _answers.keep(host, answers, given["roles"], needed)
         return {**result, "idle": _answers.idle(host)}
 

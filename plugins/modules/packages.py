@@ -9,8 +9,8 @@ module: packages
 short_description: Install Debian packages, even on a host without package lists
 version_added: 0.1.0
 description:
-  - Runs M(ansible.builtin.apt) without recommended packages. Package lists are only updated if the installation fails with the
-    present ones, so a run that installs nothing needs no mirror.
+  - Runs M(ansible.builtin.apt) without recommended packages. Package lists are only updated if there are none, or if the
+    installation fails with the present ones, so a run that installs nothing needs no mirror.
   - After M(wsgi.stack.survey), the first task that installs something also installs the packages of the tasks to come, as far as
     they are missing, since one run of apt takes less time than three. It does not in check mode, nor with tags that leave out
     steps.

@@ -74,7 +74,7 @@ live:
 
 from typing import Any
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages, _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _packed, _survey
@@ -93,7 +93,8 @@ def main() -> None:
     changes = _survey.changes(steps, live, told)
     for entry in live.values():
         del entry["entry"]
-    module.exit_json(changed=False, results=results, live=live, changes=changes, sources=_survey.sources(steps, told))
+    needed = {"sources": _survey.sources(steps, told), "package_lists": _packages.has_lists()}
+    module.exit_json(changed=False, results=results, live=live, changes=changes, **needed)
 
 
 if __name__ == "__main__":

@@ -37,10 +37,12 @@ class Needed(NamedTuple):
 
     :ivar sources: the names of the apps whose source directory has to be sent for a build
     :ivar packages: the names of the Debian packages that are missing
+    :ivar package_lists: whether apt has any, which it has not on a new host
     """
 
     sources: list[str]
     packages: list[str]
+    package_lists: bool
 
 
 def keep(host: str, answers: Iterable[Mapping[str, Any]], roles: Iterable[str], needed: Needed) -> None:
@@ -60,7 +62,7 @@ def keep(host: str, answers: Iterable[Mapping[str, Any]], roles: Iterable[str], 
 def needed(host: str) -> Needed:
     """What the survey found out; nothing without one."""
     notes = _notes.read(SUBJECT, host)
-    return Needed(**notes[_last(notes)]["needed"]) if notes else Needed([], [])
+    return Needed(**notes[_last(notes)]["needed"]) if notes else Needed([], [], True)
 
 
 def note_installed(host: str, packages: Iterable[str]) -> None:

@@ -45,10 +45,15 @@ def installed(names: Iterable[str]) -> set[str]:
     return set(re.findall(r"^installed (\S+)$", shown, re.MULTILINE))
 
 
+def has_lists() -> bool:
+    """Whether apt has package lists. A new host has none."""
+    return bool(glob.glob(LISTS))
+
+
 def installable(names: Iterable[str]) -> set[str]:
     """Those of some packages that apt could install; all of them while apt has no package lists, as on a new host."""
     wanted = sorted(set(names))
-    if not wanted or not glob.glob(LISTS):
+    if not wanted or not has_lists():
         return set(wanted)
     return candidates(run(["apt-cache", "policy", "--", *wanted]).output)
 

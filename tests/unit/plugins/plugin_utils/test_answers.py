@@ -10,7 +10,7 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _notes
 BUILD, RELEASE, ROLLOUT, TREE = (f"wsgi.stack.{name}" for name in ("build", "release", "rollout", "config_tree"))
 
 
-NOTHING = _answers.Needed([], [])
+NOTHING = _answers.Needed([], [], True)
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def test_what_steps_will_need_is_known_until_it_is_there():
     assert _answers.needed("web1") == NOTHING
     _answers.note_installed("web1", ["nginx"])
     assert _answers.installed("web1") == set()  # without a survey no step relies on another
-    needed = _answers.Needed(["shop"], ["nginx", "uwsgi-core"])
+    needed = _answers.Needed(["shop"], ["nginx", "uwsgi-core"], False)
     _answers.keep("web1", [asked("app", BUILD, {})], ["app"], needed)
     assert _answers.needed("web1") == needed
     _answers.changed("web1", "wsgi.stack.packages")
