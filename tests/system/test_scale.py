@@ -7,7 +7,7 @@ import re
 
 from conftest import HELLO, on
 
-MOST = {"first": 30, "again": 1, "code": 6}
+MOST = {"first": 30, "again": 1, "code": 5}
 """How many modules each run executes on the host at most: with new apps, with nothing new, with the new code of one app."""
 
 
