@@ -309,7 +309,7 @@ def system() -> Iterator[Check]:
 def smoke() -> Iterator[Check]:
     """Of tests/system what a change most likely breaks, on one Debian: every stack, TLS, bad releases, rollback, doctor."""
     report = REPORTS / "smoke.xml"
-    command = ["pytest", "--durations=12", f"--junit-xml={report}", "-m", "smoke", "-k", "debian13", "tests/system"]
+    command = ["pytest", *PARALLEL, "--durations=12", f"--junit-xml={report}", "-m", "smoke", "tests/system"]
     yield Check("tests/system, smoke", command, reports=str(report.relative_to(ROOT)))
 
 
