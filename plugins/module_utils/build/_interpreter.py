@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
-from ansible_collections.wsgi.stack.plugins.module_utils.host._once import once
+from ansible_collections.wsgi.stack.plugins.module_utils.host._once import Once, once
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 
 OLDEST = (3, 8)
@@ -123,12 +122,8 @@ class Prober:
     """Probes each interpreter once for all apps that use it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._answers: dict[str, dict[str, Any]] = {}
+        self._answers: Once[dict[str, Any]] = Once()
 
     def probe(self, python: str) -> dict[str, Any]:
         """As the function ``probe``."""
-        with self._lock:
-            if python not in self._answers:
-                self._answers[python] = once(("interpreter", python), lambda: probe(python))
-            return self._answers[python]
+        return self._answers.answer(python, lambda: once(("interpreter", python), lambda: probe(python)))

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
-from concurrent.futures import Future
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
@@ -20,6 +18,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _interpreter
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host._once import Once
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release, _writable
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _embedded_python, _file, _uwsgi_binary
@@ -27,10 +26,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _em
 NEW_BUILD = "change the app's source or packages, which makes a new build"
 NEW_PLUGIN = "build one that fits with the module wsgi.stack.uwsgi_plugin"
 
-_plugins: dict[tuple[str, ...], Future[tuple[str, str] | None]] = {}
+_plugins: Once[tuple[str, str] | None] = Once()
 """What is found out about a plugin for an interpreter: each is loaded once for all apps that use it."""
-
-_lock = threading.Lock()
 
 
 def check(app: App, number: int) -> None:
@@ -104,14 +101,6 @@ def _check_plugin(name: str, interpreter: dict[str, Any]) -> None:
 
 
 def _unfit(path: str, interpreter: dict[str, Any]) -> tuple[str, str] | None:
-    """See ``_embedded_python.of_plugin``. Apps that use the same plugin wait for one answer, and for no other one."""
+    """See ``_embedded_python.of_plugin``."""
     question = path, interpreter["executable"], interpreter["version"], interpreter["library"]
-    with _lock:
-        answer, is_first = _plugins.get(question, Future()), question not in _plugins
-        _plugins[question] = answer
-    if is_first:
-        try:
-            answer.set_result(_embedded_python.of_plugin(path, interpreter))
-        except BaseException as error:
-            answer.set_exception(error)
-    return answer.result()
+    return _plugins.answer(question, lambda: _embedded_python.of_plugin(path, interpreter))

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Callable
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -48,6 +50,9 @@ STEPS: dict[str, Step] = {
     "wsgi.stack.uwsgi_plugin": uwsgi_plugin.STEP,
 }
 
+SIDE_BY_SIDE = 4
+"""Steps that are asked at the same time: mostly they wait for systemd and for other programs."""
+
 TELLS = ("changed", "failed", "failures", "warnings", "needed", "skipped", "unused", "leaving", "outdated", "deferred", "msg")
 """What a result has, and is not empty, if its step has something to do or to say."""
 
@@ -60,15 +65,17 @@ def survey(steps: Sequence[Mapping[str, Any]], told: dict[str, dict[str, Any]] |
     :returns: the result of each step that has nothing to do; None of one that has, or of which that cannot be said, since it
         takes the result of such a step
     """
-    results: dict[str, dict[str, Any]] = {}
-    found = []
-    with _once.unchanging():
+    asked: list[Future[_Answer]] = []
+    registered: dict[str, Future[_Answer]] = {}
+    with _once.unchanging(), ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         for step in steps:
-            result = _ask(step, results, {} if told is None else told)
-            if result is not None and step["register"]:
-                results[step["register"]] = result
-            found.append(result)
-    return found
+            asked.append(pool.submit(_ask, step, _Results(registered)))
+            if step["register"]:
+                registered[step["register"]] = asked[-1]
+    answers = [each.result() for each in asked]
+    if told is not None:
+        told.update({step["module"]: answer.told for step, answer in zip(steps, answers) if answer.told is not None})
+    return [answer.result for answer in answers]
 
 
 def live(steps: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -129,24 +136,54 @@ def _builds(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [step for step in steps if step["module"] == "wsgi.stack.build"]
 
 
-def _ask(step: Mapping[str, Any], results: Mapping[str, Any], told: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class _Answer:
+    """What a step says.
+
+    :ivar result: see ``survey``
+    :ivar told: what it returned, if it could be asked
+    """
+
+    result: dict[str, Any] | None = None
+    told: dict[str, Any] | None = None
+
+
+class _Results(Mapping[str, Any]):
+    """What steps return by the name that it is registered under; who wants one waits for it."""
+
+    def __init__(self, registered: Mapping[str, Future[_Answer]]):
+        self._registered = dict(registered)
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        result = self._registered[name].result().result
+        if result is None:
+            raise KeyError(name)
+        return result
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._registered)
+
+    def __len__(self) -> int:
+        return len(self._registered)
+
+
+def _ask(step: Mapping[str, Any], results: Mapping[str, Any]) -> _Answer:
     try:
         arguments = _references.resolve(step["arguments"], results)
     except KeyError:
-        return None
+        return _Answer()
     module = step["module"]
     if module in BUILTIN:
-        return {"changed": False} if BUILTIN[module](arguments) else None
+        return _Answer({"changed": False} if BUILTIN[module](arguments) else None)
     known = STEPS[module]
     validated = ArgumentSpecValidator(known.options, **known.rules).validate(arguments)
     if validated.error_messages:
-        return None
+        return _Answer()
     try:
         result = known.run(validated.validated_parameters, True)
     except Exception:  # the step itself will run, and tell
-        return None
-    told[module] = result
-    return None if any(result.get(key) for key in TELLS) else result
+        return _Answer()
+    return _Answer(None if any(result.get(key) for key in TELLS) else result, result)
 
 
 def _has_packages(arguments: Mapping[str, Any]) -> bool:

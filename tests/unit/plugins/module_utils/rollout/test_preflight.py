@@ -14,6 +14,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._once import Once
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _preflight
 
@@ -89,7 +90,7 @@ def test_a_plugin_is_loaded_once_for_all_apps(monkeypatch, answer):
             raise answer
         return answer
 
-    monkeypatch.setattr(_preflight, "_plugins", {})
+    monkeypatch.setattr(_preflight, "_plugins", Once())
     monkeypatch.setattr(_preflight._embedded_python, "of_plugin", of_plugin)
 
     def ask(path):

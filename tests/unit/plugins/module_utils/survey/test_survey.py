@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
@@ -56,6 +58,16 @@ def test_a_step_that_has_something_to_do_or_to_say_has_no_answer(result):
 @pytest.mark.parametrize("arguments", [{"value": "raise"}, {"unknown": 1}], ids=["error", "argument"])
 def test_a_step_that_cannot_be_asked_has_no_answer_and_the_others_have(arguments):
     assert ask({"arguments": arguments}, {"arguments": {}}) == [None, {"changed": False}]
+
+
+def test_steps_that_wait_do_not_wait_for_each_other(monkeypatch):
+    others = threading.Barrier(3)
+
+    def work(params, check):
+        return {"changed": False, "at": others.wait(10) >= 0}
+
+    monkeypatch.setattr(_survey, "STEPS", {"wsgi.stack.build": Step(OPTIONS, work)})
+    assert ask(*[{"arguments": {}}] * 3) == [{"changed": False, "at": True}] * 3
 
 
 def test_a_step_takes_what_an_earlier_one_returns(calls):
