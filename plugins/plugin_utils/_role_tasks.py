@@ -14,6 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _references
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _values
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
@@ -54,42 +55,41 @@ class Roles:
         """
         name, _slash, tasks_from = role.partition("/")
         defaults, own = (self._read(ROLES / name / kind / "main.yml") or {} for kind in ("defaults", "vars"))
-        variables = {**defaults, **self.variables, **own}
+        values = _values.Values(self.templar, {**defaults, **self.variables, **own}, self.registered)
         for task in self._read(ROLES / name / "tasks" / f"{tasks_from or 'main'}.yml"):
-            yield from self._task(role, task, variables)
+            yield from self._task(role, task, values)
 
     def _read(self, path: Path) -> Any:
         return self.loader.load_from_file(os.fspath(path), trusted_as_template=True)
 
-    def _task(self, role: str, task: Mapping[str, Any], variables: dict[str, Any]) -> Iterator[RoleTask]:
+    def _task(self, role: str, task: Mapping[str, Any], values: _values.Values) -> Iterator[RoleTask]:
         module = next((key for key in task if key not in KEYWORDS and "." in key), "")
         register = str(task.get("register", ""))
-        variables = {**variables, **self.registered, **(task.get("vars") or {})}
-        templar = self.templar.copy_with_new_env(available_variables=variables)
+        values = values.beside(task["vars"]) if "vars" in task else values
         try:
-            if not all(templar.evaluate_conditional(each) for each in _listed(task.get("when", []))):
+            if not all(values.holds(each) for each in _listed(task.get("when", []))):
                 if register:  # or what an earlier play registered would be taken for its result
                     self.registered[register] = {"changed": False, "skipped": True}
                 return
-            if "loop" in task and not templar.template(task["loop"]):
+            if "loop" in task and not values.of(task["loop"]):
                 return
             known = "loop" not in task and set(task) <= KEYWORDS | {module}
-            arguments = templar.template(task[module]) if module and known else {}
+            arguments = values.of_each(task[module]) if module and known else {}
         except AnsibleError:
-            yield RoleTask(role, "", register, {}, variables)
+            yield RoleTask(role, "", register, {}, values.all())
             if register:  # what it returns is not known, whatever else has that name, so nobody can say what takes it
                 self.registered[register] = {}
             return
         if "block" in task:
             for each in task["block"]:
-                yield from self._task(role, each, variables)
+                yield from self._task(role, each, values)
             return
         if module == "wsgi.stack.failures":
             return
         if module == "wsgi.stack.config_tree":
             templates = ROLES / role.partition("/")[0] / "templates"
             arguments = {**arguments, "files": [_found(file, templates) for file in arguments.get("files", [])]}
-        yield RoleTask(role, module if known else "", register, arguments, variables)
+        yield RoleTask(role, module if known else "", register, arguments, values.all())
         if register:
             self.registered[register] = predicted(module, register, arguments)
 
