@@ -213,9 +213,12 @@ def test_what_is_live_is_live_after_a_reboot(server, hello):
 @on(13)
 def test_an_app_is_back_after_its_processes_were_killed(server, hello):
     server.converge([hello])
+    sockets = "systemctl show -P InvocationID wsgi-blue@hello.socket wsgi-green@hello.socket"
+    before = server.sh(sockets)
     for victim in ["$(pgrep -u hello -n)", "$(systemctl show -P MainPID wsgi-blue@hello wsgi-green@hello | grep -vxE '0?')"]:
         server.sh(f"kill -9 {victim}")
         server.sh("for _ in $(seq 100); do curl -sf -o /dev/null http://127.0.0.1/ && exit; sleep 0.1; done; exit 1")
+    assert server.sh(sockets) == before, "the queue was closed"
 
 
 @on(13)
