@@ -27,7 +27,7 @@ def waiting(path: str) -> int:
         status = os.stat(path)
     except OSError:
         return 0
-    place = [f"ino:{status.st_ino}", f"dev:{os.major(status.st_dev)}/{os.minor(status.st_dev)}"]
+    place = [f"ino:{status.st_ino}", f"dev:{device(status.st_dev)}"]
     rows = _rows(_shown("--unix", "--extended", "src", path))
     return sum(int(row[2]) for row in rows if row[4] == path and row[9:11] == place and row[2].isdigit())
 
@@ -87,7 +87,19 @@ def file_at(path: str) -> str:
         status = os.stat(path)
     except (OSError, ValueError):
         return ""
-    return f"ino:{status.st_ino} dev:{os.major(status.st_dev)}/{os.minor(status.st_dev)}"
+    return f"ino:{status.st_ino} dev:{device(status.st_dev)}"
+
+
+def device(number: int) -> str:
+    """A device number as ss(8) shows it. Pure.
+
+    The kernel tells ss its own form, with 20 bits for the minor number, which ss takes for that of programs. So these are other
+    numbers than the device's if it is a disk, or the 257th or a later file system without one.
+
+    :param number: ``st_dev``
+    """
+    shown = os.major(number) << 20 | os.minor(number)
+    return f"{os.major(shown)}/{os.minor(shown)}"
 
 
 def inodes() -> dict[str, str]:

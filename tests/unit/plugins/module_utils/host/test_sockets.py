@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+
+import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
@@ -31,14 +35,36 @@ def test_the_backlog_of_a_slot_is_that_of_its_file(monkeypatch, tmp_path):
     path = tmp_path / "blue.sock"
     path.write_text("")
     status = path.stat()
-    shown = "u_str LISTEN {} 1024 {} 18020 * 0 <-> ino:{} dev:{}/{} peers:\n"
-    place = (os.major(status.st_dev), os.minor(status.st_dev))
-    rows = [(9, path, status.st_ino, *place), (5, path, status.st_ino + 1, *place), (4, f"{path}x", status.st_ino, *place)]
+    shown = "u_str LISTEN {} 1024 {} 18020 * 0 <-> ino:{} dev:{} peers:\n"
+    place = _sockets.device(status.st_dev)
+    rows = [(9, path, status.st_ino, place), (5, path, status.st_ino + 1, place), (4, f"{path}x", status.st_ino, place)]
     output = "".join(shown.format(*row) for row in rows)
     monkeypatch.setattr(_sockets, "run", lambda argv, timeout: Completed(tuple(argv), 0, output))
     assert waiting(str(path)) == 9
     path.unlink()
     assert waiting(str(path)) == 0
+
+
+@pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [((0, 26), "0/26"), ((0, 255), "0/255"), ((0, 513), "2/1"), ((254, 0), "0/65024"), ((8, 1), "0/2049")],
+)
+def test_a_device_is_named_as_ss_does(numbers, shown):
+    assert _sockets.device(os.makedev(*numbers)) == shown
+
+
+@pytest.mark.skipif(shutil.which("ss") is None, reason="there is no ss")
+@pytest.mark.parametrize("directory", ["/dev/shm", "/tmp"], ids=["memory", "disk"])
+def test_what_waits_for_a_server_is_counted(directory):
+    path = f"{directory}/wsgi-stack-{os.getpid()}.sock"
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind(path)
+        try:
+            server.listen(5)
+            client.connect(path)
+            assert waiting(path) == 1
+        finally:
+            os.unlink(path)
 
 
 EXTENDED = """\
