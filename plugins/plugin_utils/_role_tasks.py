@@ -75,7 +75,7 @@ class Roles:
                 return
             known = "loop" not in task and set(task) <= KEYWORDS | {module}
             arguments = values.of_each(task[module]) if module and known else {}
-        except AnsibleError:
+        except (AnsibleError, RecursionError):
             yield RoleTask(role, "", register, {}, values.all())
             if register:  # what it returns is not known, whatever else has that name, so nobody can say what takes it
                 self.registered[register] = {}

@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
+from ansible.template import Templar, trust_as_template
 
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _references
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _role_tasks
@@ -47,6 +47,13 @@ def test_arguments_have_the_values_of_defaults_variables_and_the_hosts_own(role)
 
 def test_another_file_of_tasks(role):
     assert [task.role for task in role("- {name: One, wsgi.stack.packages: {name: [x]}}", "app/retire")] == ["app/retire"]
+
+
+@pytest.mark.parametrize("template", ["{{ app_name }}", "{{ app_port }}"])
+def test_a_variable_that_needs_itself_makes_a_task_that_cannot_be_asked(role, template):
+    loop = {"app_name": trust_as_template("{{ app_port }}"), "app_port": trust_as_template("{{ app_name }}")}
+    tasks = role(f"- {{name: One, wsgi.stack.packages: {{name: '{template}'}}}}", **loop)
+    assert shown(tasks) == [("", {})]
 
 
 def test_what_is_skipped_is_left_out(role):
