@@ -38,7 +38,7 @@ help:
 	@echo "make demo-clean  remove the demo host"
 	@echo "make test        run all checks and tests; the single stages are:"
 	@echo "                 $(STAGES)"
-	@echo "make smoke       deploy, redeploy, break, roll back and examine apps on each stack"
+	@echo "make smoke       deploy, redeploy, break, roll back and examine apps on each stack; five minutes"
 	@echo "make coverage    measure which lines of plugins the unit and system tests run; 40 minutes"
 	@echo "make benchmark   measure memory, plays and requests a second; about an hour and a half"
 	@echo "make venv        install the tools of requirements-dev.txt into .venv"
