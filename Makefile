@@ -13,17 +13,17 @@ HOSTS := ssh curl docker
 NEEDS_venv := python
 NEEDS_lint := python git shellcheck
 NEEDS_sanity := python git shellcheck
-NEEDS_unit := python git
+NEEDS_unit := python git ss
 NEEDS_package := python git
 NEEDS_docs := python git
 NEEDS_molecule := python git $(HOSTS)
 NEEDS_system := python git $(HOSTS)
 NEEDS_smoke := python git $(HOSTS)
-NEEDS_coverage := python git $(HOSTS)
+NEEDS_coverage := python git ss $(HOSTS)
 NEEDS_demo := python git $(HOSTS)
 NEEDS_benchmark := python git $(HOSTS)
 NEEDS_release := python git
-NEEDS_test := python git shellcheck $(HOSTS)
+NEEDS_test := python git ss shellcheck $(HOSTS)
 
 # Checks first for everything that may be missing: packages, Docker, the images of the hosts, the tools.
 define prepare

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 
 import pytest
@@ -53,7 +52,6 @@ def test_a_device_is_named_as_ss_does(numbers, shown):
     assert _sockets.device(os.makedev(*numbers)) == shown
 
 
-@pytest.mark.skipif(shutil.which("ss") is None, reason="there is no ss")
 @pytest.mark.parametrize("directory", ["/dev/shm", "/tmp"], ids=["memory", "disk"])
 def test_what_waits_for_a_server_is_counted(directory):
     path = f"{directory}/wsgi-stack-{os.getpid()}.sock"
