@@ -225,7 +225,8 @@ class Server:
             start_new_session=True,
             timeout=900,
         )
-        self._compile()
+        if not COVERAGE:  # which is measured in the files that Ansible sends
+            self._compile()
         results = [json.loads(line) for line in witness.read_text().splitlines()] if witness.exists() else []
         return Play(done.returncode, done.stdout, results)
 
