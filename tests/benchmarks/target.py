@@ -71,11 +71,20 @@ class Target:
 
     def __init__(self, name: str, debian: str, image: str = "bare"):
         self.name = name
+        self.how = ("--debian", debian, "--image", image)
         run([HOST, "down", name])
-        self.inventory = run([HOST, "up", name, "--debian", debian, "--image", image]).splitlines()[-1]
+        self.inventory = self._up()
+
+    def _up(self) -> str:
+        return run([HOST, "up", self.name, *self.how]).splitlines()[-1]
 
     def down(self) -> None:
         run([HOST, "down", self.name])
+
+    def reboot(self) -> None:
+        """Shut the host down in good order and boot it again."""
+        run(["docker", "restart", "--time", "60", self.name])
+        self._up()
 
     def ping(self) -> None:
         run([PROGRAMS / "ansible", "wsgi", "-i", self.inventory, "-m", "ping", "-b"])
