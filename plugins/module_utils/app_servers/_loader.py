@@ -16,7 +16,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Generator, Iterable
-from types import ModuleType
+from types import GeneratorType, ModuleType
 from typing import Any
 
 WSGI = (None, None)
@@ -66,7 +66,7 @@ def with_error_status(application: Callable[..., Iterable[bytes]]) -> Callable[.
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         try:
             answered = application(environ, start_response)
-            return resumed(next(answered, b""), answered) if inspect.isgenerator(answered) else answered
+            return resumed(next(answered, b""), answered) if isinstance(answered, GeneratorType) else answered
         except Exception:
             page = b"Internal Server Error"
             headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(page)))]
@@ -162,9 +162,10 @@ def behind_nginx(application: Callable[..., Any]) -> Callable[..., Any]:
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            given = {name.lower(): value for name, value in headers}
-            if given.get("content-type", "").lower().startswith("text/event-stream"):
-                headers = [*headers, *([] if "x-accel-buffering" in given else [("X-Accel-Buffering", "no")])]
+            for name, value in headers:
+                if name.lower() == "content-type":
+                    headers = unbuffered(headers) if value.lower().startswith("text/event-stream") else headers
+                    break
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         if not environ.get("REMOTE_ADDR"):
@@ -180,6 +181,12 @@ def behind_nginx(application: Callable[..., Any]) -> Callable[..., Any]:
         return answered if hasattr(answered, "fileno") else with_all_read(answered, environ["wsgi.input"])
 
     return serve
+
+
+def unbuffered(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers of a response that nginx passes on as it comes, unless they say themselves what it does."""
+    given = {name.lower() for name, _value in headers}
+    return headers if "x-accel-buffering" in given else [*headers, ("X-Accel-Buffering", "no")]
 
 
 def with_all_read(answered: Iterable[bytes], body: Any) -> Iterable[bytes]:
