@@ -32,8 +32,13 @@ ARCHIVE = "wsgi-stack-*.tar.gz"
 OLDEST_PYTHON = "3.9"  # Debian 11's, the oldest that a host may run our modules with
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
-PARALLEL = ["--numprocesses=auto", "--maxprocesses=4", "--no-loadscope-reorder"]
-"""Arguments of pytest: as many processes as processors. Those of tests/system have hosts of their own."""
+PROCESSORS = os.cpu_count() or 1
+
+
+def parallel(processes: int) -> list[str]:
+    """Arguments of pytest. The processes of tests/system have hosts of their own."""
+    return [f"--numprocesses={min(processes, 4)}", "--no-loadscope-reorder"]
+
 
 ENVIRONMENT = {
     **os.environ,
@@ -161,7 +166,7 @@ def sanity() -> Iterator[Check]:
 def unit() -> Iterator[Check]:
     """tests/unit, in as many processes as there are processors."""
     report = REPORTS / "unit.xml"
-    command = ["pytest", "--quiet", *PARALLEL, f"--junit-xml={report}", "tests/unit"]
+    command = ["pytest", "--quiet", *parallel(PROCESSORS), f"--junit-xml={report}", "tests/unit"]
     paths = {"PYTHONPATH": str(ROOT / ".collections")}
     yield Check("tests/unit", command, environment=paths, reports=str(report.relative_to(ROOT)))
 
@@ -299,17 +304,20 @@ def molecule() -> Iterator[Check]:
 
 
 def system() -> Iterator[Check]:
-    """tests/system: what molecule's one way through a playbook can not show; as many at once as there are processors."""
+    """tests/system: what molecule's one way through a playbook can not show.
+
+    A fifth of the time a test waits, for an app to start or a load to end: one process more than processors.
+    """
     report = REPORTS / "system.xml"
     selection = {"12": ["-k", "not debian13"], "13": ["-k", "debian13"]}.get(os.environ.get("DEBIAN", ""), [])
-    command = ["pytest", *PARALLEL, "--durations=20", f"--junit-xml={report}", *selection, "tests/system"]
+    command = ["pytest", *parallel(PROCESSORS + 1), "--durations=40", f"--junit-xml={report}", *selection, "tests/system"]
     yield Check("tests/system", command, reports=str(report.relative_to(ROOT)))
 
 
 def smoke() -> Iterator[Check]:
     """Of tests/system what a change most likely breaks, on one Debian: every stack, TLS, bad releases, rollback, doctor."""
     report = REPORTS / "smoke.xml"
-    command = ["pytest", *PARALLEL, "--durations=12", f"--junit-xml={report}", "-m", "smoke", "tests/system"]
+    command = ["pytest", *parallel(PROCESSORS), "--durations=12", f"--junit-xml={report}", "-m", "smoke", "tests/system"]
     yield Check("tests/system, smoke", command, reports=str(report.relative_to(ROOT)))
 
 
@@ -324,7 +332,7 @@ def coverage() -> Iterator[Check]:
         report = REPORTS / f"coverage-{tests}.xml"
         command = [
             *("coverage", "run", settings, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", f"--junit-xml={report}"),
-            *(PARALLEL if tests == "system" else ()),
+            *(parallel(PROCESSORS) if tests == "system" else ()),
             f"tests/{tests}",
         ]
         paths = {**environment, "PYTHONPATH": str(ROOT / ".collections")}
@@ -374,7 +382,7 @@ def main(names: list[str]) -> int:
     """Run the stages named."""
     begun = time.monotonic()
     account = Account()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(PROCESSORS) as pool:
         for running in [pool.submit(account.run, name, name == names[0]) for name in names]:
             running.result()
     if account.failures:

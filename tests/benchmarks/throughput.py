@@ -108,9 +108,7 @@ def main() -> None:
         rates = measure(host, options)
     head = ["| server | requests/s | tuned by hand | ratio |", "| --- | --: | --: | --: |"]
     rows = [f"| `{name}` | {rate.ours:.0f} | {rate.tuned:.0f} | {rate.ratio:.2f} |" for name, rate in rates.items()]
-    plots = [
-        bars(f"{name}, requests/s", [("wsgi.stack", rate.ours), ("by hand", rate.tuned)]) for name, rate in rates.items()
-    ]
+    plots = [bars(f"{name}, requests/s", [("wsgi.stack", rate.ours), ("by hand", rate.tuned)]) for name, rate in rates.items()]
     report("throughput.md", "\n".join([*head, *rows, "", "\n\n".join(plots), ""]))
 
 

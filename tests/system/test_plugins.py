@@ -175,6 +175,7 @@ def age(server, path: str, python: str) -> None:
     server.sh(f"""sed -i '$s/"version": "{python}"/"version": "{major}.{minor}.{int(patch) - 1}"/' {path}""")
 
 
+@on(13)
 def test_after_an_upgrade_a_plugin_is_built_once_and_its_apps_roll_out_without_a_failed_request(host):
     path, python = next(iter(host.built.items()))
     version = host.version(python.python)
