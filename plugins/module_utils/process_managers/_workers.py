@@ -15,7 +15,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import UNITS, Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _systemd
-from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _worker_state, _worker_units
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import refusal
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
@@ -106,18 +106,11 @@ def record(layout: Layout, slot: str, first_host: bool) -> None:
     workers = _worker_state.flat(_worker_units.processes(layout, slot, release, first_host))
     links = {**dict.fromkeys(workers, _worker_state.BOOT), **dict.fromkeys(timers, _worker_state.TIMERS)}
     new = [unit for unit, at in links.items() if not os.path.lexists(os.path.join(at, unit))]
-    for units, command in ((new, _systemd.start_at_boot), (timers, _restart if changed else _start)):
+    start = ["systemctl", "restart" if changed else "start"]
+    for units, command in ((new, _systemd.start_at_boot), (timers, lambda units: run([*start, *units]))):
         done = command(units) if units else None
         if done is not None and done.code:
             raise StackError("workers", refusal(done, units[0]))
-
-
-def _start(units: Sequence[str]) -> Completed:
-    return run(["systemctl", "start", *units])
-
-
-def _restart(units: Sequence[str]) -> Completed:
-    return run(["systemctl", "restart", *units])
 
 
 def stop_soon(layout: Layout, slot: str) -> None:
