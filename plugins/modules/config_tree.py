@@ -153,6 +153,9 @@ options:
     type: list
     elements: path
     default: []
+  needs_in:
+    description: A directory in which O(needs) may be. RV(unneeded) tells what else is in it.
+    type: path
   listens:
     description:
       - The addresses that O(service) is to listen at, as V(80) or V([::]:80).
@@ -235,6 +238,11 @@ removed:
   returned: always
   type: list
   elements: str
+unneeded:
+  description: The entries of O(needs_in) in which, or in whose directories, none of O(needs) is.
+  returned: always
+  type: list
+  elements: path
 loaded:
   description: Whether the set was loaded in this run.
   returned: always

@@ -144,3 +144,11 @@ def _roots(paths: Iterable[str]) -> list[str]:
         missing = missing_directories(path)
         roots.add(os.path.dirname(missing[0] if missing else path))
     return sorted(root for root in roots if not any(root.startswith(f"{other}/") for other in roots))
+
+
+def unneeded(directory: str | None, needs: Sequence[str]) -> list[str]:
+    """The entries of a directory that are none of these paths, and in which none of them is."""
+    if directory is None or not os.path.isdir(directory):
+        return []
+    entries = [os.path.join(directory, name) for name in sorted(os.listdir(directory))]
+    return [entry for entry in entries if not any(need == entry or need.startswith(f"{entry}/") for need in needs)]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, from_os_error
-from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _adjust, _transaction, _tree
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _adjust, _disk, _transaction, _tree
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
@@ -56,13 +56,14 @@ def config_tree(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
             scope=scope,
         )
     )
+    failed: dict[str, Any] = {}
     try:
         transaction.converge()
     except StackError as failure:
-        return {**transaction.result(), "failed": True, "msg": f"{failure.step}: {failure.cause}"}
+        failed = {"failed": True, "msg": f"{failure.step}: {failure.cause}"}
     except OSError as error:
-        return {**transaction.result(), "failed": True, "msg": from_os_error(error).cause}
-    return transaction.result()
+        failed = {"failed": True, "msg": from_os_error(error).cause}
+    return {**transaction.result(), "unneeded": _disk.unneeded(wanted["needs_in"], wanted["needs"]), **failed}
 
 
 def _largest(wanted: Mapping[str, Any], scope: _record.Scope) -> dict[str, str]:
@@ -95,6 +96,7 @@ STEP = Step(
         "reload": {"type": "list", "elements": "list"},
         "stale": {"type": "bool", "default": False},
         "needs": {"type": "list", "elements": "path", "default": []},
+        "needs_in": {"type": "path"},
         "listens": {"type": "list", "elements": "str", "default": []},
         "notes": {"type": "dict", "default": {}},
         "largest": {"type": "str"},

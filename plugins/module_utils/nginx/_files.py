@@ -96,7 +96,7 @@ def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: An
     :param previews: the apps as they are previewed, if that differs
     :param given: see ``NginxSettings``
     :returns: ``files``, ``links``, ``displace``, ``adjust`` and ``notes`` for ``config_tree``; the ``ports`` that nginx listens
-        on; and ``certificates``: the paths of certificates and keys that the files name
+        on; ``certificates``, the paths of certificates and keys that the files name; ``certificate_directory``, where they are
     """
     settings = NginxSettings(**given)
     sites = _sites.sites(apps)
@@ -149,6 +149,7 @@ def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: An
         "ports": ports,
         "listens": settings.listens(ports),
         "certificates": [path for site in sites for path in _sites.files(site["name"])],
+        "certificate_directory": _sites.DIRECTORY,
     }
 
 
