@@ -77,7 +77,7 @@ def measure(host: Target, options: argparse.Namespace) -> dict[str, Rates]:
     pages |= {str(port): ("tuned.test", port) for ports in TUNED.values() for port in ports}
     rates: dict[str, list[float]] = {name: [] for name in pages}
     for _round in range(options.rounds):
-        for name, (domain, port) in random.sample(sorted(pages.items()), len(pages)):
+        for name, (domain, port) in random.sample(list(pages.items()), len(pages)):
             rates[name].append(per_second(host, domain, port, options.seconds, options.clients))
             time.sleep(0.5)
     found = {}
