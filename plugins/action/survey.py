@@ -10,7 +10,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
-from ansible_collections.wsgi.stack.plugins.module_utils.survey import _packed, _references
+from ansible_collections.wsgi.stack.plugins.module_utils.survey import _packed, _references, _settled
 from ansible_collections.wsgi.stack.plugins.plugin_utils import (
     _answers,
     _imports,
@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
             shown = [f"{host}, app {name}: {line}" for name, lines in changes.items() for line in lines]
             self._display.display("\n".join(["", *_display.shown(shown), ""]))
         _run.note_live(host, result["live"])
-        answers = self._answered(host, steps, dict(zip(map(id, asked), result.pop("results"))))
+        answers = self._answered(host, steps, dict(zip(map(id, asked), result.pop("answers"))))
         missing = self._missing_packages(answers, variables)
         needed = _answers.Needed(result.pop("sources"), missing, result.pop("package_lists"))
         _answers.keep(host, answers, given["roles"], needed)
@@ -89,16 +89,26 @@ class ActionModule(ActionBase):
         wanted = [answer for answer in answers if answer["module"] == "wsgi.stack.packages" and answer["result"] is None]
         return [name for answer in wanted if chosen == {*_tags.NEEDS} for name in answer["arguments"]["name"]]
 
-    def _answered(self, host: str, steps: list[dict[str, Any]], results: Mapping[int, Any]) -> list[dict[str, Any]]:
-        """The steps with their results. What those that have nothing to do report of the apps is noted."""
+    def _answered(self, host: str, steps: list[dict[str, Any]], given: Mapping[int, Any]) -> list[dict[str, Any]]:
+        """The steps with their results. What those that have nothing to do report of the apps is noted.
+
+        :param given: what the host answered, by the identity of a step
+        """
         registered: dict[str, Any] = {}
         answers = []
         for step in steps:
-            answer = {**step, "result": results.get(id(step))}
+            answer = {**step, **given.get(id(step), {"result": None})}
+            names = [app["name"] for app in step["arguments"].get("apps") or []]
             if answer["result"] is not None:
                 answer["arguments"] = _references.resolve(step["arguments"], registered)
                 registered[step["register"]] = answer["result"]
-                names = [app["name"] for app in step["arguments"].get("apps") or []]
                 _run.note(host, f"survey {step['role']} {step['module']} {step['register']}", answer["result"], names, [])
+                if step["module"] in _settled.AFFECTED:
+                    answer["settled"] = {"apps": names, "result": _settled.result(answer["result"], names)}
+            if "settled" in answer:
+                settled = answer["settled"]
+                arguments = _settled.arguments(step["arguments"], settled["apps"])
+                settled["arguments"] = _references.resolve(arguments, registered)
+                registered.setdefault(step["register"], settled["result"])
             answers.append(answer)
         return answers

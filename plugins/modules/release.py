@@ -116,6 +116,12 @@ commands:
       type: list
       elements: str
   sample: {shop: [{command: flask db upgrade, code: 0, seconds: 1.2, output: [INFO  Running upgrade -> 1a2b3c]}]}
+affected:
+  description: >-
+    The apps that got a new release, or of whose newest one a shared path was missing; in check mode, those that would get it.
+  type: list
+  elements: str
+  returned: always
 deferred:
   description: The apps that need a new release and were left out because of O(defer_commands).
   type: list

@@ -15,7 +15,9 @@ description:
     change. It runs each in check mode, with the same code and the same arguments, so it never has an opinion of its own.
   - A role that has nothing to do is listed in C(idle) of P(wsgi.stack.run#lookup). Leave it out.
   - In a role that has something to do, a task whose arguments are those of the survey returns what the survey found, without a
-    module execution, as long as no task that it depends on has changed anything since.
+    module execution, as long as no task that it depends on has changed anything since. M(wsgi.stack.build),
+    M(wsgi.stack.release), M(wsgi.stack.rollout) and M(wsgi.stack.site_probe_info) are executed for the apps alone that they
+    have something to do for.
   - A playbook without this module runs every task.
 options:
   roles:
@@ -72,8 +74,6 @@ live:
   sample: {shop: {release: 12, revision: 3f2c1ab04d5e6f708192a3b4c5d6e7f801234567}}
 """
 
-from typing import Any
-
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages, _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
@@ -88,13 +88,13 @@ def main() -> None:
     require_root(module)
     steps = _packed.unpack(module.params["steps"])
     module.no_log_values.update(_redact.credentials_in(steps))
-    told: dict[str, dict[str, Any]] = {}
-    results, live = _survey.survey(steps, told), _survey.live(steps)
+    answers, live = _survey.survey(steps), _survey.live(steps)
+    told = {step["module"]: answer.told for step, answer in zip(steps, answers) if answer.told is not None}
     changes = _survey.changes(steps, live, told)
     for entry in live.values():
         del entry["entry"]
     needed = {"sources": _survey.sources(steps, told), "package_lists": _packages.has_lists()}
-    module.exit_json(changed=False, results=results, live=live, changes=changes, **needed)
+    module.exit_json(changed=False, answers=[answer.returned() for answer in answers], live=live, changes=changes, **needed)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection, and may change in any release.
-"""What the survey of a host found, for the steps that it found to have nothing to do."""
+"""What the survey of a host found, for the steps that it found to have nothing to do, or nothing for some of the apps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ansible_collections.wsgi.stack.plugins.module_utils.survey import _settled
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _notes
 
 SUBJECT = "survey"
@@ -49,11 +50,15 @@ def keep(host: str, answers: Iterable[Mapping[str, Any]], roles: Iterable[str], 
     """Keep what a survey found.
 
     :param answers: ``role``, ``module``, ``arguments`` and ``result`` of each step that was asked; the result is None if the step
-        has something to do
+        has something to do. Perhaps ``settled``: of the ``apps`` that it has nothing to do for, the ``result``, and ``arguments``
     :param roles: that were asked about
     """
     kept = [
-        {**{key: answer[key] for key in ("role", "module", "result")}, "arguments": digest(answer["arguments"])}
+        {
+            **{key: answer[key] for key in ("role", "module", "result")},
+            "arguments": digest(answer["arguments"]),
+            "settled": {**settled, "arguments": digest(settled["arguments"])} if (settled := answer.get("settled")) else None,
+        }
         for answer in answers
     ]
     _notes.add(SUBJECT, host, {"answers": kept, "roles": list(roles), "needed": needed._asdict()})
@@ -76,10 +81,13 @@ def installed(host: str) -> set[str]:
     return {name for note in _since(_notes.read(SUBJECT, host)) for name in note.get("installed", [])}
 
 
-def changed(host: str, module: str) -> None:
-    """A step has changed something on the host, or may have."""
+def changed(host: str, module: str, apps: Iterable[str] | None = None) -> None:
+    """A step has changed something on the host, or may have.
+
+    :param apps: the names of those of which it has; None if it may be any
+    """
     if _notes.read(SUBJECT, host):
-        _notes.add(SUBJECT, host, {"changed": module})
+        _notes.add(SUBJECT, host, {"changed": module, "apps": None if apps is None else sorted(apps)})
 
 
 def answer(host: str, module: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -88,6 +96,37 @@ def answer(host: str, module: str, arguments: Mapping[str, Any]) -> dict[str, An
     for each in _valid(host):
         if each["module"] == module and each["arguments"] == wanted:
             return dict(each["result"])
+    return None
+
+
+class Settled(NamedTuple):
+    """The apps that a step has nothing to do for.
+
+    :ivar apps: their names
+    :ivar result: what the step returns of them
+    """
+
+    apps: frozenset[str]
+    result: dict[str, Any]
+
+
+def settled(host: str, module: str, arguments: Mapping[str, Any]) -> Settled | None:
+    """The apps that a step has nothing to do for, as far as a survey found out and no other step has changed that since."""
+    notes = _notes.read(SUBJECT, host)
+    if not notes or module not in _settled.AFFECTED:
+        return None
+    since: set[str] = set()
+    for note in _since(notes):
+        if note.get("changed") in DEPENDS[module]:
+            if note["apps"] is None:
+                return None
+            since |= set(note["apps"])
+    for answer in notes[_last(notes)]["answers"]:
+        found = answer["settled"]
+        if answer["module"] == module and found:
+            if digest(_settled.arguments(arguments, found["apps"])) == found["arguments"]:
+                names = frozenset(found["apps"]) - since
+                return Settled(names, _settled.result(found["result"], names))
     return None
 
 

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.wsgi.stack.plugins.module_utils.survey import _settled
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _preconditions, _progress, _run
 
 
@@ -30,7 +32,7 @@ class StepAction(ActionBase):
             return result
         failures = result.get("failures") or []
         deferred = boolean(self._templar.template(task_vars.get("wsgi_defer_failures", False)))
-        _run.note(host, self._identity(task_vars), result, self._apps(), failures if deferred else [])
+        _run.note(host, self._identity(task_vars), result, _names(self._task.args), failures if deferred else [])
         if failures and not deferred:
             result.update(failed=True, msg=message(failures))
         return result
@@ -38,11 +40,23 @@ class StepAction(ActionBase):
     def execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """What the module returns, or would return."""
         host, arguments = task_vars["inventory_hostname"], self.arguments(task_vars)
-        result = _answers.answer(host, self.name, arguments)
-        if result is None:
-            result = self.call(arguments, task_vars)
-            if result.get("changed") or result.get("failed"):
-                _answers.changed(host, self.name)
+        answer = _answers.answer(host, self.name, arguments)
+        if answer is not None:
+            return answer
+        names = {*_names(arguments)}
+        settled = _answers.settled(host, self.name, arguments) if names else None
+        if settled is None:
+            return self._executed(arguments, task_vars)
+        if names <= settled.apps:
+            return {"changed": False, **settled.result}
+        result = self._executed(_settled.arguments(arguments, names - settled.apps), task_vars)
+        return result if result.get("failed") else _settled.merged(result, settled.result)
+
+    def _executed(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        result = self.call(arguments, task_vars)
+        if result.get("changed") or result.get("failed"):
+            affected = None if result.get("failed") else _settled.AFFECTED.get(self.name)
+            _answers.changed(task_vars["inventory_hostname"], self.name, affected(result) if affected else None)
         return result
 
     @property
@@ -57,7 +71,7 @@ class StepAction(ActionBase):
     def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the module. A subclass does here what the controller has to do besides."""
         host, task = task_vars["inventory_hostname"], self._task.name or self.name
-        with _progress.lines(self._display.display, host, task, self._apps(), self._ask):
+        with _progress.lines(self._display.display, host, task, _names(arguments), self._ask):
             return self._execute_module(module_name=self.name, module_args=arguments, task_vars=task_vars)
 
     def _ask(self) -> str:
@@ -68,14 +82,18 @@ class StepAction(ActionBase):
             return ""
         return "" if done["rc"] else str(done["stdout"])
 
-    def _apps(self) -> list[str]:
-        apps = self._task.args.get("apps")
-        return [str(app["name"]) for app in apps if isinstance(app, dict) and "name" in app] if isinstance(apps, list) else []
-
     def _identity(self, task_vars: dict[str, Any]) -> str:
         """The task, and the item of its loop. A retry has the same."""
         item = task_vars.get(task_vars.get("ansible_loop_var", ""))
         return f"{self._task._uuid} {hashlib.sha256(repr(item).encode()).hexdigest()}"
+
+
+def _names(arguments: Mapping[str, Any]) -> list[str]:
+    """The names of the apps that a step is given; none if they are not as the module wants them, which it says itself."""
+    apps = arguments.get("apps")
+    if not isinstance(apps, list) or not all(isinstance(app, dict) and "name" in app for app in apps):
+        return []
+    return [str(app["name"]) for app in apps]
 
 
 def message(failures: list[dict[str, Any]]) -> str:

@@ -11,19 +11,33 @@ MOST = {"first": 30, "again": 1, "code": 5}
 """How many modules each run executes on the host at most: with new apps, with nothing new, with the new code of one app."""
 
 
+def converge_and_count(server, apps):
+    """The play, and for each app how many requests nginx got meanwhile."""
+    script = "cd /var/log/nginx; for app; do wc -l <$app.access.log; done"
+    names = [app["name"] for app in apps]
+    before, play, after = (server.sh(script, *names), server.converge(apps, "-vvv"), server.sh(script, *names))
+    counts = zip(map(int, before.split()), map(int, after.split()), strict=True)
+    return play, dict(zip(names, (last - first for first, last in counts), strict=True))
+
+
 @on(12, "new_server")
 def test_thirty_apps_cost_the_tasks_of_one(new_server, hello, code):
     hello.update(processes=1, tls={"mode": "self_signed", "redirect": False})
-    plays = {}
+    plays, visits = {}, {}
     for count in (1, 30):
         apps = [{**hello, "name": f"app-{number}", "mount": f"/app-{number}"} for number in range(1, count + 1)]
         plays["first", count] = new_server.converge(apps, "-vvv")
-        plays["again", count] = new_server.converge(apps, "-vvv")
+        plays["again", count], visits["again"] = converge_and_count(new_server, apps)
         for app in apps:
             assert new_server.get(f"{app['mount']}/x").split("|")[2:] == [app["mount"], "/x"]
         apps[0]["source"] = code(HELLO.replace("hello", f"new {count}"), f"new-{count}")
-        plays["code", count] = new_server.converge(apps, "-vvv")
+        plays["code", count], visits["code"] = converge_and_count(new_server, apps)
         assert new_server.get("/app-1/").startswith(f"200 new {count}|")
+
+    others = {run: {app: count for app, count in counts.items() if app != "app-1"} for run, counts in visits.items()}
+    assert len(others["code"]) == 29
+    assert others["code"] == others["again"], "an app that did not change was requested by more than the survey"
+    assert visits["code"]["app-1"] > visits["again"]["app-1"] > 0
 
     for run, most in MOST.items():
         one, thirty = plays[run, 1], plays[run, 30]

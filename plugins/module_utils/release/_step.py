@@ -38,6 +38,7 @@ def release(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
         "changed": any(result["changed"] for result in made.values()),
         "releases": {name: result["number"] for name, result in made.items()},
         "commands": {name: result["commands"] for name, result in made.items() if result["commands"]},
+        "affected": [name for name, result in made.items() if result["changed"]],
         "deferred": [name for name, result in results.items() if result is None],
         "failures": failures,
         "warnings": [result["warning"] for result in made.values() if "warning" in result],

@@ -35,3 +35,14 @@ def resolve(value: Any, results: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return [resolve(each, results) for each in value]
     return value
+
+
+def registered(value: Any) -> set[str]:
+    """The names of the registered results that the references in a value lead to."""
+    if isinstance(value, str):
+        return {json.loads(value[len(MARK) :])[0]} if value.startswith(MARK) else set()
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list):
+        return set()
+    return {name for each in value for name in registered(each)}

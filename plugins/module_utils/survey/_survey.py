@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Callable
@@ -31,7 +31,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.removal import _step as
 from ansible_collections.wsgi.stack.plugins.module_utils.reservation import _step as reservation
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _site_probe as site_probe
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _step as rollout
-from ansible_collections.wsgi.stack.plugins.module_utils.survey import _references
+from ansible_collections.wsgi.stack.plugins.module_utils.survey import _references, _settled
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _step as uwsgi_plugin
 
 STEPS: dict[str, Step] = {
@@ -56,26 +56,45 @@ SIDE_BY_SIDE = 4
 TELLS = ("changed", "failed", "failures", "warnings", "needed", "skipped", "unused", "leaving", "outdated", "deferred", "msg")
 """What a result has, and is not empty, if its step has something to do or to say."""
 
+TELLS_OF_APPS = {"changed", "failures", "deferred"}
+"""Those of them of which ``_settled`` knows for which apps."""
 
-def survey(steps: Sequence[Mapping[str, Any]], told: dict[str, dict[str, Any]] | None = None) -> list[dict[str, Any] | None]:
+
+@dataclass(frozen=True)
+class Answer:
+    """What a step says.
+
+    :ivar result: what it would return, if it has nothing to do
+    :ivar told: what it would return, if it could be asked; for no other apps than those of which that can be said
+    :ivar settled: the names of the apps that it has nothing to do for, if it has for others
+    """
+
+    result: dict[str, Any] | None = None
+    told: dict[str, Any] | None = None
+    settled: tuple[str, ...] = ()
+
+    def returned(self) -> dict[str, Any]:
+        """The answer as the module ``survey`` returns it: ``result`` and, if there are any, the apps that are ``settled``."""
+        if self.told is None or not self.settled:
+            return {"result": self.result}
+        return {"result": None, "settled": {"apps": [*self.settled], "result": _settled.result(self.told, self.settled)}}
+
+
+def survey(steps: Sequence[Mapping[str, Any]]) -> list[Answer]:
     """What each step would return.
 
     :param steps: in their order: ``module``, ``register`` or "", and ``arguments``, which can refer to what earlier ones return
-    :param told: gets what each step returned that could be asked, by module
-    :returns: the result of each step that has nothing to do; None of one that has, or of which that cannot be said, since it
-        takes the result of such a step
+    :returns: the answer of each step. One that takes the result of a step that has something to do is asked for the apps that
+        are settled there, if it does its work for each app by itself
     """
-    asked: list[Future[_Answer]] = []
-    registered: dict[str, Future[_Answer]] = {}
+    asked: list[Future[Answer]] = []
+    registered: dict[str, Future[Answer]] = {}
     with _once.unchanging(), ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         for step in steps:
-            asked.append(pool.submit(_ask, step, _Results(registered)))
+            asked.append(pool.submit(_ask, step, dict(registered)))
             if step["register"]:
                 registered[step["register"]] = asked[-1]
-    answers = [each.result() for each in asked]
-    if told is not None:
-        told.update({step["module"]: answer.told for step, answer in zip(steps, answers) if answer.told is not None})
-    return [answer.result for answer in answers]
+    return [each.result() for each in asked]
 
 
 def live(steps: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -102,7 +121,7 @@ def changes(
 
     :param steps: see ``survey``
     :param before: what ``live`` returned
-    :param told: what ``survey`` put there
+    :param told: what each step returned that could be asked, by module
     """
     found = {}
     sites = MemoryFile("nginx").read().notes
@@ -125,7 +144,7 @@ def sources(steps: Sequence[Mapping[str, Any]], told: Mapping[str, Mapping[str, 
     """The names of the apps whose source is a directory on the controller, and that need another build.
 
     :param steps: see ``survey``
-    :param told: what ``survey`` put there
+    :param told: see ``changes``
     """
     builds = told.get("wsgi.stack.build", {}).get("builds", {})
     sent = (name for step in _builds(steps) for name in step["arguments"]["directories"] or {})
@@ -136,54 +155,43 @@ def _builds(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [step for step in steps if step["module"] == "wsgi.stack.build"]
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """What a step says.
-
-    :ivar result: see ``survey``
-    :ivar told: what it returned, if it could be asked
-    """
-
-    result: dict[str, Any] | None = None
-    told: dict[str, Any] | None = None
-
-
-class _Results(Mapping[str, Any]):
-    """What steps return by the name that it is registered under; who wants one waits for it."""
-
-    def __init__(self, registered: Mapping[str, Future[_Answer]]):
-        self._registered = dict(registered)
-
-    def __getitem__(self, name: str) -> dict[str, Any]:
-        result = self._registered[name].result().result
-        if result is None:
-            raise KeyError(name)
-        return result
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._registered)
-
-    def __len__(self) -> int:
-        return len(self._registered)
-
-
-def _ask(step: Mapping[str, Any], results: Mapping[str, Any]) -> _Answer:
+def _ask(step: Mapping[str, Any], registered: Mapping[str, Future[Answer]]) -> Answer:
+    """Ask a step, as soon as those that it takes results of have answered."""
+    module, arguments = step["module"], step["arguments"]
+    taken = {name: registered[name].result() for name in _references.registered(arguments) if name in registered}
+    busy = any(answer.result is None for answer in taken.values())
+    names = _settled_everywhere(arguments, taken) if busy and module in _settled.AFFECTED else set()
+    if busy and not names:
+        return Answer()
     try:
-        arguments = _references.resolve(step["arguments"], results)
+        results = {name: answer.told for name, answer in taken.items()}
+        arguments = _references.resolve(_settled.arguments(arguments, names) if busy else arguments, results)
     except KeyError:
-        return _Answer()
-    module = step["module"]
+        return Answer()
     if module in BUILTIN:
-        return _Answer({"changed": False} if BUILTIN[module](arguments) else None)
+        nothing = {"changed": False} if BUILTIN[module](arguments) else None
+        return Answer(nothing, nothing)
     known = STEPS[module]
     validated = ArgumentSpecValidator(known.options, **known.rules).validate(arguments)
     if validated.error_messages:
-        return _Answer()
+        return Answer()
     try:
         result = known.run(validated.validated_parameters, True)
     except Exception:  # the step itself will run, and tell
-        return _Answer()
-    return _Answer(None if any(result.get(key) for key in TELLS) else result, result)
+        return Answer()
+    tells = {key for key in TELLS if result.get(key)}
+    if not tells and not busy:
+        return Answer(result, result)
+    if module not in _settled.AFFECTED or not tells <= TELLS_OF_APPS:
+        return Answer(None, result)
+    rest = _settled.AFFECTED[module](result)
+    return Answer(None, result, tuple(app["name"] for app in arguments["apps"] if app["name"] not in rest))
+
+
+def _settled_everywhere(arguments: Mapping[str, Any], taken: Mapping[str, Answer]) -> set[str]:
+    """The names of the apps in the arguments that every step is done with whose results they take."""
+    names = {app["name"] for app in arguments["apps"]}
+    return names.intersection(*(answer.settled for answer in taken.values() if answer.result is None))
 
 
 def _has_packages(arguments: Mapping[str, Any]) -> bool:

@@ -66,6 +66,44 @@ def test_another_survey_begins_anew():
     assert _answers.idle("web1") == ["uwsgi"]
 
 
+APPS = [{"name": "shop"}, {"name": "blog"}, {"name": "wiki"}]
+RELEASES = {"shop": 1, "blog": 2, "wiki": 3}
+
+
+@pytest.fixture
+def settled():
+    """A rollout that has something to do for ``blog`` alone."""
+    arguments = {"apps": [APPS[0], APPS[2]], "releases": {"shop": 1, "wiki": 3}}
+    answer = {"apps": ["shop", "wiki"], "result": {"steps": {}, "staged": ["wiki"]}, "arguments": arguments}
+    _answers.keep("web1", [{**asked("uwsgi", ROLLOUT, None), "settled": answer}], ["uwsgi"], NOTHING)
+
+    def found(releases=RELEASES):
+        return _answers.settled("web1", ROLLOUT, {"apps": APPS, "releases": releases})
+
+    return found
+
+
+def test_apps_are_settled_whatever_the_arguments_say_of_others(settled):
+    assert settled() == settled({**RELEASES, "blog": 9}) == ({"shop", "wiki"}, {"steps": {}, "staged": ["wiki"]})
+    assert settled({**RELEASES, "shop": 9}) is None
+    assert settled({"shop": 1, "blog": 2}) is None
+
+
+def test_an_app_is_settled_until_something_changes_of_it(settled):
+    _answers.changed("web1", TREE.replace("config_tree", "retire"))
+    _answers.changed("web1", RELEASE, ["blog"])
+    assert settled().apps == {"shop", "wiki"}
+    _answers.changed("web1", RELEASE, ["wiki"])
+    assert settled() == ({"shop"}, {"steps": {}, "staged": []})
+    _answers.changed("web1", TREE)
+    assert settled() is None
+
+
+def test_nothing_is_settled_without_a_survey_or_in_a_step_that_is_not_for_each_app(settled):
+    assert _answers.settled("web2", ROLLOUT, {"apps": APPS, "releases": RELEASES}) is None
+    assert _answers.settled("web1", TREE, {"apps": APPS}) is None
+
+
 def test_what_steps_will_need_is_known_until_it_is_there():
     assert _answers.needed("web1") == NOTHING
     _answers.note_installed("web1", ["nginx"])

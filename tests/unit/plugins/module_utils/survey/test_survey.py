@@ -24,12 +24,16 @@ def calls(monkeypatch):
             raise ValueError("no")
         return {"changed": False, **params["result"]}
 
-    monkeypatch.setattr(_survey, "STEPS", {"wsgi.stack.build": Step(OPTIONS, work)})
+    monkeypatch.setattr(_survey, "STEPS", {"wsgi.stack.accounts": Step(OPTIONS, work)})
     return found
 
 
 def ask(*steps):
-    return _survey.survey([{"module": "wsgi.stack.build", "register": "", **step} for step in steps])
+    return [answer.result for answer in answers(*steps)]
+
+
+def answers(*steps):
+    return _survey.survey([{"module": "wsgi.stack.accounts", "register": "", **step} for step in steps])
 
 
 def test_a_step_is_run_in_check_mode_with_the_defaults_of_its_options(calls):
@@ -66,7 +70,7 @@ def test_steps_that_wait_do_not_wait_for_each_other(monkeypatch):
     def work(params, check):
         return {"changed": False, "at": others.wait(10) >= 0}
 
-    monkeypatch.setattr(_survey, "STEPS", {"wsgi.stack.build": Step(OPTIONS, work)})
+    monkeypatch.setattr(_survey, "STEPS", {"wsgi.stack.accounts": Step(OPTIONS, work)})
     assert ask(*[{"arguments": {}}] * 3) == [{"changed": False, "at": True}] * 3
 
 
@@ -80,6 +84,82 @@ def test_a_step_that_takes_the_result_of_one_without_an_answer_is_not_run(calls)
     first = {"register": "first", "arguments": {"result": {"changed": True}}}
     assert ask(first, {"arguments": {"value": _references.reference("first", "changed")}}) == [None, None]
     assert len(calls) == 1
+
+
+@pytest.fixture
+def by_app(monkeypatch):
+    """Steps that do their work for each app, and what each was asked for: the names of apps, and of the releases it was given."""
+    asked = {}
+
+    def build(params, check):
+        asked["build"] = [app["name"] for app in params["apps"]]
+        builds = {app["name"]: {"changed": app["new"]} for app in params["apps"]}
+        return {"changed": any(build["changed"] for build in builds.values()), "builds": builds, "failures": []}
+
+    def release(params, check):
+        asked["release"] = [app["name"] for app in params["apps"]]
+        affected = [app["name"] for app in params["apps"] if app["new_variable"]]
+        releases = {app["name"]: 3 for app in params["apps"]}
+        return {"changed": bool(affected), "releases": releases, "affected": affected, "deferred": [], "failures": []}
+
+    def rollout(params, check):
+        asked["rollout"] = [app["name"] for app in params["apps"]], params["releases"]
+        return {"changed": False, "steps": {}, "staged": [], "switching": [], "failures": [], **params["result"]}
+
+    apps = {"apps": {"type": "list", "elements": "dict"}}
+    steps = {
+        "wsgi.stack.build": Step(apps, build),
+        "wsgi.stack.release": Step({**apps, "builds": {"type": "dict"}}, release),
+        "wsgi.stack.rollout": Step({**apps, "releases": {"type": "dict"}, **OPTIONS}, rollout),
+    }
+    monkeypatch.setattr(_survey, "STEPS", steps)
+    return asked
+
+
+def chain(*apps, **more):
+    """A build, a release of it and a rollout of that, of apps by name and what is new of them."""
+    given = [{"name": name, "new": "code" in new, "new_variable": "variable" in new} for name, new in apps]
+
+    def references(register, key):
+        return {app["name"]: _references.reference(register, key, app["name"]) for app in given}
+
+    return [
+        {"module": "wsgi.stack.build", "register": "build", "arguments": {"apps": given}},
+        {
+            "module": "wsgi.stack.release",
+            "register": "release",
+            "arguments": {"apps": given, "builds": references("build", "builds")},
+        },
+        {"module": "wsgi.stack.rollout", "arguments": {"apps": given, "releases": references("release", "releases"), **more}},
+    ]
+
+
+def test_a_step_is_asked_for_the_apps_that_the_steps_before_it_are_done_with(by_app):
+    found = answers(*chain(("shop", ""), ("blog", "code"), ("wiki", "variable")))
+    assert by_app == {"build": ["shop", "blog", "wiki"], "release": ["shop", "wiki"], "rollout": (["shop"], {"shop": 3})}
+    assert [answer.result for answer in found] == [None, None, None]
+    assert [answer.settled for answer in found] == [("shop", "wiki"), ("shop",), ("shop",)]
+    assert found[1].returned() == {
+        "result": None,
+        "settled": {"apps": ["shop"], "result": {"releases": {"shop": 3}, "affected": [], "deferred": [], "failures": []}},
+    }
+
+
+def test_a_step_with_nothing_to_do_for_any_app_has_a_result_and_no_more(by_app):
+    found = answers(*chain(("shop", ""), ("blog", "")))
+    assert all(answer.result is not None and answer.returned() == {"result": answer.result} for answer in found)
+    assert by_app["rollout"] == (["shop", "blog"], {"shop": 3, "blog": 3})
+
+
+def test_a_step_is_not_asked_if_one_before_it_is_done_with_no_app(by_app):
+    found = answers(*chain(("blog", "code")))
+    assert [answer.settled for answer in found] == [(), (), ()]
+    assert by_app == {"build": ["blog"]}
+
+
+def test_what_is_not_said_of_an_app_may_hold_for_all(by_app):
+    found = answers(*chain(("shop", ""), result={"warnings": ["the disk is full"]}))
+    assert (found[2].result, found[2].settled) == (None, ())
 
 
 @pytest.mark.parametrize(("installed", "answer"), [({"nginx", "openssl"}, {"changed": False}), ({"nginx"}, None)])
