@@ -32,7 +32,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported i
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _dotenv, _resolve, _schema
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _files, _syntax
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _options, _supervisor, _supervisor_files
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _make
 
 ROOT = Path(__file__).resolve().parents[2]
 SH = shutil.which("dash") or "/bin/sh"
@@ -265,7 +265,7 @@ def read_unit(text):
 
 def check_systemd(app):
     if app["writable_paths"]:
-        for text in (_options.of_unit(_release.sandbox(app)), _options.of_emperor(_release.sandbox(app))):
+        for text in (_options.of_unit(_make.sandbox(app)), _options.of_emperor(_make.sandbox(app))):
             (paths,) = [value for _section, name, value in read_unit(text) if name == "ReadWritePaths"]
             assert [path.lstrip("-") for path in paths.split(" ")] == app["writable_paths"]
         assert "/" not in app["writable_paths"]
@@ -420,7 +420,7 @@ def served(app, environment, root):
         directory.mkdir(parents=True, exist_ok=True)
     program.write_text(STUB)
     program.chmod(0o755)
-    for name, text in _release.files(app, environment, build, 1, HOST).items():
+    for name, text in _make.files(app, environment, build, 1, HOST).items():
         (release / name).write_text(text, encoding="utf-8", newline="")
         (release / name).chmod(0o755)
     done = subprocess.run([SH, release / "serve", "blue"], stdin=subprocess.DEVNULL, capture_output=True, check=True, env={})

@@ -12,7 +12,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _make
 
 
 def release(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
@@ -25,12 +25,12 @@ def release(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     builds = wanted["builds"]
     processors = len(os.sched_getaffinity(0))
     host = {"processors": processors, "backlog": _sockets.somaxconn() or 128}  # 128 is the least that a kernel has by default
-    request = _release.ReleaseRequest(
+    request = _make.ReleaseRequest(
         host, check, wanted["nginx_group"], wanted["host"], wanted["command_results"], wanted["defer_commands"]
     )
     results, failures = _errors.for_each_app(
         [app for app in wanted["apps"] if app["name"] in builds],
-        lambda app: _release.make(app, secrets[app["name"]]["environment"], builds[app["name"]], request),
+        lambda app: _make.make(app, secrets[app["name"]]["environment"], builds[app["name"]], request),
         wanted["jobs"] or processors,
     )
     made = {name: result for name, result in results.items() if result is not None}

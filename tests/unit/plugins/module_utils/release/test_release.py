@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
-from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
+from ansible_collections.wsgi.stack.plugins.module_utils.release import _make, _release
 
 HOST = {"processors": 2, "backlog": 4096}
 PYTHON = {"version": "3.11.2", "implementation": "CPython", "prefix": "/usr", "gil": True, "debug": False}
@@ -25,7 +25,7 @@ def resolved(**keys):
 
 
 def options(**keys):
-    lines = _release.files(resolved(**keys), {}, BUILD, 1, HOST)["uwsgi.ini"].splitlines()
+    lines = _make.files(resolved(**keys), {}, BUILD, 1, HOST)["uwsgi.ini"].splitlines()
     return [tuple(line.split(" = ", 1)) for line in lines if " = " in line]
 
 
@@ -51,7 +51,7 @@ def test_a_variable_arrives_byte_for_byte(tmp_path, value):
     build = {**BUILD, "path": str(tmp_path)}
     (tmp_path / "source").mkdir()
     runner = tmp_path / "run"
-    runner.write_text(_release.files(resolved(), {"VALUE": value}, build, 7, HOST)["run"])
+    runner.write_text(_make.files(resolved(), {"VALUE": value}, build, 7, HOST)["run"])
     done = subprocess.run(["sh", runner, "printenv", "-0", "VALUE"], capture_output=True, check=True)
     assert done.stdout == value.encode() + b"\0"
 
@@ -59,7 +59,7 @@ def test_a_variable_arrives_byte_for_byte(tmp_path, value):
 def test_a_command_runs_in_the_release(tmp_path):
     (tmp_path / "source" / "web").mkdir(parents=True)
     runner = tmp_path / "run"
-    runner.write_text(_release.files(resolved(working_directory="web"), {}, {**BUILD, "path": str(tmp_path)}, 7, HOST)["run"])
+    runner.write_text(_make.files(resolved(working_directory="web"), {}, {**BUILD, "path": str(tmp_path)}, 7, HOST)["run"])
     done = subprocess.run(
         ["sh", runner, "sh", "-c", 'echo "$PWD" "$WSGI_RELEASE" "$VIRTUAL_ENV"'], capture_output=True, check=True, text=True
     )
@@ -68,7 +68,7 @@ def test_a_command_runs_in_the_release(tmp_path):
 
 def test_the_number_does_not_make_a_difference_but_all_else_does():
     def of(environment=None, build=None, host=None, **keys):
-        return _release.digest(resolved(**keys), environment or {}, {**BUILD, **(build or {})}, {**HOST, **(host or {})})
+        return _make.digest(resolved(**keys), environment or {}, {**BUILD, **(build or {})}, {**HOST, **(host or {})})
 
     assert of() == of()
     others = [
@@ -90,22 +90,22 @@ def test_the_number_does_not_make_a_difference_but_all_else_does():
 
 
 def test_a_change_of_the_site_alone_makes_no_release():
-    assert _release.digest(resolved(), {}, BUILD, HOST) == _release.digest(
+    assert _make.digest(resolved(), {}, BUILD, HOST) == _make.digest(
         resolved(domains=["a.test"], keep_releases=9), {}, BUILD, HOST
     )
 
 
 def test_a_change_of_the_release_commands_alone_makes_no_release():
-    assert _release.digest(resolved(), {}, BUILD, HOST) == _release.digest(resolved(release_commands=["true"]), {}, BUILD, HOST)
+    assert _make.digest(resolved(), {}, BUILD, HOST) == _make.digest(resolved(release_commands=["true"]), {}, BUILD, HOST)
 
 
 def test_values_of_variables_are_not_described():
-    assert "s3cret" not in _release.describe(resolved(), {"TOKEN": "s3cret"}, BUILD, HOST)
+    assert "s3cret" not in _make.describe(resolved(), {"TOKEN": "s3cret"}, BUILD, HOST)
 
 
 def test_uwsgi_finds_the_application():
     def started(**keys):
-        return _release.files(resolved(**keys), {}, BUILD, 7, HOST)["serve"].splitlines()[-1]
+        return _make.files(resolved(**keys), {}, BUILD, 7, HOST)["serve"].splitlines()[-1]
 
     loader = "/srv/wsgi/shop/releases/7/entry_point.py"
     assert started().endswith(f" --wsgi-file {loader}")
@@ -115,7 +115,7 @@ def test_uwsgi_finds_the_application():
 
 def test_an_app_is_loaded_after_the_fork_where_that_is_needed():
     def ini(threads, **keys):
-        return _release.files(resolved(**keys), {}, BUILD, 1, HOST, Imported(threads=threads))["uwsgi.ini"].splitlines()
+        return _make.files(resolved(**keys), {}, BUILD, 1, HOST, Imported(threads=threads))["uwsgi.ini"].splitlines()
 
     assert "lazy-apps = true" in ini("beat")
     assert "lazy-apps = true" not in ini("")
@@ -124,7 +124,7 @@ def test_an_app_is_loaded_after_the_fork_where_that_is_needed():
 
 def test_a_uwsgi_of_the_build_itself_needs_no_plugin():
     assert "need-plugin" not in dict(options(uwsgi_install_from="venv"))
-    serve = _release.files(resolved(uwsgi_install_from="venv"), {}, BUILD, 1, HOST)["serve"]
+    serve = _make.files(resolved(uwsgi_install_from="venv"), {}, BUILD, 1, HOST)["serve"]
     assert "/run /srv/wsgi/shop/builds/abc/venv/bin/uwsgi --ini " in serve
 
 
@@ -146,7 +146,7 @@ def test_a_uwsgi_of_the_build_itself_needs_no_plugin():
     ],
 )
 def test_a_release_notes_what_later_steps_need(keys, expected):
-    facts = _release.facts(resolved(**keys), BUILD, HOST)
+    facts = _make.facts(resolved(**keys), BUILD, HOST)
     assert {key: facts[key] for key in expected} == expected
 
 
@@ -174,7 +174,7 @@ def test_server_options_are_written_as_uwsgi_reads_them():
 
 @pytest.mark.parametrize(("backlog", "listen"), [(128, "128"), (4096, "1024")])
 def test_the_listen_queue_is_no_longer_than_the_kernel_allows(backlog, listen):
-    text = _release.files(resolved(), {}, BUILD, 1, {"processors": 2, "backlog": backlog})["uwsgi.ini"]
+    text = _make.files(resolved(), {}, BUILD, 1, {"processors": 2, "backlog": backlog})["uwsgi.ini"]
     assert f"listen = {listen}\n" in text
 
 
@@ -199,7 +199,7 @@ def lived(*numbers):
     ],
 )
 def test_bad_releases_do_not_drive_out_the_good_ones(existing, history, named, keep, kept):
-    assert _release.kept(existing, history, named, keep) == kept
+    assert _make.kept(existing, history, named, keep) == kept
 
 
 def test_a_history_is_read_as_far_as_it_can_be(tmp_path):
