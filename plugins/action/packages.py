@@ -9,6 +9,8 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _impor
 
 _imports.import_all()  # here, since every role begins with packages
 
+APT = "ansible.builtin.apt"
+
 LOCK_TIMEOUT = 600
 """Seconds that another run of apt has to end, be it another play's."""
 
@@ -64,4 +66,5 @@ class ActionModule(_step.StepAction):
 
     def _apt(self, names: list[str], task_vars: dict[str, Any], **options: Any) -> dict[str, Any]:
         arguments = {"name": names, "install_recommends": False, "lock_timeout": LOCK_TIMEOUT, **options}
-        return self._execute_module(module_name="ansible.builtin.apt", module_args=arguments, task_vars=task_vars)
+        with self.ahead(APT, task_vars):
+            return self._execute_module(module_name=APT, module_args=arguments, task_vars=task_vars)

@@ -33,6 +33,10 @@ DEPENDS = {
 """The steps whose change makes the survey's answer for a step worthless, though its arguments are still the same."""
 
 
+PACKAGES = "wsgi.stack.packages"
+"""The only step that executes no module of its name, but ansible.builtin.apt."""
+
+
 class Needed(NamedTuple):
     """What steps will need, as far as a survey found out.
 
@@ -128,6 +132,24 @@ def settled(host: str, module: str, arguments: Mapping[str, Any]) -> Settled | N
                 names = frozenset(found["apps"]) - since
                 return Settled(names, _settled.result(found["result"], names))
     return None
+
+
+def following(host: str, module: str) -> list[str]:
+    """The modules of the steps after one that a survey found to have something to do, or that depend on such a step.
+
+    :param module: that of the step
+    """
+    notes = _notes.read(SUBJECT, host)
+    if not notes:
+        return []
+    busy, found = {module}, []
+    for each in notes[_last(notes)]["answers"]:
+        name = each["module"]
+        if each["result"] is None or busy & DEPENDS.get(name, set()):
+            busy.add(name)
+            found.append(name)
+    after = found[found.index(module) + 1 :] if module in found else found
+    return [name for name in dict.fromkeys(after) if name.startswith("wsgi.stack.") and name != PACKAGES]
 
 
 def idle(host: str) -> list[str]:

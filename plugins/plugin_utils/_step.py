@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _settled
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _answers, _preconditions, _progress, _run
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _ahead, _answers, _preconditions, _progress, _run
 
 
 class StepAction(ActionBase):
@@ -71,8 +72,19 @@ class StepAction(ActionBase):
     def call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Run the module. A subclass does here what the controller has to do besides."""
         host, task = task_vars["inventory_hostname"], self._task.name or self.name
-        with _progress.lines(self._display.display, host, task, _names(arguments), self._ask):
+        with _progress.lines(self._display.display, host, task, _names(arguments), self._ask), self.ahead(self.name, task_vars):
             return self._execute_module(module_name=self.name, module_args=arguments, task_vars=task_vars)
+
+    def ahead(self, module: str, task_vars: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
+        """For as long as a module runs on the host: puts together those of the steps that follow, if a survey said which."""
+
+        def build(name: str) -> None:
+            self._configure_module(name, {}, task_vars)
+
+        following = _answers.following(task_vars["inventory_hostname"], self.name)
+        if following:
+            build(module)  # the first, for nothing is to wait for the others
+        return _ahead.built(following, build)
 
     def _ask(self) -> str:
         """How far the module is on the host, from another session beside that in which it runs."""

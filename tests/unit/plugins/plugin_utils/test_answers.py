@@ -104,6 +104,26 @@ def test_nothing_is_settled_without_a_survey_or_in_a_step_that_is_not_for_each_a
     assert _answers.settled("web1", TREE, {"apps": APPS}) is None
 
 
+def test_the_steps_that_follow_are_those_with_something_to_do_and_those_that_depend_on_them():
+    packages, probe = "wsgi.stack.packages", "wsgi.stack.site_probe_info"
+    answers = [
+        asked("app", packages, {}),
+        asked("app", BUILD, None),
+        asked("app", RELEASE, {}),
+        asked("uwsgi", packages, None),
+        asked("uwsgi", ROLLOUT, {}),
+        asked("nginx", "wsgi.stack.site_plan", {}),
+        asked("certbot", "ansible.builtin.systemd_service", None),
+        asked("certbot", "", None),
+        asked("nginx/probe", probe, {}),
+    ]
+    assert _answers.following("web1", BUILD) == []
+    _answers.keep("web1", answers, ["app"], NOTHING)
+    assert _answers.following("web1", BUILD) == [RELEASE, ROLLOUT, probe]
+    assert _answers.following("web1", ROLLOUT) == [probe]
+    assert _answers.following("web1", probe) == []
+
+
 def test_what_steps_will_need_is_known_until_it_is_there():
     assert _answers.needed("web1") == NOTHING
     _answers.note_installed("web1", ["nginx"])
