@@ -101,6 +101,8 @@ def record(layout: Layout, slot: str, first_host: bool) -> None:
     texts = _worker_units.timers(layout, slot, release, first_host)
     _remove_timers([path for path in _there(layout.timer_unit("*")) if path not in texts])
     idle = [path for path in _there(layout.job_unit("*", slot)) if path not in texts and not _runs(path)]
+    if idle:  # or systemd would go on to list one that has failed
+        run(["systemctl", "reset-failed", *map(os.path.basename, idle)])
     changed = _write(texts, idle)
     timers = [os.path.basename(path) for path in texts if path.endswith(".timer")]
     workers = _worker_state.flat(_worker_units.processes(layout, slot, release, first_host))
