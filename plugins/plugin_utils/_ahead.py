@@ -10,29 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Callable
 
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _beside
 
-@contextlib.contextmanager
-def built(modules: Sequence[str], build: Callable[[str], object]) -> Iterator[None]:
+
+def built(modules: Sequence[str], build: Callable[[str], object]) -> contextlib.AbstractContextManager[None]:
     """While the block runs, build modules, one after the other; when it has ended, no further one is begun.
 
     :param build: an error of it is for the step to raise
     """
-    ended = threading.Event()
 
-    def work() -> None:
+    def work(ended: threading.Event) -> None:
         for module in modules:
             if ended.is_set():
                 return
             with contextlib.suppress(Exception):
                 build(module)
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return _beside.running(work)

@@ -8,11 +8,12 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _progress
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _beside
 
 INTERVAL = 30.0
 """Seconds between two lines."""
@@ -24,8 +25,9 @@ COMMAND = f"date +%s && cat {_progress.FILE}"
 """What shows how far a step is on a host, by the host's own clock."""
 
 
-@contextlib.contextmanager
-def lines(show: Callable[[str], None], host: str, task: str, apps: Sequence[str], ask: Callable[[], str]) -> Iterator[None]:
+def lines(
+    show: Callable[[str], None], host: str, task: str, apps: Sequence[str], ask: Callable[[], str]
+) -> contextlib.AbstractContextManager[None]:
     """While the block runs, show that it does, for how long, and what it does for each app.
 
     :param show: shows a line
@@ -33,21 +35,15 @@ def lines(show: Callable[[str], None], host: str, task: str, apps: Sequence[str]
     :param apps: the names of those that it is done for
     :param ask: what ``COMMAND`` prints on the host, "" if it fails
     """
-    began, ended = time.monotonic(), threading.Event()
+    began = time.monotonic()
 
-    def tell() -> None:
+    def tell(ended: threading.Event) -> None:
         while not ended.wait(INTERVAL):
             asked = ask() if apps else ""
             if not ended.is_set():
                 show(line(host, task, apps, time.monotonic() - began, asked))
 
-    thread = threading.Thread(target=tell, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return _beside.running(tell)
 
 
 def line(host: str, task: str, apps: Sequence[str], seconds: float, asked: str = "") -> str:
