@@ -65,9 +65,11 @@ failures:
   elements: dict
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts._step import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

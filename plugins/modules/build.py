@@ -177,9 +177,11 @@ failures:
       elements: str
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.build._step import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

@@ -197,9 +197,11 @@ failures:
       elements: str
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.certbot._step import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

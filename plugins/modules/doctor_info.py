@@ -154,10 +154,12 @@ report:
   elements: str
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _examine
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 
 
+@_bytecode.kept
 def main() -> None:
     options = {"timeout": {"type": "int", "default": 10}, "reference_time": {"type": "float"}}
     options["format"] = {"type": "str", "choices": ["text", "json"], "default": "text"}

@@ -63,9 +63,11 @@ reason:
   type: str
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._firewall_ports import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

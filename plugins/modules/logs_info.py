@@ -58,9 +58,11 @@ report:
   returned: always
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.status._logs import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

@@ -134,9 +134,11 @@ failures:
   returned: always
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.release._step import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

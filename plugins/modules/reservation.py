@@ -62,9 +62,11 @@ apps:
   returned: always
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.reservation._step import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

@@ -117,10 +117,12 @@ failures:
   returned: always
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _remove
 from ansible_collections.wsgi.stack.plugins.module_utils.removal._step import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main(remove=_remove.locked_retirement, remove_directories=_remove.remove_empty_directories)
 

@@ -90,10 +90,12 @@ failures:
   returned: always
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._step import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main(roll_out=_run.locked_rollout)
 

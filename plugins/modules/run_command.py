@@ -66,9 +66,11 @@ report:
   returned: not in check mode
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.release._run_command import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

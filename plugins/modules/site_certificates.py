@@ -87,9 +87,11 @@ failures:
       elements: str
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._site_certificates import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

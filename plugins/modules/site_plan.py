@@ -86,9 +86,11 @@ failures:
       elements: str
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.apps._site_plan import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

@@ -84,9 +84,11 @@ msg:
   type: str
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._site_probe import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

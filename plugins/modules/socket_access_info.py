@@ -183,6 +183,7 @@ unseen:
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _examine, _identity
@@ -210,6 +211,7 @@ def target(wanted: Mapping[str, Any]) -> Target:
     return Target(address, wanted["protocol"], wanted["path"], wanted["host"], tuple(wanted["status"]))
 
 
+@_bytecode.kept
 def main() -> None:
     module = Module(OPTIONS, supports_check_mode=True, mutually_exclusive=[("user", "pid")])
     user, pid, sockets = module.params["user"], module.params["pid"], module.params["sockets"]

@@ -137,7 +137,7 @@ report:
   elements: str
 """
 
-from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode, _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
@@ -145,6 +145,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.status import _status, _table
 
 
+@_bytecode.kept
 def main() -> None:
     module = Module(
         argument_spec={

@@ -74,12 +74,14 @@ live:
   sample: {shop: {release: 12, revision: 3f2c1ab04d5e6f708192a3b4c5d6e7f801234567}}
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _packages, _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Module
 from ansible_collections.wsgi.stack.plugins.module_utils.host._root import require_root
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _packed, _survey
 
 
+@_bytecode.kept
 def main() -> None:
     module = Module(
         {"roles": {"type": "list", "elements": "str", "required": True}, "steps": {"type": "str", "no_log": True, "default": ""}},

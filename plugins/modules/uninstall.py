@@ -71,9 +71,11 @@ failures:
   returned: always
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.removal._uninstall import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

@@ -204,9 +204,11 @@ failures:
       elements: str
 """
 
+from ansible_collections.wsgi.stack.plugins.module_utils import _bytecode
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin._step import STEP
 
 
+@_bytecode.kept
 def main() -> None:
     STEP.main()
 

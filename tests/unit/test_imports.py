@@ -13,7 +13,7 @@ PREFIX = "ansible_collections.wsgi.stack.plugins.module_utils"
 HERE = Path(__file__).resolve().parents[2] / "plugins/module_utils"
 
 PACKAGES = """
-    _progress _errors _app _layout host lists tls nginx config_tree accounts certbot app_servers apps build release uwsgi_plugin
+    _bytecode _progress _errors _app _layout host lists tls nginx config_tree accounts certbot app_servers apps build release uwsgi_plugin
     process_managers socket_access rollout doctor removal reservation status survey
 """.split()
 """From the bottom up: a file imports from its own package and from those before it."""
@@ -72,3 +72,15 @@ def test_no_circle_of_imports():
 )
 def test_a_program_that_is_sent_as_text_imports_nothing_of_ours(name):
     assert imported(HERE / name) == set()
+
+
+MODULES = sorted(path for path in (HERE.parent / "modules").glob("*.py") if "\ndef main()" in path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_module_keeps_the_bytecode_of_all_that_it_imports(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    ours = [node for node in tree.body if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX)]
+    assert (ours[0].module, ours[0].names[0].name) == (PREFIX, "_bytecode")
+    main = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main")
+    assert [ast.unparse(decorator) for decorator in main.decorator_list] == ["_bytecode.kept"]
