@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _packed, _references, _settled
 from ansible_collections.wsgi.stack.plugins.plugin_utils import (
     _answers,
+    _archives,
     _imports,
     _preconditions,
     _report,
@@ -25,7 +25,7 @@ from ansible_collections.wsgi.stack.plugins.plugin_utils import (
 _imports.import_all()  # here, since a play that has a survey begins with it
 
 
-class ActionModule(ActionBase):
+class ActionModule(_archives.ModuleAction):
     """See the module's documentation."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

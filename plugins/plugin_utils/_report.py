@@ -7,10 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from ansible import constants
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _preconditions
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _archives, _preconditions
 
 # Other callbacks write machine-readable output, which a report in between would break.
 FOR_PEOPLE = ("default", "ansible.builtin.default")
@@ -21,7 +20,7 @@ def for_people() -> bool:
     return constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK") in FOR_PEOPLE
 
 
-class ReportAction(ActionBase):
+class ReportAction(_archives.ModuleAction):
     """The controller's half of a module that returns a ``report``.
 
     :ivar module: the full name of the module

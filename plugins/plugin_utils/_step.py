@@ -11,13 +11,12 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _settled
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _ahead, _answers, _preconditions, _progress, _run
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _ahead, _answers, _archives, _preconditions, _progress, _run
 
 
-class StepAction(ActionBase):
+class StepAction(_archives.ModuleAction):
     """Runs a module unless a survey found that it has nothing to do, and fails if it returned failures.
 
     With ``wsgi_defer_failures`` they are kept instead, and ``wsgi.stack.failures`` fails for them.
@@ -76,12 +75,16 @@ class StepAction(ActionBase):
             return self._execute_module(module_name=self.name, module_args=arguments, task_vars=task_vars)
 
     def ahead(self, module: str, task_vars: dict[str, Any]) -> contextlib.AbstractContextManager[None]:
-        """For as long as a module runs on the host: puts together those of the steps that follow, if a survey said which."""
+        """For as long as a module runs on the host: puts together those of the steps that follow, if a survey said which.
+
+        Without those whose archive is kept.
+        """
 
         def build(name: str) -> None:
             self._configure_module(name, {}, task_vars)
 
-        following = _answers.following(task_vars["inventory_hostname"], self.name)
+        named = _answers.following(task_vars["inventory_hostname"], self.name)
+        following = [name for name in named if not _archives.is_kept(name)]
         if following:
             build(module)  # the first, for nothing is to wait for the others
         return _ahead.built(following, build)
