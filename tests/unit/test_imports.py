@@ -13,8 +13,8 @@ PREFIX = "ansible_collections.wsgi.stack.plugins.module_utils"
 HERE = Path(__file__).resolve().parents[2] / "plugins/module_utils"
 
 PACKAGES = """
-    _bytecode _progress _errors _app _layout host lists tls nginx config_tree accounts certbot app_servers apps build release uwsgi_plugin
-    process_managers socket_access rollout doctor removal reservation status survey
+    _bytecode _progress _errors _app _layout host lists tls nginx config_tree accounts certbot app_servers apps build release
+    uwsgi_plugin process_managers socket_access rollout doctor removal reservation status survey
 """.split()
 """From the bottom up: a file imports from its own package and from those before it."""
 
