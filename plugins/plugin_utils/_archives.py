@@ -64,7 +64,7 @@ def kept(module: str) -> Iterator[None]:
 
     :param module: its full name; nothing is done for a module of another collection
     """
-    store = _store() if module.startswith(COLLECTION) else None
+    store = _store_for(module)
     if store is None:
         yield
         return
@@ -81,7 +81,7 @@ def kept(module: str) -> Iterator[None]:
 
 def is_kept(module: str) -> bool:
     """Whether the archive of a module need not be made."""
-    store = _store()
+    store = _store_for(module)
     return store is not None and any(store.glob(_names(module)))
 
 
@@ -105,9 +105,13 @@ def _copy(names: str, source: Path, target: Path) -> None:
             raise
 
 
+def _store_for(module: str) -> Path | None:
+    return _store() if module.startswith(COLLECTION) else None
+
+
 @functools.cache
 def _store() -> Path | None:
-    """The directory for the archives of this very collection and Ansible; None if it is not for this user alone to write.
+    """The directory for the archives of this very collection and Ansible; None if others could write to it.
 
     Ansible unpickles what lies there.
     """

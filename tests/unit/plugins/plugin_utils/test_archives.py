@@ -55,6 +55,7 @@ def test_another_collections_module_is_left_to_ansible(run, home):
     name = "ansible.modules.apt-ZIP_DEFLATED-none"
     run("ansible.builtin.apt", "first", name)
     assert (run("ansible.builtin.apt", "second", name) / name).read_text() == "second"
+    assert not _archives.is_kept("ansible.builtin.apt")
     assert not any(home.iterdir())
 
 
