@@ -90,9 +90,14 @@ class Bytecode:
         replaced = any(self.kept.get(name, entry) != entry for name, entry in self.used.items())
         content = marshal.dumps(self.used if replaced else {**self.kept, **self.used})
         scratch = f"{self.path}.new"
-        with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-            stream.write(self._digest(content) + content)
-        os.replace(scratch, self.path)
+        try:
+            with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+                stream.write(self._digest(content) + content)
+            os.replace(scratch, self.path)
+        except OSError:
+            with contextlib.suppress(OSError):  # of a full disk it takes nothing
+                os.unlink(scratch)
+            raise
 
 
 class Loader(importlib.abc.InspectLoader):

@@ -52,3 +52,26 @@ def test_thirty_apps_cost_the_tasks_of_one(new_server, hello, code):
         rows = re.findall(r"^(app-\d+) +\d+ .* https?://\S+/app-\d+/ +(\w+) +[\d.-]+$", plays[run, 30].output, re.MULTILINE)
         assert len(rows) == 30, plays[run, 30].output
         assert [name for name, changes in rows if changes != "no"] == changed
+
+
+@on(12, "new_server")
+def test_what_a_module_imports_is_compiled_once(new_server, hello):
+    def kept():
+        return new_server.sh("stat --format '%n %a %U %y' /var/lib/wsgi/modules.*").split(maxsplit=3)
+
+    new_server.converge([hello])
+    first = kept()
+    assert re.fullmatch(r"/var/lib/wsgi/modules\.cpython-\d+\.pyc", first[0])
+    assert first[1:3] == ["600", "root"]
+    assert new_server.converge([hello]).changed == []
+    once = kept()
+    assert new_server.converge([hello]).changed == []
+    assert kept() == once, "what the survey imports was compiled again"
+
+    new_server.sh("truncate --size -9 /var/lib/wsgi/modules.*")
+    assert new_server.converge([hello]).changed == []
+    again = kept()
+    assert again[:3] == first[:3]
+    assert again[3] > once[3]
+    new_server.converge([hello])
+    assert kept() == again

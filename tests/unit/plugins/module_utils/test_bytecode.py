@@ -115,6 +115,8 @@ def test_a_module_that_fails_keeps_its_bytecode_and_fails_for_nothing_else(monke
     with pytest.raises(SystemExit):
         main()
     assert {*Bytecode(bytecode.path).kept} == {"name"}
-    bytecode.path, bytecode.complete = str(tmp_path), False
+    bytecode.path, bytecode.complete = str(tmp_path / "directory"), False
+    (tmp_path / "directory").mkdir()
     with pytest.raises(SystemExit):  # and for no other reason than that a directory cannot be replaced by a file
         main()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["directory", "modules.pyc"]
