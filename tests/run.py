@@ -337,7 +337,8 @@ def coverage() -> Iterator[Check]:
         ]
         paths = {**environment, "PYTHONPATH": str(ROOT / ".collections")}
         yield Check(f"tests/{tests}, measured", command, environment=paths, reports=str(report.relative_to(ROOT)))
-    yield Check("coverage combine", ["coverage", "combine", "--quiet", settings, measured], environment=environment)
+    files = sorted(measured.glob("*.*"))  # named one by one, or the hosts' would be left out
+    yield Check("coverage combine", ["coverage", "combine", "--quiet", settings, *files], environment=environment)
     yield Check(
         "coverage html", ["coverage", "html", "--quiet", settings, f"--directory={REPORTS / 'coverage'}"], environment=environment
     )
