@@ -44,7 +44,7 @@ class Bytecode:
     The file begins with a digest of the rest, for what is not whole must not be loaded: a damaged ``marshal`` ends the process.
 
     :ivar kept: by the name of a module, the digest of its source, and its bytecode
-    :ivar used: those of ``kept`` that were asked for
+    :ivar used: the same of the modules that this process has imported
     :ivar complete: whether the file has all of ``used``
     """
 

@@ -31,17 +31,20 @@ PACKAGE = "ansible_collections.wsgi.stack.plugins.modules."
 DIRECTORY = "wsgi.stack/archives"
 """Where archives are kept, in ANSIBLE_HOME."""
 
-KEPT_FOR = 4
-"""Versions of the collection and of Ansible, each with its archives, of which the latest stay."""
+VERSIONS_KEPT = 4
+"""How many versions of the collection or of Ansible archives are kept of, the latest."""
 
 
 def _version() -> str:
-    """A digest of all that can be in an archive, and of what makes it."""
+    """A digest of all that can be in an archive, and of what makes it; "" if a file cannot be read."""
     plugins = Path(__file__).parents[1]
     sources = [plugins / "modules", plugins / "module_utils", *map(Path, module_utils_loader.print_paths().split(os.pathsep))]
     digest = hashlib.sha256(f"{__version__} {sys.version}".encode())
-    for file in sorted(file for source in sources for file in source.rglob("*.py")):
-        digest.update(f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    try:
+        for file in sorted(file for source in sources for file in source.rglob("*.py")):
+            digest.update(f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    except OSError:
+        return ""
     return digest.hexdigest()[:32]
 
 
@@ -106,7 +109,7 @@ def _copy(names: str, source: Path, target: Path) -> None:
 
 
 def _store_for(module: str) -> Path | None:
-    return _store() if module.startswith(COLLECTION) else None
+    return _store() if VERSION and module.startswith(COLLECTION) else None
 
 
 @functools.cache
@@ -138,5 +141,5 @@ def _is_private(directory: Path) -> bool:
 
 def _remove_old(top: Path) -> None:
     stores = sorted(top.iterdir(), key=lambda store: store.stat().st_mtime, reverse=True)
-    for store in stores[KEPT_FOR:]:
+    for store in stores[VERSIONS_KEPT:]:
         shutil.rmtree(store, ignore_errors=True)

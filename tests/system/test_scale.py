@@ -55,11 +55,18 @@ def test_thirty_apps_cost_the_tasks_of_one(new_server, hello, code):
 
 
 @on(12, "new_server")
-def test_what_a_module_imports_is_compiled_once(new_server, hello):
+def test_what_a_module_imports_is_read_and_compiled_once(new_server, hello, tmp_path):
     def kept():
         return new_server.sh("stat --format '%n %a %U %y' /var/lib/wsgi/modules.*").split(maxsplit=3)
 
+    # What Ansible sends is kept on the controller, by the names that this Ansible gives it.
+    home = tmp_path / "home"
+    home.mkdir()
+    new_server.environment.update(ANSIBLE_HOME=str(home), ANSIBLE_SSH_CONTROL_PATH_DIR="~/.ansible/cp")
     new_server.converge([hello])
+    sent = {path.name.split("-")[0].rpartition(".")[2] for path in home.glob("wsgi.stack/archives/*/*")}
+    assert sent >= {"survey", "build", "release", "rollout", "site_probe_info"}
+
     first = kept()
     assert re.fullmatch(r"/var/lib/wsgi/modules\.cpython-\d+\.pyc", first[0])
     assert first[1:3] == ["600", "root"]

@@ -111,3 +111,15 @@ def test_the_version_changes_with_any_source(tmp_path, monkeypatch):
     assert _archives._version() == before
     source.write_text("X = 2")
     assert _archives._version() != before
+
+
+def test_a_source_that_cannot_be_read_leaves_archives_to_ansible(tmp_path, run, monkeypatch):
+    source = tmp_path / "plugins/module_utils/dangling.py"
+    source.parent.mkdir(parents=True)
+    source.symlink_to("nowhere")
+    with monkeypatch.context() as patched:
+        patched.setattr(_archives, "__file__", str(tmp_path / "plugins/plugin_utils/_archives.py"))
+        assert _archives._version() == ""
+    monkeypatch.setattr(_archives, "VERSION", "")
+    run(content="first")
+    assert (run(content="second") / NAME).read_text() == "second"
