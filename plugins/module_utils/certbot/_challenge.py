@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.tls._sites import CHALLENGE
+from ansible_collections.wsgi.stack.plugins.module_utils.tls._sites import CHALLENGE, WEBROOT
 
 JOBS = 32
 TIMEOUT = 10.0
@@ -105,11 +105,9 @@ def prepare(webroot: str) -> bool:
     """
     directory = f"{webroot}{CHALLENGE}".rstrip("/")
     missing = not os.path.isdir(directory)
-    previous = os.umask(0o022)
-    try:
-        os.makedirs(directory, mode=0o755, exist_ok=True)
-    finally:
-        os.umask(previous)
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    if webroot == WEBROOT:
+        os.chmod(os.path.dirname(webroot), 0o755)  # closed to nginx if it was made with a strict umask
     return missing
 
 

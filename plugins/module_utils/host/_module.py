@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable, NoReturn
@@ -22,9 +23,12 @@ class Module(AnsibleModule):
     """A module whose results may be shown on a terminal, whatever apps and visitors have written into what it read.
 
     Neither results nor parameters, which are shown with -vvv, have the passwords and tokens in URLs that it was given.
+
+    Files and directories that it makes have the modes that the code says, whatever the umask of root's login is.
     """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
+        os.umask(0o022)
         super().__init__(*arguments, **settings)
         self.no_log_values.update(_redact.credentials_in(self.params))
 

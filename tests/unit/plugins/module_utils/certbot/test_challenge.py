@@ -122,3 +122,18 @@ def test_a_file_is_there_for_as_long_as_it_is_needed(tmp_path):
         assert there.stat().st_mode & 0o777 == 0o644
     assert not there.exists()
     assert there.parent.is_dir()
+
+
+def test_the_way_to_the_file_is_opened_where_an_earlier_version_closed_it(tmp_path, monkeypatch):
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    monkeypatch.setattr(_challenge, "WEBROOT", str(state / "acme"))
+    assert _challenge.prepare(str(state / "acme"))
+    assert not _challenge.prepare(str(state / "acme"))
+    assert state.stat().st_mode & 0o777 == 0o755
+
+
+def test_the_directories_of_somebody_elses_files_are_left_alone(tmp_path):
+    tmp_path.chmod(0o700)
+    _challenge.prepare(str(tmp_path / "acme"))
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
