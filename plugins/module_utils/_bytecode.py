@@ -7,6 +7,8 @@ So each module compiled a hundred files again, which took longer than its work w
 for the very source that was sent, and for no other.
 
 A module imports this first: what it has imported before is not kept.
+
+Root runs what is kept, so it lies where root alone can write. A host of a stranger's may have another directory of this name.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import importlib.machinery
 import importlib.util
 import marshal
 import os
+import stat
 import sys
 import zipimport
 from collections.abc import Sequence
@@ -26,7 +29,7 @@ from types import CodeType, ModuleType
 from typing import Callable
 
 DIRECTORY = "/var/lib/wsgi"
-"""Where root alone writes. On a host that has no such directory, nothing of this collection's is kept."""
+"""On a host that has no such directory, nothing of this collection's is kept."""
 
 NAME = os.path.basename(importlib.util.cache_from_source("modules.py"))
 """The file in the directory: ``modules.cpython-313.pyc``."""
@@ -56,7 +59,8 @@ class Bytecode:
         with contextlib.suppress(OSError):
             with open(path, "rb") as stream:
                 digest, content = stream.read(DIGEST().digest_size), stream.read()
-            if digest == self._digest(content):
+                trusted = _is_ours(os.path.dirname(path)) and os.fstat(stream.fileno()).st_uid == os.geteuid()
+            if trusted and digest == self._digest(content):
                 self.kept = marshal.loads(content)
 
     @staticmethod
@@ -66,15 +70,15 @@ class Bytecode:
     def code(self, name: str, source: bytes, file: str) -> CodeType:
         """A module's code.
 
-        :param file: what a traceback names
+        :param file: what a traceback names, and reads the lines of. The archive that the code was compiled from has gone, and
+            where it was, in ``/tmp``, is whatever anybody puts there
         :raises SyntaxError: this Python does not understand it
         """
         digest = DIGEST(source).digest()
         entry = self.kept.get(name)
         if entry is not None and entry[0] == digest:
             self.used[name] = entry
-            code: CodeType = marshal.loads(entry[1])
-            return code
+            return _of_file(marshal.loads(entry[1]), file)
         code = compile(source, file, "exec", dont_inherit=True)
         self.used[name] = digest, marshal.dumps(code)
         self.complete = False
@@ -85,7 +89,7 @@ class Bytecode:
 
         Two runs at once may spoil each other's file, and nothing is kept then until the next one.
         """
-        if self.complete or not os.path.isdir(os.path.dirname(self.path)):
+        if self.complete or not _is_ours(os.path.dirname(self.path)):
             return
         replaced = any(self.kept.get(name, entry) != entry for name, entry in self.used.items())
         content = marshal.dumps(self.used if replaced else {**self.kept, **self.used})
@@ -98,6 +102,21 @@ class Bytecode:
             with contextlib.suppress(OSError):  # of a full disk it takes nothing
                 os.unlink(scratch)
             raise
+
+
+def _is_ours(directory: str) -> bool:
+    """Whether only the user that this process runs as, which is root, can write to a directory."""
+    try:
+        found = os.stat(directory)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _of_file(code: CodeType, file: str) -> CodeType:
+    """Code as if it had been compiled from a file."""
+    constants = (_of_file(each, file) if isinstance(each, CodeType) else each for each in code.co_consts)
+    return code.replace(co_filename=file, co_consts=tuple(constants))
 
 
 class Loader(importlib.abc.InspectLoader):

@@ -77,6 +77,25 @@ def test_another_python_reads_nothing_of_it(load, monkeypatch):
     assert Bytecode(str(load.path)).kept == {}
 
 
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+def test_nothing_is_read_or_written_where_others_can_write(load, mode):
+    load("_one", {"_one.py": "X = 1"})
+    before = load.path.read_bytes()
+    load.path.parent.chmod(mode)
+    assert Bytecode(str(load.path)).kept == {}
+    load("_two", {"_two.py": "Y = 1"})
+    assert load.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["the directory", "the file"])
+def test_nothing_is_read_of_what_somebody_else_owns(load, monkeypatch, place):
+    load("_one", {"_one.py": "X = 1"})
+    owner = os.geteuid()
+    answers = iter([owner + (place == "the directory"), owner + (place == "the file")])
+    monkeypatch.setattr(os, "geteuid", lambda: next(answers))
+    assert Bytecode(str(load.path)).kept == {}
+
+
 def test_nothing_is_kept_on_a_host_without_the_directory(load, tmp_path):
     path = tmp_path / "none" / "modules.pyc"
     assert load("_one", {"_one.py": "X = 1"}, path)[0].X == 1
@@ -86,7 +105,9 @@ def test_nothing_is_kept_on_a_host_without_the_directory(load, tmp_path):
 def test_modules_are_what_they_are_without_it(load):
     sources = {"host/__init__.py": "Z = 1", "host/_files.py": "def write():\n    return 'ä'\n"}
     package, _bytecode_then = load("host", sources)
-    module, _bytecode_then = load("host._files", sources)
+    load("host._files", sources)
+    module, bytecode = load("host._files", sources)
+    assert bytecode.complete
     assert package.__path__ == [os.path.dirname(package.__file__)]
     assert module.__file__.endswith(f".zip/{PATH}host/_files.py")
     assert module.__package__ == f"{PACKAGE}host"
