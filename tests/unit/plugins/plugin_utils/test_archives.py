@@ -51,6 +51,30 @@ def test_an_archive_is_made_in_the_first_run_alone(run, home):
     assert [path.name for path in (home / _archives.DIRECTORY / _archives.VERSION).iterdir()] == [NAME]
 
 
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-1], lambda data: data[:-1] + b"?"])
+def test_a_damaged_archive_is_made_again(run, home, damage):
+    run(content="first")
+    (kept,) = (home / _archives.DIRECTORY / _archives.VERSION).iterdir()
+    kept.write_bytes(damage(kept.read_bytes()))
+    assert (run(content="second") / NAME).read_text() == "second"
+    assert (run(content="third") / NAME).read_text() == "second"
+
+
+def test_archives_of_each_kind_are_kept(run):
+    other = NAME.replace("DEFLATED", "STORED")
+    run(content="first")
+    run(content="second", name=other)
+    assert (run(content="third", name=other) / other).read_text() == "second"
+
+
+def test_where_a_role_brings_sources_archives_are_left_to_ansible(run, monkeypatch):
+    run(content="first")
+    with monkeypatch.context() as patched:
+        patched.setattr(_archives, "_places", lambda: f"{_archives.PLACES}:/role/module_utils")
+        assert (run(content="second") / NAME).read_text() == "second"
+    assert (run(content="third") / NAME).read_text() == "first"
+
+
 def test_another_collections_module_is_left_to_ansible(run, home):
     name = "ansible.modules.apt-ZIP_DEFLATED-none"
     run("ansible.builtin.apt", "first", name)
@@ -102,9 +126,20 @@ def test_a_version_has_archives_of_its_own_and_the_latest_stay(run, home, monkey
     assert sorted(path.name for path in (home / _archives.DIRECTORY).iterdir()) == [f"version{number}" for number in range(2, 6)]
 
 
-def test_the_version_changes_with_any_source(tmp_path, monkeypatch):
+def test_a_store_is_kept_whatever_the_clock_said_before(run, home, monkeypatch):
+    for number in range(4):
+        (home / _archives.DIRECTORY / f"version{number}").mkdir(mode=0o700, parents=True)
+        os.utime(home / _archives.DIRECTORY / f"version{number}", (1 << 33, 1 << 33))
+    (home / _archives.DIRECTORY).parent.chmod(0o700)
+    (home / _archives.DIRECTORY).chmod(0o700)
+    run()
+    assert _archives.is_kept("wsgi.stack.survey")
+
+
+@pytest.mark.parametrize("name", [b"_files.py", b"caf\xe9.py"])
+def test_the_version_changes_with_any_source(tmp_path, monkeypatch, name):
     monkeypatch.setattr(_archives, "__file__", str(tmp_path / "plugins/plugin_utils/_archives.py"))
-    source = tmp_path / "plugins/module_utils/host/_files.py"
+    source = tmp_path / "plugins/module_utils/host" / os.fsdecode(name)
     source.parent.mkdir(parents=True)
     source.write_text("X = 1")
     before = _archives._version()
@@ -113,10 +148,11 @@ def test_the_version_changes_with_any_source(tmp_path, monkeypatch):
     assert _archives._version() != before
 
 
-def test_a_source_that_cannot_be_read_leaves_archives_to_ansible(tmp_path, run, monkeypatch):
-    source = tmp_path / "plugins/module_utils/dangling.py"
+@pytest.mark.parametrize(("name", "target"), [("dangling.py", "nowhere"), ("package", "../module_utils")])
+def test_a_source_that_cannot_be_read_leaves_archives_to_ansible(tmp_path, run, monkeypatch, name, target):
+    source = tmp_path / "plugins/module_utils" / name
     source.parent.mkdir(parents=True)
-    source.symlink_to("nowhere")
+    source.symlink_to(target)
     with monkeypatch.context() as patched:
         patched.setattr(_archives, "__file__", str(tmp_path / "plugins/plugin_utils/_archives.py"))
         assert _archives._version() == ""
