@@ -5,11 +5,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import stat
+import sys
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _sandbox
+from ansible_collections.wsgi.stack.plugins.module_utils.host._command import BASE_ENVIRONMENT, Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._once import Once, once
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 
@@ -17,6 +22,8 @@ OLDEST = (3, 8)
 TIMEOUT = 60  # seconds
 PATH_MAX = 4096  # bytes, see limits.h
 SHOWN = 200  # characters of what is no answer
+PACKAGED = "/usr/bin"
+"""Where the interpreters are that packages of Debian's bring."""
 
 FACTS: dict[str, type] = {
     "executable": str,
@@ -75,11 +82,11 @@ def probe(python: str, within: Sandbox | None = None) -> dict[str, Any]:
     """Run an interpreter and get facts about it.
 
     :param python: a name, looked up in the usual directories, or an absolute path
-    :param within: where it runs; by default in ``sandbox``
+    :param within: where it runs; by default in ``sandbox``, unless root runs it anyway
     :returns: see ``FACTS``
     :raises StackError: there is none, it does not run, or it is too old
     """
-    completed = (within or sandbox()).run([[python, "-c", PROBE]], timeout=TIMEOUT)
+    completed = _completed(python, within)
     if completed.code == 127:
         where = f"there is no {python}" if "/" in python else f"there is no {python} in the usual directories"
         raise StackError(
@@ -98,6 +105,24 @@ def probe(python: str, within: Sandbox | None = None) -> dict[str, Any]:
             "python", f"{python} is Python {found['version']}, and {wanted} or later is needed; name another interpreter."
         )
     return found
+
+
+def _completed(python: str, within: Sandbox | None) -> Completed:
+    if within is None and runs_this(python):
+        return run([python, "-I", "-c", PROBE], timeout=TIMEOUT)
+    return (within or sandbox()).run([[python, "-c", PROBE]], timeout=TIMEOUT)
+
+
+def runs_this(python: str) -> bool:
+    """Whether an interpreter is the packaged one that runs this process. A sandbox would protect root from what root runs.
+
+    :param python: see ``probe``
+    """
+    path = shutil.which(python, path=BASE_ENVIRONMENT["PATH"]) or ""
+    real = os.path.realpath(path)
+    if os.path.dirname(path) != PACKAGED or os.path.dirname(real) != PACKAGED or real != os.path.realpath(sys.executable):
+        return False
+    return bool(os.stat(real).st_mode & stat.S_IXOTH)  # what users cannot run is told by a sandbox
 
 
 def parsed(output: str) -> dict[str, Any] | None:

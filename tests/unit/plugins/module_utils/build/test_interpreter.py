@@ -49,6 +49,39 @@ def test_an_interpreter_describes_itself():
     assert {"soabi", "prefix", "gil", "debug", "implementation"} <= set(found)
 
 
+@pytest.fixture
+def packaged(tmp_path, monkeypatch):
+    """A host whose packages have brought an interpreter, which runs this; returns its path."""
+    real = tmp_path / "bin/python3.11"
+    real.parent.mkdir()
+    real.touch(mode=0o755)
+    (tmp_path / "bin/python3").symlink_to("python3.11")
+    monkeypatch.setattr(_interpreter, "PACKAGED", str(real.parent))
+    monkeypatch.setattr(sys, "executable", str(real))
+    monkeypatch.setitem(_interpreter.BASE_ENVIRONMENT, "PATH", f"{tmp_path / 'local'}:{real.parent}")
+    return real
+
+
+def test_the_packaged_one_that_runs_this_needs_no_sandbox(packaged):
+    assert all(map(_interpreter.runs_this, ["python3", "python3.11", str(packaged), str(packaged.parent / "python3")]))
+
+
+def test_any_other_is_run_in_a_sandbox(packaged, monkeypatch):
+    other, venv, local = packaged.parent / "python3.12", packaged.parent.parent / "venv", packaged.parent.parent / "local/python3"
+    other.touch(mode=0o755)
+    venv.symlink_to(packaged)
+    assert not any(map(_interpreter.runs_this, [str(other), str(venv), "python3.99", "", str(packaged.parent)]))
+    local.parent.mkdir()
+    local.symlink_to(packaged)
+    assert not _interpreter.runs_this("python3"), "it is what somebody has put before it"
+    packaged.chmod(0o750)
+    assert not _interpreter.runs_this(str(packaged)), "its users cannot run it"
+    packaged.chmod(0o755)
+    assert _interpreter.runs_this(str(packaged))
+    monkeypatch.setattr(sys, "executable", str(other))
+    assert not _interpreter.runs_this(str(packaged))
+
+
 def test_one_that_is_not_there_is_named(tmp_path):
     with pytest.raises(StackError, match=r"there is no python3\.99 in the usual directories; add the Debian package"):
         _interpreter.probe("python3.99", SELF)
