@@ -78,6 +78,28 @@ def test_an_app_moves_from_each_stack_to_each_other_without_a_failed_request(ser
     print(f"six changes of the stack: {fast['200']} requests and {slow['200']} of 1.5 s, none failed")
 
 
+@on(12)
+def test_a_release_after_a_move_that_nginx_was_not_loaded_for_leaves_visitors_where_they_are(server, hello, code):
+    hello["stack"] = "gunicorn_supervisor"
+    server.converge([hello])
+    moved = {**hello, "stack": "uwsgi"}
+    broken = "/etc/nginx/conf.d/theirs.conf"
+    with server.load("/", 4) as fast:
+        server.sh(f"echo 'nonsense on;' >{broken}")
+        for text in (HELLO.replace('"hello"', '"second"'), HELLO.replace('"hello"', '"third"')):
+            code(text)
+            play = server.play([moved])
+            assert play.code, play.output
+            assert 'unknown directive "nonsense"' in play.message
+            assert server.get("/").startswith("200 hello|")
+        server.sh(f"rm {broken}")
+        server.converge([moved])
+        assert server.get("/").startswith("200 third|")
+        assert traces(server, "hello") == {"uwsgi"}
+    assert set(fast) == {"200"}, fast
+    assert server.converge([moved]).changed == []
+
+
 PREFIXED = """
 import os
 from flask import Flask, redirect, request, url_for

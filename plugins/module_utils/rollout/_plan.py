@@ -35,17 +35,15 @@ def plan(
     serving = state.serving
     steps: list[RolloutStep] = []
     # What the first call has started may be too busy to answer by now, and the old slot may still have requests.
-    if serving is not None and _good(state.slots[serving], wanted, stack, busy=finish):
-        slot = serving
-    else:
-        slot = _idle(state, wanted, stack)
+    slot = _target(state, wanted, stack, busy=finish)
+    if serving is None or not _good(state.slots[serving], wanted, stack, busy=finish):
         if not _good(state.slots[slot], wanted, stack):
             steps.append(("start", slot))
         if preview:
             return [*steps, ("preview", slot)] if steps or state.preview != slot else []
     if workers if ("start", slot) in steps else not state.slots[slot].workers.up:
         steps.append(("workers", slot))
-    if state.upstream != slot:
+    if state.upstream != slot or ("start", slot) in steps:
         steps.append(("flip", slot))
     new, old = state.slots[slot], state.slots[_layout.other(slot)]
     if changes_protocol(old, stack) and not finish:
@@ -66,11 +64,8 @@ def staged(state: State, wanted: int, stack: str) -> bool:
 
 def switching(state: State, wanted: int, stack: str) -> bool:
     """Whether the app changes its protocol, so that a second call has to finish the rollout after nginx was reloaded."""
-    serving = state.serving
-    if serving is None:
-        return False
-    old = serving if staged(state, wanted, stack) else _layout.other(serving)
-    return changes_protocol(state.slots[old], stack)
+    old = _layout.other(_target(state, wanted, stack))
+    return state.serving is not None and changes_protocol(state.slots[old], stack)
 
 
 def changes_protocol(old: Slot, stack: str) -> bool:
@@ -82,9 +77,20 @@ def _good(slot: Slot, wanted: int, stack: str, busy: bool = False) -> bool:
     return slot.stacks == (stack,) and slot.release == wanted and (slot.answers or busy) and not slot.outdated
 
 
+def _target(state: State, wanted: int, stack: str, busy: bool = False) -> str:
+    """The slot of the release that is wanted."""
+    if state.serving is not None and _good(state.slots[state.serving], wanted, stack, busy):
+        return state.serving
+    return _idle(state, wanted, stack)
+
+
 def _idle(state: State, wanted: int, stack: str) -> str:
+    """The slot that visitors do not use."""
     if state.serving is not None:
-        return _layout.other(state.serving)
+        other = _layout.other(state.serving)
+        # Of a switch of the protocol, nginx has its symlink before it is loaded, and that may have failed.
+        is_loaded = state.live != other if state.served is None else state.served == _registry.protocol(stack)
+        return state.serving if changes_protocol(state.slots[other], stack) and not is_loaded else other
     # Nothing is live, as after a first deployment that failed. A slot that runs may still have requests in flight.
     good = [slot for slot in _layout.SLOTS if _good(state.slots[slot], wanted, stack)]
     return next(iter([*good, *(slot for slot in _layout.SLOTS if not state.slots[slot].stacks)]), _layout.SLOTS[0])

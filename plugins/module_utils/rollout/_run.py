@@ -189,15 +189,19 @@ class Rollout:
             raise
 
     def _flip(self, slot: str, release: int) -> None:
+        upstream = self.layout.upstream(self.app["protocol"])
         # First, since a page of the new release names its static files.
-        self._publish(release)
+        self._publish(release, replaces_live=_state.slot_of(upstream) != slot)
         # nginx resolves the symlink at each connect: no reload, and no moment without a live socket.
-        _files.replace_link(os.path.basename(self.layout.socket(slot)), self.layout.upstream(self.app["protocol"]))
+        _files.replace_link(os.path.basename(self.layout.socket(slot)), upstream)
 
-    def _publish(self, release: int) -> None:
-        """Have nginx serve the static files of a release, and those of the one before where it has none of that name."""
+    def _publish(self, release: int, replaces_live: bool = True) -> None:
+        """Have nginx serve the static files of a release, and those of the one before where it has none of that name.
+
+        :param replaces_live: False if the one before was published, but visitors still have an earlier one
+        """
         before = _release.linked(self.layout.current)
-        if before not in (None, release):
+        if replaces_live and before not in (None, release):
             _files.replace_link(os.path.join("releases", str(before)), self.layout.previous)
         _files.replace_link(os.path.join("releases", str(release)), self.layout.current)
 

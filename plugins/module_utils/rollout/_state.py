@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _worker_state
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance, ProcessManager
@@ -70,6 +71,7 @@ class State:
     :ivar current: the release whose static files nginx serves
     :ivar preview: the slot of a staged release
     :ivar stale: there is a symlink of another protocol
+    :ivar served: the protocol of the app's site as nginx was last loaded with it; None if that is not known
     """
 
     live: str | None = None
@@ -78,11 +80,12 @@ class State:
     current: int | None = None
     preview: str | None = None
     stale: bool = False
+    served: str | None = None
     slots: dict[str, Slot] = field(default_factory=lambda: {slot: Slot() for slot in _layout.SLOTS})
 
     @property
     def serving(self) -> str | None:
-        """The slot to which nginx sends requests."""
+        """The slot to which nginx sends requests, or will when it is loaded with the protocol of the stack that is wanted."""
         return self.live if self.upstream is None else self.upstream
 
 
@@ -131,8 +134,12 @@ def observe(apps: Sequence[ObservedApp], nginx_user: str, found: Instances | Non
     answers = _health.check(targets, nginx_user, LIVE_CHECK_TIMEOUT)
     healthy = asleep | {(app.layout.name, slot) for (app, slot, _stack), answer in zip(asked, answers) if answer.healthy}
     workers = _worker_state.observe([(app.layout, app.first_host) for app in apps])
+    sites = MemoryFile("nginx").read().notes
     return {
-        app.layout.name: _state(app, found, workers, {slot for slot in _layout.SLOTS if (app.layout.name, slot) in healthy})
+        app.layout.name: replace(
+            _state(app, found, workers, {slot for slot in _layout.SLOTS if (app.layout.name, slot) in healthy}),
+            served=sites.get(app.layout.name, {}).get("protocol"),
+        )
         for app in apps
     }
 
@@ -182,17 +189,17 @@ def _state(app: ObservedApp, found: Instances, workers: Mapping[tuple[str, str],
         )
     boot = _files.text_of(layout.boot_link)
     return State(
-        live=_slot_of(layout.live_socket),
-        upstream=_slot_of(layout.upstream(app.protocol)),
+        live=slot_of(layout.live_socket),
+        upstream=slot_of(layout.upstream(app.protocol)),
         boot=next((slot for slot in _layout.SLOTS if boot and boot == boot_text(layout, app.protocol, slot)), None),
         current=_release.linked(layout.current),
-        preview=_slot_of(layout.preview_socket),
+        preview=slot_of(layout.preview_socket),
         stale=any(os.path.lexists(path) for path in stale_links(layout, app.protocol)),
         slots=slots,
     )
 
 
-def _slot_of(path: str) -> str | None:
+def slot_of(path: str) -> str | None:
     """The slot whose socket a symlink names."""
     try:
         target = os.readlink(path)

@@ -256,8 +256,31 @@ def test_an_old_slot_of_another_protocol_goes_when_nginx_speaks_the_new_one(befo
     assert switching(before, wanted, stack) == (finished is not None or steps == [("start", "green"), ("flip", "green")])
 
 
+@pytest.mark.parametrize("served", ["http", None], ids=["nginx says so", "it is not known what nginx has"])
+def test_a_release_after_a_switch_that_nginx_was_never_loaded_for_takes_the_slot_without_visitors(served):
+    before = state("blue", HTTP, WELL_2, upstream="green", current=1, stale=True, served=served)
+    assert plan(before, 3, *RUNS) == [("start", "green"), ("flip", "green")]
+    assert switching(before, 3, *RUNS)
+    assert plan(before, 3, *RUNS, preview=True) == [("start", "green"), ("preview", "green")]
+    started = after(before, ("start", "green"), 3, *RUNS)
+    assert plan(started, 3, *RUNS) == []
+    assert plan(started, 3, *RUNS, finish=True) == [("record", "green"), ("stop", "blue")]
+    # Back to what visitors have, or to another release like it.
+    back = replace(before, upstream="blue")
+    assert plan(back, 1, *PROGRAM) == []
+    assert switching(back, 1, *PROGRAM)
+    assert plan(back, 1, *PROGRAM, finish=True) == [("record", "blue"), ("stop", "green")]
+    assert plan(back, 3, *PROGRAM) == [*ROLLOUT_TO_GREEN, ("stop", "blue")]
+
+
+def test_a_release_after_a_switch_that_was_killed_when_nginx_had_been_loaded_takes_the_old_slot():
+    before = state("blue", HTTP, WELL_2, upstream="green", current=2, stale=True, served="uwsgi")
+    assert plan(before, 3, *RUNS) == [("start", "blue"), ("flip", "blue"), ("record", "blue"), ("stop", "green")]
+    assert not switching(before, 3, *RUNS)
+
+
 def test_a_new_slot_that_is_too_busy_to_answer_is_not_replaced_by_one_in_the_place_of_the_old_one():
-    before = state("blue", WELL, replace(HTTP_2, answers=False), upstream="green", current=2)
+    before = state("blue", WELL, replace(HTTP_2, answers=False), upstream="green", current=2, served="http")
     assert plan(before, 2, *PROGRAM, finish=True) == [("record", "green"), ("stop", "blue")]
     assert plan(before, 2, *PROGRAM) == [("start", "blue"), ("flip", "blue"), ("record", "blue"), ("stop", "green")]
 
