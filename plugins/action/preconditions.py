@@ -49,20 +49,22 @@ class ActionModule(ActionBase):
         )
         variables = task_vars or {}
         problem = _preconditions.version_problem()
-        if "always" in self._task.tags:  # the first task of site
-            run, skip = variables["ansible_run_tags"], variables["ansible_skip_tags"]
-            problem = problem or (_tags.unknown(run, self._task.tags) if _alone() else "")
-            if not problem and not _tags.selected(run, skip, self._task.tags):
-                return {"changed": False, "skipped": True, "skip_reason": "the tags are those of other plays"}
+        steps = sorted(self._chosen(variables))
+        if "always" in self._task.tags:  # in site
+            problem = problem or (_tags.unknown(variables["ansible_run_tags"], self._task.tags) if _alone() else "")
+            if not problem and not steps:
+                return {"changed": False, "steps": steps, "skipped": True, "skip_reason": "the tags are those of other plays"}
         problem = problem or self._of_apps(wanted, variables) or self._of_tags(wanted["app_roles"], variables)
         problem = problem or next(filter(None, wanted["problems"]), "")
-        return _refusal.refused(self._task, problem) if problem else {"changed": False}
+        return _refusal.refused(self._task, problem) if problem else {"changed": False, "steps": steps}
+
+    def _chosen(self, variables: dict[str, Any]) -> set[str]:
+        return _tags.selected(variables["ansible_run_tags"], variables["ansible_skip_tags"], self._task.tags)
 
     def _of_tags(self, app_roles: list[str] | None, variables: dict[str, Any]) -> str:
         if app_roles is None:
             return ""
-        chosen = _tags.selected(variables["ansible_run_tags"], variables["ansible_skip_tags"], self._task.tags)
-        return _tags.left_out(chosen, _answers.idle(variables["inventory_hostname"]), app_roles)
+        return _tags.left_out(self._chosen(variables), _answers.idle(variables["inventory_hostname"]), app_roles)
 
     def _of_apps(self, wanted: dict[str, Any], variables: dict[str, Any]) -> str:
         if not wanted["check_apps"]:

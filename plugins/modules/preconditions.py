@@ -48,6 +48,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+steps:
+  description:
+    - The tags of the playbook C(wsgi.stack.site) whose steps the run is about; none if its tags are those of other plays.
+  type: list
+  elements: str
+  returned: success
 msg:
   description: What is wrong, and what to do.
   type: str

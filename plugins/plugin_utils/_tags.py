@@ -24,7 +24,7 @@ def selected(run: Collection[str], skip: Collection[str], task: Collection[str])
 
     :param run: what ``--tags`` says; ``all`` without it
     :param skip: what ``--skip-tags`` says
-    :param task: the tags of a task that has all of ``NEEDS``, and those that a playbook gave to the whole play
+    :param task: the tags of a task that is of all steps: ``always``, and those that a playbook gave to the whole play
     """
     whole = {*run} & (EVERYTHING | ({*task} - {*NEEDS} - {"always"}))
     return {tag for tag in NEEDS if (whole or tag in run) and tag not in skip}
