@@ -164,6 +164,13 @@ options:
     type: list
     elements: str
     default: []
+  included_by_nginx:
+    description:
+      - Files of the set that nginx reads only if its main configuration file includes them.
+      - If it does not, the module fails before it writes a file, and names the line to add.
+    type: list
+    elements: path
+    default: []
   notes:
     description:
       - Of each app, what to remember of it for as long as the files of this run are in force for it. M(wsgi.stack.site_plan) uses

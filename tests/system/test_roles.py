@@ -105,6 +105,35 @@ def test_tags_of_no_step_are_refused_and_those_of_other_plays_are_not(server, ta
     assert "wsgi.stack.uwsgi : Roll the releases out" in play.changed
 
 
+def test_nginx_has_to_read_the_sites(server, hello):
+    """As with the nginx.conf of nginx.org's package, or one that somebody wrote."""
+    hello["domains"] = ["hello.test"]
+    main = "/etc/nginx/nginx.conf"
+    without = f"cp -a {main} /root/nginx.conf; sed -i '/sites-enabled/d' {main}"
+    told = (
+        f"nginx: nginx would not read /etc/nginx/sites-enabled/hello.conf, which {main} does not include;"
+        f" add 'include /etc/nginx/sites-enabled/*.conf;' to its http block and run again."
+    )
+    server.converge([], wsgi_prune=True, wsgi_remove_shared=True)
+    server.sh(without)
+    play = server.play([hello])
+    assert play.code, play.output
+    assert told in play.message
+    assert server.sh("ls /etc/nginx/sites-available /etc/nginx/sites-enabled | grep hello || true") == ""
+    server.sh(f"mv /root/nginx.conf {main}")
+    server.converge([hello])
+    assert server.get("/", "hello.test").startswith("200 hello|")
+
+    # Whoever takes it away later, and puts it back, need not load nginx.
+    server.sh(f"{without}; nginx -s reload")
+    play = server.play([hello])
+    assert told in play.message
+    server.sh(f"mv /root/nginx.conf {main}")
+    server.converge([hello])
+    assert server.get("/", "hello.test").startswith("200 hello|")
+    assert server.converge([hello]).changed == []
+
+
 def test_a_role_that_a_tag_chooses_without_the_releases_says_so(server, hello, tmp_path):
     path = tmp_path / "own.yml"
     roles = [{"role": f"wsgi.stack.{name}", "tags": name} for name in ("app", "uwsgi")]

@@ -52,6 +52,7 @@ def config_tree(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
             stale=wanted["stale"],
             needs=wanted["needs"],
             listens=wanted["listens"],
+            included=wanted["included_by_nginx"],
             notes=wanted["notes"],
             scope=scope,
         )
@@ -98,6 +99,7 @@ STEP = Step(
         "needs": {"type": "list", "elements": "path", "default": []},
         "needs_in": {"type": "path"},
         "listens": {"type": "list", "elements": "str", "default": []},
+        "included_by_nginx": {"type": "list", "elements": "path", "default": []},
         "notes": {"type": "dict", "default": {}},
         "largest": {"type": "str"},
         "unchanged_apps": {"type": "list", "elements": "str", "default": []},

@@ -39,7 +39,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
 )
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import Item, missing_account, read, temporary
 from ansible_collections.wsgi.stack.plugins.module_utils.lists._record import Scope
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _ports
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _includes, _ports
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class TreeRequest:
     :ivar stale: load the tree even if nothing in it differs
     :ivar needs: paths outside the tree that the check opens. In check mode, one that is missing will be there in a real run
     :ivar listens: the addresses at which the unit is to listen, see ``nginx._ports.holder``
+    :ivar included: files of the tree that nginx reads only if its main file includes them
     :ivar notes: of each app, what to remember as long as its files are those of this run
     :ivar scope: the apps that the run may change; the files of all others stay as they are
     :ivar memory_directory: see ``_memory.DIRECTORY``
@@ -77,6 +78,7 @@ class TreeRequest:
     stale: bool = False
     needs: Sequence[str] = ()
     listens: Sequence[str] = ()
+    included: Sequence[str] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     scope: Scope = field(default_factory=Scope)
     memory_directory: str = DIRECTORY
@@ -173,6 +175,11 @@ class Transaction:
 
         :raises StackError: the whole tree cannot be written
         """
+        unread = _includes.unread(self.request.included)
+        if unread:
+            self.memory.stale = True  # when that is right, what is on the disk already has to be loaded
+            self.file.write(self.memory)
+            raise StackError(self.name, unread)
         self.ours |= _unedited(self.name, {*self.request.displace} & {*self.current} - self.ours)
         problems = obstacles(self.request.wanted, self.current, self.ours)
         if not self.dry:

@@ -10,21 +10,17 @@ it would write to. It prints nothing if the test fails. The files are read from 
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Iterable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _sandbox, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _nginx_process, _sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _paths, _syntax
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _includes, _paths, _syntax
 
 MAIN = _paths.MAIN
 TIMEOUT = 20  # seconds
-FILES = 5000
-"""Files of a configuration that are read at most."""
-
 UNTESTED = 125
 """The exit code of a test that was not made; the output says why."""
 
@@ -166,17 +162,6 @@ def _main(words: Iterable[str]) -> str:
 def from_disk(main: str = MAIN) -> str:
     """Read the files of a configuration from the disk, in the form of ``nginx -T``.
 
-    :param main: the main configuration file"""
-    found: dict[str, str] = {}
-    waiting = [main]
-    while waiting and len(found) < FILES:
-        path = waiting.pop(0)
-        text = None if path in found else _untrusted.text_or_none(path)
-        if text is None:
-            continue
-        found[path] = text
-        for directive in _syntax.walk(_syntax.parse(found[path], path)):
-            if directive.name == "include" and directive.arguments:
-                pattern = os.path.join(os.path.dirname(main), directive.arguments[0])
-                waiting += sorted(glob.glob(pattern))
-    return "".join(f"# configuration file {path}:\n{text}\n" for path, text in found.items())
+    :param main: the main configuration file
+    """
+    return "".join(f"# configuration file {path}:\n{text}\n" for path, text, _patterns in _includes.files(main))

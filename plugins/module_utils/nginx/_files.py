@@ -95,8 +95,9 @@ def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: An
     :param apps: resolved apps, as visitors get them
     :param previews: the apps as they are previewed, if that differs
     :param given: see ``NginxSettings``
-    :returns: ``files``, ``links``, ``displace``, ``adjust`` and ``notes`` for ``config_tree``; the ``ports`` that nginx listens
-        on; ``certificates``, the paths of certificates and keys that the files name; ``certificate_directory``, where they are
+    :returns: ``files``, ``links``, ``displace``, ``adjust``, ``listens``, ``included_by_nginx`` and ``notes`` for
+        ``config_tree``; the ``ports`` that nginx listens on; ``certificates``, the paths of certificates and keys that the files
+        name; ``certificate_directory``, where they are
     """
     settings = NginxSettings(**given)
     sites = _sites.sites(apps)
@@ -148,6 +149,7 @@ def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: An
         "notes": {app["name"]: {key: value for key, value in app.items() if key in SERVED} for app in apps},
         "ports": ports,
         "listens": settings.listens(ports),
+        "included_by_nginx": [_paths.shared_path(), *(link["path"] for link in links[:1])],
         "certificates": [path for site in sites for path in _sites.files(site["name"])],
         "certificate_directory": _sites.DIRECTORY,
     }
