@@ -268,7 +268,7 @@ def script(
     lines += [f"printf %s {shlex.quote(content)} >{FILES}/{name} || exit" for name, content in files.items()]
     lines += [
         "umask 022",
-        f"cd {shlex.quote(directory)} || exit 126",
+        f"cd {shlex.quote(directory)} 2>/dev/null || {{ {_closed(directory)}; exit 126; }}",
         _WATCH + " &&\n".join(map(shlex.join, commands)),
         "code=$?",
         f"echo {mark} $code",
@@ -276,6 +276,14 @@ def script(
         "",
     ]
     return "\n".join(["umask 077", f"echo {mark}", *lines]).encode("utf-8", "surrogateescape")
+
+
+def _closed(directory: str) -> str:
+    """Shell commands that name the first of the directories on the way to one which lets the sandbox's user not through. Pure."""
+    parts = directory.strip("/").split("/")
+    places = shlex.join("/" + "/".join(parts[: count + 1]) for count in range(len(parts)))
+    told = '"the user $(id -un) cannot enter $each ($(stat -c "%U:%G %a" "$each" 2>&1)); run chmod o+x $each"'
+    return f'for each in {places}; do [ -x "$each" ] || {{ echo {told}; break; }}; done'
 
 
 def marked(output: str, mark: str) -> tuple[bool, str, int]:

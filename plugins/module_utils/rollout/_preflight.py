@@ -24,6 +24,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.uwsgi_plugin import _embedded_python, _file, _uwsgi_binary
 
 NEW_BUILD = "change the app's source or packages, which makes a new build"
+WITH_EXEC = "no program of a build can be run there: mount it without that option, or set wsgi_directory"
 NEW_PLUGIN = "build one that fits with the module wsgi.stack.uwsgi_plugin"
 
 _plugins: Once[tuple[str, str] | None] = Once()
@@ -37,6 +38,8 @@ def check(app: App, number: int) -> None:
     """
     release = _release.read(_layout.of(app), number)
     _writable.check(app, release["writable_paths"])
+    if os.statvfs(_layout.of(app).release(number)).f_flag & os.ST_NOEXEC:
+        raise StackError("host", f"{app['directory']} is on a file system that is mounted with noexec; {WITH_EXEC}.")
     # The programs of a build are the app's own code.
     sandbox = _sandbox.as_app(f"Check of the WSGI application {app['name']}", app["user"], app["group"], "", ())
     interpreter = _check_environment(os.path.join(release["build"]["path"], "venv"), sandbox)

@@ -12,6 +12,12 @@ COLUMNS = tuple(
     "app,state,stack,slot,release,revision,live since,staged,previous,processes,MiB,up,workers,certificate".split(","),
 )
 
+MARKS = {
+    "*": "is not in wsgi_apps; wsgi_prune: true removes it",
+    "**": "is removed, and its data was kept; wsgi_remove_shared: true removes that, too",
+}
+"""What is said of an app that the inventory does not have, or wants to be absent."""
+
 COMMIT = re.compile(r"[0-9a-f]{40,64}")
 """A revision that is shown in short."""
 
@@ -24,8 +30,9 @@ def table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = aligned([COLUMNS, *(_cells(each) for each in entries)])
     states = [each["state"] for each in entries]
     counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
-    marked = ["* is not in wsgi_apps; wsgi_prune: true removes it"] if not all(each["listed"] for each in entries) else []
-    return [*lines, "", *marked, f"{len(entries)} app{'' if len(entries) == 1 else 's'}: {', '.join(counts) or 'none'}"]
+    marks = sorted({_mark(each) for each in entries if not each["listed"]})
+    told = [f"{mark} {MARKS[mark]}" for mark in marks]
+    return [*lines, "", *told, f"{len(entries)} app{'' if len(entries) == 1 else 's'}: {', '.join(counts) or 'none'}"]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -43,7 +50,7 @@ def short(revision: Any) -> str:
 def _cells(each: Mapping[str, Any]) -> tuple[str, ...]:
     days = each["certificate"]["days_left"] if each["certificate"] else None
     return (
-        each["app"] + ("" if each["listed"] else " *"),
+        each["app"] + ("" if each["listed"] else f" {_mark(each)}"),
         each["state"],
         str(each["stack"] or "-"),
         str(each["slot"] or "-"),
@@ -58,6 +65,10 @@ def _cells(each: Mapping[str, Any]) -> tuple[str, ...]:
         _workers(each["workers"], each["timers"]),
         _left(days, bool(days is not None and each["certificate"]["late"])),
     )
+
+
+def _mark(each: Mapping[str, Any]) -> str:
+    return "**" if each["state"] == "absent" else "*"
 
 
 def _workers(workers: Sequence[Mapping[str, Any]], timers: Sequence[Mapping[str, Any]]) -> str:

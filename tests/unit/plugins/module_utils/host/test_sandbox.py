@@ -47,6 +47,12 @@ def test_commands_run_up_to_the_first_that_fails():
     assert shell(script) == (3, "one\n")
 
 
+def test_the_directory_that_is_closed_is_named(tmp_path):
+    code, output = shell(_sandbox.script([["echo", "one"]], {}, str(tmp_path / "it's closed/below"), {}, MARK))
+    assert code == 126
+    assert re.match(rf"the user \w+ cannot enter {tmp_path}/it's closed \(.*\); run chmod o\+x ", output), output
+
+
 def test_it_ends_when_nobody_waits_for_it_any_more():
     code, output = shell(_sandbox.script([["sh", "-c", "echo begun; exec >&-; sleep 60"]], {}, "/", {}, MARK), hold=False)
     assert code == -9

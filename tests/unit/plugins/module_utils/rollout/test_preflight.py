@@ -7,6 +7,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,6 +79,14 @@ def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called
     except StackError as failure:
         calls.append(failure.cause.partition(";")[0])
     assert calls == called
+
+
+def test_a_place_where_no_program_can_be_run_is_named(monkeypatch):
+    (app,) = _resolve.resolve([{"name": "shop", "source": {"package": "shop"}, "entry_point": "shop:app"}])
+    monkeypatch.setattr(_preflight._release, "read", lambda layout, number: {"writable_paths": [], "build": {"path": "/build"}})
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_NOEXEC | os.ST_NOSUID))
+    with pytest.raises(StackError, match="/srv/wsgi/shop is on a file system that is mounted with noexec; no program of a build"):
+        _preflight.check(app, 1)
 
 
 @pytest.mark.parametrize("answer", [None, ("it does not load", "log"), StackError("plugin", "no sandbox")])

@@ -33,14 +33,17 @@ LISTED = {
 
 
 def test_the_table_is_aligned_and_marks_what_is_in_no_list():
-    unlisted = {**NOTHING, "app": "old", "state": "absent", "listed": False}
-    assert _table.table([LISTED, unlisted]) == [
+    unlisted = {**NOTHING, "app": "old", "state": "up", "listed": False}
+    removed = {**NOTHING, "app": "ex", "state": "absent", "listed": False}
+    assert _table.table([LISTED, unlisted, removed]) == [
         "app    state   stack  slot  release  revision   live since  staged  previous  processes  MiB  up   workers  certificate",
         "shop   up      uwsgi  blue  3        000000000  -           -       2         3          5.0  5 s  3/4      61 days",
-        "old *  absent  -      -     -        -          -           -       -         0          -    -    -        -",
+        "old *  up      -      -     -        -          -           -       -         0          -    -    -        -",
+        "ex **  absent  -      -     -        -          -           -       -         0          -    -    -        -",
         "",
         "* is not in wsgi_apps; wsgi_prune: true removes it",
-        "2 apps: 1 up, 1 absent",
+        "** is removed, and its data was kept; wsgi_remove_shared: true removes that, too",
+        "3 apps: 2 up, 1 absent",
     ]
 
 
