@@ -267,6 +267,10 @@ def _refusal(error: Exception) -> str:
             f"supervisord cannot read its configuration: {reason}; fix the file in {_layout.PROGRAMS}."
             " Running programs were not touched."
         )
+    if isinstance(error, xmlrpc.client.Fault) and error.faultCode == _supervisor_rpc.BAD_NAME:
+        files = f"{_layout.PROGRAMS}/*.conf"
+        main = _supervisor_files.CONFIGURATION
+        return f"supervisord does not read {files}; add that to files in the section include of {main} and run again."
     reason = error.faultString if isinstance(error, xmlrpc.client.Fault) else str(error)
     return f"supervisord refuses the app's program: {reason}; see /var/log/supervisor/supervisord.log."
 

@@ -48,10 +48,14 @@ def interface(text: str, directory: str = os.path.dirname(CONFIGURATION)) -> Int
     parser = parse(text)
     if not parser.has_option("unix_http_server", "file"):
         return None
-    path = parser.get("unix_http_server", "file").replace("%(here)s", directory)
+
+    def value(section: str, option: str) -> str:
+        return parser.get(section, option).replace("%(here)s", directory).replace("%%", "%")
+
+    path = value("unix_http_server", "file")
     for section in ("supervisorctl", "unix_http_server"):
         if parser.has_option(section, "username") and parser.has_option(section, "password"):
-            return Interface(path, f"{parser.get(section, 'username')}:{parser.get(section, 'password')}")
+            return Interface(path, f"{value(section, 'username')}:{value(section, 'password')}")
     return Interface(path)
 
 

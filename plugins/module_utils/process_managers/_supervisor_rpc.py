@@ -21,7 +21,7 @@ TIMEOUT = 10
 """Seconds that supervisord has for an answer."""
 
 # Codes of faults; source: class Faults in supervisor/xmlrpc.py.
-SHUTDOWN_STATE, CANT_REREAD = 6, 92
+SHUTDOWN_STATE, BAD_NAME, CANT_REREAD = 6, 10, 92
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -110,7 +110,7 @@ def test_a_program_that_has_ended_makes_way_for_the_one_of_the_same_name(supervi
         (
             "addProcessGroup",
             xmlrpc.client.Fault(10, "BAD_NAME: x"),
-            "supervisord refuses the app's program: BAD_NAME: x; see",
+            "supervisord does not read ",
         ),
     ],
 )

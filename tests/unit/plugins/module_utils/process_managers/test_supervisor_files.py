@@ -21,6 +21,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._super
             "[unix_http_server]\nfile=/s\nusername=a\npassword={SHA}82ab\n[supervisorctl]\nusername=a\npassword=b\n",
             Interface("/s", "a:b"),
         ),
+        ("[unix_http_server]\nfile=/s\nusername=admin\npassword=s3cret%%\n", Interface("/s", "admin:s3cret%")),
         ("[inet_http_server]\nport=127.0.0.1:9001\n", None),
     ],
 )
