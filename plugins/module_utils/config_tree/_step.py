@@ -52,7 +52,7 @@ def config_tree(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
             stale=wanted["stale"],
             needs=wanted["needs"],
             listens=wanted["listens"],
-            included=wanted["included_by_nginx"],
+            included_by_nginx=wanted["included_by_nginx"],
             notes=wanted["notes"],
             scope=scope,
         )

@@ -59,7 +59,7 @@ class TreeRequest:
     :ivar stale: load the tree even if nothing in it differs
     :ivar needs: paths outside the tree that the check opens. In check mode, one that is missing will be there in a real run
     :ivar listens: the addresses at which the unit is to listen, see ``nginx._ports.holder``
-    :ivar included: files of the tree that nginx reads only if its main file includes them
+    :ivar included_by_nginx: files of the tree that nginx reads only if its main file includes them
     :ivar notes: of each app, what to remember as long as its files are those of this run
     :ivar scope: the apps that the run may change; the files of all others stay as they are
     :ivar memory_directory: see ``_memory.DIRECTORY``
@@ -78,7 +78,7 @@ class TreeRequest:
     stale: bool = False
     needs: Sequence[str] = ()
     listens: Sequence[str] = ()
-    included: Sequence[str] = ()
+    included_by_nginx: Sequence[str] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     scope: Scope = field(default_factory=Scope)
     memory_directory: str = DIRECTORY
@@ -175,7 +175,7 @@ class Transaction:
 
         :raises StackError: the whole tree cannot be written
         """
-        unread = _includes.unread(self.request.included)
+        unread = _includes.unread(self.request.included_by_nginx)
         if unread:
             self.memory.stale = True  # when that is right, what is on the disk already has to be loaded
             self.file.write(self.memory)

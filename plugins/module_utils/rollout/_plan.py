@@ -32,11 +32,10 @@ def plan(
     :param finish: nginx uses the protocol of ``stack`` by now
     :param workers: whether the release has workers for this host
     """
-    serving = state.serving
     steps: list[RolloutStep] = []
     # What the first call has started may be too busy to answer by now, and the old slot may still have requests.
     slot = _target(state, wanted, stack, busy=finish)
-    if serving is None or not _good(state.slots[serving], wanted, stack, busy=finish):
+    if staged(state, wanted, stack, busy=finish):
         if not _good(state.slots[slot], wanted, stack):
             steps.append(("start", slot))
         if preview:
@@ -57,9 +56,12 @@ def plan(
     return steps
 
 
-def staged(state: State, wanted: int, stack: str) -> bool:
+def staged(state: State, wanted: int, stack: str, busy: bool = False) -> bool:
     """Whether ``wanted`` is not what is served, so that ``preview`` keeps it from going live."""
-    return state.serving is None or not _good(state.slots[state.serving], wanted, stack)
+    serving = state.serving
+    if serving is None or not _good(state.slots[serving], wanted, stack, busy):
+        return True
+    return state.preview == serving and not _is_reached(state, serving, stack)
 
 
 def switching(state: State, wanted: int, stack: str) -> bool:
@@ -87,13 +89,21 @@ def _target(state: State, wanted: int, stack: str, busy: bool = False) -> str:
 def _idle(state: State, wanted: int, stack: str) -> str:
     """The slot that visitors do not use."""
     if state.serving is not None:
-        other = _layout.other(state.serving)
-        # Of a switch of the protocol, nginx has its symlink before it is loaded, and that may have failed.
-        is_loaded = state.live != other if state.served is None else state.served == _registry.protocol(stack)
-        return state.serving if changes_protocol(state.slots[other], stack) and not is_loaded else other
+        return _layout.other(state.serving) if _is_reached(state, state.serving, stack) else state.serving
     # Nothing is live, as after a first deployment that failed. A slot that runs may still have requests in flight.
     good = [slot for slot in _layout.SLOTS if _good(state.slots[slot], wanted, stack)]
     return next(iter([*good, *(slot for slot in _layout.SLOTS if not state.slots[slot].stacks)]), _layout.SLOTS[0])
+
+
+def _is_reached(state: State, serving: str, stack: str) -> bool:
+    """Whether visitors use the slot that is ``State.serving``.
+
+    Of a switch of the protocol, nginx has its symlink before it is loaded with the new one, and that may have failed.
+    """
+    other = _layout.other(serving)
+    if not changes_protocol(state.slots[other], stack):
+        return True
+    return state.live != other if state.served is None else state.served == _registry.protocol(stack)
 
 
 def describe(state: State) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
@@ -136,9 +136,12 @@ def observe(apps: Sequence[ObservedApp], nginx_user: str, found: Instances | Non
     workers = _worker_state.observe([(app.layout, app.first_host) for app in apps])
     sites = MemoryFile("nginx").read().notes
     return {
-        app.layout.name: replace(
-            _state(app, found, workers, {slot for slot in _layout.SLOTS if (app.layout.name, slot) in healthy}),
-            served=sites.get(app.layout.name, {}).get("protocol"),
+        app.layout.name: _state(
+            app,
+            found,
+            workers,
+            {slot for slot in _layout.SLOTS if (app.layout.name, slot) in healthy},
+            sites.get(app.layout.name, {}).get("protocol"),
         )
         for app in apps
     }
@@ -173,7 +176,9 @@ def _asleep(layout: Layout, slot: str, found: Instances) -> bool:
     return waiting and _release.sleeps(layout, slot) and os.path.exists(layout.socket(slot))
 
 
-def _state(app: ObservedApp, found: Instances, workers: Mapping[tuple[str, str], Workers], healthy: set[str]) -> State:
+def _state(
+    app: ObservedApp, found: Instances, workers: Mapping[tuple[str, str], Workers], healthy: set[str], served: str | None
+) -> State:
     layout = app.layout
     slots = {}
     for slot in _layout.SLOTS:
@@ -195,6 +200,7 @@ def _state(app: ObservedApp, found: Instances, workers: Mapping[tuple[str, str],
         current=_release.linked(layout.current),
         preview=slot_of(layout.preview_socket),
         stale=any(os.path.lexists(path) for path in stale_links(layout, app.protocol)),
+        served=served,
         slots=slots,
     )
 

@@ -66,7 +66,16 @@ def test_the_packaged_one_that_runs_this_needs_no_sandbox(packaged):
     assert all(map(_interpreter.runs_this, ["python3", "python3.11", str(packaged), str(packaged.parent / "python3")]))
 
 
-def test_any_other_is_run_in_a_sandbox(packaged, monkeypatch):
+def test_only_another_one_is_asked_in_a_sandbox(packaged, monkeypatch):
+    packaged.write_text(f"#!/bin/sh\necho '{json.dumps({**FACTS, 'version': '3.11.2'})}'\n")
+    monkeypatch.setattr(_interpreter, "sandbox", lambda: pytest.fail("it was asked in a sandbox"))
+    assert _interpreter.probe(str(packaged))["version"] == "3.11.2"
+    monkeypatch.setattr(sys, "executable", "/another")
+    with pytest.raises(pytest.fail.Exception, match="in a sandbox"):
+        _interpreter.probe(str(packaged))
+
+
+def test_any_other_needs_one(packaged, monkeypatch):
     other, venv, local = packaged.parent / "python3.12", packaged.parent.parent / "venv", packaged.parent.parent / "local/python3"
     other.touch(mode=0o755)
     venv.symlink_to(packaged)

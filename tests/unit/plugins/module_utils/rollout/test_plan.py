@@ -265,6 +265,11 @@ def test_a_release_after_a_switch_that_nginx_was_never_loaded_for_takes_the_slot
     started = after(before, ("start", "green"), 3, *RUNS)
     assert plan(started, 3, *RUNS) == []
     assert plan(started, 3, *RUNS, finish=True) == [("record", "green"), ("stop", "blue")]
+    # What is staged there stays staged, and only a run without preview goes on.
+    shown = replace(started, preview="green")
+    assert plan(shown, 3, *RUNS, preview=True) == []
+    assert staged(shown, 3, *RUNS)
+    assert not staged(started, 3, *RUNS)
     # Back to what visitors have, or to another release like it.
     back = replace(before, upstream="blue")
     assert plan(back, 1, *PROGRAM) == []
