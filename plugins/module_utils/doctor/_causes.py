@@ -80,8 +80,7 @@ class Served:
 
 def judge(served: Served, host: HostCatalog) -> list[Finding]:
     """The causes, the first one first."""
-    if served.code == "refused" and served.owner and served.owner.program:
-        # It was seen a moment before: supervisor starts what ends again, and gunicorn listens before it imports the app.
+    if _comes_and_goes(served, host):
         served = replace(served, listened=False)
     found = _who(served, host)
     beside = _beside(served)
@@ -112,6 +111,18 @@ def judge(served: Served, host: HostCatalog) -> list[Finding]:
     if taken:  # the unit cannot start before that has ended
         found = [replace(finding, fix=taken.fix) if finding.code == "unit_restarting" else finding for finding in found]
     return list(dict.fromkeys(found))
+
+
+def _comes_and_goes(served: Served, host: HostCatalog) -> bool:
+    """Whether what was seen to listen is a program that ends, and that supervisor starts again.
+
+    gunicorn listens before it imports the app, so a program that fails can be seen at one moment and be gone at the next.
+    """
+    if served.owner is None or not served.owner.program:
+        return False
+    state = host.supervisor.states.get(served.owner.program)
+    failing = state is not None and state.state in _cause_program.ENDED
+    return served.code == "refused" or (failing and served.code in ("missing", "closed"))
 
 
 def _with_command(finding: Finding, file: str, restart: str) -> Finding:

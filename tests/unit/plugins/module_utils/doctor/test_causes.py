@@ -8,6 +8,11 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor._app_logs import
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
+from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._starter_programs import (
+    Program,
+    ProgramState,
+    Supervisor,
+)
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner
 
 SHOP = ListeningProcess(7, 1000, ("gunicorn",), "shop.service", 1.0)
@@ -29,3 +34,25 @@ def test_the_app_listens_on_the_same_port_of_another_address(monkeypatch, listen
     owner = Owner(unit)
     served = _causes.Served(address, address, "a", "refused", False, None, {}, unit, owner, AppLog(), (), "", listeners=listeners)
     assert [finding.code for finding in _causes.judge(served, HostCatalog())] == [code] * bool(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "failed"),
+    [
+        ("missing", "BACKOFF", True),
+        ("missing", "STARTING", True),
+        ("missing", "FATAL", True),
+        ("closed", "BACKOFF", True),
+        ("refused", "BACKOFF", True),
+        ("refused", "RUNNING", True),
+        ("missing", "RUNNING", False),  # its file was removed, and it listens still
+        ("closed", "RUNNING", False),
+    ],
+)
+def test_a_program_that_is_seen_between_two_of_its_failures(code, state, failed):
+    program = Program("web:shop", "web", {"command": "/usr/bin/gunicorn app"}, "/etc/supervisor/conf.d/shop.conf")
+    supervisor = Supervisor({"web:shop": program}, {"web:shop": ProgramState(state, "Exited too quickly")}, True)
+    host = HostCatalog(supervisor=supervisor)
+    owner = Owner("supervisor.service", program="web:shop")
+    served = _causes.Served("unix:/run/shop", "/run/shop", "a", code, True, None, {}, owner.unit, owner, AppLog(), (), "")
+    assert [finding.code for finding in _causes.judge(served, host)] == ["program_failed"] * failed
