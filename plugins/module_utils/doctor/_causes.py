@@ -38,6 +38,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catal
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _edit
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._owner import Owner
 
+JUST_STARTED = 10.0
+"""Seconds: longer than one examination of all apps takes."""
+
 
 @dataclass(frozen=True)
 class Served:
@@ -80,9 +83,11 @@ class Served:
 
 def judge(served: Served, host: HostCatalog) -> list[Finding]:
     """The causes, the first one first."""
-    if _comes_and_goes(served, host):
+    fails = _comes_and_goes(served, host)
+    if fails:
         served = replace(served, listened=False)
-    found = _who(served, host)
+    # What was started since supervisord was asked is not known to it, and still belongs to it.
+    found = [] if fails and served.process and time.time() - served.process.started < JUST_STARTED else _who(served, host)
     beside = _beside(served)
     if beside:
         return [*found, beside]

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _causes
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._app_logs import AppLog
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._server import ServerProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
@@ -36,6 +39,19 @@ def test_the_app_listens_on_the_same_port_of_another_address(monkeypatch, listen
     assert [finding.code for finding in _causes.judge(served, HostCatalog())] == [code] * bool(code)
 
 
+def failing(state):
+    """A host whose supervisord has one program."""
+    program = Program("web:shop", "web", {"command": "/usr/bin/gunicorn app"}, "/etc/supervisor/conf.d/shop.conf")
+    states = {"web:shop": ProgramState(state, "Exited too quickly")}
+    return HostCatalog(supervisor=Supervisor({"web:shop": program}, states, True))
+
+
+def of_program(code, process=None):
+    """What was seen of that program's socket."""
+    owner = Owner("supervisor.service", program="web:shop")
+    return _causes.Served("unix:/run/shop", "/run/shop", "a", code, True, process, {}, owner.unit, owner, AppLog(), (), "")
+
+
 @pytest.mark.parametrize(
     ("code", "state", "failed"),
     [
@@ -50,9 +66,11 @@ def test_the_app_listens_on_the_same_port_of_another_address(monkeypatch, listen
     ],
 )
 def test_a_program_that_is_seen_between_two_of_its_failures(code, state, failed):
-    program = Program("web:shop", "web", {"command": "/usr/bin/gunicorn app"}, "/etc/supervisor/conf.d/shop.conf")
-    supervisor = Supervisor({"web:shop": program}, {"web:shop": ProgramState(state, "Exited too quickly")}, True)
-    host = HostCatalog(supervisor=supervisor)
-    owner = Owner("supervisor.service", program="web:shop")
-    served = _causes.Served("unix:/run/shop", "/run/shop", "a", code, True, None, {}, owner.unit, owner, AppLog(), (), "")
-    assert [finding.code for finding in _causes.judge(served, host)] == ["program_failed"] * failed
+    assert [finding.code for finding in _causes.judge(of_program(code), failing(state))] == ["program_failed"] * failed
+
+
+@pytest.mark.parametrize(("age", "codes"), [(1, ["program_failed"]), (60, ["not_supervised", "program_failed"])])
+def test_a_program_that_was_started_again_meanwhile_is_not_a_left_over_one(monkeypatch, age, codes):
+    monkeypatch.setattr(_causes._starter_programs, "of_process", lambda _pid, _supervisor: "")
+    process = ServerProcess(pid=7, started=time.time() - age, program="gunicorn")
+    assert [finding.code for finding in _causes.judge(of_program("closed", process), failing("BACKOFF"))] == codes
