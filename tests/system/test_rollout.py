@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+
 import pytest
 from conftest import HELLO, on
 
@@ -14,65 +17,81 @@ def hey(server):
     server.need("hey")
 
 
-def each_stack(smoke):
-    """A mark for tests of each stack, on one Debian: what a Debian adds is in the versions of its servers, not in combinations.
-
-    :param smoke: that which ``make smoke`` runs
-    """
-    pairs = [(12, "uwsgi_emperor"), (13, "uwsgi"), (13, "gunicorn_supervisor")]
-    cases = [
-        pytest.param(debian, stack, id=f"debian{debian}-{stack}", marks=[pytest.mark.smoke] if stack == smoke else [])
-        for debian, stack in pairs
-    ]
-    return pytest.mark.parametrize(("server", "stack"), cases, indirect=["server"])
-
-
 def assert_all_served(*loads):
     for load in loads:
         assert set(load) == {"200"}, load
         assert load["200"] > 3, load
 
 
-def certificate(server):
+def certificate(server, domain):
     """The fingerprint of the certificate that nginx presents."""
-    ask = "openssl s_client -connect 127.0.0.1:443 -servername localhost </dev/null 2>/dev/null"
+    ask = f"openssl s_client -connect 127.0.0.1:443 -servername {domain} </dev/null 2>/dev/null"
     return server.sh(f"{ask} | openssl x509 -noout -fingerprint -sha256")
 
 
-@each_stack(smoke="uwsgi")
-def test_every_kind_of_change_is_a_rollout_without_a_failed_request(server, stack, hello, code):
-    hello.update(stack=stack, tls={"mode": "self_signed", "redirect": False})
-    if stack == "gunicorn_supervisor":
-        hello["server_options"] = {"max_requests": 500}  # workers end all the while, each with connections that nginx keeps
-    server.converge([hello])
+@on(13)
+@pytest.mark.smoke
+def test_every_kind_of_change_is_a_rollout_without_a_failed_request(server, hello, code):
+    """One app of each stack; each change is made to all of them at once."""
+    options = {"gunicorn_supervisor": {"max_requests": 500}}  # workers end all the while, each with connections that nginx keeps
+    names = {stack: f"on-{stack.replace('_', '-')}" for stack in STACKS}
+
+    def apps(**keys):
+        return [
+            {
+                **hello,
+                "name": name,
+                "domains": [f"{name}.test"],
+                "stack": stack,
+                "tls": {"mode": "self_signed", "redirect": False},
+                "server_options": options.get(stack, {}),
+                **keys,
+            }
+            for stack, name in names.items()
+        ]
+
+    def assert_all_say(greeting):
+        pages = {name: server.get("/", f"{name}.test") for name in names.values()}
+        assert all(page.startswith(f"200 {greeting}|") for page in pages.values()), pages
+
+    server.sh(f"echo 127.0.0.1 {' '.join(f'{name}.test' for name in names.values())} >>/etc/hosts")
+    server.converge(apps())
     changes = [
-        ({**hello, "environment": {"GREETING": "it's 100% $(HOME) ünï"}}, "it's 100% $(HOME) ünï"),
-        ({**hello, "environment": {"GREETING": "more"}, "processes": 3}, "more"),
-        ({**hello, "environment": {"GREETING": "packages"}, "packages": ["tinydb==4.8.2"]}, "packages"),
+        ({"environment": {"GREETING": "it's 100% $(HOME) ünï"}}, "it's 100% $(HOME) ünï"),
+        ({"environment": {"GREETING": "more"}, "processes": 3}, "more"),
+        ({"environment": {"GREETING": "packages"}, "packages": ["tinydb==4.8.2"]}, "packages"),
     ]
-    with server.load("/", 8, method="POST") as fast, server.load("/slow", 4, method="POST") as slow:
-        for app, greeting in changes:
-            server.converge([app])
-            assert server.get("/").startswith(f"200 {greeting}|")
+    with contextlib.ExitStack() as block:
+        loads = [
+            block.enter_context(server.load(path, 4, origin=f"http://{name}.test", method="POST"))
+            for name in names.values()
+            for path in ("/", "/slow")
+        ]
+        for keys, greeting in changes:
+            server.converge(apps(**keys))
+            assert_all_say(greeting)
         code(HELLO.replace('"hello"', '"new code"'))
-        server.converge([hello])
-        assert server.get("/").startswith("200 new code|")
-        back = server.play([hello], "playbooks/rollback.yml", "-e", "app=hello")
-        assert back.code == 0, back.output
-        assert server.get("/").startswith("200 packages|")
-        # The site, and a certificate that is not there any more.
-        before = certificate(server)
-        server.sh("rm -r /etc/ssl/wsgi/hello")
-        server.converge([{**hello, "nginx_directives": ["add_header X-Site changed always;"]}])
-        assert "x-site: changed" in server.sh("curl -sI http://127.0.0.1/").lower()
-        assert server.get("/").startswith("200 new code|")
-        assert certificate(server) not in ("", before)
-    assert_all_served(fast, slow)
-    print(f"{stack}: {fast['200']} requests and {slow['200']} of 1.5 s during six changes and a rollback, none failed")
+        server.converge(apps())
+        assert_all_say("new code")
+        for name in names.values():
+            back = server.play(apps(), "playbooks/rollback.yml", "-e", f"app={name}")
+            assert back.code == 0, back.output
+        assert_all_say("packages")
+        # The sites, and certificates that are not there any more.
+        before = {name: certificate(server, f"{name}.test") for name in names.values()}
+        server.sh(f"rm -r {' '.join(f'/etc/ssl/wsgi/{name}' for name in before)}")
+        server.converge(apps(nginx_directives=["add_header X-Site changed always;"]))
+        assert_all_say("new code")
+        for name, old in before.items():
+            assert "x-site: changed" in server.sh(f"curl -sI http://{name}.test/").lower()
+            assert certificate(server, f"{name}.test") not in ("", old)
+    assert_all_served(*loads)
+    answered = sum(load["200"] for load in loads)
+    print(f"{answered} requests during six changes and a rollback of each of {len(names)} stacks, none failed")
 
 
-# What is wrong with a release: its code, its keys, and what is said about it; by stack, in the order of STACKS, if that differs.
-BROKEN = {
+# What is wrong with a release before it is started: its code, its keys, and what is said about it.
+NEVER_STARTED = {
     "import": (
         "import flask_that_is_not_there\n",
         {},
@@ -94,26 +113,36 @@ BROKEN = {
         {"release_commands": ["echo no such table; exit 3"]},
         "release_commands: echo no such table; exit 3 ended with exit code 3: no such table",
     ),
+    "python": (HELLO, {"python": "/bin/false"}, "python: "),
+    "nginx": (
+        HELLO,
+        {"nginx_directives": ["proxy_pas nowhere;"]},
+        'nginx: unknown directive "proxy_pas" in /etc/nginx/wsgi/nginx-app.conf:',
+    ),
+}
+
+# What its server does with it; what is said by stack, in the order of STACKS, if that differs.
+STARTED = {
     "status": (
         "def application(environ, start_response):\n    start_response('500 Oops', [])\n    return [b'Oops']\n",
-        {"health_check": {"timeout": 3}},
-        "failed its health check: GET /status/ returned 500 instead of 200 (after 3 s)",
+        {"health_check": {"timeout": 5}},
+        "failed its health check: GET /NAME/ returned 500 instead of 200 (after 5 s)",
     ),
     "redirect": (
         "def application(environ, respond):\n    respond('302 Found', [('Location', '/login?next=s3')])\n    return []\n",
         {},
-        "failed its health check: GET /redirect/ returned 302 to /login instead of 200; set health_check.path to a page that",
+        "failed its health check: GET /NAME/ returned 302 to /login instead of 200; set health_check.path to a page that",
     ),
     "raise": (
         "def application(environ, start_response):\n    raise RuntimeError('no such table')\n",
-        {"health_check": {"timeout": 3}},
-        "GET /raise/ returned 500 instead of 200 (after 3 s); its log says: RuntimeError: no such table",
+        {"health_check": {"timeout": 5}},
+        "GET /NAME/ returned 500 instead of 200 (after 5 s); its log says: RuntimeError: no such table",
     ),
     "hang": (
         "import sys, time\nif {'uwsgi', 'gunicorn'} & {*sys.modules}:\n    time.sleep(600)\n" + HELLO,
-        {"health_check": {"timeout": 3}},
+        {"health_check": {"timeout": 5}},
         # The first request starts a vassal, and gunicorn loads the app in its workers.
-        ("was not ready within 3 s (health_check.timeout)", *["failed its health check: no answer over /run/wsgi/hang/"] * 2),
+        ("was not ready within 5 s (health_check.timeout)", *["failed its health check: no answer over /run/wsgi/NAME/"] * 2),
     ),
     "end": (
         "import sys\nif {'uwsgi', 'gunicorn'} & {*sys.modules}:\n    raise RuntimeError('no database')\n" + HELLO,
@@ -129,51 +158,58 @@ BROKEN = {
             "its server exited; its log says: server_options.proceses: gunicorn ",
         ),
     ),
-    "python": (HELLO, {"python": "/bin/false"}, "python: "),
-    "nginx": (
-        HELLO,
-        {"nginx_directives": ["proxy_pas nowhere;"]},
-        'nginx: unknown directive "proxy_pas" in /etc/nginx/wsgi/nginx-app.conf:',
-    ),
 }
 
 
-@each_stack(smoke="gunicorn_supervisor")
-def test_bad_releases_harm_nobody_and_the_next_good_ones_go_out(server, stack, hello, code):
+@on(12)
+@pytest.mark.smoke
+def test_bad_releases_harm_nobody_and_the_next_good_ones_go_out(server, hello, code):
     """Every kind of bad release at once, each of an app of its own, beside an app with a change that is good."""
-    hello["stack"] = stack
-    names = {kind: "nginx-app" if kind == "nginx" else kind for kind in BROKEN}
+    bad = {}
+    for (kind, broken), stack in zip(NEVER_STARTED.items(), itertools.cycle(STACKS)):
+        bad["nginx-app" if kind == "nginx" else kind] = (stack, *broken)
+    for (kind, (text, keys, told)), (number, stack) in itertools.product(STARTED.items(), enumerate(STACKS)):
+        name = f"{kind}-{stack.replace('_', '-')}"
+        sentence = told if isinstance(told, str) else told[number]
+        bad[name] = (stack, text, keys, sentence.replace("NAME", name))
     good = {
-        name: {**hello, "name": name, "mount": f"/{name}", "source": code(HELLO, name), "processes": 1} for name in names.values()
+        name: {**hello, "name": name, "mount": f"/{name}", "source": code(HELLO, name), "processes": 1, "stack": stack}
+        for name, (stack, *_broken) in bad.items()
     }
-    neighbour = {**hello, "name": "neighbour", "source": code(HELLO, "neighbour"), "mount": "/neighbour"}
-    server.converge([*good.values(), neighbour])
+    neighbours = {
+        stack: {**hello, "name": name, "source": code(HELLO, name), "mount": f"/{name}", "stack": stack}
+        for stack in STACKS
+        for name in [f"neighbour-{stack.replace('_', '-')}"]
+    }
+    server.converge([*good.values(), *neighbours.values()])
     before = {name: server.get(f"/{name}/") for name in good}
     assert all(page.startswith("200 hello|") for page in before.values()), before
 
-    with server.load("/end/", 2) as load:
-        bad = []
-        for kind, (text, keys, _told) in BROKEN.items():
-            code(text, names[kind])
-            bad.append({**good[names[kind]], **keys})
-        play = server.play([*bad, {**neighbour, "environment": {"GREETING": "changed"}}])
+    with contextlib.ExitStack() as block:
+        loads = [block.enter_context(server.load(f"/{name}/", 2)) for name in good if name.startswith("end-")]
+        changed = [{**neighbour, "environment": {"GREETING": "changed"}} for neighbour in neighbours.values()]
+        for name, (_stack, text, keys, _sentence) in bad.items():
+            code(text, name)
+            changed.append({**good[name], **keys})
+        play = server.play(changed)
 
     assert play.code, play.output
     told = play.message.splitlines()
-    assert len(told) == len(BROKEN), play.message
-    for kind, (_text, _keys, sentence) in BROKEN.items():
-        (line,) = [line for line in told if line.startswith(f"app {names[kind]}: ")]
-        assert (sentence if isinstance(sentence, str) else sentence[[*STACKS].index(stack)]) in line, line
-    assert_all_served(load)
+    assert len(told) == len(bad), play.message
+    for name, (_stack, _text, _keys, sentence) in bad.items():
+        (line,) = [line for line in told if line.startswith(f"app {name}: ")]
+        assert sentence in line, line
+    assert_all_served(*loads)
     # The app that only broke nginx went out; its old site, and all else, serve as before.
     after = {name: server.get(f"/{name}/") for name in good if name != "nginx-app"}
     assert after == {name: before[name] for name in after}
     assert server.get("/nginx-app/").startswith("200 hello|")
-    assert server.get("/neighbour/").startswith("200 changed|")
+    for neighbour in neighbours.values():
+        assert server.get(f"{neighbour['mount']}/").startswith("200 changed|")
 
     for name in good:
         code(HELLO.replace('"hello"', '"good again"'), name)
-    server.converge([*good.values(), neighbour])
+    server.converge([*good.values(), *neighbours.values()])
     assert all(server.get(f"/{name}/").startswith("200 good again|") for name in good)
 
 
