@@ -287,6 +287,7 @@ def test_a_build_with_commands_files_and_data_that_outlives_it(server, code, tmp
         },
         "build_commands": [
             "mkdir assets && touch $WSGI_SHARED/lost logs/lost",
+            "unpacked=$(mktemp -d) && cp /bin/true $unpacked && $unpacked/true",  # the host's /tmp is mounted with noexec
             "python -c 'import local, os; print(local.TOKEN); print(os.environ[\"GREETING\"])' | tail -n 1 >assets/made",
         ],
         "shared_paths": ["media", "logs"],

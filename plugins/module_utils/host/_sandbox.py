@@ -106,6 +106,9 @@ _OWN_USER = {
     **{name: value for name, value in RESTRICTIONS.items() if not name.startswith("SystemCall")},
     **_LIMITS,
     "DynamicUser": "yes",
+    # What installs a package runs programs that it has just unpacked or compiled. Only in this unit, and for its own /tmp alone:
+    # hosts are told to mount theirs with noexec, which the unit's would have, too.
+    "ExecPaths": "/tmp /var/tmp",
     "PrivateIPC": "yes",
     "ProtectProc": "invisible",
     "TemporaryFileSystem": f"{SHARED_MEMORY}:mode=1777 {SHARED_LOCKS}:mode=1777",
@@ -333,7 +336,7 @@ def run_script(text: str, output: str, timeout: int, network: bool = False) -> C
     :param network: whether it may use the network
     """
     properties = {
-        **{name: _OWN_USER[name] for name in ("DynamicUser", "PrivateIPC", "ProtectProc", "TemporaryFileSystem")},
+        **{name: _OWN_USER[name] for name in ("DynamicUser", "ExecPaths", "PrivateIPC", "ProtectProc", "TemporaryFileSystem")},
         "WorkingDirectory": "/tmp",
         "PrivateNetwork": "no" if network else "yes",
         "RuntimeMaxSec": str(timeout + GRACE),
