@@ -20,7 +20,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _locks, _redact, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _locks, _redact, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
@@ -173,7 +173,12 @@ class Rollout:
             (access,) = _examine.examine([target], workers, _state.LIVE_CHECK_TIMEOUT, host=host)
             if access.ok or access.code == "not_checked":
                 return ""
-        return access.message.rstrip(".") + (f" (fix it with: {access.fix})" if access.fix else "")
+        if workers.user != self.nginx_user:
+            group = _accounts.group_name(workers.gid)
+            fix = f"set wsgi_nginx_user: {workers.user} and wsgi_nginx_group: {group}, as nginx runs"
+        else:
+            fix = f"fix it with: {access.fix}" if access.fix else ""
+        return access.message.rstrip(".") + (f" ({fix})" if fix else "")
 
     def _start_workers(self, slot: str, _release: int) -> None:
         other = _layout.other(slot)

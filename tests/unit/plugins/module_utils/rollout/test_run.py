@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _run
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
 
 
 def test_a_history_has_what_went_live_once_each_time(tmp_path):
@@ -257,3 +259,18 @@ def test_workers_of_the_live_slot_that_do_not_stay_up_leave_its_server_alone(rol
         rollout.run([("workers", "green")], 2, threading.Semaphore())
     assert workers == ["stop_single blue", "start green"]
     assert rollout.manager.calls == []
+
+
+@pytest.mark.parametrize(
+    ("user", "told"),
+    [
+        ("www-data", "nginx cannot (fix it with: chmod o+x /run/wsgi/shop)"),
+        ("web", "nginx cannot (set wsgi_nginx_user: web and wsgi_nginx_group: 4000000000, as nginx runs)"),
+    ],
+)
+def test_an_nginx_of_another_user_than_was_said_is_a_wrong_setting(rollout, monkeypatch, user, told):
+    workers = Identity(user, 7, 4000000000, (), "process", 8, 9)
+    access = SimpleNamespace(ok=False, code="permission", message="nginx cannot.", fix="chmod o+x /run/wsgi/shop")
+    monkeypatch.setattr(_run._identity, "of_workers", lambda: workers)
+    monkeypatch.setattr(_run._examine, "examine", lambda *_arguments, **_options: [access])
+    assert rollout._access_problem("blue") == told
