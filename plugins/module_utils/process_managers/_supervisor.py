@@ -80,7 +80,12 @@ class Programs(ProcessManager):
         files = {name for name in names if os.path.exists(_file(name))}
         if not names or not (os.path.exists(_supervisor_files.CONFIGURATION) or files):
             return {name: Instance() for name in names}
-        info = _supervisor_rpc.process_info()
+        try:
+            info = _supervisor_rpc.process_info()
+        except StackError:
+            if files or any(masters(names).values()):
+                raise
+            return {name: Instance() for name in names}  # it is the matter of other apps
         programs = info or {}
         others = [name for name in names if programs.get(name, {}).get("statename") not in RUNNING]
         orphans = masters(others) if others else {}

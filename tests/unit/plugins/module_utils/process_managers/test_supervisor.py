@@ -9,6 +9,7 @@ import pwd
 import subprocess
 import sys
 import xmlrpc.client
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +122,20 @@ def test_what_supervisord_refuses_leaves_nothing_and_says_why(supervisord, metho
     assert failure.value.step == "supervisor"
     assert failure.value.cause.startswith(words)
     assert not os.path.exists(_layout.of(SHOP).program("blue"))
+
+
+@pytest.mark.usefixtures("supervisord")
+def test_a_configuration_that_cannot_be_read_is_the_matter_of_the_apps_under_supervisor(monkeypatch, tmp_path):
+    (tmp_path / "supervisord.conf").write_text("not a section\n")
+    assert Programs().states([BLUE]) == {BLUE: Instance()}
+    program = Path(_layout.of(SHOP).program("blue"))
+    program.write_text("")
+    with pytest.raises(StackError):
+        Programs().states([BLUE])
+    program.unlink()
+    monkeypatch.setattr(_supervisor, "masters", lambda names: {name: {(7, 8.0)} for name in names})
+    with pytest.raises(StackError):
+        Programs().states([BLUE])
 
 
 def test_the_log_begins_with_the_start(monkeypatch, tmp_path, supervisord):
