@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _plan, _state
@@ -30,7 +31,11 @@ def rollout(wanted: Mapping[str, Any], check: bool, roll_out: Callable[..., Any]
     releases = {name: int(number) for name, number in wanted["releases"].items()}
     apps: list[App] = [app for app in wanted["apps"] if app["name"] in releases]
     stacks = {app["name"]: app["stack"] for app in apps}
-    states = _state.observe([_state.ObservedApp.of(app) for app in apps], wanted["nginx_user"])
+    try:
+        states = _state.observe([_state.ObservedApp.of(app) for app in apps], wanted["nginx_user"])
+    except StackError as error:  # such as a process manager that cannot be asked: the apps of the others go out
+        failures = [error.result(app["name"]) for app in apps]
+        return {"changed": False, "steps": {}, "staged": [], "switching": [], "failures": failures, "diff": []}
     options = wanted["preview"], wanted["finish"]
     workers = {app["name"]: _state.has_workers(app, releases[app["name"]]) for app in apps}
     plans = {name: _plan.plan(state, releases[name], stacks[name], *options, workers[name]) for name, state in states.items()}
