@@ -131,6 +131,7 @@ def test_one_run_from_nothing_and_with_an_acme_server_that_is_down(server, hello
     assert orders(server) == asked
 
 
+@on(12)
 def test_names_come_and_go_and_one_that_leads_elsewhere_is_named(acme, hello):
     pebble(acme, "resolve", "127.0.0.1", "a.test", "b.test", "blog.test")
     pebble(acme, "forget", "lost.test")

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The step ``rollout``."""
+
+from __future__ import annotations
+
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _step
+
+
+def test_a_process_manager_that_cannot_be_asked_fails_its_apps_and_not_the_play(monkeypatch):
+    def observe(*_arguments):
+        raise StackError("supervisor", "its configuration cannot be read; fix it.")
+
+    monkeypatch.setattr(_step._state, "observe", observe)
+    named = {"source": {"package": "shop"}, "entry_point": "shop:app", "stack": "gunicorn_supervisor"}
+    apps = _resolve.resolve([{**named, "name": name, "mount": f"/{name}"} for name in ("shop", "blog", "unbuilt")])
+    wanted = {"apps": apps, "releases": {"shop": 2, "blog": 1}, "nginx_user": "www-data", "preview": False, "finish": True}
+    result = _step.rollout(wanted, check=False)
+    assert [failure["message"] for failure in result["failures"]] == [
+        "app shop: supervisor: its configuration cannot be read; fix it.",
+        "app blog: supervisor: its configuration cannot be read; fix it.",
+    ]
+    assert not result["changed"]
+    assert result["switching"] == []
