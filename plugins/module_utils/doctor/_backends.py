@@ -103,7 +103,7 @@ def look(configuration: Configuration, own: set[str], timeout: float, pool: Thre
     :param timeout: seconds that an app has to answer
     :returns: the backends by address and protocol
     """
-    asked = targets(configuration.upstreams, own)
+    asked = targets([upstream for upstream in configuration.upstreams if not upstream.closed], own)
     if not asked:
         return {}
     backends = {key: Backend(*key, upstreams=named) for key, (_target, named) in asked.items()}

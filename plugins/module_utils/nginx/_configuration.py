@@ -69,6 +69,7 @@ class Upstream:
     :ivar backup: whether it is only used when the other servers of its group are unavailable
     :ivar base: the path that replaces the location's in requests, "" if it stays
     :ivar guarded: whether nginx lets only some requests pass, see ``_routing.guarded``
+    :ivar awaited: the files without which nginx passes none, see ``_routing.awaited``
     """
 
     address: str
@@ -82,6 +83,12 @@ class Upstream:
     backup: bool = False
     base: str = ""
     guarded: bool = False
+    awaited: tuple[str, ...] = ()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nginx passes no request on at present, such as while no release is staged."""
+        return not all(map(os.path.exists, self.awaited))
 
     @property
     def variable(self) -> bool:
@@ -268,6 +275,7 @@ def _targets(route: _routing.Route, server: ServerBlock, groups: Mapping[str, tu
         tls=scheme in ("https", "grpcs", "suwsgi"),
         base=base,
         guarded=route.guarded,
+        awaited=route.awaited,
     )
     if address not in groups:
         yield upstream if upstream.variable else replace(upstream, address=_with_port(address, PORTS.get(scheme)))

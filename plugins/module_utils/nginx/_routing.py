@@ -20,6 +20,9 @@ PASSES = {
     "memcached_pass": "memcached",
 }
 
+MISSING = ("(!-e", "(!-f", "(!-d")
+"""The beginnings of conditions that hold without a file."""
+
 Levels = tuple[tuple[Directive, ...], ...]
 """The directives of nested blocks, those of the outermost first."""
 
@@ -54,6 +57,11 @@ class Route:
     def guarded(self) -> bool:
         """Whether nginx lets only some requests pass, so that it is not for a stranger to make one."""
         return guarded(self.levels, self.locations)
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The files without which nginx answers itself, see ``awaited``."""
+        return tuple(path for level in self.levels for path in awaited(level))
 
     def effective(self, name: str) -> tuple[Directive, ...]:
         """The directives of a name that apply: those of the innermost block that has any."""
@@ -103,6 +111,17 @@ def guarded(levels: Levels, locations: Sequence[Directive]) -> bool:
     inside = [directive.name for location in locations for directive in location.block or ()]
     exact = any(kind == "=" and wanted != "/" for kind, wanted in map(split, locations))
     return exact or "internal" in inside or "limit_except" in inside
+
+
+def awaited(level: Iterable[Directive]) -> Iterator[str]:
+    """The files without which nginx returns an answer of its own, as with ``if (!-e /srv/staged) { return 404; }``."""
+    for directive in level:
+        if directive.name != "if" or len(directive.arguments) != 2:
+            continue
+        test, path = directive.arguments
+        returns = any(each.name == "return" for each in directive.block or ())
+        if test in MISSING and returns and path.startswith("/") and path.endswith(")") and "$" not in path:
+            yield path[:-1]
 
 
 def _access(level: Iterable[Directive]) -> list[Directive]:

@@ -71,13 +71,13 @@ class _Output:
 
 
 def upstreams() -> list[Target]:
-    """All upstreams in the configuration of this host's nginx, except those that depend on the request.
+    """All upstreams in the configuration of this host's nginx, except those that depend on the request, or get none at present.
 
     :raises StackError: nginx is not installed
     """
     found: dict[tuple[str, str], Target] = {}
     for upstream in _configuration.parse(_dump.dump()).upstreams:
-        if upstream.variable:
+        if upstream.variable or upstream.closed:
             continue
         host = next((name for name in upstream.names if name and name[0].isalnum()), "localhost")
         protocol = "tls" if upstream.tls else upstream.protocol

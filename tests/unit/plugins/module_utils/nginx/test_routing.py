@@ -89,6 +89,24 @@ def test_what_nginx_guards(text, guarded):
     assert route.guarded is guarded
 
 
+@pytest.mark.parametrize(
+    ("condition", "awaited"),
+    [
+        ("if (!-e /srv/wsgi/shop/preview) { return 404; }", ("/srv/wsgi/shop/preview",)),
+        ("if (!-f /srv/open) { return 503; }", ("/srv/open",)),
+        ("if (-f /srv/closed) { return 503; }", ()),
+        ("if (!-e /srv/x) { set $there 0; }", ()),
+        ("if (!-e $request_filename) { return 404; }", ()),
+        ("if (!-e /srv/$host) { return 404; }", ()),
+        ("if ($scheme = http) { return 308 https://$host; }", ()),
+    ],
+)
+def test_what_has_to_be_there_before_nginx_passes_a_request_on(condition, awaited):
+    for text in (f"{condition} location / {{ proxy_pass http://a; }}", f"location / {{ {condition} proxy_pass http://a; }}"):
+        _block, (route,) = routes(text)
+        assert route.awaited == awaited
+
+
 def test_the_innermost_block_with_a_directive_is_what_applies():
     http = _syntax.parse("proxy_set_header Host $host;", "/main")
     block = _syntax.parse(
