@@ -64,6 +64,7 @@ def app(code):
                 "beat": {"command": f"cd . && {COMMAND}", "single": True},
             },
             "timers": {"tick": {"command": COMMAND, "schedule": "*:*:0/2"}},
+            "environment": {"API_KEY": "s3cr3t-of-the-app"},
             **more,
         }
 
@@ -154,10 +155,10 @@ def test_workers_are_rolled_out_and_back_and_removed_with_their_release(server, 
     play = server.play([hello, *moved], "playbooks/logs.yml", "-e", "app=w-uwsgi")
     assert "==> wsgi-w-uwsgi.queue-blue@1.service wsgi-w-uwsgi.queue-blue@2.service <==" in play.output
     assert ": at work 2\n" in play.output
-    command = 'echo "$WSGI_RELEASE $(id -un)"; touch /etc/x'
+    command = 'echo "$WSGI_RELEASE $(id -un) $API_KEY"; touch /etc/x'
     play = server.play([hello, *moved], "playbooks/run.yml", "-e", "app=w-uwsgi", command=command)
     assert play.code, play.output
-    assert "\n1 w-uwsgi\n" in play.output
+    assert "\n1 w-uwsgi ***\n" in play.output
     assert "Read-only file system" in play.message
 
     absent = [{"name": name, "state": "absent"} for name in names]

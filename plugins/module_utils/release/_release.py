@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
+import shlex
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
@@ -24,6 +26,17 @@ def read(layout: _layout.Layout, number: int) -> dict[str, Any]:
     """The ``release.json`` of a release: its ``facts``, ``number``, ``digest``, ``description`` and ``entry``."""
     with open(os.path.join(layout.release(number), "release.json"), encoding="utf-8") as stream:
         return json.load(stream)
+
+
+def environment(layout: _layout.Layout, number: int) -> dict[str, str]:
+    """The variables that a release's commands find, from its file ``run``; see ``_make.files``."""
+    with open(os.path.join(layout.release(number), "run"), encoding="utf-8", errors="surrogateescape") as stream:
+        words = iter(shlex.split(stream.read(), comments=True))
+    found = {}
+    for _export in itertools.takewhile("export".__eq__, words):
+        name, _equals, value = next(words).partition("=")
+        found[name] = value
+    return found
 
 
 def history(layout: _layout.Layout) -> list[tuple[int, str, str]]:

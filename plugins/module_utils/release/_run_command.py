@@ -7,14 +7,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _sandbox, _shell
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _redact, _sandbox, _shell, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
+
+OWN = ("HOME", "WSGI_RELEASE")
+"""Variables that the collection sets in a release, and not in a build."""
 
 
 def run_command(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
@@ -44,13 +48,22 @@ def run_command(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     began = time.monotonic()
     done = sandbox.run([[runner, *_shell.argv(command)]])
     seconds = round(time.monotonic() - began, 1)
-    lines = _display.plain(done.output).splitlines()
+    lines = _display.plain(_redactor(app, release)(done.output)).splitlines()
     result = {"changed": True, "release": number, "code": done.code, "seconds": seconds, "report": lines}
     if done.code:
         end = f"ended with exit code {done.code}" if done.code > 0 else f"was killed by signal {-done.code}"
         cause = decisive_line("\n".join(lines)) or "it printed nothing"
         result.update(failed=True, msg=f"app {app['name']}: run: {_shell.shown(command)} {end}: {cause}")
     return result
+
+
+def _redactor(app: App, release: Mapping[str, Any]) -> Callable[[str], str]:
+    """Hides what the release's variables and files say that may be secret, as in the output of ``release_commands``."""
+    build = release["build"]["path"]
+    variables = _release.environment(_layout.of(app), release["number"])
+    given = {name: value for name, value in variables.items() if name not in (*_layout.variables(app, build), *OWN)}
+    laid = {path: _untrusted.text_or_none(os.path.join(build, "source", path)) or "" for path in app["files"]}
+    return _redact.redactor([*_redact.secret_values(given), *_redact.of_files(laid)])
 
 
 STEP = Step(

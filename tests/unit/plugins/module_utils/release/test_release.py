@@ -50,8 +50,11 @@ def options(**keys):
 def test_a_variable_arrives_byte_for_byte(tmp_path, value):
     build = {**BUILD, "path": str(tmp_path)}
     (tmp_path / "source").mkdir()
-    runner = tmp_path / "run"
+    layout = _layout.Layout("shop", str(tmp_path), str(tmp_path))
+    runner = Path(layout.release(7)) / "run"
+    runner.parent.mkdir(parents=True)
     runner.write_text(_make.files(resolved(), {"VALUE": value}, build, 7, HOST)["run"])
+    assert _release.environment(layout, 7)["VALUE"] == value
     done = subprocess.run(["sh", runner, "printenv", "-0", "VALUE"], capture_output=True, check=True)
     assert done.stdout == value.encode() + b"\0"
 
