@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -45,7 +46,8 @@ def run(tmp_path, hosts, *arguments, playbook="site", inventory=None, strategy="
 
 def told(output):
     """The sentence of the hosts that failed: said once as an error, and once in the result of one host."""
-    (found,) = re.findall(r'^fatal: \[\w+\]: FAILED! => {"changed": false, "msg": "(.*)"}$', output, re.MULTILINE)
+    (found,) = re.findall(r'^fatal: \[\w+\]: FAILED! => {"changed": false, "msg": (".*")}$', output, re.MULTILINE)
+    found = json.loads(found)
     assert re.findall(r"^\[ERROR\]: (.*)", output, re.MULTILINE) == [f"Task failed: Action failed: {found}"]
     assert "Origin:" not in output, output
     return found
@@ -136,7 +138,12 @@ def test_a_host_without_a_list_says_where_it_belongs(tmp_path):
 @pytest.mark.parametrize(
     ("playbook", "argument", "message"),
     [
-        ("run", "app=shop", "command: missing; add -e command='…', such as -e command='python manage.py check'."),
+        ("run", "app=shop", """command: missing; write it as -e '{"command": "python manage.py check"}'."""),
+        (
+            "run",
+            "app=shop command=python manage.py check",
+            """command: only its first word arrived; write it as -e '{"command": "python manage.py check"}'.""",
+        ),
         ("rollback", "app=nope", "app: 'nope' is not in wsgi_apps; the apps are shop."),
         ("doctor", "doctor_format=pdf", "doctor_format: pdf is unknown; use html or json."),
         (
