@@ -25,7 +25,7 @@ options:
     description: The number of the release.
     type: raw
   status:
-    description: What M(wsgi.stack.status_info) returned of C(listed). Without it, only the name of the app is checked.
+    description: What M(wsgi.stack.status_info) returned. Without it, only the name of the app is checked.
     type: raw
 """
 

@@ -132,7 +132,7 @@ def test_a_rollback_to_nothing_is_refused_in_a_sentence(server, hello):
         ([], "app: missing; add -e app=NAME (newcomer)."),
         (["app=newcommer"], "app: 'newcommer' is not in wsgi_apps; did you mean newcomer?"),
         (["app=newcomer", "release=9"], "app newcomer: release: 9 is not on this host; it has 1."),
-        (["app=newcomer"], "app newcomer: release 1 is live, and no earlier release on this host ever was; choose one"),
+        (["app=newcomer"], "app newcomer: release 1 is live, and no earlier release on this host ever was; deploy the"),
     ):
         play = server.play(apps, ROLLBACK, *(word for argument in arguments for word in ("-e", argument)))
         assert play.code, play.output

@@ -38,9 +38,10 @@ def target(found: Mapping[str, Any], release: Any = None) -> dict[str, Any]:
     elif found["staged"] is not None:
         number = live
     elif found["previous"] is None:
+        others = ", ".join(str(each) for each in there if each != live)
+        choice = f"choose one of {others} with -e release=NUMBER, or deploy" if others else "deploy"
         raise InventoryError(
-            f"{who}: release {live} is live, and no earlier release on this host ever was;"
-            f" choose one of {numbers} with -e release=NUMBER, or deploy the version that you want."
+            f"{who}: release {live} is live, and no earlier release on this host ever was; {choice} the version that you want."
         )
     else:
         number = found["previous"]

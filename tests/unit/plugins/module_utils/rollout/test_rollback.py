@@ -26,7 +26,7 @@ def found(release=4, previous=2, staged=None, there=(1, 2, 3, 4, 5)):
 
 NOTHING_EARLIER = (
     "app shop: release 1 is live, and no earlier release on this host ever was;"
-    " choose one of 1, 2, 3, 4, 5 with -e release=NUMBER, or deploy the version that you want."
+    " choose one of 2, 3, 4, 5 with -e release=NUMBER, or deploy the version that you want."
 )
 NOTHING_LIVE = "app shop: no release is live, so there is none to go back to; deploy with wsgi.stack.site."
 ONLY_STAGED = (
