@@ -10,17 +10,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._memory import MemoryFile
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import Instance
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.removal import _found
-from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _state
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _health, _state
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._health import HealthRequest
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import Instances, ObservedApp, Slot, State
 from ansible_collections.wsgi.stack.plugins.module_utils.tls import _presented, _sites
 
@@ -71,9 +73,10 @@ def examine(
     listed = {app["name"] for app in apps}
     there = _found.found(directory, runtime_directory)
     unlisted = sorted(name for name in there - listed if record.owner(name) == wanted_list)
+    sites = MemoryFile("nginx").read().notes
     # Whatever an app answers that is in no inventory, it answers.
     everyone = [
-        *(ObservedApp.of(app) for app in apps),
+        *(replace(ObservedApp.of(app), request=visited(app, sites.get(app["name"], {}))) for app in apps),
         *(ObservedApp(_layout.Layout(name, directory, runtime_directory)) for name in unlisted),
     ]
     instances = _state.instances([app.layout for app in everyone])
@@ -87,6 +90,17 @@ def examine(
         shown = entry(name, states[name], records(app.layout), usage(pid, processes))
         entries.append({**shown, "certificate": certificates.get(name), "listed": name in listed})
     return entries
+
+
+def visited(app: App, served: Mapping[str, Any]) -> HealthRequest:
+    """The health check of an app by its present name and mount, which the inventory may be about to change. Pure.
+
+    :param served: what nginx was last loaded with, see ``nginx._files.SERVED``; empty if that is not known
+    """
+    present = {**app, **{key: served[key] for key in ("domains", "canonical_domain", "tls") if key in served}}
+    request = _health.request(cast(App, present))
+    mount, wanted = (each.rstrip("/") for each in (served.get("mount", app["mount"]), app["mount"]))
+    return replace(request, path=mount + request.path[len(wanted) :])
 
 
 def _live_instance(layout: _layout.Layout, state: State, instances: Instances) -> Instance:

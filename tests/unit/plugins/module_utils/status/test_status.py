@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import Slot, State
 from ansible_collections.wsgi.stack.plugins.module_utils.status import _status
 
@@ -96,3 +97,28 @@ def test_the_stack_of_a_release_is_the_one_that_it_last_ran_under():
     lived = tuple({"number": 1, "stack": stack, "since": ""} for stack in ("uwsgi", "uwsgi_emperor"))
     found = entry(state(), _status.Records(KEPT.releases, lived))
     assert [each["stack"] for each in found["releases"][:2]] == ["uwsgi_emperor", "uwsgi"]
+
+
+@pytest.mark.parametrize(
+    ("served", "host", "path", "scheme"),
+    [
+        ({}, "new.test", "/new/health", "https"),
+        (
+            {"domains": ["old.test"], "canonical_domain": None, "tls": {"mode": "none"}, "mount": "/"},
+            "old.test",
+            "/health",
+            "http",
+        ),
+        (
+            {"domains": ["a.test", "b.test"], "canonical_domain": "b.test", "tls": {"mode": "certbot"}, "mount": "/old"},
+            "b.test",
+            "/old/health",
+            "https",
+        ),
+    ],
+)
+def test_an_app_is_asked_as_visitors_come_at_present(served, host, path, scheme):
+    wanted = {"name": "shop", "source": {"package": "shop"}, "entry_point": "shop:app", "mount": "/new", "domains": ["new.test"]}
+    (app,) = _resolve.resolve([{**wanted, "tls": {"mode": "self_signed"}, "health_check": {"path": "/health"}}])
+    asked = _status.visited(app, served)
+    assert (asked.host, asked.path, asked.scheme) == (host, path, scheme)
