@@ -188,3 +188,15 @@ def for_each_app(apps: Iterable[A], work: Callable[[A], T], jobs: int) -> tuple[
             except Exception as error:
                 failures.append(from_any_error(error).result(name))
     return results, failures
+
+
+def of_all(apps: Iterable[str], work: Callable[[], object]) -> list[dict[str, Any]]:
+    """Do something for many apps at once.
+
+    :returns: the failure of each of them, if it fails
+    """
+    try:
+        work()
+    except StackError as error:
+        return [error.result(app) for app in apps]
+    return []

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._once import once
 
@@ -72,11 +73,25 @@ def start_at_boot(units: Sequence[str], wanted: bool = True) -> Completed:
     return run(["systemctl", "--no-reload", "--quiet", "enable" if wanted else "disable", *units])
 
 
+def reload() -> None:
+    """Have systemd read its files again.
+
+    :raises StackError: it does not, as while less than 16 MiB are free on the file system of ``/run``
+    """
+    done = run(["systemctl", "daemon-reload"])
+    if done.code:
+        cause = f"systemd does not read its files again: {done.last_line.rstrip('.')}; fix that and run the play again."
+        raise StackError("systemd", cause, done.output)
+
+
 def catch_up() -> None:
-    """Have systemd read its files again if ``start_at_boot`` changed what it starts at boot. For the end of a step."""
+    """Have systemd read its files again if ``start_at_boot`` changed what it starts at boot. For the end of a step.
+
+    :raises StackError: it does not
+    """
     if _behind.is_set():
+        reload()
         _behind.clear()
-        run(["systemctl", "daemon-reload"])
 
 
 def main_pid(unit: str) -> int:

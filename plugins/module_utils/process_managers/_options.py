@@ -53,6 +53,7 @@ def write(path: str, unit: str, text: str) -> None:
     """Write a drop-in of a unit, or remove it, and have systemd read it. What runs is not touched.
 
     :param text: "" to remove it
+    :raises StackError: systemd does not read it
     """
     if text:
         wanted = _files.File(text)
@@ -67,7 +68,7 @@ def write(path: str, unit: str, text: str) -> None:
         return
     with _lock:
         if _systemd.properties(unit, ["NeedDaemonReload"]).get("NeedDaemonReload") != "no":
-            run(["systemctl", "daemon-reload"])
+            _systemd.reload()
 
 
 def open_up(unit: str, paths: Sequence[str]) -> Completed:

@@ -179,18 +179,33 @@ def _disable(links: Iterable[str]) -> None:
 
 
 def _write(texts: Mapping[str, str], obsolete: Iterable[str] = ()) -> bool:
-    """Write units where they differ, remove others, and have systemd read them if that changed anything."""
-    changed = [path for path, text in texts.items() if _files.read(path) != _files.File(text)]
-    for path in changed:
-        _files.write(path, _files.File(texts[path]))
-    for path in obsolete:
+    """Write units where they differ, remove others, and have systemd read them if that changed anything.
+
+    :raises StackError: systemd does not; the files are as before then, so that the next run tries again
+    """
+    wanted: dict[str, _files.Item | None] = {path: _files.File(text) for path, text in texts.items()}
+    wanted.update(dict.fromkeys(obsolete))
+    before = {path: found for path, item in wanted.items() if (found := _files.read(path)) != item}
+    for path in before:
+        _put(path, wanted[path])
+    if before:
+        try:
+            with _lock:
+                _systemd.reload()
+        except StackError:
+            for path, item in before.items():
+                _put(path, item)
+            raise
+    return bool(before)
+
+
+def _put(path: str, item: _files.Item | None) -> None:
+    """Write a file, or remove it."""
+    if item is not None:
+        _files.write(path, item)
+    else:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
-            changed.append(path)
-    if changed:
-        with _lock:
-            run(["systemctl", "daemon-reload"])
-    return bool(changed)
 
 
 def _there(unit: str, directory: str = UNITS) -> list[str]:

@@ -40,12 +40,12 @@ def retire(
 
     failures: list[dict[str, Any]] = []
     if remove and not check:
-        _done, failures = _errors.for_each_app(
+        done, failures = _errors.for_each_app(
             [{"name": name} for name in going if remains[name]],
             lambda app: remove(layouts[app["name"]], wanted["remove_shared"]),
             wanted["jobs"] or 2 * len(os.sched_getaffinity(0)),
         )
-        _systemd.catch_up()
+        failures += _errors.of_all(done, _systemd.catch_up)
     gone = sorted(set(going) - {failure["app"] for failure in failures})
     staying = [layout for name, layout in layouts.items() if name not in gone]
     claimed = {entry["claims"].get("stack") for name, entry in scope.record.apps.items() if not scope.has(name)}

@@ -48,7 +48,7 @@ def rollout(wanted: Mapping[str, Any], check: bool, roll_out: Callable[..., Any]
             lambda app: roll_out(app, releases[app["name"]], wanted["nginx_user"], *options, turns),
             ENDING * jobs,
         )
-        _systemd.catch_up()
+        failures += _errors.of_all(done, _systemd.catch_up)
         plans.update(done)
     staged = {name for name, state in states.items() if wanted["preview"] and _plan.staged(state, releases[name], stacks[name])}
     not_switching = staged | {failure["app"] for failure in failures}

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 
@@ -83,3 +84,21 @@ def test_the_journal_with_dates(host):
     (asked,) = host.calls
     assert "short-iso" in asked
     assert "--since" not in asked
+
+
+def test_what_systemd_has_not_read_yet_it_is_asked_to_read_until_it_does(monkeypatch):
+    said = "Failed to reload daemon: Refusing to reload, not enough space available on /run/systemd.\n"
+    answers = [(0, ""), (1, said), (0, "")]
+    calls = []
+
+    def run(argv, **_options):
+        calls.append(argv[1])
+        return Completed(tuple(argv), *answers.pop(0))
+
+    monkeypatch.setattr(_systemd, "run", run)
+    _systemd.start_at_boot(["wsgi-blue@shop.service"])
+    with pytest.raises(StackError, match=r"does not read its files again: Failed to reload daemon: Refusing .* on /run/systemd;"):
+        _systemd.catch_up()
+    _systemd.catch_up()
+    _systemd.catch_up()
+    assert calls == ["--no-reload", "daemon-reload", "daemon-reload"]

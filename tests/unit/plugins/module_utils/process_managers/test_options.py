@@ -35,11 +35,11 @@ def test_privileged_programs_keep_the_protection_of_the_system():
 @pytest.mark.parametrize("need", ["yes", "no"])
 def test_systemd_reads_again_what_differs_from_what_it_has_read(monkeypatch, tmp_path, need):
     calls = []
-    monkeypatch.setattr(_options, "run", calls.append)
+    monkeypatch.setattr(_options._systemd, "reload", lambda: calls.append("reload"))
     monkeypatch.setattr(_options._systemd, "properties", lambda unit, names: {"NeedDaemonReload": need})
     monkeypatch.setattr(_options._files, "File", _options._files.Link)  # whose owner need not be root
     path = tmp_path / "wsgi-blue@shop.service.d" / "wsgi.conf"
-    wanted = [["systemctl", "daemon-reload"]] if need == "yes" else []
+    wanted = ["reload"] if need == "yes" else []
     _options.write(str(path), "wsgi-blue@shop.service", "")
     assert calls == []
     _options.write(str(path), "wsgi-blue@shop.service", "text")

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 
 UNIT = "wsgi-shop.mail-queue-blue@1.service"
@@ -33,3 +36,22 @@ UNIT = "wsgi-shop.mail-queue-blue@1.service"
 def test_a_worker_that_ended_early(state, log, message):
     expected = f"worker mail-queue did not stay up for 5 s, but ended with {message}"
     assert _workers.ended_early(UNIT, state, log) == expected
+
+
+def test_units_that_systemd_does_not_read_are_as_before_so_that_the_next_run_tries_again(monkeypatch, tmp_path):
+    def refuse():
+        raise StackError("systemd", "it does not read its files again; free some space.")
+
+    monkeypatch.setattr(_workers._files, "File", _workers._files.Link)  # whose owner need not be root
+    new, changed, obsolete = (str(tmp_path / name) for name in ("new", "changed", "obsolete"))
+    before = {changed: "old text", obsolete: "no longer wanted"}
+    for path, text in before.items():
+        os.symlink(text, path)
+    monkeypatch.setattr(_workers._systemd, "reload", refuse)
+    with pytest.raises(StackError):
+        _workers._write({new: "text", changed: "new text"}, [obsolete])
+    assert {str(path): os.readlink(path) for path in tmp_path.iterdir()} == before
+    monkeypatch.setattr(_workers._systemd, "reload", lambda: None)
+    assert _workers._write({new: "text", changed: "new text"}, [obsolete])
+    assert {str(path): os.readlink(path) for path in tmp_path.iterdir()} == {new: "text", changed: "new text"}
+    assert not _workers._write({new: "text", changed: "new text"}, [obsolete])

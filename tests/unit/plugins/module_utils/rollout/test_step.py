@@ -6,6 +6,7 @@ from __future__ import annotations
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _step
+from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import State
 
 
 def test_a_process_manager_that_cannot_be_asked_fails_its_apps_and_not_the_play(monkeypatch):
@@ -23,3 +24,23 @@ def test_a_process_manager_that_cannot_be_asked_fails_its_apps_and_not_the_play(
     ]
     assert not result["changed"]
     assert result["switching"] == []
+
+
+def test_a_systemd_that_does_not_read_its_files_is_told_of_each_app(monkeypatch):
+    def catch_up():
+        raise StackError("systemd", "systemd does not read its files again; free some space.")
+
+    def roll_out(_app, release, *_options):
+        return [("start", release)]
+
+    named = {"source": {"package": "shop"}, "entry_point": "shop:app"}
+    (app,) = _resolve.resolve([{**named, "name": "shop"}])
+    monkeypatch.setattr(_step._state, "observe", lambda *_arguments: {"shop": State()})
+    monkeypatch.setattr(_step._state, "has_workers", lambda *_arguments: False)
+    monkeypatch.setattr(_step._systemd, "catch_up", catch_up)
+    options = {"nginx_user": "www-data", "preview": False, "finish": True, "jobs": 1}
+    result = _step.rollout({"apps": [app], "releases": {"shop": 2}, **options}, False, roll_out)
+    assert result["changed"]
+    assert [failure["message"] for failure in result["failures"]] == [
+        "app shop: systemd: systemd does not read its files again; free some space."
+    ]
