@@ -15,17 +15,18 @@ LOG = "2026/11/20 12:59:08 [emerg] 1#1: bind() to 0.0.0.0:80 failed (98: Address
 class Unit:
     """A systemd unit whose states follow each other."""
 
-    def __init__(self, monkeypatch, *states, code=0):
+    def __init__(self, monkeypatch, *states, code=0, said="See systemctl status.\n"):
         self.states = list(states)
         self.calls = []
         self.code = code
+        self.said = said
         monkeypatch.setattr(_load._systemd, "properties", lambda _unit, _names: self.states.pop(0))
         monkeypatch.setattr(_load._systemd, "journal", lambda *_arguments, **_options: LOG)
         monkeypatch.setattr(_load, "run", self.run)
 
     def run(self, argv, **_options):
         self.calls.append(" ".join(argv))
-        return Completed(tuple(argv), self.code, "See systemctl status.\n" if self.code else "")
+        return Completed(tuple(argv), self.code, self.said if self.code else "")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,12 @@ def test_a_disabled_unit_is_enabled_and_started(monkeypatch):
 def test_a_failed_start_names_the_cause_in_the_journal(monkeypatch):
     Unit(monkeypatch, STOPPED, code=1)
     with pytest.raises(StackError, match=r"failed: bind\(\) to 0.0.0.0:80 failed \(98: Address already in use\); the files are"):
+        Loader("demo", "demo.service", []).load()
+
+
+def test_a_masked_unit_is_to_be_unmasked(monkeypatch):
+    Unit(monkeypatch, STOPPED, code=1, said="Failed to reload-or-restart demo.service: Unit demo.service is masked.\n")
+    with pytest.raises(StackError, match=r"^demo.service is masked; run systemctl unmask demo.service, then run the play again"):
         Loader("demo", "demo.service", []).load()
 
 
