@@ -108,6 +108,16 @@ def write(path: str, item: Item, sync: bool = False) -> None:
     draft = temporary(path)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(draft)  # of a run that was killed
+    try:
+        _draft(draft, item, sync)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # writing does not say to which file
+            raise OSError(error.errno, error.strerror, path) from None
+        raise
+    os.rename(draft, path)
+
+
+def _draft(draft: str, item: Item, sync: bool) -> None:
     if isinstance(item, Link):
         os.symlink(item.target, draft)
     elif isinstance(item, File):
@@ -123,7 +133,6 @@ def write(path: str, item: Item, sync: bool = False) -> None:
             if sync:
                 stream.flush()
                 os.fsync(descriptor)
-    os.rename(draft, path)
 
 
 def replace_link(target: str, path: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -82,3 +83,14 @@ def test_a_link_is_there_at_any_moment_while_it_is_swapped(tmp_path):
     done.set()
     reader.join()
     assert seen == {"blue", "green"}
+
+
+def test_a_full_disk_is_told_with_the_file(monkeypatch, tmp_path):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_files.os, "fchmod", full)
+    path = str(tmp_path / "wsgi.conf")
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        _files.write(path, _files.File("text"))
+    assert raised.value.filename == path
