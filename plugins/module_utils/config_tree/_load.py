@@ -90,9 +90,10 @@ class Loader:
     def _run(self, argv: Sequence[str]) -> None:
         ended = run(argv, timeout=300)
         if ended.code != 0:
-            if self.service and f"{self.service} is masked" in ended.output:
-                fix = f"run systemctl unmask {self.service}, then run the play again, which loads the files"
-                raise StackError(self.name, f"{self.service} is masked; {fix}.", ended.output)
+            masked = _systemd.masked(ended.output)
+            if masked:
+                fix = f"run systemctl unmask {masked}, then run the play again, which loads the files"
+                raise StackError(self.name, f"{masked} is masked; {fix}.", ended.output)
             cause = ended.last_line
             if self.service:  # systemctl only refers to the journal
                 cause = last_error(_systemd.journal([_systemd.written_by(self.service)], lines=30)) or cause

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 from collections.abc import Iterable, Sequence
 
@@ -82,6 +84,12 @@ def reload() -> None:
     if done.code:
         cause = f"systemd does not read its files again: {done.last_line.rstrip('.')}; fix that and run the play again."
         raise StackError("systemd", cause, done.output)
+
+
+def masked(said: str) -> str:
+    """The masked unit that a message of systemctl is about, "" if it is about none. Pure."""
+    found = re.search(r"(\S+) is masked\b", said)
+    return os.path.basename(found[1]) if found else ""
 
 
 def catch_up() -> None:

@@ -7,8 +7,6 @@ A socket unit beside each holds the slot's socket, as root, so that connections 
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -86,9 +84,9 @@ def refusal(done: Completed, unit: str, log: str = "") -> str:
     """
     lines = [line.strip() for line in done.output.splitlines() if line.strip()]
     said = (lines or [done.last_line])[0].rstrip(".")
-    masked = re.search(r"(\S+) is masked$", said)
+    masked = _systemd.masked(said)
     if masked:
-        return f"{said}; run systemctl unmask {os.path.basename(masked[1])}, then run the play again."
+        return f"{said}; run systemctl unmask {masked}, then run the play again."
     line = decisive_line(log)
     return f"{said}{f': {line}' if line else ''}; fix that, see journalctl -u {unit}."
 

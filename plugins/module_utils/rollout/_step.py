@@ -31,15 +31,15 @@ def rollout(wanted: Mapping[str, Any], check: bool, roll_out: Callable[..., Any]
     releases = {name: int(number) for name, number in wanted["releases"].items()}
     apps: list[App] = [app for app in wanted["apps"] if app["name"] in releases]
     stacks = {app["name"]: app["stack"] for app in apps}
-    failures: list[dict[str, Any]] = []
     try:
         states = _state.observe([_state.ObservedApp.of(app) for app in apps], wanted["nginx_user"])
     except StackError as error:  # such as a process manager that cannot be asked: the apps of the others go out
-        failures = [error.result(app["name"]) for app in apps]
-        return {"changed": False, "steps": {}, "staged": [], "switching": [], "failures": failures, "diff": []}
+        failed = [error.result(app["name"]) for app in apps]
+        return {"changed": False, "steps": {}, "staged": [], "switching": [], "failures": failed, "diff": []}
     options = wanted["preview"], wanted["finish"]
     workers = {app["name"]: _state.has_workers(app, releases[app["name"]]) for app in apps}
     plans = {name: _plan.plan(state, releases[name], stacks[name], *options, workers[name]) for name, state in states.items()}
+    failures: list[dict[str, Any]] = []
     if roll_out and not check:
         jobs = wanted["jobs"] or 2 * len(os.sched_getaffinity(0))
         turns = threading.Semaphore(jobs)
