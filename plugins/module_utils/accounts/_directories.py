@@ -28,8 +28,8 @@ class Directory(NamedTuple):
 
 
 def shared_by_all(directory: str, runtime_directory: str) -> list[Directory]:
-    """The roots. Pure."""
-    return [Directory(path, 0o755, "root", "root") for path in (directory, runtime_directory)]
+    """The roots, where they really are: they may be links to another disk, through which systemd-tmpfiles makes nothing."""
+    return [Directory(os.path.realpath(path), 0o755, "root", "root") for path in (directory, runtime_directory)]
 
 
 def of(app: Account, nginx_group: str) -> list[Directory]:

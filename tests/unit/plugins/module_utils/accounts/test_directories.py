@@ -45,3 +45,10 @@ def test_what_is_missing_or_no_directory_is_wrong(wanted, tmp_path):
     others = [wanted._replace(path=str(tmp_path / name)) for name in ("missing", "file", "link")]
     assert _directories.wrong([*others, wanted]) == others
     assert _directories.lines(others[:1]) == f"{tmp_path}/missing: not there\n"
+
+
+def test_a_root_that_is_a_link_is_meant_where_it_leads(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "srv").symlink_to("disk")
+    roots = _directories.shared_by_all(str(tmp_path / "srv"), str(tmp_path / "run"))
+    assert [root.path for root in roots] == [f"{tmp_path}/disk", f"{tmp_path}/run"]
