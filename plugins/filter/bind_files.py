@@ -30,11 +30,12 @@ EXAMPLES = r"""
     name: bind
     files: "{{ tree.files }}"
     links: "{{ tree.links }}"
+    app_listens: "{{ tree.app_listens }}"
 """
 
 RETURN = r"""
 _value:
-  description: C(files) and C(links), as M(wsgi.stack.config_tree) takes them.
+  description: C(files), C(links) and C(app_listens), as M(wsgi.stack.config_tree) takes them.
   type: dict
 """
 
@@ -46,7 +47,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 UNITS = "/etc/systemd/system"
 
 
-def bind_files(apps: Sequence[App]) -> dict[str, list[dict[str, Any]]]:
+def bind_files(apps: Sequence[App]) -> dict[str, Any]:
     files, links = [], []
     for app in apps:
         if not app["bind"]:
@@ -66,7 +67,7 @@ def bind_files(apps: Sequence[App]) -> dict[str, list[dict[str, Any]]]:
         # What "systemctl enable" would make.
         link = {"path": f"{UNITS}/sockets.target.wants/{unit}.socket", "target": f"{UNITS}/{unit}.socket"}
         links.append({**link, "apps": [app["name"]]})
-    return {"files": files, "links": links}
+    return {"files": files, "links": links, "app_listens": {app["name"]: [app["bind"]] for app in apps if app["bind"]}}
 
 
 class FilterModule:

@@ -60,9 +60,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(files), C(links), C(displace), C(adjust), C(listens), C(included_by_nginx) and C(notes), as M(wsgi.stack.config_tree) takes
-    them; C(ports), that visitors come to; C(certificates), the paths of those that nginx names; C(certificate_directory), where
-    they are.
+    C(files), C(links), C(displace), C(adjust), C(listens), C(app_listens), C(included_by_nginx) and C(notes), as
+    M(wsgi.stack.config_tree) takes them; C(ports), that visitors come to; C(certificates), the paths of those that nginx names;
+    C(certificate_directory), where they are.
     For what only the host knows, the files of sites with TLS have placeholders, see
     RV(wsgi.stack.site_certificates#module:directives).
   type: dict

@@ -164,6 +164,13 @@ options:
     type: list
     elements: str
     default: []
+  app_listens:
+    description:
+      - Of each app, a list of the addresses at which O(service), or systemd if there is none, is to listen for this app alone, as
+        V(127.0.0.1:8000).
+      - An app of which another process has one keeps what was last loaded, and is in RV(failures) with the process.
+    type: dict
+    default: {}
   included_by_nginx:
     description:
       - Files of the set that nginx reads only if its main configuration file includes them.

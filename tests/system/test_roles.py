@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -170,6 +171,32 @@ def test_a_port_that_another_process_has_is_refused_before_a_file_is_written(ser
     )
     assert server.sh("cat /etc/nginx/conf.d/wsgi.conf /etc/nginx/sites-available/tagged.conf") == before
     assert server.get("/tagged/x").startswith("200 hello|")
+
+
+def test_a_port_that_another_process_has_stops_no_app_but_the_one_that_wants_it(server, hello):
+    app = {**hello, "name": "tagged", "mount": "/tagged"}
+    wanting = {**hello, "name": "wanting", "mount": "/wanting", "stack": "gunicorn_supervisor", "bind": "127.0.0.1:8085"}
+    secure = {"domains": ["wanting.test"], "tls": {"mode": "self_signed", "port": 8087}}
+    server.converge([app])
+    server.sh(
+        """for port in 8085 8086 8087; do
+            systemd-run --quiet --unit "squatter-$port" python3 -m http.server $port
+        done
+        sleep 1"""
+    )
+    try:
+        apps = [{**app, "environment": {"GREETING": "on"}}, {**wanting, "preview_port": 8086}, {**hello, **secure, "name": "tls"}]
+        play = server.play(apps)
+        server.sh("systemctl restart nginx")
+        assert server.get("/tagged/x").startswith("200 on|")
+    finally:
+        server.sh("systemctl stop squatter-8085 squatter-8086 squatter-8087")
+    failures = " ".join(play.output.split())
+    for name, step, port in (("wanting", "bind", 8085), ("wanting.preview", "nginx", 8086), ("tls", "nginx", 8087)):
+        wanted = rf"app {name}: {step}: port {port} is taken by python3 \(process \d+, user root\) of squatter-{port}.service"
+        assert re.search(wanted, failures), play.output
+    server.converge(apps)
+    assert server.get("/wanting/x", port=8085).startswith("200 hello|")
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,11 @@ class Loader:
         return self.service is not None and not self._state(self.service).active
 
     @property
+    def listener(self) -> int:
+        """The process that listens at addresses of the tree: the unit's, 0 if it does not run; systemd if there is no unit."""
+        return self._state(self.service).pid if self.service else 1
+
+    @property
     def due(self) -> bool:
         """Whether the unit has to be started or enabled, whatever the files are."""
         if self.service is None:

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._adjust import Adjustment, accepted, adjusted
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._blame import Blame, CheckedTree
+from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._check_errors import text_in
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._disk import (
     HostDisk,
     Rehearsal,
@@ -37,6 +38,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
     steps,
     to_json,
 )
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import Item, missing_account, read, temporary
 from ansible_collections.wsgi.stack.plugins.module_utils.lists._record import Scope
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _includes, _ports
@@ -59,6 +61,8 @@ class TreeRequest:
     :ivar stale: load the tree even if nothing in it differs
     :ivar needs: paths outside the tree that the check opens. In check mode, one that is missing will be there in a real run
     :ivar listens: the addresses at which the unit is to listen, see ``nginx._ports.holder``
+    :ivar app_listens: of each app, the addresses at which the unit, or systemd if there is none, is to listen for it alone. An
+        app of which another process has one keeps what was last loaded
     :ivar included_by_nginx: files of the tree that nginx reads only if its main file includes them
     :ivar notes: of each app, what to remember as long as its files are those of this run
     :ivar scope: the apps that the run may change; the files of all others stay as they are
@@ -78,6 +82,7 @@ class TreeRequest:
     stale: bool = False
     needs: Sequence[str] = ()
     listens: Sequence[str] = ()
+    app_listens: Mapping[str, Sequence[str]] = field(default_factory=dict)
     included_by_nginx: Sequence[str] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     scope: Scope = field(default_factory=Scope)
@@ -131,9 +136,7 @@ class Transaction:
                 self._remember_written()
                 self.disk.close()
             if self._to_be_loaded():
-                if not self.dry:
-                    self.loader.load()
-                self.loaded = bool(self.loader)
+                self._load()
             self._remember_loaded()
 
     def result(self) -> dict[str, Any]:
@@ -191,10 +194,32 @@ class Transaction:
             if not set(apps) <= self.unchanged:
                 self.blame.fail(apps, StackError(self.name, f"{cause}."))
         self.ours |= {path for path in self.request.wanted if path not in problems}
-        if self.request.listens and self.request.service and (self._steps(self.blame.tree()) or self._to_be_loaded()):
-            taken = _ports.taken(self.request.listens, self.request.service)
-            if taken:
-                raise StackError(self.name, taken)
+        if self._steps(self.blame.tree()) or self._to_be_loaded():
+            if self.request.listens:
+                taken = self._taken(self.request.listens, "give nginx another port")
+                if taken:
+                    raise StackError(self.name, taken)
+            self._withhold_taken()
+
+    def _taken(self, addresses: Sequence[str], instead: str) -> str:
+        return _ports.taken(addresses, _sockets.listeners(), self.loader.listener, instead)
+
+    def _withhold_taken(self) -> bool:
+        """Put back each app of which another process has an address, or leave it out if its earlier files have that, too.
+
+        :returns: whether there is such an app
+        """
+        before = {*self.blame.put_back}, {*self.blame.left_out}
+        for app, addresses in sorted(self.request.app_listens.items()):
+            taken = "" if app in self.blame.left_out else self._taken(addresses, "give the app another port")
+            if not taken:
+                continue
+            earlier = "".join(text_in(entry) for entry in self.blame.earlier.values() if app in entry.apps)
+            if self.loader.stopped and any(address in earlier for address in addresses):
+                self.blame.left_out.add(app)
+            if app not in before[0]:
+                self.blame.fail([app], StackError(self.name, taken))
+        return before != (self.blame.put_back, self.blame.left_out)
 
     def _rehearsal(self) -> Rehearsal:
         # A check by nginx leaves an empty pid file behind if nginx does not run.
@@ -297,6 +322,23 @@ class Transaction:
         )
         checked.settle()
         self.validated = True
+
+    def _load(self) -> None:
+        """Load the tree. What an address that was taken in the meantime is for is put back first.
+
+        :raises StackError: that failed
+        """
+        while not self.dry:
+            try:
+                self.loader.load()
+                break
+            except StackError:
+                if not self._withhold_taken():
+                    raise
+                self._write(self.blame.tree())
+                self._check()
+                self._remember_written()
+        self.loaded = bool(self.loader)
 
     def _to_be_loaded(self) -> bool:
         if self.memory.stale or self.request.stale:

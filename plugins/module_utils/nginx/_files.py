@@ -78,6 +78,10 @@ class NginxSettings:
         """The arguments of ``listen`` for some ports."""
         return [f"{address}{port}{parameters}" for port in ports for address in (("", "[::]:") if self.ipv6 else ("",))]
 
+    def preview_listens(self, app: App) -> list[str]:
+        """The arguments of ``listen`` for an app's preview."""
+        return [f"{address}:{app['preview_port']}" for address in (("127.0.0.1", "[::1]") if self.ipv6 else ("127.0.0.1",))]
+
     @property
     def limits(self) -> list[str]:
         """The lines that limit what one client can hold, without those for which the user set another value for all of nginx."""
@@ -95,9 +99,9 @@ def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: An
     :param apps: resolved apps, as visitors get them
     :param previews: the apps as they are previewed, if that differs
     :param given: see ``NginxSettings``
-    :returns: ``files``, ``links``, ``displace``, ``adjust``, ``listens``, ``included_by_nginx`` and ``notes`` for
-        ``config_tree``; the ``ports`` that nginx listens on; ``certificates``, the paths of certificates and keys that the files
-        name; ``certificate_directory``, where they are
+    :returns: ``files``, ``links``, ``displace``, ``adjust``, ``listens``, ``app_listens``, ``included_by_nginx`` and ``notes``
+        for ``config_tree``; the ``ports`` that nginx listens on; ``certificates``, the paths of certificates and keys that the
+        files name; ``certificate_directory``, where they are
     """
     settings = NginxSettings(**given)
     sites = _sites.sites(apps)
@@ -131,16 +135,19 @@ def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: An
         variables = {"servers": _limited(blocks, settings)}
         files.append({"src": "site.conf.j2", "dest": _paths.site_path(owner), "apps": members, "vars": variables})
         links.append(_enabled(owner, members))
-    for app in apps if previews is None else previews:
-        if app["preview_port"]:
-            # As an app of its own: the site of an app with a staged release stays as it is, but this one must change.
-            name = f"{app['name']}.preview"
-            variables = {"servers": [_preview(app, settings)]}
-            files.append({"src": "site.conf.j2", "dest": _paths.site_path(name), "apps": [name], "vars": variables})
-            links.append(_enabled(name, [name]))
+    previewed = [app for app in (apps if previews is None else previews) if app["preview_port"]]
+    for app in previewed:
+        # As an app of its own: the site of an app with a staged release stays as it is, but this one must change.
+        name = f"{app['name']}.preview"
+        variables = {"servers": [_preview(app, settings)]}
+        files.append({"src": "site.conf.j2", "dest": _paths.site_path(name), "apps": [name], "vars": variables})
+        links.append(_enabled(name, [name]))
     # Debian's site for a new installation is a default server, and there can be only one.
     displace = [f"{_paths.DIRECTORY}/sites-enabled/default"] if settings.default_server else []
     ports = sorted({*settings.http_ports, *(site["port"] for site in sites)})
+    # A port above 1023 is for any user to take: that is to stop no app but those that want it.
+    own = {app: settings.listens([site["port"]]) for site in sites if site["port"] > 1023 for app in site["apps"]}
+    own.update({f"{app['name']}.preview": settings.preview_listens(app) for app in previewed})
     return {
         "files": files,
         "links": links,
@@ -148,7 +155,8 @@ def tree(apps: Sequence[App], previews: Sequence[App] | None = None, **given: An
         "adjust": [CONNECTIONS],
         "notes": {app["name"]: {key: value for key, value in app.items() if key in SERVED} for app in apps},
         "ports": ports,
-        "listens": settings.listens(ports),
+        "listens": settings.listens(port for port in ports if port in settings.http_ports or port <= 1023),
+        "app_listens": own,
         "included_by_nginx": [_paths.shared_path(), *(link["path"] for link in links[:1])],
         "certificates": [path for site in sites for path in _sites.files(site["name"])],
         "certificate_directory": _sites.DIRECTORY,
@@ -270,10 +278,9 @@ def _preview(app: App, settings: NginxSettings) -> dict[str, Any]:
         {**each, "path": each["path"].replace(app["current"], app["preview"], 1), "previous": None} for each in app["static"]
     ]
     staged: App = {**app, "upstream": app["preview_socket"], "static": static}
-    addresses = ["127.0.0.1", "[::1]"] if settings.ipv6 else ["127.0.0.1"]
     return {
         "names": ["_"],
-        "listens": [f"{address}:{app['preview_port']}" for address in addresses],
+        "listens": settings.preview_listens(app),
         "lines": [f"if (!-e {app['preview']}) {{", '    return 404 "No release of this app is staged.\\n";', "}"],
         "locations": _locations.locations(staged, access_log="off"),
         "includes": [],

@@ -10,6 +10,7 @@ APP = {"name": "shop", "bind": "127.0.0.1:8004", "upstream": "/run/wsgi/shop/app
 
 def test_an_app_with_an_address_has_a_socket_a_service_and_a_link():
     tree = bind_files([APP, {**APP, "name": "blog", "bind": None}])
+    assert tree["app_listens"] == {"shop": ["127.0.0.1:8004"]}
     assert [(file["src"], file["dest"]) for file in tree["files"]] == [
         ("bind.socket.j2", "/etc/systemd/system/wsgi-bind-shop.socket"),
         ("bind.service.j2", "/etc/systemd/system/wsgi-bind-shop.service"),

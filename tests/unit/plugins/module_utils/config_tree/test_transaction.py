@@ -19,6 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.config_tree._tree impor
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.host._files import File, Link
+from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 
 USER, GROUP = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
 
@@ -229,6 +230,36 @@ def test_a_name_that_somebody_else_took_later_is_told_and_nothing_taken_away(hos
     assert [failure["app"] for failure in result["failures"]] == ["a"]
     assert summary(result) == ALL
     assert host.texts()["b.conf"] == "b2"
+
+
+ADDRESS = "127.0.0.1:5099"
+TAKEN = [Listener(ADDRESS, 0, 128, (os.getpid(),))]
+
+
+@pytest.mark.parametrize("seen", [[TAKEN], [[], TAKEN]], ids=["before", "while it is loaded"])
+def test_an_address_that_another_process_has_keeps_its_app_alone_as_it_was(host, monkeypatch, seen):
+    host.run({"a.conf": ("a", "a"), "b.conf": ("b", "b")})
+    monkeypatch.setattr(_transaction._sockets, "listeners", lambda: seen.pop(0) if len(seen) > 1 else seen[0])
+    files = {"a.conf": (f"listen {ADDRESS};", "a"), "b.conf": ("more of b", "b")}
+    load = f"! grep -q listen {host.etc}/a.conf && echo loaded >> {host.loads}"
+    result = host.run(files, load=load, app_listens={"a": [ADDRESS]})
+    (failure,) = result["failures"]
+    assert failure["app"] == "a"
+    assert failure["message"].startswith("app a: demo: port 5099 is taken by ")
+    assert failure["message"].endswith(f", which listens at {ADDRESS}; stop it, or give the app another port.")
+    assert host.texts() == {"a.conf": "a", "b.conf": "more of b"}
+    assert (result["changed_apps"], result["loaded"], host.loaded()) == (["b"], True, 2)
+
+
+def test_an_app_whose_earlier_files_have_the_address_too_is_left_out_if_the_service_does_not_run(host, monkeypatch):
+    files = {"a.conf": (f"listen {ADDRESS};", "a"), "b.conf": ("b", "b")}
+    host.run(files, app_listens={"a": [ADDRESS]})
+    monkeypatch.setattr(_transaction._sockets, "listeners", lambda: TAKEN)
+    monkeypatch.setattr(Loader, "stopped", True)
+    load = f"! grep -qr listen {host.etc} && echo loaded >> {host.loads}"
+    result = host.run({**files, "b.conf": ("more of b", "b")}, load=load, app_listens={"a": [ADDRESS]})
+    assert [failure["app"] for failure in result["failures"]] == ["a"]
+    assert host.texts() == {"b.conf": "more of b"}
 
 
 def test_somebody_elses_file_is_not_overwritten(host):

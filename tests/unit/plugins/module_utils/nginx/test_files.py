@@ -293,7 +293,7 @@ def test_a_preview_is_a_site_of_its_own_with_what_is_held():
     (file,) = [file for file in found["files"] if file["dest"] == "/etc/nginx/sites-available/a.preview.conf"]
     (server,) = file["vars"]["servers"]
     assert file["apps"] == ["a.preview"]
-    assert server["listens"] == ["127.0.0.1:5000", "[::1]:5000"]
+    assert server["listens"] == found["app_listens"]["a.preview"] == ["127.0.0.1:5000", "[::1]:5000"]
     assert server["lines"][0] == "if (!-e /srv/wsgi/a/preview) {"
     static, everything = server["locations"]
     assert "alias /srv/wsgi/a/preview/build/source/static/;" in static["lines"]
@@ -306,4 +306,6 @@ def test_the_ports_and_the_certificates():
     apps = [app("a", ["a.test"], tls={**SECURE, "port": 5000}), app("b", ["b.test"])]
     found = tree(apps, http_ports=[80, 8080])
     assert found["ports"] == [80, 5000, 8080]
+    assert found["listens"] == ["80", "[::]:80", "8080", "[::]:8080"]
+    assert found["app_listens"] == {"a": ["5000", "[::]:5000"]}
     assert found["certificates"] == ["/etc/ssl/wsgi/a/live/fullchain.pem", "/etc/ssl/wsgi/a/live/privkey.pem"]

@@ -35,6 +35,23 @@ def test_a_port_is_free(listens, listeners):
     assert _ports.holder(listens, listeners, NGINX) is None
 
 
+@pytest.mark.parametrize(
+    ("wanted", "there", "clash"),
+    [
+        ("127.0.0.1:8000", "127.0.0.1:8000", True),
+        ("127.0.0.1:8000", "0.0.0.0:8000", True),
+        ("127.0.0.1:8000", "*:8000", True),
+        ("127.0.0.1:8000", "127.0.0.2:8000", False),
+        ("127.0.0.1:8000", "[::1]:8000", False),
+        ("[::1]:8000", "[::1]%lo:8000", True),
+        ("[::1]:8000", "[::]:8000", True),
+        ("8000", "127.0.0.1%lo:8000", True),
+    ],
+)
+def test_one_address_is_in_the_way_of_itself_and_of_all(wanted, there, clash):
+    assert (_ports.holder([wanted], [at(there)], NGINX) is not None) == clash
+
+
 def test_nothing_runs_yet():
     """A process that ss(8) does not show is not the one with the number 0."""
     assert _ports.holder(BOTH, [Listener("0.0.0.0:80", 0, 128, ())], 0)
