@@ -196,23 +196,24 @@ class Transaction:
         self.ours |= {path for path in self.request.wanted if path not in problems}
         if self._steps(self.blame.tree()) or self._to_be_loaded():
             if self.request.listens:
-                taken = self._taken(self.request.listens, "give nginx another port")
+                listener, listeners = self.loader.listener, _sockets.listeners()
+                taken = _ports.taken(self.request.listens, listeners, listener, "give nginx another port")
                 if taken:
                     raise StackError(self.name, taken)
             self._withhold_taken()
-
-    def _taken(self, addresses: Sequence[str], instead: str) -> str:
-        return _ports.taken(addresses, _sockets.listeners(), self.loader.listener, instead)
 
     def _withhold_taken(self) -> bool:
         """Put back each app of which another process has an address, or leave it out if its earlier files have that, too.
 
         :returns: whether there is such an app
         """
+        if not self.request.app_listens:
+            return False
         before = {*self.blame.put_back}, {*self.blame.left_out}
+        listener, listeners = self.loader.listener, _sockets.listeners()
         for app, addresses in sorted(self.request.app_listens.items()):
-            taken = "" if app in self.blame.left_out else self._taken(addresses, "give the app another port")
-            if not taken:
+            taken = _ports.taken(addresses, listeners, listener, "give the app another port")
+            if not taken or app in self.blame.left_out:
                 continue
             earlier = "".join(text_in(entry) for entry in self.blame.earlier.values() if app in entry.apps)
             if self.loader.stopped and any(address in earlier for address in addresses):
