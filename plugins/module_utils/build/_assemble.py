@@ -199,9 +199,10 @@ def _check_secret(app: App, build: str, directory: str) -> None:
 
     :raises StackError: one is
     """
-    published = os.path.realpath(os.path.join(build, "source", directory))
+    published = _permissions.resolve(build, build, os.path.join("source", directory))
     for path in app["files"]:
-        if os.path.realpath(os.path.join(build, "source", path)).startswith(published + os.sep):
+        found = _permissions.resolve(build, build, os.path.join("source", path))
+        if published and found and found.startswith(published + os.sep):
             cause = f"{path} is in the static directory {directory}, which nginx serves to everybody; move one of the two"
             raise StackError("files", f"{cause}. The running release is unchanged.")
 

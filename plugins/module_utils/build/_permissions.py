@@ -12,8 +12,8 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.build._copy import Copy
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 
-LINKS = 40
-"""Symlinks that are followed at most on the way to a file, as in the kernel (path_resolution(7))."""
+STEPS = 256
+"""Components of a path and of the symlinks on it that are looked at, at most: each costs root a system call."""
 
 
 def take_over(path: str, gid: int) -> None:
@@ -32,49 +32,49 @@ def publish(build: str, directory: str) -> None:
     """Let everybody read a directory of a finished build. Its symlinks have to stay inside it.
 
     :param directory: relative to the source
-    :raises StackError: it is missing, or a symlink leads out of the build or out of the directory
+    :raises StackError: it is missing, or a symlink leads out of the build or out of the directory, or takes too many steps
     """
-    path = _resolve(build, build, os.path.join("source", directory))
+    path = resolve(build, build, os.path.join("source", directory))
     if path is None:
-        outside = os.path.realpath(os.path.join(build, "source", directory))
-        raise StackError(
-            "static",
-            f"the directory {directory} is a symlink to {outside}, outside the source; put the files into the source.",
-        )
+        raise StackError("static", f"the symlink {directory} leads outside the source; put the files into the source.")
     if not os.path.isdir(path):
         raise StackError(
             "static",
             f"the source has no directory {directory}; correct static.directory, or add the directory to the source.",
         )
-    for parent, name, target in _symlinks(path):
-        end = _resolve(build, parent, target)
-        if end is None or not _inside(end, path):
-            link = os.path.normpath(os.path.join(directory, os.path.relpath(parent, path), name))
-            raise StackError(
-                "static",
-                f"{link} is a symlink to {target}, outside the static directory {directory};"
-                " put the file there instead, or remove the symlink.",
-            )
-    for _path, _directories, files, descriptor in os.fwalk(path):
-        os.fchmod(descriptor, 0o755)
-        for name in files:
-            if stat.S_ISREG(os.lstat(name, dir_fd=descriptor).st_mode):
-                os.chmod(name, 0o644, dir_fd=descriptor)
+    for entry in _entries(path):
+        if entry.is_symlink():
+            _check_symlink(build, path, directory, entry)
+    os.chmod(path, 0o755)
+    for entry in _entries(path):
+        if entry.is_dir(follow_symlinks=False):
+            os.chmod(entry.path, 0o755)
+        elif entry.is_file(follow_symlinks=False):
+            os.chmod(entry.path, 0o644)
 
 
-def _symlinks(directory: str) -> Iterator[tuple[str, str, str]]:
-    """The symlinks below a directory: where each is, its name and its target.
+def _check_symlink(build: str, path: str, directory: str, link: os.DirEntry[str]) -> None:
+    end = resolve(build, os.path.dirname(link.path), link.name)
+    if end is None or not _inside(end, path):
+        shown = os.path.normpath(os.path.join(directory, os.path.relpath(link.path, path)))
+        raise StackError(
+            "static",
+            f"{shown} is a symlink to {os.readlink(link.path)}, outside the static directory {directory};"
+            " put the file there instead, or remove the symlink.",
+        )
 
-    :raises OSError: there may be more, where the path is too long
+
+def _entries(directory: str) -> Iterator[os.DirEntry[str]]:
+    """What is below a directory. Neither os.walk nor os.fwalk goes as deep as directories can be nested.
+
+    :raises OSError: there may be more
     """
-    for path, directories, files, descriptor in os.fwalk(directory, onerror=_fail):
-        for name in (*directories, *files):
-            if stat.S_ISLNK(os.lstat(name, dir_fd=descriptor).st_mode):
-                yield path, name, os.readlink(name, dir_fd=descriptor)
-
-
-def _fail(error: OSError) -> None:
-    raise error
+    todo = [directory]
+    while todo:
+        with os.scandir(todo.pop()) as found:
+            entries = list(found)
+        yield from entries
+        todo += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
 def _is_symlink(path: str) -> bool:
@@ -85,26 +85,31 @@ def _is_symlink(path: str) -> bool:
         return False
 
 
-def _resolve(build: str, start: str, path: str) -> str | None:
+def resolve(build: str, start: str, path: str) -> str | None:
     """What a path leads to if all of it is inside the build, where nobody can replace anything any more.
 
     What leaves the build and returns is not followed: others could send it elsewhere later.
 
     :param start: the directory from which a relative path goes on; it has no symlinks below the build
-    :returns: None if it leaves the build, or never ends
+    :returns: None if it leaves the build
     :raises OSError: it is too long
+    :raises StackError: it takes too many steps
     """
-    here, todo, followed = start, _parts(build, path), 0
+    here, todo = start, _parts(build, path)
+    steps = len(todo)
     while todo:
         part = todo.pop(0)
         here = build if part == build else os.path.normpath(os.path.join(here, part))
         if not _inside(here, build):
             return None
         if _is_symlink(here):
-            followed += 1
-            if followed > LINKS:
-                return None
-            todo[:0] = _parts(build, os.readlink(here))
+            target = _parts(build, os.readlink(here))
+            steps += len(target)
+            if steps > STEPS:
+                shown = os.path.relpath(os.path.join(start, path), build)
+                cause = f"the symlink {shown} leads through more than {STEPS} directories and symlinks"
+                raise StackError("static", f"{cause}; replace it with one to the file itself.")
+            todo[:0] = target
             here = os.path.dirname(here)
     return here
 

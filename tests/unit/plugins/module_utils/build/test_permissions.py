@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _permissions
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files
 
 
 def mode(path):
@@ -74,7 +75,6 @@ def test_a_symlink_inside_a_static_directory_may_stay(build, target):
         "../../../../../build/source/shop/static/css/a.css",
         "{build}/../build/source/shop/static/css/a.css",
         "{build}2/x",
-        "link",
     ],
 )
 def test_a_symlink_out_of_a_static_directory_is_refused_before_anything_is_opened(build, target):
@@ -87,6 +87,31 @@ def test_a_symlink_out_of_a_static_directory_is_refused_before_anything_is_opene
         _permissions.publish(str(build), "shop/static")
     assert mode(build / "source/shop/static") == 0o751
     assert mode(build / "source/shop/static/css/a.css") == 0o640
+
+
+@pytest.mark.parametrize("target", ["link", "./" * 60 + "1", "../css/" * 130 + "a.css", "./" * 300 + "a.css"])
+@pytest.mark.parametrize(("place", "directory"), [("shop/static/css", "shop/static"), ("", "link")])
+def test_a_symlink_that_takes_too_many_steps_is_refused(build, place, directory, target):
+    chain = build / "source" / place
+    (chain / "link").symlink_to(target)
+    for number in range(1, 5):
+        (chain / str(number)).symlink_to("./" * 60 + str(number + 1))
+    (chain / "css").mkdir(exist_ok=True)
+    shown = os.path.normpath(os.path.join("source", place, "link"))
+    with pytest.raises(StackError, match=rf"^the symlink {shown} leads through more than 256 directories and symlinks; replace "):
+        _permissions.publish(str(build), directory)
+    assert mode(build / "source/shop/static") == 0o751
+
+
+def test_directories_are_opened_however_deeply_they_are_nested(build):
+    path = str(build / "source/shop/static")
+    for _level in range(1500):
+        path += "/d"
+        os.mkdir(path, 0o751)
+    _permissions.publish(str(build), "shop/static")
+    opened = stat.S_IMODE(os.lstat(path).st_mode)
+    _files.remove(str(build))
+    assert opened == 0o755
 
 
 def test_a_static_directory_that_others_could_send_elsewhere_is_refused(build):
