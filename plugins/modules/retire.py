@@ -18,7 +18,7 @@ description:
   - Deletes the certificate that certbot has for the app's site if M(wsgi.stack.certificate) ordered it, and neither another
     site nor a file below C(/etc) uses it.
   - A user or group that was not made for the app is kept, see M(wsgi.stack.accounts). So are nginx's access and error logs.
-  - With the user, its files go from C(/tmp), C(/var/tmp) and C(/dev/shm), and so do its cron jobs.
+  - With the user, its files go from C(/tmp), C(/var/tmp) and C(/dev/shm), and so do its System V IPC and its cron jobs.
   - Run it after nginx was reloaded without the app's site. The site's files belong to the role P(wsgi.stack.nginx#role).
   - The next run completes one that was interrupted.
 options:

@@ -41,6 +41,7 @@ def remove(tmp_path, monkeypatch):
             lambda names=(): _ownership.Accounts(tuple(users), tuple(groups), frozenset(_ownership.marked())),
         )
         monkeypatch.setattr(_remove, "run", run)
+        monkeypatch.setattr(_remove, "SYSTEM_V", str(tmp_path / "sysvipc"))
         there = _remove.there(SHOP)
         _remove.remove(SHOP)
         return there, calls
@@ -51,6 +52,25 @@ def remove(tmp_path, monkeypatch):
 def test_a_user_goes_with_its_group_and_what_it_left_behind(remove):
     assert remove([OURS], [GROUP]) == (True, ["find -uid 990 -delete", "userdel shop", "groupdel shop"])
     assert _ownership.marked() == set()
+
+
+def test_the_system_v_ipc_of_a_user_goes_with_it(remove, tmp_path):
+    (tmp_path / "sysvipc").mkdir()
+    (tmp_path / "sysvipc/shm").write_text(
+        "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid\n"
+        " 519839171          0   644                  4096  3700  3700      0   990   990   990   990\n"
+        "-519839172          1   644                  4096  3700  3700      0     0     0   990   990\n"
+        " 519839173        990   644                  4096   990   990      0   991   990   991   990\n"
+    )
+    (tmp_path / "sysvipc/sem").write_text(
+        "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n"
+    )
+    (tmp_path / "sysvipc/msg").write_text(
+        "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid\n"
+        " 519839174         32   644           0          0     0     0   990   990   990   990\n"
+    )
+    _there, calls = remove([OURS], [GROUP])
+    assert calls[1:-2] == ["ipcrm --shmem-id=0 --shmem-id=1", "ipcrm --queue-id=32"]
 
 
 def test_a_group_that_userdel_removed_is_not_removed_again(remove):
