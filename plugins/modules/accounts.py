@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Gives each app a system user and a group of its own, with the app's name, and its directories. They are declared in
     C(/etc/sysusers.d/wsgi.conf) and C(/etc/tmpfiles.d/wsgi.conf), and made by C(systemd-sysusers) and C(systemd-tmpfiles).
+  - An app's user gets no systemd of its own, whose processes would be in no slot. C(/etc/polkit-1/rules.d/10-wsgi.rules) forbids
+    it what polkit allows to everybody, C(loginctl enable-linger).
   - An app never gets a user or a group that the host has already, such as C(docker). It fails, in check mode too, before anything
     is made for it, and the other apps go on.
   - A user counts as the app's own if it has the home and the full name that this module sets, and a primary group of its name.

@@ -13,6 +13,8 @@ description:
   - Removes what this collection created for an app. Its slots are drained and stopped under whatever runs them. Then it removes
     the app's enabled units, vassals and supervisor programs with their logs, its sockets, builds, releases, caches, repository
     and history, and its user and group.
+  - What a systemd of the app's user runs, see C(loginctl enable-linger), ends for good. If the user runs other processes that
+    belong to no slot, such as a login shell, the app is not removed.
   - C(shared/) is the app's own data. It is kept, together with the user, unless O(remove_shared) is set. Files in the app's
     directory that the collection did not create are always kept. A warning names what was kept.
   - Deletes the certificate that certbot has for the app's site if M(wsgi.stack.certificate) ordered it, and neither another

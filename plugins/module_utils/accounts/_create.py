@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,10 +22,12 @@ from ansible_collections.wsgi.stack.plugins.module_utils.lists._record import Sc
 
 SYSUSERS = "/etc/sysusers.d/wsgi.conf"
 TMPFILES = "/etc/tmpfiles.d/wsgi.conf"
+POLKIT = "/etc/polkit-1/rules.d/10-wsgi.rules"
 TREE = "app"
-"""The name of the two as a tree of ``config_tree``."""
+"""The name of the three as a tree of ``config_tree``."""
 
-HEAD = "# Managed by wsgi.stack; changes here are overwritten."
+MANAGED = "Managed by wsgi.stack; changes here are overwritten."
+HEAD = f"# {MANAGED}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def account(app: App) -> Account:
 
 
 def declared(apps: Sequence[App], noted: Mapping[str, Account], scope: Scope) -> list[Account]:
-    """The apps that the two files are about, by name: some, and those that the run may not change. Pure.
+    """The apps that the three files are about, by name: some, and those that the run may not change. Pure.
 
     :param noted: those that the files are about now
     """
@@ -89,6 +92,22 @@ def tmpfiles(apps: Sequence[Account], request: AccountsRequest) -> str:
     return "\n".join([*lines, ""])
 
 
+def polkit(apps: Sequence[Account]) -> str:
+    """The text of the file of rules for polkit(8). Pure."""
+    lines = [
+        f"// {MANAGED}",
+        "// An app's user gets no systemd of its own, whose processes would be in no slot: loginctl enable-linger, which polkit",
+        "// allows to everybody.",
+        "polkit.addRule(function (action, subject) {",
+        f"    var users = {json.dumps([app['user'] for app in apps])};",
+        '    if (action.id == "org.freedesktop.login1.set-self-linger" && users.indexOf(subject.user) >= 0) {',
+        "        return polkit.Result.NO;",
+        "    }",
+        "});",
+    ]
+    return "\n".join([*lines, ""])
+
+
 def ensure(apps: Sequence[App], request: AccountsRequest) -> dict[str, Any]:
     """Make the users, groups and directories of apps. An app whose name somebody else's user or group has gets nothing.
 
@@ -115,6 +134,7 @@ def _ensure(apps: Sequence[App], request: AccountsRequest) -> dict[str, Any]:
             wanted={
                 SYSUSERS: TreeEntry(_files.File(sysusers(everybody))),
                 TMPFILES: TreeEntry(_files.File(tmpfiles(everybody, request))),
+                POLKIT: TreeEntry(_files.File(polkit(everybody))),
             },
             notes={each["name"]: each for each in everybody},
             load=[["systemd-sysusers", SYSUSERS]],

@@ -26,6 +26,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.removal._remains import
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _run
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._state import MANAGERS, instances
 
+LINGER = "/var/lib/systemd/linger"
+"""The directory with an empty file for each user whose own systemd runs without a session, see loginctl(1)."""
+
 
 class Retirement:
     """The removal of one app from this host.
@@ -48,10 +51,8 @@ class Retirement:
             self._stop()
         # Their processes belong to the app's user. The files of the units are removed with their tree.
         run(["systemctl", "stop", *(f"wsgi-bind-{self.layout.name}.{kind}" for kind in ("socket", "service"))])
-        if self.remains.user:
-            for manager in MANAGERS.values():
-                manager().kill_orphans(self.layout.name, removed=True)
-            self._refuse_processes()
+        if _account.there(self.layout):
+            self._end_processes()
         if self.remains.certificate:
             _command.delete(self.layout.name)
         for path in self.remains.paths:
@@ -79,11 +80,17 @@ class Retirement:
                 timeouts.append(_release.read(self.layout, int(number or 0))["drain_timeout"])
         return max(timeouts)
 
-    def _refuse_processes(self) -> None:
+    def _end_processes(self) -> None:
+        """End what the user's own systemd and the servers left behind run, and refuse other processes."""
+        for manager in MANAGERS.values():
+            manager().kill_orphans(self.layout.name, removed=True)
         try:
             uid = pwd.getpwnam(self.layout.name).pw_uid
         except KeyError:  # a run that was killed has left its group
             return
+        _files.remove(os.path.join(LINGER, self.layout.name))
+        run(["systemctl", "kill", "--signal=SIGKILL", f"user@{uid}.service"])  # the app could delay its stop
+        run(["systemctl", "stop", f"user@{uid}.service"])
         theirs = sorted(pid for pid, _start in _processes.all_processes() if uid in (_orphans.uids_of(pid) or ()))
         if theirs:
             pids = " ".join(map(str, theirs))

@@ -29,6 +29,11 @@ def test_users_and_directories_are_declared_in_one_file_each():
     assert "d /srv/wsgi/blog/releases 0711 root root -" in lines
 
 
+def test_no_apps_user_may_have_a_systemd_of_its_own():
+    rule = _create.polkit([resolved("shop"), resolved("blog")])
+    assert '    var users = ["shop", "blog"];\n    if (action.id == "org.freedesktop.login1.set-self-linger" && ' in rule
+
+
 @pytest.fixture
 def host(tmp_path, monkeypatch):
     """A host with the group ``docker``, whose systemd-sysusers makes what its file says."""
@@ -49,7 +54,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(_ownership, "MARKS", str(tmp_path / "marks"))
     monkeypatch.setattr(_ownership.pwd, "getpwall", lambda: list(users))
     monkeypatch.setattr(_ownership.grp, "getgrall", lambda: list(groups))
-    for name in ("SYSUSERS", "TMPFILES"):
+    for name in ("SYSUSERS", "TMPFILES", "POLKIT"):
         monkeypatch.setattr(_create, name, str(tmp_path / name))
     request = _transaction.TreeRequest
     monkeypatch.setattr(_create, "TreeRequest", lambda **given: request(**given, memory_directory=str(tmp_path / "memory")))
@@ -67,7 +72,7 @@ def test_an_app_named_after_a_group_of_the_host_fails_alone(host):
     assert [failure["message"] for failure in result["failures"]] == [
         "app docker: user: this host has a group docker (gid 995) that was not made for this app; give the app another name."
     ]
-    for name in ("SYSUSERS", "TMPFILES"):
+    for name in ("SYSUSERS", "TMPFILES", "POLKIT"):
         with open(getattr(_create, name), encoding="utf-8") as stream:
             assert "docker" not in stream.read()
     assert host == ["systemd-sysusers", "systemd-tmpfiles"]

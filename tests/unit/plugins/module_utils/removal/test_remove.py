@@ -48,6 +48,7 @@ def layout(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(_found, "_is_roots_directory", os.path.isdir)
     monkeypatch.setattr(_remove._orphans, "uids_of", lambda pid: None)
+    monkeypatch.setattr(_remove, "LINGER", str(tmp_path / "nothing"))
 
     def run(argv, **_settings):
         if argv[0] == "userdel":
@@ -166,6 +167,39 @@ def test_an_app_whose_user_is_busy_elsewhere_is_left_there(layout, monkeypatch):
     with pytest.raises(StackError, match=rf"user shop still runs processes outside its slots \(pid {os.getpid()}\); stop them"):
         retire(layout)
     assert os.path.isdir(layout.releases)
+
+
+def test_processes_outside_the_slots_are_refused_even_if_the_user_stays(layout, monkeypatch):
+    with open(os.path.join(layout.shared, "db.sqlite3"), "w", encoding="utf-8") as stream:
+        stream.write("orders")
+    monkeypatch.setattr(_remove._orphans, "uids_of", lambda pid: {997} if pid == os.getpid() else {0})
+    with pytest.raises(StackError, match=r"user shop still runs processes outside its slots"):
+        retire(layout)
+    assert os.path.isdir(layout.releases)
+
+
+@pytest.mark.parametrize("data", [[], ["db.sqlite3"]])
+def test_the_users_own_systemd_ends_for_good(layout, monkeypatch, tmp_path, data):
+    for name in data:
+        os.mkdir(os.path.join(layout.shared, name))
+    (tmp_path / "linger").mkdir()
+    (tmp_path / "linger/shop").touch()
+    (tmp_path / "linger/blog").touch()
+    running, ends = {os.getpid()}, ["systemctl kill --signal=SIGKILL user@997.service", "systemctl stop user@997.service"]
+
+    def run(argv, **_settings):
+        if " ".join(argv) == ends[0]:
+            ends.pop(0)
+            assert os.listdir(tmp_path / "linger") == ["blog"]
+            running.clear()
+        return Completed(tuple(argv), 0, "")
+
+    monkeypatch.setattr(_remove, "run", run)
+    monkeypatch.setattr(_remove, "LINGER", str(tmp_path / "linger"))
+    monkeypatch.setattr(_remove._orphans, "uids_of", lambda pid: {997} if pid in running else {0})
+    retire(layout)
+    assert ends == []
+    assert found(layout) == ({"shop"} if data else set())
 
 
 def test_slots_that_run_or_are_started_at_boot_are_stopped(layout):
