@@ -116,6 +116,7 @@ def look(configuration: Configuration, own: set[str], timeout: float, pool: Thre
     everybody = _processes.all_processes()
     links = _hidden.look_as_users(pid for pid, _start in everybody)
     host = _server.HostFacts(everybody, links, _server.core(), catalog, [_held(each, inodes, links) for each in after])
+    unused = _unused(host.listeners, [upstream.address for upstream in configuration.upstreams if not upstream.variable])
     limit = _sockets.somaxconn()
 
     def look_at(backend: Backend, access: Access) -> None:
@@ -133,7 +134,7 @@ def look(configuration: Configuration, own: set[str], timeout: float, pool: Thre
         backend.server = _backend_server.server_of(backend.address, backend.listener, peer, inodes, host)
         log = _app_log(backend, host)
         backend.log = _logs.shown(_logs.app_errors(log.text))
-        backend.findings += _judged(backend, limit, _causes.judge(_served(backend, log, host), catalog))
+        backend.findings += _judged(backend, limit, _causes.judge(_served(backend, log, host, unused), catalog))
         backend.findings += _queues.judge_queue(backend.address, queue, backend.listener, backend.server.restart)
 
     list(pool.map(lambda pair: look_at(*pair), zip(backends.values(), accesses)))
@@ -153,8 +154,21 @@ def _fitting(listeners: Sequence[Listener], address: str) -> Listener | None:
     return _owner.fitting(listeners, address, resolved, _sockets.file_at(resolved) if resolved else "")
 
 
-def _served(backend: Backend, log: _app_logs.AppLog, host: _server.HostFacts) -> _causes.Served:
-    """What is known of the server of a backend."""
+def _unused(listeners: Sequence[Listener], addresses: Iterable[str]) -> tuple[Listener, ...]:
+    """The listeners of servers that nginx passes nothing to.
+
+    :param addresses: those that nginx passes requests to
+    """
+    used = [_fitting(listeners, address) for address in addresses]
+    serving = {pid for listener in used if listener for pid in listener.pids if pid > 1}
+    return tuple(each for each in listeners if each not in used and serving.isdisjoint(each.pids))
+
+
+def _served(backend: Backend, log: _app_logs.AppLog, host: _server.HostFacts, unused: tuple[Listener, ...]) -> _causes.Served:
+    """What is known of the server of a backend.
+
+    :param unused: see ``_unused``
+    """
     server, resolved = backend.server, _backend_server.resolved(backend.address)
     site = next((name for upstream in backend.upstreams for name in upstream.names if name and name[0].isalnum()), "")
     file = _sockets.file_at(resolved) if resolved else ""
@@ -177,6 +191,7 @@ def _served(backend: Backend, log: _app_logs.AppLog, host: _server.HostFacts) ->
             for each in _owner.outlived(host.listeners, backend.address, resolved, file)
         ),
         listeners=tuple(host.listeners),
+        unused=unused,
     )
 
 

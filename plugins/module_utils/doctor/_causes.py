@@ -52,6 +52,7 @@ class Served:
     :ivar process: the server, running or as it is configured
     :ivar unit: the properties of its unit
     :ivar lines: the last errors in its log
+    :ivar unused: the listeners among all of the host that nginx passes nothing to
     """
 
     address: str
@@ -69,6 +70,7 @@ class Served:
     listener: Listener | None = None
     outlived: tuple[Listener, ...] = ()
     listeners: tuple[Listener, ...] = ()
+    unused: tuple[Listener, ...] = ()
 
     @property
     def pid(self) -> int:
@@ -354,7 +356,7 @@ def _elsewhere(served: Served) -> list[Finding]:
     if served.path.startswith("/") or not served.listeners:
         return []
     found = []
-    for listener in served.listeners:
+    for listener in served.unused:
         pid = min((pid for pid in listener.pids if pid > 1), default=0)
         words = " ".join(_processes.command_line(pid)) if pid else ""
         if words and _starters.SERVER.search(words[:200]):

@@ -55,6 +55,15 @@ def test_a_location_that_nginx_guards_is_connected_to_and_not_called():
     assert (target.protocol, target.uri) == ("http", "/public/shop/")
 
 
+def test_a_server_is_unused_if_nginx_passes_nothing_to_any_of_its_ports():
+    used = _backends.Listener("0.0.0.0:8001", 0, 1, (7, 8))
+    statistics = _backends.Listener("127.0.0.1:9191", 0, 1, (7,))
+    other = _backends.Listener("127.0.0.1:8003", 0, 1, (9,))
+    hidden = [_backends.Listener("127.0.0.1:8004", 0, 1), _backends.Listener("127.0.0.1:8005", 0, 1)]
+    listeners = [used, statistics, other, *hidden]
+    assert _backends._unused(listeners, ["127.0.0.1:8001", "127.0.0.1:8002", "127.0.0.1:8004"]) == (other, hidden[1])
+
+
 def backend(code, group="", address=SHOP):
     access = Access(address, "http", code, "It is so.", fix="fix it", named_in="/etc/nginx/shop:4")
     found = Backend(address, "http", [upstream(address, group=group)], access, log=["Error: last words"])

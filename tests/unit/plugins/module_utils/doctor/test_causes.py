@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -74,3 +75,17 @@ def test_a_program_that_was_started_again_meanwhile_is_not_a_left_over_one(monke
     monkeypatch.setattr(_causes._starter_programs, "of_process", lambda _pid, _supervisor: "")
     process = ServerProcess(pid=7, started=time.time() - age, program="gunicorn")
     assert [finding.code for finding in _causes.judge(of_program("closed", process), failing("BACKOFF"))] == codes
+
+
+SERVED = _causes.Served("127.0.0.1:8002", "127.0.0.1:8002", "a", "refused", False, None, {}, "", None, AppLog(), (), "")
+
+
+@pytest.mark.parametrize(("count", "codes"), [(0, []), (1, ["listens_elsewhere"]), (2, [])])
+def test_the_only_app_that_nginx_does_not_use_may_be_the_one_that_is_meant(monkeypatch, count, codes):
+    monkeypatch.setattr(_causes._processes, "command_line", lambda _pid: ["/usr/bin/gunicorn"])
+    monkeypatch.setattr(_causes._processes, "described", lambda _pid: SHOP)
+    listeners = tuple(Listener(f"127.0.0.1:{port}", 0, 1, pids=(port,)) for port in (8001, 8003, 8004))
+    served = replace(SERVED, listeners=listeners, unused=listeners[1 : 1 + count])
+    found = _causes.judge(served, HostCatalog())
+    assert [finding.code for finding in found] == codes
+    assert all(finding.evidence == ("127.0.0.1:8003",) for finding in found)
