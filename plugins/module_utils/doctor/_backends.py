@@ -107,12 +107,13 @@ def look(configuration: Configuration, own: set[str], timeout: float, pool: Thre
     if not asked:
         return {}
     backends = {key: Backend(*key, upstreams=named) for key, (_target, named) in asked.items()}
-    before, catalog = _sockets.listeners(), _catalog.read()
+    catalog = _catalog.read()
+    before = _owner.placed(_sockets.listeners(), catalog)
     try:
         accesses = _examine.examine([target for target, _named in asked.values()], timeout=timeout, host=catalog)
     except StackError as failure:
         accesses = [Access(*key, code="not_checked", message=failure.cause) for key in asked]
-    after, inodes = _sockets.listeners(), _sockets.inodes()
+    after, inodes = _owner.placed(_sockets.listeners(), catalog), _sockets.inodes()
     everybody = _processes.all_processes()
     links = _hidden.look_as_users(pid for pid, _start in everybody)
     host = _server.HostFacts(everybody, links, _server.core(), catalog, [_held(each, inodes, links) for each in after])

@@ -156,7 +156,7 @@ def _confinement(pid: int) -> str:
 
 
 def _evidence(targets: list[Target], identity: Identity, timeout: float, method: str, host: HostCatalog) -> list[Evidence]:
-    listeners = _sockets.listeners()
+    listeners = _owner.placed(_sockets.listeners(), host)
     protocols = [_protocols(target, listeners) for target in targets]
     seen = _looked(targets, protocols, identity, timeout, method)
     renewed = _identity.renewed(identity) if identity.source == "process" else identity
@@ -215,7 +215,7 @@ def _places(seen: Evidence) -> list[str]:
     """The paths by which a server may know its socket: its end, the targets of symlinks, and the path itself. Pure."""
     steps = [step for step in seen.outside if step.get("kind") == "link"]
     targets = [os.path.normpath(os.path.join(os.path.dirname(step["path"]), step["target"])) for step in steps]
-    ends = [step["path"] for step in seen.outside[-1:]]
+    ends = [step["path"] for step in seen.outside[-1:] if step.get("last")]
     return list(dict.fromkeys([*ends, *reversed(targets), seen.target.path or seen.target.address]))
 
 

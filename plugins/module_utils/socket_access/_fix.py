@@ -304,7 +304,11 @@ def _permanent_fix(seen: Evidence, found: Verdict) -> str:
         )
     if found.code == "name_too_long":
         return "Configure the server to use a shorter path, in a directory of its own under /run."
-    return "" if fix(seen, found) else MANUAL.get(found.code, "")
+    if fix(seen, found):
+        return ""
+    if found.code == "missing" and seen.alike and seen.target.named_in:
+        return f"Name {seen.alike} at {seen.target.named_in} if that is the app of this site, and reload nginx."
+    return MANUAL.get(found.code, "")
 
 
 def _permanent_setting(seen: Evidence) -> str:

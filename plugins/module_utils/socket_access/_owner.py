@@ -8,10 +8,16 @@ import contextlib
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _processes, _systemd, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host import (
+    _accounts,
+    _processes,
+    _sockets,
+    _systemd,
+    _untrusted,
+)
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import (
@@ -96,6 +102,31 @@ def short(unit: str) -> str:
     return shlex.quote(unit.removesuffix(".service"))
 
 
+def placed(listeners: Sequence[Listener], host: HostCatalog) -> list[Listener]:
+    """The listeners; those that were bound by a relative path have the path of their file, if that is found.
+
+    ss(8) shows the path as the server gave it. It begins at the working directory of the process, which may be another one by
+    now and may be hidden from root in a container, or of what starts it: so the file there has to be the socket's.
+    """
+    configured = {text.directory for starter in host.catalog.starters for text in starter.texts if text.directory}
+    return [_placed(each, configured) if each.file and _is_relative(each) else each for each in listeners]
+
+
+def _is_relative(listener: Listener) -> bool:
+    return listener.address.startswith("unix:") and listener.address[5:6] not in "/@*"
+
+
+def _placed(listener: Listener, configured: Iterable[str]) -> Listener:
+    directories = list(configured)
+    for pid in listener.pids:
+        with contextlib.suppress(OSError):
+            directories.append(os.readlink(f"/proc/{pid}/cwd"))
+    paths = (os.path.normpath(os.path.join(directory, listener.address[len("unix:") :])) for directory in directories)
+    # Without blanks, as ss(8) shows all others.
+    found = next((path for path in paths if _sockets.file_at(path) == listener.file and path.split() == [path]), "")
+    return replace(listener, address=f"unix:{found}") if found else listener
+
+
 def fitting(listeners: Sequence[Listener], address: str, resolved: str = "", file: str = "") -> Listener | None:
     """The listening socket for an address; for a TCP address also one on all addresses of the host. Pure.
 
@@ -113,8 +144,8 @@ def fitting(listeners: Sequence[Listener], address: str, resolved: str = "", fil
             wanted |= {f"127.0.0.1:{port}", f"[::1]:{port}"}
     found = [listener for listener in listeners if listener.address in wanted]
     if not found and address.startswith("unix:/"):
-        # ss(8) lists a socket bound by a relative path under that; two with the same name cannot be told apart.
-        relative = [each for each in listeners if each.address.startswith("unix:") and each.address[5:6] not in "/@*"]
+        # Where the path begins is not known, see ``placed``; two with the same name cannot be told apart.
+        relative = [each for each in listeners if _is_relative(each)]
         ends = tuple(f"/{each.address[5:]}" for each in relative)
         found = [each for each, end in zip(relative, ends) if any(path.endswith(end) for path in wanted)]
         found = found if len(found) == 1 else []

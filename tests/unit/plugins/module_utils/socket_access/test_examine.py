@@ -151,10 +151,17 @@ def test_a_server_may_know_its_socket_by_any_name_on_the_way():
     steps = (
         {"path": "/run/l", "kind": "link", "target": "app/l2"},
         {"path": "/run/app/l2", "kind": "link", "target": "/srv/x.sock"},
-        {"path": "/srv", "error": "ENOENT"},
+        {"path": "/srv/x.sock", "error": "ENOENT", "last": True},
     )
     seen = Evidence(Target("unix:/run/l"), identity, identity, outside=steps)
-    assert _examine._places(seen) == ["/srv", "/srv/x.sock", "/run/app/l2", "/run/l"]
+    assert _examine._places(seen) == ["/srv/x.sock", "/run/app/l2", "/run/l"]
+
+
+def test_a_directory_that_is_missing_on_the_way_is_no_name_of_a_socket():
+    identity = _identity.of_process(os.getpid())
+    steps = ({"path": "/srv", "kind": "directory", "last": False}, {"path": "/srv/app", "error": "ENOENT", "last": False})
+    seen = Evidence(Target("unix:/srv/app/x.sock"), identity, identity, outside=steps)
+    assert _examine._places(seen) == ["/srv/app/x.sock"]
 
 
 @pytest.mark.parametrize(

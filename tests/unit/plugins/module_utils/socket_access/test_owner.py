@@ -138,3 +138,20 @@ def test_a_server_whose_socket_was_replaced_gets_no_requests():
     assert _owner.fitting([old, new], "unix:/run/a.sock", "/run/a.sock", new.file) == new
     assert _owner.outlived([old, new], "unix:/run/a.sock", "/run/a.sock", new.file) == [old]
     assert _owner.fitting([old], "unix:/run/a.sock", "/run/a.sock", new.file) is None
+
+
+def test_a_relative_path_begins_where_the_file_is_the_sockets(tmp_path, monkeypatch):
+    for name in ("shop", "blog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "app.sock").write_text("")
+    place = f"{tmp_path}/shop/app.sock"
+    listener = Listener("unix:app.sock", 0, 1, (7,), _owner._sockets.file_at(place))
+    shop, blog = (Starter(f"{name}.service", texts=(Text("", f"{tmp_path}/{name}"),)) for name in ("shop", "blog"))
+    by_hand = dict.fromkeys(["/proc/7/cwd"], f"{tmp_path}/shop")
+    monkeypatch.setattr(_owner.os, "readlink", lambda path: by_hand[path])
+    (found,) = _owner.placed([listener], host(blog))
+    assert (found.address, found.inode) == (f"unix:{place}", listener.inode)
+    assert _owner.fitting([found], f"unix:{tmp_path}/shop/app/app.sock") is None
+    by_hand["/proc/7/cwd"] = "/"
+    assert _owner.placed([listener], host(blog)) == [listener]
+    assert _owner.placed([listener], host(blog, shop)) == [found]

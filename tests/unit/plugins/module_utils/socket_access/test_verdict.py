@@ -338,7 +338,9 @@ def test_the_line_of_nginx_is_mended_where_it_is_certain(tmp_path, line, protoco
 def test_a_misspelt_path_is_corrected_in_nginx(tmp_path):
     file = tmp_path / "site"
     file.write_text(f"uwsgi_pass unix:{PATH}:;\n")
-    evidence = seen({"uwsgi": failed("ENOENT")}, way(end=nothing(f"{PATH}:")), alike=f"unix:{PATH}")
+    evidence = seen({"uwsgi": failed("ENOENT")}, way(end=nothing(f"{PATH}:")), alike=f"unix:{PATH}", named_in="/etc/nginx/shop:4")
+    named = _fix.permanent_fix(evidence, _verdict.verdict(evidence))
+    assert named == f"Name unix:{PATH} at /etc/nginx/shop:4 if that is the app of this site, and reload nginx."
     target = evidence.target._replace(address=f"unix:{PATH}:", named_in=f"{file}:1")
     assert judged(replace(evidence, target=target))[2] == ""  # it may be another app's
     code, _component, fix = judged(replace(evidence, target=target, alike_sure=True))
