@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._redirects import Loop
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._visit import Answer, Visit
-from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _edit
+from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration, _edit, _routing
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._configuration import ServerBlock
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._routing import PASSES, Route
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx._syntax import Directive
@@ -128,6 +128,9 @@ def _loop(seen: Seen, loop: Loop) -> Finding:
     url = loop.urls[-1]
     if loop.leaves:
         return _no_https(seen, loop)
+    own = _own_redirect(seen, url)
+    if own:
+        return own
     evidence = (" -> ".join(loop.urls), *seen.evidence[1:2])
     headers = [each.arguments[0].lower() for each in seen.route.effective("proxy_set_header") if each.arguments]
     proxied = seen.route.directive.name == "proxy_pass"
@@ -141,6 +144,34 @@ def _loop(seen: Seen, loop: Loop) -> Finding:
         place = _edit.place(seen.route.directive)
         fix = f"Add 'proxy_set_header X-Forwarded-Proto $scheme' beside {place}, and let the app heed it."
     return Finding(BROKEN, "redirect_loop", f"Endless redirect: {url} leads to itself.", evidence, fix)
+
+
+def _own_redirect(seen: Seen, url: str) -> Finding | None:
+    """A redirect of nginx itself, before the app is asked: one for port 80 in a server block that has port 443, too."""
+    inside = [each for level in seen.route.levels[1:] for each in level]
+    redirect = next((each for each in inside if _redirects(each, seen.visit.path)), None)
+    if redirect is None or url.startswith("https:") not in [listen.tls for listen in seen.server.listens]:
+        return None
+    place, words = _edit.place(redirect), " ".join([redirect.name, *redirect.arguments])
+    message = f"Endless redirect: nginx itself sends visitors of {url} to {url} again, by '{words}' at {place}."
+    fix = f"Remove {place}, and reload nginx."
+    if not all(listen.tls for listen in seen.server.listens):
+        fix = f"Move {place} to a server block of its own that listens on port 80 only, and reload nginx."
+    return Finding(BROKEN, "redirect_loop", message, seen.evidence[1:2], fix)
+
+
+def _redirects(directive: Directive, path: str) -> bool:
+    """Whether a directive answers all requests for a path by a redirect."""
+    words = directive.arguments
+    if directive.name == "return":
+        return bool(words) and re.match(r"30[12378]$|https?://", words[0]) is not None
+    if directive.name != "rewrite" or len(words) < 2:
+        return False
+    outside = words[1].startswith(("http://", "https://", "$scheme")) or words[-1] in ("redirect", "permanent")
+    try:
+        return outside and _routing.matches(words[0], path)
+    except re.error:
+        return False
 
 
 def _no_https(seen: Seen, loop: Loop) -> Finding:

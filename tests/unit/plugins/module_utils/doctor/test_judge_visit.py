@@ -118,6 +118,29 @@ def test_an_endless_redirect(tmp_path, monkeypatch, text, heeds, fix):
     assert fix in found.fix
 
 
+REDIRECT = "return 301 https://$host$request_uri;"
+
+
+@pytest.mark.parametrize(
+    ("listens", "text", "fix"),
+    [
+        ("listen 80; listen 443 ssl;", f"{REDIRECT} {HOST}", "Move {} to a server block of its own that listens on port 80 only"),
+        ("listen 80; listen 443 ssl;", f"rewrite ^ https://$host$request_uri? permanent; {HOST}", "Move {}"),
+        ("listen 80; listen 443 ssl;", f"rewrite ^/old https://$host/; rewrite ^(.*)$ /new$1; {HOST}", "Add "),
+        ("listen 443 ssl;", HOST.replace("{", "{ return https://$host/;"), "Remove {}"),
+        ("listen 80; listen 443 ssl;", f"if ($old) {{ {REDIRECT} }} {HOST}", "Add "),
+        ("listen 80;", f"{REDIRECT} {HOST}", "Add "),  # who redirects at port 443 is another server block
+        ("listen 80; listen 443 ssl;", f"return 404; {HOST}", "Add "),
+    ],
+)
+def test_an_endless_redirect_of_nginx_itself(tmp_path, monkeypatch, listens, text, fix):
+    loop = Loop(("http://a.test/", "https://a.test/", "https://a.test/"), False)
+    found = _judge_visit.judge(seen(tmp_path, monkeypatch, f"{listens}\n{text}", Answer(301), loop=loop))
+    assert found.code == "redirect_loop"
+    assert found.fix.startswith(fix.format(f"{tmp_path}/site:4"))
+    assert ("nginx itself" in found.message) == (not fix.startswith("Add "))
+
+
 @pytest.mark.parametrize(
     ("text", "fix"),
     [(HOST, "Set up HTTPS "), (HOST.replace("Host $host", "X-Forwarded-Proto $scheme"), " instead of $scheme at ")],
