@@ -329,7 +329,8 @@ def _answers_badly(served: Served) -> list[Finding]:
     if why is None:
         return []
     not_loaded = "no python application found" in served.log.text or "unable to load app" in served.log.text
-    what = "runs without its app" if not_loaded else "answers with errors"
+    fails = "closes the connection without answering" if served.code == "closed" else "answers with errors"
+    what = "runs without its app" if not_loaded else fails
     message = f"{process.name}, which listens on {served.address}, {what}: {why.text}."
     return [Finding(BROKEN, "app_not_loaded" if not_loaded else "app_raises", message, why.evidence, why.fix)]
 

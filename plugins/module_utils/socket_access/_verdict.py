@@ -259,10 +259,11 @@ def _answer(seen: Evidence) -> Verdict:
         return _status(seen, answered[right], right)
     attempt = seen.attempts[asked]
     where = seen.target.path or address
-    if any(each["error"] == "ETIMEDOUT" for each in seen.attempts.values()):
+    if attempt["error"] == "ETIMEDOUT":
         cause = f"{_server(seen)} accepted the connection to {address}, but did not answer before the timeout"
         return Verdict("no_answer", _sentence(cause), where)
-    if all(each["error"] in (*ENDED, *GONE) for each in seen.attempts.values()):
+    # A server that waits for more of the other protocol has closed the connection in the one that nginx speaks all the same.
+    if all(each["error"] in (*ENDED, *GONE, "ETIMEDOUT") for each in seen.attempts.values()):
         return Verdict("closed", _sentence(f"{_server(seen)} closed the connection to {address} without answering"), where)
     return Verdict(
         "no_http", _sentence(f"{_server(seen)} answers on {address}, but not with HTTP: {attempt.get('text', '')!r}"), where

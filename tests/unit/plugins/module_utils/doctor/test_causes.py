@@ -89,3 +89,27 @@ def test_the_only_app_that_nginx_does_not_use_may_be_the_one_that_is_meant(monke
     found = _causes.judge(served, HostCatalog())
     assert [finding.code for finding in found] == codes
     assert all(finding.evidence == ("127.0.0.1:8003",) for finding in found)
+
+
+RUNNING = {"Id": "shop.service", "LoadState": "loaded", "ActiveState": "active", "SubState": "running", "Result": "success"}
+RAISED = "[ERROR] Socket error\nConnectionRefusedError: [Errno 111] Connection refused\n"
+
+
+def of_unit(code, log="", started=0.0, **properties):
+    """What was seen of a service that listens and does not answer."""
+    process = ServerProcess(pid=7, kind="gunicorn", started=started)
+    unit = {**RUNNING, **properties}
+    known = {"code": code, "listened": True, "process": process, "unit": unit, "unit_name": "shop.service"}
+    return replace(SERVED, owner=Owner("shop.service"), log=AppLog(log, "journalctl -u shop"), **known)
+
+
+@pytest.fixture
+def supervised(monkeypatch):
+    monkeypatch.setattr(_causes._occupants, "where_started", lambda _pid: "")
+
+
+@pytest.mark.usefixtures("supervised")
+def test_an_app_that_closes_the_connection_has_its_exception_in_the_log():
+    (found,) = _causes.judge(of_unit("closed", RAISED), HostCatalog())
+    assert found.code == "app_raises"
+    assert "closes the connection without answering: ConnectionRefusedError: [Errno 111]" in found.message

@@ -119,6 +119,10 @@ UWSGI = ListeningProcess(77, 1001, ("/usr/bin/uwsgi", "--ini", "shop.ini"), "sho
             ("closed", PATH, "systemctl restart shop"),
         ),
         (
+            seen({"uwsgi": failed("EOF", "answer"), "http": failed("ETIMEDOUT", "answer")}, owner=SHOP),
+            ("closed", PATH, "systemctl restart shop"),
+        ),
+        (
             seen({"uwsgi": failed("ETIMEDOUT", "answer"), "http": failed("EOF", "answer")}, owner=SHOP),
             ("no_answer", PATH, "systemctl restart shop"),
         ),
