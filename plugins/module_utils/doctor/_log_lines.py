@@ -125,6 +125,10 @@ APP: tuple[tuple[str, re.Pattern[str], str, str], ...] = (
 )
 """Errors in an app's log: code, pattern, message, what to do; ``{file}`` is the server's configuration."""
 
+TIMED_OUT = re.compile(r"WORKER TIMEOUT \(pid:(\d+)\)")
+KILLED = re.compile(r"Worker (?:\(pid:|with pid )(\d+)\)? was (?:sent SIGKILL|terminated due to signal 9)")
+"""What gunicorn writes of a worker that was killed: also one that it killed itself, since SIGABRT did not end it."""
+
 
 def of_nginx(lines: Iterable[LogLine], static: Callable[[str], Finding | None], user: str) -> list[Finding]:
     """Findings for errors in nginx's log that have a known fix.
@@ -173,8 +177,10 @@ def of_app(text: str, file: str, restart: str, where: str) -> list[Finding]:
     :param where: what shows the log
     """
     found = []
+    timed_out = set(TIMED_OUT.findall(text))
+    lines = [line for line in text.splitlines() if not timed_out.intersection(KILLED.findall(line))]
     for code, pattern, message, fix in APP:
-        matching = [line for line in text.splitlines() if pattern.search(line)]
+        matching = [line for line in lines if pattern.search(line)]
         if matching:
             place = file if PLACE.fullmatch(file) else ""
             what = fix.replace("{file}", place or "its configuration")

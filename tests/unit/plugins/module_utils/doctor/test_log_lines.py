@@ -79,6 +79,17 @@ def test_a_line_of_an_app_that_explains_errors_is_a_finding(text, code):
     assert found.fix.endswith("then run: systemctl restart shop.")
 
 
+@pytest.mark.parametrize(
+    "killed",
+    ["Worker (pid:12) was sent SIGKILL! Perhaps out of memory?", "Worker with pid 12 was terminated due to signal 9"],
+)
+def test_a_worker_that_gunicorn_killed_after_its_timeout_did_not_run_out_of_memory(killed):
+    text = f"[CRITICAL] WORKER TIMEOUT (pid:12)\n[ERROR] {killed}\n"
+    assert [found.code for found in _log_lines.of_app(text, "", "", "")] == ["worker_timeout"]
+    other = _log_lines.of_app(text.replace("(pid:12)", "(pid:7)", 1), "", "", "")
+    assert [found.code for found in other] == ["worker_timeout", "out_of_memory"]
+
+
 @pytest.mark.parametrize("size", [21573, 16709])
 def test_a_request_in_another_protocol_is_not_one_that_is_too_large(size):
     assert _log_lines.of_app(f"invalid request block size: {size} (max 4096)...skip\n", "", "", "") == []
