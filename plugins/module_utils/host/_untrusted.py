@@ -63,7 +63,8 @@ def text_or_none(path: str, limit: int = LIMIT) -> str | None:
 
 def configuration(path: str) -> str:
     """The text of a configuration file, "" if it cannot be read. Lines that are too long to be searched fast are left out."""
-    return "".join(f"{line}\n" for line in (text_or_none(path, CONFIGURATION) or "").split("\n") if len(line) <= LINE)
+    text = text_or_none(path, CONFIGURATION)
+    return "".join(f"{line}\n" for line in text.split("\n") if len(line) <= LINE) if text else ""
 
 
 def tail(path: str, size: int) -> str:
