@@ -113,6 +113,10 @@ def _module(module: str, text: str, setup: Setup) -> Why:
     """A module that is not found: the app's own, in another directory; or one that is not installed."""
     name = module.split(".")[0]
     subject = name if SAFE.fullmatch(name) else "the module"
+    single = _single_file(module, setup.directory)
+    if single and SAFE.fullmatch(module):
+        what = f"Correct the name {module} where it is set, as in DJANGO_SETTINGS_MODULE: {single} is a module, not a package"
+        return Why(text, then(what, setup.again), evidence=(single,))
     place, part = _inside(module, setup.directory)
     if part and SAFE.fullmatch(module):
         there = [each for each in _untrusted.entries(place, SEARCHED) if MODULE.fullmatch(each) and not each.startswith("_")]
@@ -122,6 +126,13 @@ def _module(module: str, text: str, setup: Setup) -> Why:
         return _own_module(name, subject, text, setup)
     into = f"into the virtual environment {setup.environment}" if setup.environment else "where its Python looks for packages"
     return Why(text, then(f"Install what provides the module {subject} {into}, or remove its import", setup.again))
+
+
+def _single_file(module: str, directory: str) -> str:
+    """The file of the app that a module is looked for in as if it were a package, "" if it is not the app's."""
+    packages = module.split(".")[:-1] if directory else []
+    files = (f"{directory}/{'/'.join(packages[:number])}" for number in range(1, len(packages) + 1))
+    return next((f"{path}.py" for path in files if os.path.isfile(f"{path}.py") and not os.path.isdir(path)), "")
 
 
 def _inside(module: str, directory: str) -> tuple[str, str]:

@@ -65,6 +65,17 @@ def test_a_module_that_the_apps_own_package_does_not_have(project):
     assert missing("flask.prod", directory=str(project)).fix.startswith("Install")
 
 
+def test_a_module_that_is_looked_for_in_a_file_as_if_it_were_a_package(project):
+    (project / "shop").mkdir()
+    (project / "shop/settings.py").write_text("")
+    found = missing("shop.settings.production", module="shop", directory=str(project))
+    assert found.fix.startswith(
+        "Correct the name shop.settings.production where it is set, as in DJANGO_SETTINGS_MODULE: "
+        f"{project}/shop/settings.py is a module, not a package"
+    )
+    assert missing("shop.settings", directory=str(project)).fix.startswith("Install")
+
+
 def test_a_variable_that_systemd_ignores_since_its_line_has_export(tmp_path):
     file = tmp_path / "env"
     file.write_text("A=1\nexport SECRET_KEY=hidden\n")
