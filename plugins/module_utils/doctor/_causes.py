@@ -42,6 +42,10 @@ JUST_STARTED = 10.0
 """Seconds: longer than one examination of all apps takes."""
 
 
+UNANSWERED = ("refused", "closed", "no_answer", "connect_timeout")
+"""How an address answers behind which no server does its work."""
+
+
 @dataclass(frozen=True)
 class Served:
     """What is known of the server of an address.
@@ -82,6 +86,16 @@ class Served:
         """Whether it answers."""
         return self.code in ("ok", "not_checked", "")
 
+    @property
+    def keeps_restarting(self) -> bool:
+        """Whether its unit ends again and again."""
+        return _units.keeps_restarting(self.unit, _age(self.process))
+
+
+def _age(process: ServerProcess | None) -> float:
+    """Seconds since a process started, 0 if it does not run."""
+    return time.time() - process.started if process and process.started else 0.0
+
 
 def judge(served: Served, host: HostCatalog) -> list[Finding]:
     """The causes, the first one first."""
@@ -107,7 +121,7 @@ def judge(served: Served, host: HostCatalog) -> list[Finding]:
         found += _unit(served)
     elif served.owner and served.owner.program:
         found += _program(served, host)
-    if served.listened and not served.is_well:
+    if served.listened and not served.is_well and all(finding.code != "unit_restarting" for finding in found):
         found += _answers_badly(served)
     if served.pid:
         since_start = _log_causes.of_this_run(served.log.text)
@@ -172,7 +186,8 @@ def _setup(served: Served, again: str = "") -> _advice.Setup:
 
 def _of_log(served: Served, again: str = "") -> Why | None:
     cause = _log_causes.last_cause(_log_causes.of_this_run(served.log.text))
-    if cause is None and not served.listened:  # what ends and is started again and again may have begun a moment ago
+    # What ends and is started again and again may have begun a moment ago.
+    if cause is None and (not served.listened or served.keeps_restarting):
         cause = _log_causes.last_cause(_log_causes.of_run_before(served.log.text))
     return _advice.of_log(cause, _setup(served, again)) if cause else None
 
@@ -217,16 +232,16 @@ def _unit(served: Served) -> list[Finding]:
     unit = served.unit
     if not unit or not served.unit_name.endswith(".service"):
         return []
-    age = time.time() - served.process.started if served.process and served.process.started else 0.0
     why: Why | None = None
     shaky = unit.get("SubState") == "auto-restart" or unit.get("ActiveState") in ("failed", "activating", "inactive")
-    if not served.listened or shaky:
+    if not served.listened or shaky or served.keeps_restarting:
         again = _cause_unit.again(unit)
         failed = unit.get("ActiveState") != "inactive" or unit.get("Result") not in ("success", "", None)
         why = _cause_unit.why(unit, _setup(served, again)) or _daemon(served, again)
         if why is None and failed:
             why = _sandbox(served) or _directory(served, again) or _of_log(served, again)
-    return _units.judge(unit, served.address, served.listened, age, served.lines, why)
+    answers = served.code not in UNANSWERED
+    return _units.judge(unit, served.address, served.listened, _age(served.process), served.lines, why, answers)
 
 
 def _daemon(served: Served, again: str) -> Why | None:
@@ -400,6 +415,6 @@ def log_of(
     if unit_name.endswith(".service") and unit:
         # Only of the present or last run: what was wrong before may have been fixed.
         found = _app_logs.of_unit(unit_name, unit.get("InvocationID", ""), since)
-        again = unit.get("Result") not in ("success", "") or unit.get("SubState") == "auto-restart"
+        again = unit.get("Result") not in ("success", "") or _units.keeps_restarting(unit, _age(process))
         return _app_logs.of_unit(unit_name, "", 0.0) if again and _log_causes.last_cause(found.text) is None else found
     return AppLog()

@@ -90,7 +90,17 @@ def defined_in(unit: Unit, name: str) -> str:
     return next(iter([*reversed(naming), *places]), "its unit file")
 
 
-def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str], why: Why | None = None) -> list[Finding]:
+def keeps_restarting(unit: Unit, age: float) -> bool:
+    """Whether a unit ends again and again. Pure.
+
+    :param age: seconds since its process started
+    """
+    return unit.get("SubState") == "auto-restart" or (int(unit.get("NRestarts") or 0) >= RESTARTS and age < STABLE_SECONDS)
+
+
+def judge(
+    unit: Unit, address: str, served: bool, age: float, log: Sequence[str], why: Why | None = None, answers: bool = True
+) -> list[Finding]:
     """Judge the unit of a server. Pure.
 
     :param unit: its properties
@@ -99,6 +109,7 @@ def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str]
     :param age: seconds since that process started
     :param log: the last errors in the unit's log
     :param why: why it does not run, None if that is not known
+    :param answers: whether the process that listens gives a good answer
     """
     name = unit["Id"]
     short = shlex.quote(name.removesuffix(".service"))
@@ -109,16 +120,14 @@ def judge(unit: Unit, address: str, served: bool, age: float, log: Sequence[str]
     look = then(f"Correct what its log says (journalctl -u {short} -n 50)", f"systemctl restart {short}")
     fix, quick = (why.fix, why.quick_fix) if why else (look, "")
     seen = (state, *(why.evidence if why else ()), *log)
-    again = unit.get("SubState") == "auto-restart" or (restarts >= RESTARTS and age < STABLE_SECONDS)
 
     def broken(code: str, what: str, fix: str, severity: str = BROKEN) -> Finding:
         message = f"{name}, which should listen on {address}, {what}{because}."
         return Finding(severity, (why.code if why else "") or code, message, seen, fix, quick_fix=quick)
 
-    if again and unit.get("ActiveState") != "failed":
-        found.append(
-            broken("unit_restarting", f"keeps restarting ({restarts} restarts so far)", fix, WARNING if served else BROKEN)
-        )
+    if keeps_restarting(unit, age) and unit.get("ActiveState") != "failed":
+        severity = WARNING if served and answers else BROKEN
+        found.append(broken("unit_restarting", f"keeps restarting ({restarts} restarts so far)", fix, severity))
     elif not served and unit.get("LoadState") != "loaded":
         found += [broken("unit_failed", "cannot be started", fix)] if why else []
     elif not served and unit.get("ActiveState") == "failed":

@@ -113,3 +113,27 @@ def test_an_app_that_closes_the_connection_has_its_exception_in_the_log():
     (found,) = _causes.judge(of_unit("closed", RAISED), HostCatalog())
     assert found.code == "app_raises"
     assert "closes the connection without answering: ConnectionRefusedError: [Errno 111]" in found.message
+
+
+RUNS = "[INFO] Starting gunicorn 23.0.0\nKeyError: 'SECRET_KEY'\n[INFO] Starting gunicorn 23.0.0\n"
+
+
+@pytest.mark.usefixtures("supervised")
+def test_a_service_that_keeps_restarting_has_its_cause_in_the_run_before():
+    (found,) = _causes.judge(of_unit("closed", RUNS, time.time() - 2, NRestarts="13"), HostCatalog())
+    assert (found.severity, found.code) == ("broken", "unit_restarting")
+    assert "(13 restarts so far): KeyError: 'SECRET_KEY'" in found.message
+    assert _causes.judge(of_unit("closed", RUNS, time.time() - 1000, NRestarts="13"), HostCatalog()) == []
+
+
+@pytest.mark.parametrize(
+    ("restarts", "present", "runs"),
+    [("13", "", ["this", ""]), ("13", "KeyError: 'A_B'", ["this"]), ("1", "", ["this"])],
+)
+def test_the_log_of_the_runs_before_is_read_if_this_one_says_nothing(monkeypatch, restarts, present, runs):
+    read = []
+    monkeypatch.setattr(_causes._app_logs, "of_unit", lambda _unit, run, _since: read.append(run) or AppLog(present))
+    unit = {**RUNNING, "NRestarts": restarts, "InvocationID": "this"}
+    process = ServerProcess(pid=7, started=time.time() - 2)
+    _causes.log_of(Owner("shop.service"), process, unit, "shop.service", HostCatalog())
+    assert read == runs

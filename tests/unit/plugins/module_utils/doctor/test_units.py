@@ -35,9 +35,9 @@ HEALTHY = {
 }
 
 
-def judged(served=True, age=1000.0, **properties):
+def judged(served=True, age=1000.0, answers=True, **properties):
     unit = {**HEALTHY, **properties}
-    found = _units.judge(unit, "unix:/run/shop.sock", served, age, ["Error: last words"])
+    found = _units.judge(unit, "unix:/run/shop.sock", served, age, ["Error: last words"], answers=answers)
     return [(finding.severity, finding.code) for finding in found]
 
 
@@ -62,6 +62,7 @@ def test_the_properties_of_units_are_read():
         ({}, []),
         ({"NRestarts": "7"}, []),  # it has run for long since
         ({"NRestarts": "7", "age": 2.0}, [("warning", "unit_restarting")]),
+        ({"NRestarts": "7", "age": 2.0, "answers": False}, [("broken", "unit_restarting")]),
         ({"served": False, "SubState": "auto-restart", "ActiveState": "activating"}, [("broken", "unit_restarting")]),
         ({"served": False, "ActiveState": "failed", "NRestarts": "5", "age": 0.0}, [("broken", "unit_failed")]),
         ({"served": False, "ActiveState": "inactive"}, [("broken", "unit_stopped")]),
