@@ -26,6 +26,16 @@ from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._start
 EXPRESSION = re.compile(r"%%|%\(\w+\)[-#0 +]*\d*[sdi]")
 """What supervisor replaces in a value."""
 
+FORMAT = re.compile(
+    r"Format string .* for '([\w-]{1,40})' is badly formatted: .* in section '[^']*' \(file: '(/[\w./@+-]{1,200})'\)"
+)
+"""What supervisord says of a ``%`` in a value that it takes for an expression. The value may be a secret."""
+
+LENGTH = 300
+"""Characters kept of what supervisord says."""
+
+START = "systemctl enable --now supervisor"
+
 ENDED = ("BACKOFF", "EXITED", "FATAL", "UNKNOWN", "STARTING")
 
 
@@ -52,19 +62,20 @@ def is_outdated(program: Program, state: ProgramState) -> bool:
 
 
 def judge(
-    name: str, supervisor: Supervisor, address: str, served: bool, log: Why | None, lines: tuple[str, ...]
+    name: str, supervisor: Supervisor, address: str, served: bool, log: Why | None, lines: tuple[str, ...], refusal: str = ""
 ) -> list[Finding]:
     """Judge the program that should listen on an address.
 
     :param served: whether a process listens there
     :param log: what its log says
     :param lines: the last errors in its log
+    :param refusal: why supervisord does not start, as it says itself; "" if it says nothing
     """
     program, state = supervisor.programs.get(name), supervisor.states.get(name)
     what = f"The supervisor program {name}, which should listen on {address},"
     file = program.file if program else ""
     if not supervisor.answers:
-        return [] if served else [_silent(what)]
+        return [] if served else [_silent(what, refusal)]
     rejected = _rejected(program) if program and not served else ""
     if rejected:
         message = f"{what} cannot be read: supervisor takes the % in its option {rejected} for an expression."
@@ -117,9 +128,16 @@ def _rejected(program: Program) -> str:
     return next((name for name, value in section.items() if "%" in EXPRESSION.sub("", value)), "")
 
 
-def _silent(what: str) -> Finding:
-    message = f"{what} does not run: no supervisord answers."
-    return Finding(BROKEN, "supervisor_stopped", message, (), "systemctl enable --now supervisor")
+def _silent(what: str, refusal: str) -> Finding:
+    percent = FORMAT.search(refusal)
+    why, fix = "no supervisord answers", START
+    if percent:
+        why = f"supervisord does not start, since it takes the % in the option {percent[1]} in {percent[2]} for an expression"
+        fix = then(f"Write two % for each one in {percent[1]} in {percent[2]}", START)
+    elif refusal:
+        said = re.sub(r"Format string .* for (?=')", "Format string for ", refusal)[:LENGTH].rstrip(".")
+        why, fix = f"supervisord does not start: {said}", then("Correct that in the files of supervisor", START)
+    return Finding(BROKEN, "supervisor_stopped", f"{what} does not run: {why}.", (), fix)
 
 
 def _at_boot(program: Program, name: str, address: str) -> list[Finding]:

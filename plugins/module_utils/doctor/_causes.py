@@ -31,7 +31,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor._app_logs import
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._server import ServerProcess
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import DAEMON, Why, then
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sockets import Listener
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _starter_programs, _starter_vassals, _starters
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
@@ -306,7 +306,8 @@ def _program(served: Served, host: HostCatalog) -> list[Finding]:
         if served.path.startswith("/") and not os.path.isdir(os.path.dirname(served.path)):
             why = _cause_directory.why(served.path, user, "", None, again)
         why = why or _daemon(served, again) or _of_log(served, again)
-    found = _cause_program.judge(name, host.supervisor, served.address, served.listened, why, served.lines)
+    refusal = "" if host.supervisor.answers else _refusal(served.unit)
+    found = _cause_program.judge(name, host.supervisor, served.address, served.listened, why, served.lines, refusal)
     state = host.supervisor.states.get(name)
     if (
         program
@@ -318,6 +319,16 @@ def _program(served: Served, host: HostCatalog) -> list[Finding]:
         message = f"supervisord has not applied {program.file} since it was changed: {name} still runs with another address."
         return [Finding(BROKEN, "program_not_read", message, (program.file,), _cause_program.updated(program))]
     return found
+
+
+def _refusal(unit: Mapping[str, str]) -> str:
+    """What supervisord said as it refused to start, "" if it has not."""
+    run = unit.get("InvocationID")
+    if not run or unit.get("Result") in ("success", "", None):
+        return ""
+    written = [f"_SYSTEMD_INVOCATION_ID={run}", "_UID=0", "_COMM=supervisord"]
+    text = _log_causes.cleaned(_systemd.journal(written, lines=1, sync=False, pattern="^Error: "))
+    return text.strip().removeprefix("Error: ")
 
 
 def _runs_elsewhere(options: Mapping[str, str], pid: int, path: str) -> bool:

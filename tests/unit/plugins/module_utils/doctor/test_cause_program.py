@@ -50,6 +50,34 @@ def test_without_a_supervisord_that_is_the_cause():
     assert judged(None, answers=False) == [("broken", "supervisor_stopped", "systemctl enable --now supervisor")]
 
 
+BADLY = (
+    "Format string 'KEY=\"abc%xyz\"' for 'environment' is badly formatted: %x format: an integer is required, not dict "
+    "in section 'program:shop' (file: '/etc/supervisor/conf.d/shop.conf')"
+)
+UNKNOWN = "Format string 'KEY=\"abc%(ENV_X)s\"' for 'environment' contains names ('ENV_X') which cannot be expanded."
+
+
+@pytest.mark.parametrize(
+    ("refusal", "why", "fix"),
+    [
+        (
+            BADLY,
+            "it takes the % in the option environment in /etc/supervisor/conf.d/shop.conf for an expression.",
+            "Write two % for each one in environment in /etc/supervisor/conf.d/shop.conf, then run: ",
+        ),
+        (UNKNOWN, "start: Format string for 'environment' contains names ('ENV_X') which cannot be expanded.", "Correct that "),
+    ],
+)
+def test_why_supervisord_does_not_start(refusal, why, fix):
+    supervisor = Supervisor({"web:shop": PROGRAM}, {}, False)
+    (found,) = _cause_program.judge("web:shop", supervisor, "127.0.0.1:8001", False, None, (), refusal)
+    assert found.code == "supervisor_stopped"
+    assert found.message.endswith(why)
+    assert "abc" not in found.message
+    assert found.fix.startswith(fix)
+    assert found.fix.endswith("systemctl enable --now supervisor.")
+
+
 def test_a_program_that_listens():
     assert judged(state("RUNNING"), served=True) == []
     late = Program("web:shop", "web", {**OPTIONS, "autostart": "false"}, "/etc/x.conf")

@@ -137,3 +137,11 @@ def test_the_log_of_the_runs_before_is_read_if_this_one_says_nothing(monkeypatch
     process = ServerProcess(pid=7, started=time.time() - 2)
     _causes.log_of(Owner("shop.service"), process, unit, "shop.service", HostCatalog())
     assert read == runs
+
+
+@pytest.mark.parametrize(("result", "said"), [("exit-code", "It is wrong."), ("success", "")])
+def test_what_supervisord_says_itself_as_it_refuses_to_start(monkeypatch, result, said):
+    asked = []
+    monkeypatch.setattr(_causes._systemd, "journal", lambda fields, **_options: asked.append(fields) or "Error: It is wrong.\n")
+    assert _causes._refusal({"InvocationID": "7", "Result": result}) == said
+    assert asked == [["_SYSTEMD_INVOCATION_ID=7", "_UID=0", "_COMM=supervisord"]] * bool(said)
