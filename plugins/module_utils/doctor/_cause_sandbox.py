@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Iterable, Mapping
 
@@ -21,6 +22,9 @@ PROPERTIES = (
     "CacheDirectory",
     "LogsDirectory",
     "PrivateTmp",
+    "PrivateNetwork",
+    "IPAddressDeny",
+    "IPAddressAllow",
     "RestrictAddressFamilies",
     "AmbientCapabilities",
     "CapabilityBoundingSet",
@@ -101,6 +105,36 @@ def why_no_socket(unit: Unit, path: str, uid: int) -> Why | None:
         return None
     text = f"because of {setting} in its unit it may not write to {directory}, and so cannot make its socket {path}"
     return Why(text, _lasting.drop_in(unit["Id"], "socket-directory", f"ReadWritePaths={directory}"), evidence=(setting,))
+
+
+def why_unreached(unit: Unit, address: str, code: str) -> Why | None:
+    """Why nginx does not reach a server that runs: its unit forbids that. Pure.
+
+    :param address: ``host:port`` on this host, or that of a unix socket, which needs no network
+    :param code: of ``socket_access_info``
+    """
+    if address.startswith("unix:"):
+        return None
+    if code == "refused" and unit.get("PrivateNetwork") == "yes":  # what systemd listens on for it is outside
+        text = "PrivateNetwork=yes in its unit gives it a network of its own"
+        return Why(text, _lasting.drop_in(unit["Id"], "private-network", "PrivateNetwork=no"), evidence=("PrivateNetwork=yes",))
+    if code not in ("no_answer", "connect_timeout"):
+        return None
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        ip = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+        denied, allowed = (_networks(unit, name) for name in ("IPAddressDeny", "IPAddressAllow"))
+    except ValueError:
+        return None
+    if not ip.is_loopback or not any(ip in each for each in denied) or any(ip in each for each in allowed):
+        return None
+    setting = f"IPAddressDeny={unit['IPAddressDeny']}"
+    fix = _lasting.drop_in(unit["Id"], "loopback", "IPAddressAllow=localhost")
+    return Why(f"{setting} in its unit drops what nginx sends", fix, evidence=(setting,))
+
+
+def _networks(unit: Unit, key: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    return [ipaddress.ip_network(word) for word in unit.get(key, "").split()]
 
 
 def _port(unit: Unit, port: str, uid: int) -> Why | None:

@@ -349,6 +349,10 @@ def _answers_badly(served: Served) -> list[Finding]:
         forwarder = _occupants.judge_forwarder(process, served.address, served.listeners)
         if forwarder:
             return [forwarder]
+    why = _cause_sandbox.why_unreached(served.unit, served.address, served.code)
+    if why:
+        message = f"{process.name}, which should listen on {served.address}, cannot be reached: {why.text}."
+        return [Finding(BROKEN, "unit_network", message, why.evidence, why.fix)]
     if served.code not in ("bad_status", "closed"):
         return []
     why = _of_log(served)

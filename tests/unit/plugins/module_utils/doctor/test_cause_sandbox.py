@@ -73,3 +73,30 @@ def test_what_a_unit_sees_is_no_cause():
     unit = {"Id": "shop.service", "InaccessiblePaths": "/srv"}
     assert _cause_sandbox.why_hidden(unit, "/opt/shop", "its program") is None
     assert is_sentence(_cause_sandbox.why_hidden(unit, "/srv/shop", "its program").fix)
+
+
+DENY = {"IPAddressDeny": "::/0 0.0.0.0/0"}
+
+
+@pytest.mark.parametrize(
+    ("unit", "address", "code", "line"),
+    [
+        ({}, "127.0.0.1:8000", "refused", None),
+        ({"PrivateNetwork": "yes"}, "10.0.0.5:8000", "refused", "PrivateNetwork=no"),
+        ({"PrivateNetwork": "yes"}, "127.0.0.1:8000", "no_answer", None),  # systemd listens for it
+        ({"PrivateNetwork": "yes"}, "unix:/run/a.sock", "refused", None),
+        (DENY, "127.0.0.1:8000", "no_answer", "IPAddressAllow=localhost"),
+        (DENY, "localhost:8000", "connect_timeout", "IPAddressAllow=localhost"),
+        (DENY, "[::1]:8000", "no_answer", "IPAddressAllow=localhost"),
+        (DENY, "127.0.0.1:8000", "refused", None),
+        ({**DENY, "IPAddressAllow": "127.0.0.0/8 ::1/128"}, "127.0.0.1:8000", "no_answer", None),
+        ({"IPAddressDeny": "10.0.0.0/8"}, "127.0.0.1:8000", "no_answer", None),
+        (DENY, "10.0.0.5:8000", "no_answer", None),
+        (DENY, "app.test:8000", "no_answer", None),
+        (DENY, "unix:/run/a.sock", "no_answer", None),
+    ],
+)
+def test_a_unit_that_keeps_nginx_from_its_server_has_a_lasting_fix(unit, address, code, line):
+    found = _cause_sandbox.why_unreached({"Id": "shop.service", **unit}, address, code)
+    assert (found is None) == (line is None)
+    assert found is None or found.fix.startswith(DROP_IN.format(line))

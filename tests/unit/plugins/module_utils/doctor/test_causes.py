@@ -139,6 +139,12 @@ def test_the_log_of_the_runs_before_is_read_if_this_one_says_nothing(monkeypatch
     assert read == runs
 
 
+@pytest.mark.usefixtures("supervised")
+def test_a_unit_that_keeps_nginx_from_its_server():
+    found = _causes.judge(of_unit("refused", PrivateNetwork="yes"), HostCatalog())
+    assert [(finding.code, finding.evidence) for finding in found] == [("unit_network", ("PrivateNetwork=yes",))]
+
+
 @pytest.mark.parametrize(("result", "said"), [("exit-code", "It is wrong."), ("success", "")])
 def test_what_supervisord_says_itself_as_it_refuses_to_start(monkeypatch, result, said):
     asked = []
