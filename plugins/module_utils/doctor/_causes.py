@@ -251,7 +251,10 @@ def _daemon(served: Served, again: str) -> Why | None:
     if process is None or not process.daemon or not supervised or served.listened:
         return None
     where = process.files[0] if process.files else "its command"
-    return replace(DAEMON, fix=then(f"Remove the option daemon or daemonize from {where}", again))
+    what = f"Remove the option daemon or daemonize from {where}"
+    if process.command.endswith(" &"):
+        what = "Write exec before its command in the script, and remove the ampersand after it"
+    return replace(DAEMON, fix=then(what, again))
 
 
 def _sockets_of_systemd(served: Served, host: HostCatalog) -> list[Finding]:
@@ -383,8 +386,8 @@ def _beside(served: Served) -> Finding | None:
 
 
 def _elsewhere(served: Served) -> list[Finding]:
-    """A server of apps that listens on a port that nginx does not use, while nothing listens on the one that it does."""
-    if served.path.startswith("/") or not served.listeners:
+    """The only server of apps that nginx passes nothing to, while nothing listens on the port that nginx uses."""
+    if served.path.startswith("/"):
         return []
     found = []
     for listener in served.unused:

@@ -91,8 +91,10 @@ class Options:
     def daemon(self, words: Sequence[str]) -> bool:
         """Whether the server goes to the background.
 
-        :param words: the command
+        :param words: the command, with the ``&`` after it in a script
         """
+        if words[-1:] == ["&"]:
+            return True
         if self.server == "gunicorn":
             return "-D" in words or self.last("daemon").lower() == "true" or "--daemon" in words
         return self.server == "uwsgi" and bool(self.values.get("daemonize") or self.values.get("daemonize2"))

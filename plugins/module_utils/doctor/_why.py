@@ -28,7 +28,7 @@ class Why:
 
 
 DAEMON = Why(
-    "its server goes to the background (daemon, daemonize), so that it is taken for ended and is killed",
+    "its server goes to the background (daemon, daemonize, or & in a script), so that it is taken for ended and is killed",
     code="server_daemonizes",
 )
 """A server that leaves the one that supervises it."""

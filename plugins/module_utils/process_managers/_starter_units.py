@@ -171,14 +171,21 @@ def of_command(command: str, working: str, known: dict[str, str]) -> Iterator[Te
 
 
 def server_command(texts: Iterable[Text]) -> tuple[str, list[str]] | None:
-    """The directory and the command of the server that a shell script starts, None if no text is such a script. Pure."""
+    """The directory and the command of the server that a shell script starts, None if no text is such a script. Pure.
+
+    The command ends with ``&`` if the script ends before it.
+    """
     for text in texts:
         for line in text.text.replace("\\\n", " ").splitlines() if text.rank == SCRIPT and not NAMED.search(text.file) else ():
             match = re.match(
-                r"[ \t]*(?:exec[ \t]+)?((?:/?[\w.@/+-]*/)?(?:gunicorn|uwsgi|uvicorn|hypercorn|daphne|waitress-serve)\b.*)", line
+                r"[ \t]*(?:(?:exec|nohup)[ \t]+)*"
+                r"((?:/?[\w.@/+-]*/)?(?:gunicorn|uwsgi|uvicorn|hypercorn|daphne|waitress-serve)\b.*)",
+                line,
             )
             if match:
-                return text.directory, words(match[1])
+                found = words(match[1])
+                awaited = found[-1:] == ["&"] and re.search(r"^[ \t]*wait\b", text.text, re.MULTILINE)
+                return text.directory, found[:-1] if awaited else found
     return None
 
 

@@ -139,6 +139,15 @@ def test_the_log_of_the_runs_before_is_read_if_this_one_says_nothing(monkeypatch
     assert read == runs
 
 
+def test_a_script_that_ends_before_its_server_is_named():
+    process = ServerProcess(kind="gunicorn", command="gunicorn app &", daemon=True)
+    unit = {**RUNNING, "ActiveState": "inactive", "SubState": "dead", "Type": "simple"}
+    owner = Owner("shop.service")
+    (found,) = _causes.judge(replace(SERVED, process=process, unit=unit, unit_name="shop.service", owner=owner), HostCatalog())
+    assert found.code == "server_daemonizes"
+    assert found.fix.startswith("Write exec before its command in the script, and remove the ampersand after it, then run: ")
+
+
 @pytest.mark.usefixtures("supervised")
 def test_a_unit_that_keeps_nginx_from_its_server():
     found = _causes.judge(of_unit("refused", PrivateNetwork="yes"), HostCatalog())

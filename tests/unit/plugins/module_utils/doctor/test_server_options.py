@@ -98,6 +98,7 @@ def test_files_that_include_each_other_end():
     [
         (["gunicorn", "-b", "127.0.0.1:8000", "shop.wsgi:application"], "shop", False),
         (["gunicorn", "--daemon", "shop:create_app()"], "shop", True),
+        (["gunicorn", "shop:app", "&"], "shop", True),
         (["gunicorn", "-D", "-c", "x.py"], "", True),
         (["uwsgi", "--module", "shop.wsgi:application", "--daemonize", "/var/log/x.log"], "shop", True),
         (["uwsgi", "--wsgi-file", "shop.py"], "", False),

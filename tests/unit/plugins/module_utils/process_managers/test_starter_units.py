@@ -80,3 +80,9 @@ def test_the_server_that_a_script_starts():
         ["venv/bin/gunicorn", "app:application", "--workers", "2"],
     )
     assert _starter_units.server_command([Text("exec gunicorn app", "/srv/shop", "/x")]) is None
+
+
+@pytest.mark.parametrize(("rest", "end"), [("", ["&"]), ("wait\n", []), ("echo wait\n", ["&"])])
+def test_a_script_that_ends_before_its_server(rest, end):
+    script = Text(f"#!/bin/sh\nnohup gunicorn app &\n{rest}", "/srv/shop", "/srv/shop/start", SCRIPT)
+    assert _starter_units.server_command([script]) == ("/srv/shop", ["gunicorn", "app", *end])
