@@ -88,9 +88,11 @@ class Retirement:
             uid = pwd.getpwnam(self.layout.name).pw_uid
         except KeyError:  # a run that was killed has left its group
             return
+        unit = f"user@{uid}.service"
+        run(["systemctl", "kill", "--signal=SIGKILL", unit])  # the app could delay its stop
         _files.remove(os.path.join(LINGER, self.layout.name))
-        run(["systemctl", "kill", "--signal=SIGKILL", f"user@{uid}.service"])  # the app could delay its stop
-        run(["systemctl", "stop", f"user@{uid}.service"])
+        for action in ("stop", "reset-failed"):
+            run(["systemctl", action, unit])
         theirs = sorted(pid for pid, _start in _processes.all_processes() if uid in (_orphans.uids_of(pid) or ()))
         if theirs:
             pids = " ".join(map(str, theirs))
