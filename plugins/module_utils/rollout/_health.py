@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 import json
 import pwd
+import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,12 +48,14 @@ class HealthRequest:
     :ivar host: of the header ``Host``
     :ivar statuses: the HTTP status codes of a healthy answer
     :ivar scheme: that of the URL of a visitor, as nginx passes it on
+    :ivar mount: the app's
     """
 
     path: str = "/"
     host: str = "localhost"
     statuses: Collection[int] = range(100, 600)
     scheme: str = "http"
+    mount: str = "/"
 
     def over(self, socket: str, protocol: str, timeout: float) -> dict[str, Any]:
         """The request as the program ``ASK`` takes it.
@@ -68,7 +71,7 @@ def request(app: App) -> HealthRequest:
     """The health check of an app, sent to its canonical domain, else to its first one that is no wildcard. Pure."""
     host = app["canonical_domain"] or next((domain for domain in app["domains"] if not domain.startswith("*")), "localhost")
     scheme = "http" if app["tls"]["mode"] == "none" else "https"
-    return HealthRequest(app["health_check"]["path"], host, tuple(app["health_check"]["status"]), scheme)
+    return HealthRequest(app["health_check"]["path"], host, tuple(app["health_check"]["status"]), scheme, app["mount"])
 
 
 def check(targets: Sequence[tuple[HealthRequest, str, str]], nginx_user: str, timeout: float) -> list[Answer]:
@@ -105,7 +108,20 @@ def judge(request: HealthRequest, answer: Mapping[str, Any]) -> Answer:
     # A server error may be over when a database has started.
     if status in request.statuses or status >= 500 or status in PASSING:
         return Answer(status in request.statuses, told, sender=answer["sender"])
-    fix = f"set health_check.path to a page that returns {expected}, or health_check.status: [{status}]"
+    return Answer(False, told, _fix(request, status, location, expected), answer["sender"])
+
+
+def _fix(request: HealthRequest, status: int, location: str, expected: str) -> str:
+    """What to do about an answer that is not going to change. Pure.
+
+    A status under which no visitor can use the app is not offered for ``health_check.status``.
+    """
+    to_https = re.match(rf"https://{re.escape(request.host)}(?![\w.-])", location, re.IGNORECASE)
+    if to_https and 300 <= status < 400 and request.scheme == "http":
+        return "the app redirects to HTTPS; set tls, or turn its redirect off (in Django SECURE_SSL_REDIRECT)"
+    fix = f"set health_check.path to a page that returns {expected}"
     if status == 400:
-        fix = f"if the app does not accept the host name {request.host}, allow it (Django: ALLOWED_HOSTS); otherwise {fix}"
-    return Answer(False, told, fix, answer["sender"])
+        return f"if the app does not accept the host name {request.host}, allow it (Django: ALLOWED_HOSTS); otherwise {fix}"
+    if status == 404 and request.mount != "/":
+        return f"if the app ignores its mount (SCRIPT_NAME is {request.mount}), give it a domain of its own; otherwise {fix}"
+    return fix if status == 404 else f"{fix}, or health_check.status: [{status}]"

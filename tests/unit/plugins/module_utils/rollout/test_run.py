@@ -170,10 +170,13 @@ def test_every_step_of_a_plan_has_an_action(rollout):
 def test_the_host_of_a_health_check(domains, host):
     app = {"canonical_domain": None, "domains": domains, "health_check": {"path": "/health", "status": [200, 204]}}
     for mode, scheme in (("none", "http"), ("certbot", "https")):
-        assert _health.request({**app, "tls": {"mode": mode}}) == _health.HealthRequest("/health", host, (200, 204), scheme)
+        request = _health.request({**app, "tls": {"mode": mode}, "mount": "/shop"})
+        assert request == _health.HealthRequest("/health", host, (200, 204), scheme, "/shop")
 
 
-PATH = "set health_check.path to a page that returns 200 or 204, or health_check.status: "
+PATH = "set health_check.path to a page that returns 200 or 204"
+STATUS = f"{PATH}, or health_check.status: "
+TO_HTTPS = "the app redirects to HTTPS; set tls, or turn its redirect off (in Django SECURE_SSL_REDIRECT)"
 
 
 @pytest.mark.parametrize(
@@ -182,19 +185,19 @@ PATH = "set health_check.path to a page that returns 200 or 204, or health_check
         ({"status": 204, "location": ""}, True, "GET /health returned 204 instead of 200 or 204", ""),
         ({"status": 500, "location": ""}, False, "GET /health returned 500 instead of 200 or 204", ""),
         ({"status": 429, "location": ""}, False, "GET /health returned 429 instead of 200 or 204", ""),
-        ({"status": 302, "location": "/x"}, False, "GET /health returned 302 to /x instead of 200 or 204", f"{PATH}[302]"),
+        ({"status": 302, "location": "/x"}, False, "GET /health returned 302 to /x instead of 200 or 204", f"{STATUS}[302]"),
         (
-            {"status": 301, "location": "https://u:p4ss@a.test/"},
+            {"status": 301, "location": "https://u:p4ss@b.test/"},
             False,
-            "GET /health returned 301 to https://***@a.test/ instead of 200 or 204",
-            f"{PATH}[301]",
+            "GET /health returned 301 to https://***@b.test/ instead of 200 or 204",
+            f"{STATUS}[301]",
         ),
-        ({"status": 404, "location": "/x"}, False, "GET /health returned 404 instead of 200 or 204", f"{PATH}[404]"),
+        ({"status": 404, "location": "/x"}, False, "GET /health returned 404 instead of 200 or 204", PATH),
         (
             {"status": 400, "location": ""},
             False,
             "GET /health returned 400 instead of 200 or 204",
-            f"if the app does not accept the host name a.test, allow it (Django: ALLOWED_HOSTS); otherwise {PATH}[400]",
+            f"if the app does not accept the host name a.test, allow it (Django: ALLOWED_HOSTS); otherwise {PATH}",
         ),
         ({"error": "no answer"}, False, "no answer", ""),
     ],
@@ -202,6 +205,29 @@ PATH = "set health_check.path to a page that returns 200 or 204, or health_check
 def test_an_answer_is_judged(answer, healthy, told, fix):
     expected = (healthy, told, fix, 9 if "status" in answer else 0)
     assert _health.judge(_health.HealthRequest("/health", "a.test", (200, 204)), {**answer, "sender": 9}) == expected
+
+
+@pytest.mark.parametrize(
+    ("scheme", "location", "fix"),
+    [
+        ("http", "https://a.test/health", TO_HTTPS),
+        ("http", "https://A.test", TO_HTTPS),
+        ("http", "https://a.test:8443/", TO_HTTPS),
+        ("http", "https://a.test.example/", f"{STATUS}[301]"),
+        ("http", "http://a.test/", f"{STATUS}[301]"),
+        ("https", "https://a.test/", f"{STATUS}[301]"),
+    ],
+)
+def test_a_redirect_to_https_without_tls(scheme, location, fix):
+    request = _health.HealthRequest("/health", "a.test", (200, 204), scheme)
+    assert _health.judge(request, {"status": 301, "location": location, "sender": 9}).fix == fix
+
+
+def test_a_404_of_an_app_with_a_mount():
+    request = _health.HealthRequest("/shop/", "a.test", (200, 204), mount="/shop")
+    assert _health.judge(request, {"status": 404, "location": "", "sender": 9}).fix == (
+        f"if the app ignores its mount (SCRIPT_NAME is /shop), give it a domain of its own; otherwise {PATH}"
+    )
 
 
 @pytest.mark.parametrize(
