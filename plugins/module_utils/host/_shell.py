@@ -28,13 +28,18 @@ def shown(command: str) -> str:
 
 
 def execute(
-    step: str, commands: Sequence[str], run: Callable[[list[str]], Completed], redact: Callable[[str], str]
+    step: str,
+    commands: Sequence[str],
+    run: Callable[[list[str]], Completed],
+    redact: Callable[[str], str],
+    advice: Callable[[str], str] | None = None,
 ) -> list[dict[str, Any]]:
     """Run commands one after the other, each with a shell of its own.
 
     :param step: the key that they are from
     :param run: runs a program with its arguments
     :param redact: takes out of a text what is secret
+    :param advice: what to do about the line that names the cause; "" if only that can say it
     :returns: of each, ``command``, ``code``, ``seconds`` and ``output``, lines
     :raises StackError: the first that did not end with the exit code 0; those after it are not run
     """
@@ -48,7 +53,7 @@ def execute(
         done.append({"command": redact(command), "code": completed.code, "seconds": seconds, "output": output})
         if completed.code:
             log = "\n".join(line for entry in done for line in (f"$ {entry['command']}", *entry["output"]))
-            raise StackError(step, _cause(place, len(commands), redact(command), completed, output), log)
+            raise StackError(step, _cause(place, len(commands), redact(command), completed, output, advice), log)
     return done
 
 
@@ -56,9 +61,12 @@ def _place(place: int, total: int) -> str:
     return f" ({place} of {total})" if total > 1 else ""
 
 
-def _cause(place: int, total: int, command: str, completed: Completed, output: list[str]) -> str:
+def _cause(
+    place: int, total: int, command: str, completed: Completed, output: list[str], advice: Callable[[str], str] | None
+) -> str:
     which = _place(place, total)
     end = f"ended with exit code {completed.code}" if completed.code > 0 else f"was killed by signal {-completed.code}"
     cause = decisive_line("\n".join(output)) or "it printed nothing"
+    fix = (advice and advice(cause)) or "fix that"
     again = ", which starts again at the first command" if total > 1 else ""
-    return f"{shown(command)}{which} {end}: {cause}; fix that and run the play again{again}. The running release is unchanged."
+    return f"{shown(command)}{which} {end}: {cause}; {fix} and run the play again{again}. The running release is unchanged."

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import UNITS, Layout
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _systemd
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _read_only, _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import run
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _worker_state, _worker_units
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._systemd import refusal
@@ -73,7 +73,8 @@ def ended_early(unit: str, state: Mapping[str, str], log: str) -> str:
     end = f"exit code {status}" if state.get("ExecMainCode", "1") in ("0", "1") else f"signal {status}"
     line = decisive_line(log)
     said = f"its log says: {line.rstrip('.')}" if line else "it wrote nothing"
-    fix = "what ends by itself belongs into timers" if end == "exit code 0" else "fix that and run the play again"
+    known = "what ends by itself belongs into timers" if end == "exit code 0" else _read_only.fix(line)
+    fix = known or "fix that and run the play again"
     return f"worker {worker} did not stay up for {_worker_state.STAY_UP} s, but ended with {end}; {said}; {fix}."
 
 

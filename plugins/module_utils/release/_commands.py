@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _shell
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _read_only, _shell
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 
 
@@ -25,7 +25,7 @@ def execute(
     :returns: of each, ``command``, ``code``, ``seconds`` and ``output``, lines
     :raises StackError: the first that did not end with the exit code 0; those after it are not run
     """
-    return _shell.execute("release_commands", commands, lambda argv: sandbox.run([[*runner, *argv]]), redact)
+    return _shell.execute("release_commands", commands, lambda argv: sandbox.run([[*runner, *argv]]), redact, _read_only.fix)
 
 
 def check_elsewhere(app: str, here: str, results: Mapping[str, Mapping[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import ASGI_WORKERS, INTERFACES, Imported
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _read_only
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TIMED_OUT, Completed
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _import_check
@@ -79,7 +80,7 @@ def fix(app: App, cause: str, unread: str = "") -> str:
         return f"if it is the project itself that has {name}, name the directory of the project in requirements, too"
     if name and unread:
         return unread.partition(": ")[2].rstrip(".")
-    return "fix the code, its requirements or its environment"
+    return _read_only.fix(cause) or "fix the code, its requirements or its environment"
 
 
 def found(report: dict[str, Any]) -> Imported:

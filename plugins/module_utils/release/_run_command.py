@@ -12,7 +12,7 @@ from typing import Any, Callable
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError, decisive_line
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _redact, _sandbox, _shell, _untrusted
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _read_only, _redact, _sandbox, _shell, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
@@ -53,7 +53,8 @@ def run_command(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     if done.code:
         end = f"ended with exit code {done.code}" if done.code > 0 else f"was killed by signal {-done.code}"
         cause = decisive_line("\n".join(lines)) or "it printed nothing"
-        result.update(failed=True, msg=f"app {app['name']}: run: {_shell.shown(command)} {end}: {cause}")
+        text = "; ".join(filter(None, [cause, _read_only.fix(cause)]))
+        result.update(failed=True, msg=f"app {app['name']}: run: {_shell.shown(command)} {end}: {text}")
     return result
 
 

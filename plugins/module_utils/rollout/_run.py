@@ -20,7 +20,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _locks, _redact, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _locks, _read_only, _redact, _sockets
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
@@ -115,7 +115,7 @@ class Rollout:
             log = _redact.redactor()(self.manager.log(self.layout, slot, began))
             self.manager.stop(self.layout, slot, self.app["drain_timeout"])
             line = "" if problem.fix else decisive_line(log)
-            fix = problem.fix or _registry.server(self.app["stack"]).advice(line)
+            fix = problem.fix or _registry.server(self.app["stack"]).advice(line) or _read_only.fix(line)
             told = [f"release {release} {problem.cause}", line and f"its log says: {line}", fix]
             end = "" if line and not fix else "."
             raise StackError("health", "; ".join(filter(None, told)) + end, log)

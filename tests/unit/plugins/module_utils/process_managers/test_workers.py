@@ -8,6 +8,7 @@ import os
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _read_only
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 
 UNIT = "wsgi-shop.mail-queue-blue@1.service"
@@ -30,6 +31,11 @@ UNIT = "wsgi-shop.mail-queue-blue@1.service"
             {"ExecMainCode": "1", "ExecMainStatus": "0"},
             "done\n",
             "exit code 0; its log says: done; what ends by itself belongs into timers.",
+        ),
+        (
+            {"ExecMainCode": "1", "ExecMainStatus": "1"},
+            "Read-only file system: 'beat'\n",
+            f"exit code 1; its log says: Read-only file system: 'beat'; {_read_only.fix('Read-only file system')}.",
         ),
     ],
 )

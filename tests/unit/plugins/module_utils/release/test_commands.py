@@ -56,6 +56,11 @@ def test_the_first_that_fails_is_the_last_that_is_run(execute, tmp_path, command
     assert "s3cret" not in caught.value.cause + caught.value.log
 
 
+def test_a_command_that_cannot_write_is_told_where_it_can(execute):
+    with pytest.raises(StackError, match=r"open database file; the app can write only to \$WSGI_SHARED, .* and run the play"):
+        execute("echo 'sqlite3.OperationalError: unable to open database file'; exit 1")
+
+
 DONE = {"releases": {"shop": 4}, "failures": []}
 FAILED = {
     "releases": {},

@@ -59,6 +59,10 @@ def test_the_threads_of_an_import_are_told(check, text, threads):
         ("import sys\nsys.exit(0)\n", "cannot be imported: SystemExit: 0; fix the code"),
         (THREAD + "raise KeyError('TOKEN')\n", "cannot be imported: KeyError: 'TOKEN'; fix the code"),
         ("import os\nprint('no database', flush=True)\nos._exit(0)\n", "cannot be imported: no database; fix the code"),
+        (
+            "raise OSError(30, 'Read-only file system', 'logs')\n",
+            "cannot be imported: OSError: [Errno 30] Read-only file system: 'logs'; the app can write only to $WSGI_SHARED, ",
+        ),
         ("app = 1\n", "is an object of the class int and cannot be called; name the WSGI or ASGI application in it. The running"),
     ],
 )
