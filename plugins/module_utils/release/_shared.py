@@ -28,6 +28,15 @@ umask 027
 cd "$shared"
 for path; do
     if [ -e "$path" ] || [ -L "$path" ]; then continue; fi
+    case $path in
+        *.sqlite3 | *.sqlite | *.db)
+            if [ -z "$(ls -A "$kept/$path" 2>/dev/null)" ]; then
+                echo "error: the source has no $path, and shared_paths makes a directory of what it lacks; put the database" \
+                    "into a directory, as BASE_DIR / 'data' / '${path##*/}' with shared_paths: [data], or into \\$WSGI_SHARED"
+                exit 1
+            fi
+            ;;
+    esac
     mkdir -p -- "$(dirname -- "$path")"
     if [ -e "$kept/$path" ]; then
         rm -rf .wsgi-new

@@ -50,6 +50,27 @@ def test_a_served_directory_without_acl_or_behind_a_symlink_is_not_ready(tmp_pat
     assert _shared.missing(app, "root") == ["media", "link", "gone"]
 
 
+@pytest.mark.parametrize(
+    ("directory", "file", "is_refused"),
+    [
+        pytest.param("", "", True, id="nothing"),
+        pytest.param("app.sqlite3", "", True, id="the directory that a build makes of what is missing"),
+        pytest.param("", "app.sqlite3", False, id="a database"),
+        pytest.param("app.sqlite3", "app.sqlite3/part", False, id="a directory of the source"),
+    ],
+)
+def test_no_directory_is_made_for_a_database(tmp_path, directory, file, is_refused):
+    shared, kept = tmp_path / "shared", tmp_path / "kept"
+    shared.mkdir()
+    (kept / "data" / directory).mkdir(parents=True)
+    if file:
+        (kept / "data" / file).write_text("")
+    take_over = ["/bin/sh", "-euc", _shared.TAKE_OVER, "sh", shared, kept, "data/app.sqlite3"]
+    done = subprocess.run(take_over, check=False, stdout=subprocess.PIPE, text=True)
+    assert ("BASE_DIR / 'data' / 'app.sqlite3' with shared_paths: [data], or into $WSGI_SHARED" in done.stdout) is is_refused
+    assert (done.returncode == 1, (shared / "data").exists()) == (is_refused, not is_refused)
+
+
 def test_what_a_build_has_is_copied_once(tmp_path):
     shared, kept = tmp_path / "shared", tmp_path / "kept"
     for path in (shared, kept / "media/deep"):
