@@ -80,6 +80,7 @@ CONSEQUENCE = re.compile(
     r"|(ERROR: )?(Failed (to build|building wheel)|Could not build wheels|Ignored the following versions)\b"
     r"|ERROR: Could not find a version "  # a list of all versions; the next line says what is missing
     r"|npm (ERR!|error) ((code|errno|syscall|path|command|cwd) |$|A complete log of this run |.*-debug-\d+\.log$)"
+    r"|gunicorn\.errors\.HaltServer: "
     r"|error: Failed to build |cause: Call to .* failed "  # uv
     r"|error: No solution found when resolving dependencies:?$|No solution found when resolving dependencies:$"
 )

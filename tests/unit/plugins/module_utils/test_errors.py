@@ -197,6 +197,23 @@ ModuleNotFoundError: No module named 'flask'
 [2026-11-28 05:57:33 +0000] [8] [ERROR] Worker (pid:9) exited with code 3
 [2026-11-28 05:57:33 +0000] [8] [ERROR] Reason: Worker failed to boot.
 """
+# As gunicorn 21 ends if a second worker fails while it stops the others.
+GUNICORN_HALT = f"""\
+{GUNICORN_BOOT}\
+Traceback (most recent call last):
+  File "/v/lib/python3.11/site-packages/gunicorn/arbiter.py", line 208, in run
+    self.sleep()
+  File "/v/lib/python3.11/site-packages/gunicorn/arbiter.py", line 530, in reap_workers
+    raise HaltServer(reason, self.WORKER_BOOT_ERROR)
+gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/v/lib/python3.11/site-packages/gunicorn/arbiter.py", line 530, in reap_workers
+    raise HaltServer(reason, self.WORKER_BOOT_ERROR)
+gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
+"""
 
 
 @pytest.mark.parametrize(
@@ -257,6 +274,7 @@ ModuleNotFoundError: No module named 'flask'
         (SQLALCHEMY, "sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) unable to open database file"),
         (UWSGI_BIND, "bind(): Address already in use [core/socket.c line 769]"),
         (GUNICORN_BOOT, "ModuleNotFoundError: No module named 'flask'"),
+        (GUNICORN_HALT, "ModuleNotFoundError: No module named 'flask'"),
         ("one\ntwo\n[pid: 7|app: 0] GET / => failed\n", "two"),
         ("", ""),
     ],
