@@ -8,6 +8,7 @@ The file stands alone. Every app server and the import check load the applicatio
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.machinery
 import importlib.util
@@ -120,6 +121,9 @@ def refuse_other_than_applications(found: Any, written: str, interface: str | No
     if is_asgi(found):
         return
     if looks_like_factory(found):
+        if not (inspect.isroutine(found) or inspect.isclass(found) or isinstance(found, functools.partial)):
+            what = f"{described(found)} of {type(found).__module__}"
+            raise EntryPointError(f"is {what}, which is neither a WSGI nor an ASGI application, so no stack can serve it")
         raise EntryPointError(f"is a factory, which makes the application when it is called; write {written}()")
     signature = signature_of(found)
     if signature is not None and [*signature.parameters] == ["scope"]:

@@ -11,6 +11,9 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points, _uwsgi
 
 SHOP = """
+import functools
+
+
 class Flask:
     def __call__(self, environ, start_response):
         return [b"flask"]
@@ -55,6 +58,15 @@ def make_asgi():
 class Starlette:
     async def __call__(self, scope, receive, send):
         pass
+
+
+class Aio:
+    def __call__(self):
+        return self
+
+
+aio = Aio()
+prepared = functools.partial(needs, "/srv")
 
 
 async def any_names(*arguments):
@@ -186,6 +198,11 @@ def test_an_application_is_loaded(load, text, answer, module):
             "shop:needs",
             "takes (root), and a WSGI application takes environ and start_response, an ASGI application scope, receive and send;",
         ),
+        (
+            "shop:aio",
+            "is an object of the class Aio of shop, which is neither a WSGI nor an ASGI application, so no stack can serve it",
+        ),
+        ("shop:prepared", "is a factory, which makes the application when it is called; write shop:prepared()"),
         ("shop:needs()", "takes (root); give it these arguments, as literals"),
         ("shop:app()", "is no factory: it takes (environ, start_response); write shop:app if it is the application"),
         ("shop:title", "is an object of the class str and cannot be called; name the WSGI or ASGI application in it"),
