@@ -30,6 +30,9 @@ MARKUP = re.compile(r"\b(RV|[BCEIMOPV])\(((?:\\.|[^\\)])*)\)")
 
 JSON_TYPES = {"str": "string", "int": "integer", "bool": "boolean", "list": "array", "dict": "object"}
 
+QUANTITIES = ("client_max_body_size", "max_age")
+"""Keys whose value is a text, or a number where it has no unit."""
+
 TEMPLATE = {"type": "string", "pattern": r"\{[{%]"}
 """What Ansible has to evaluate first may stand for any value."""
 
@@ -161,6 +164,9 @@ def _schema_of_dictionary(option: dict[str, Any]) -> dict[str, Any]:
         "required": [name for name, inside in options.items() if inside.get("required")],
         "additionalProperties": False,
     }
+    for name in QUANTITIES:
+        if name in options:
+            made["properties"][name]["type"] = ["string", "integer"]
     conditions = []
     for key, value, needed in option.get("required_if", []):
         has_value = {"properties": {key: {"const": value}}}

@@ -36,7 +36,7 @@ TYPES = {
     "integer": "int",
     "lines": "list",
     "list_of": "list",
-    "max_age": "str",
+    "quantity": "str",
     "one_of": "str",
     "options": "dict",
     "entry_point": "str",
@@ -194,6 +194,11 @@ SHOP = {"name": "shop", "source": {"git": "shop.git"}, "entry_point": "shop:app"
 )
 def test_an_editor_accepts_templates_and_apps_that_are_removed(app):
     assert wrong_in_an_editor({"wsgi_apps": [app], "other": 3}) == []
+
+
+def test_an_editor_accepts_a_quantity_without_a_unit():
+    app = {**SHOP, "client_max_body_size": 0, "static": [{"url": "/static/", "directory": "static", "max_age": 60}]}
+    assert wrong_in_an_editor({"wsgi_apps": [app]}) == []
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ TEXTS = {
     "domains": st.lists(st.sampled_from(["a.test", "*.a.test", "b.test", "x"]) | TEXT, max_size=2),
     "mount": st.sampled_from(["/", "/shop", "/a/b~c", "/...", "/.."]),
     "bind": st.sampled_from(["127.0.0.1:8004", "[::1]:65535", "127.0.0.1:65536", "127.0.0.1:99999"]),
-    "client_max_body_size": st.sampled_from(["0", "10m", "1" * 30 + "g"]),
+    "client_max_body_size": st.sampled_from(["0", 0, "10m", "1" * 30 + "g"]),
     "working_directory": TEXT.map("a{0}/b{0}c".format),
     "python": st.sampled_from(["python3.9", "/opt/py thon/bin/python", "-c", "a/b", "/"]),
     "writable_paths": st.lists(

@@ -45,13 +45,13 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     integer,
     lines,
     list_of,
-    max_age,
     one_of,
     options,
     path_inside,
     path_of_either,
     path_on_host,
     private_key,
+    quantity,
     shown,
     text,
     variables,
@@ -64,6 +64,7 @@ STATIC_URL = re.compile(rf"/|({SEGMENT})+/")
 PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 BIND = re.compile(rf"(127\.0\.0\.1|\[::1\]):{PORT}")
 SIZE = re.compile(r"[0-9]{1,9}[kKmMgG]?")
+MAX_AGE = re.compile(r"[0-9]{1,9}s?|[0-9]{1,5}[mhd]|[0-9]{1,4}w|[0-9]{1,2}y")
 OPTIONAL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 PYTHON = re.compile(r"[^/\s~-][^/\s]*|/.*[^/\s]")
 PACKAGE = re.compile(r"[a-z0-9]([a-z0-9.+:=~-]*[a-z0-9.+~])?")  # a hyphen at the end has apt remove the package
@@ -83,7 +84,7 @@ STATIC: Schema = {
     "directory": (path_inside, None),
     "shared": (path_inside, None),
     "internal": (boolean, False),
-    "max_age": (max_age, None),
+    "max_age": (quantity(MAX_AGE, "a time as nginx writes it: a number and s, m, h, d, w or y, such as 365d"), None),
     "immutable": (boolean, False),
 }
 
@@ -132,7 +133,7 @@ APP: Schema = {
     "canonical_domain": (domain("one of the app's domains"), None),
     "mount": (text(MOUNT, "/ or a URL prefix that begins with a slash and does not end with one, such as /shop"), "/"),
     "static": (list_of(dictionary(STATIC)), []),
-    "client_max_body_size": (text(SIZE, "a size as nginx writes it, such as 10m"), "10m"),
+    "client_max_body_size": (quantity(SIZE, "a size as nginx writes it, such as 10m"), "10m"),
     "request_timeout": (integer(1, 86400), 60),
     "nginx_directives": (directives, []),
     "tls": (dictionary(_tls.TLS), {}),

@@ -139,10 +139,14 @@ def integer(low: int, high: int) -> Callable[[Any], int]:
     return check
 
 
-def max_age(value: Any) -> str:
-    wanted = "a time as nginx writes it: a number and s, m, h, d, w or y, such as 365d"
-    number = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    return text(re.compile(r"[0-9]{1,9}s?|[0-9]{1,5}[mhd]|[0-9]{1,4}w|[0-9]{1,2}y"), wanted)(number)
+def quantity(pattern: re.Pattern[str], wanted: str) -> Callable[[Any], str]:
+    """The check of a text that may be a number without a unit, as nginx takes it."""
+
+    def check(value: Any) -> str:
+        number = isinstance(value, int) and not isinstance(value, bool)
+        return text(pattern, wanted)(str(value) if number else value)
+
+    return check
 
 
 def boolean(value: Any) -> bool:
