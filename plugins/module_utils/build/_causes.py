@@ -47,12 +47,14 @@ PROGRAMS = {
 }
 """The Debian packages with what a build may miss."""
 COMPILERS = ("gcc", "cc", "g++", "c++")
+CONFIGS = ("pg_config", "mysql_config")
+"""What an extension of Python in C asks for the paths of a library, before it needs a compiler."""
 
 # The first that fits names the cause, and the fix: what a compiler misses comes before what pip and uv make of that.
 # (uv before 0.13 draws a cross where it says "error:" now.)
 CAUSES = (
     (r"^[^\w\n]*(?:cause: |error: |ERROR: )*(.*(?:No space left on device|Disk quota exceeded).*)", SPACE),
-    (r"fatal error: (\S+: No such file or directory)", PACKAGE),
+    (r"fatal error: ((?!/)\S+: No such file or directory)", PACKAGE),
     (
         rf"\W({PROGRAM}['\"`]?(?: executable)?(?: not found| failed: No such file or directory|: No such file or directory))",
         PACKAGE,
@@ -127,8 +129,11 @@ def _package(reason: str, headers: str) -> str:
         return f"set system_packages: [{package}]" if package else ""
     found = re.search(PROGRAM, reason.replace("Cargo", "cargo").replace("Unknown compiler(s): [['cc'", "cc"))
     name = re.sub(r"^[\w-]*-(?=gcc$|g\+\+$)", "", found[0]) if found else ""
+    if name not in PROGRAMS:
+        return ""
+    compiler = f", {PROGRAMS['gcc']}" if name in CONFIGS else ""
     # What a compiler is needed for is an extension of Python, nearly always.
-    return f"set system_packages: [{PROGRAMS[name]}{headers if name in COMPILERS else ''}]" if name in PROGRAMS else ""
+    return f"set system_packages: [{PROGRAMS[name]}{compiler}{headers if name in (*COMPILERS, *CONFIGS) else ''}]"
 
 
 def backend_output(output: str) -> str:

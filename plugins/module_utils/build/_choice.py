@@ -27,6 +27,13 @@ UNREAD = {
 }
 """Files with the versions that a project was tried with, and how to install these where the file is not read."""
 
+UNREAD_ALONE = {
+    "Pipfile": "write its packages to requirements.txt",
+    "environment.yml": "write its packages to requirements.txt",
+    "environment.yaml": "write its packages to requirements.txt",
+}
+"""Files that may say what an app needs, and are not read. They often lie beside files that are."""
+
 SSH = re.compile(r"ssh://|\bgit@[\w.-]+[:/]")
 """What the URL of a repository behind SSH has in it."""
 
@@ -97,8 +104,9 @@ def choose(app: App, source: str, installer: str) -> Choice:
         raise StackError("source", f"requirements: pip does not read {os.path.basename(pylocks[0])}; set app_installer: uv.")
     for key, names in (("extras", extras), ("groups", groups)):
         if names and not project:
-            lacks = f"the project in {app['working_directory']} is not installed, which would have {names[0]}"
-            raise StackError("source", f"{key}: {lacks}; name the directory in requirements, or remove {key}.")
+            lacks = f"{names[0]} would be of a project in working_directory, {app['working_directory']}, and none is installed"
+            fix = f"name that directory in requirements if it is one, or remove {key} and list in packages what is needed"
+            raise StackError("source", f"{key}: {lacks} from there; {fix}.")
     return Choice(
         pylocks=pylocks,
         files=tuple(path for path in files if path not in pylocks),
@@ -107,7 +115,7 @@ def choose(app: App, source: str, installer: str) -> Choice:
         extras=extras,
         groups=groups,
         requirements=packages,
-        unread="" if app["requirements"] is not None else _unread(app, directory, paths),
+        unread="" if app["requirements"] is not None else _unread(app, directory, paths, project),
     )
 
 
@@ -127,13 +135,15 @@ def _named(app: App, source: str, names: list[str]) -> list[str]:
     return paths
 
 
-def _unread(app: App, directory: str, read: list[str]) -> str:
-    """What the user is told of a lock file that is there and not read; "" for nothing."""
-    names = [name for name in UNREAD if os.path.isfile(os.path.join(directory, name)) and not any(map(is_pylock, read))]
-    if not names:
+def _unread(app: App, directory: str, read: list[str], project: str) -> str:
+    """What the user is told of a file that is there and not read; "" for nothing."""
+    fixes = {} if any(map(is_pylock, read)) else {**UNREAD, **({} if read or project else UNREAD_ALONE)}
+    name = next((name for name in fixes if os.path.isfile(os.path.join(directory, name))), "")
+    if not name:
         return ""
     instead = f"; {os.path.basename(read[0])} is read instead, name it in requirements to confirm that" if read else ""
-    return f"app {app['name']}: {names[0]} is not read{instead}; to install the versions in it, {UNREAD[names[0]]}."
+    what = "the versions" if name in UNREAD else "what is"
+    return f"app {app['name']}: {name} is not read{instead}; to install {what} in it, {fixes[name]}."
 
 
 def is_pylock(path: str) -> bool:

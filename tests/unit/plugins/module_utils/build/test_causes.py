@@ -109,7 +109,10 @@ available.  On Debian/Ubuntu systems, you need to install the python3-venv
     ("output", "wanted"),
     [
         (COMPILER, "psycopg2==2.9.9 cannot be built: libpq-fe.h: No such file or directory; set system_packages: [libpq-dev]."),
-        ("Error: pg_config executable not found.\n", "pg_config executable not found; set system_packages: [libpq-dev]."),
+        (
+            "Error: pg_config executable not found.\n",
+            "pg_config executable not found; set system_packages: [libpq-dev, gcc, libc6-dev, python3.11-dev].",
+        ),
         (
             "error: command 'gcc' failed: No such file or directory\n",
             "gcc' failed: No such file or directory; set system_packages: [gcc, libc6-dev, python3.11-dev].",
@@ -126,6 +129,10 @@ available.  On Debian/Ubuntu systems, you need to install the python3-venv
         ),
         ("Cargo, the Rust package manager, is not installed or is not on PATH.\n", "set system_packages: [cargo]."),
         ("x.c:1:10: fatal error: Python.h: No such file or directory\n", "set system_packages: [python3.11-dev]."),
+        (
+            "cc1: fatal error: /tmp/enscons/xxmodule.c: No such file or directory\n",
+            "cc1: fatal error: /tmp/enscons/xxmodule.c: No such file or directory; the log has what was printed.",
+        ),
         ("x.c:1:10: fatal error: odd.h: No such file or directory\n", "add the Debian package that has it to system_packages."),
         ("  ModuleNotFoundError: No module named 'pkg_resources'\n", "'pkg_resources'; it needs setuptools<81: require a newer"),
         (

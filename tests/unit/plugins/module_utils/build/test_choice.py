@@ -95,7 +95,10 @@ def test_a_package_is_installed_with_its_companions():
         ({"requirements": ["r.txt"], "working_directory": "api"}, "no r.txt; there is api/r.txt; paths begin"),
         ({"working_directory": "nope"}, "working_directory: the source has no directory nope"),
         ({"source": {"package": "x"}, "requirements": ["r.txt"]}, "r.txt is a file of the source"),
-        ({"extras": ["x"]}, "extras: the project in . is not installed, which would have x; name the directory in requirements"),
+        (
+            {"extras": ["x"], "working_directory": "api", "requirements": ["."]},
+            "extras: x would be of a project in working_directory, api, and none is installed from there; name that directory in",
+        ),
     ],
 )
 def test_what_is_not_there_is_named(lay, keys, wanted):
@@ -148,10 +151,21 @@ def test_pip_reads_no_lock_of_uv(lay):
         (["pylock.toml"], {}, "pip", "app shop: pylock.toml is not read; "),
         (["poetry.lock", "requirements.txt"], {"requirements": ["requirements.txt"]}, "uv", ""),
         (["poetry.lock", "uv.lock"], {}, "uv", ""),
+        (["Pipfile", "Pipfile.lock"], {}, "uv", "app shop: Pipfile.lock is not read; "),
+        (
+            ["Pipfile"],
+            {},
+            "uv",
+            "app shop: Pipfile is not read; to install what is in it, write its packages to requirements.txt.",
+        ),
+        (["environment.yml"], {}, "pip", "app shop: environment.yml is not read; to install what is in it, write its packages"),
+        (["environment.yml", "requirements.txt"], {}, "uv", ""),
+        (["Pipfile", "setup.py"], {}, "uv", ""),
+        (["Pipfile"], {"requirements": []}, "uv", ""),
         (["poetry.lock", "pylock.toml"], {}, "uv", ""),
     ],
 )
-def test_a_lock_that_is_not_read_is_told(lay, files, keys, installer, told):
+def test_a_file_that_is_not_read_is_told(lay, files, keys, installer, told):
     unread = _choice.choose(resolved(**keys), lay(dict.fromkeys(files, "")), installer).unread
     assert unread.startswith(told)
     assert bool(unread) == bool(told)
