@@ -12,6 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 
+from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import shown
 from ansible_collections.wsgi.stack.plugins.plugin_utils._role_tasks import ROLES
 
 KINDS = {"bool": "true or false", "int": "a number", "list": "a list", "str": "a text"}
@@ -56,6 +57,6 @@ def value_problem(name: str, option: Mapping[str, Any], value: Any) -> str:
     if not ArgumentSpecValidator({name: described}).validate({name: value}).error_messages:
         return ""
     if "choices" in option:
-        return f"{name}: {value!r} is not valid; set it to one of {', '.join(option['choices'])}."
+        return f"{name}: {shown(value)} is not valid; set it to one of {', '.join(option['choices'])}."
     kind = f"a list, of which each item is {KINDS[option['elements']]}" if "elements" in option else KINDS[option["type"]]
-    return f"{name}: {value!r} is not valid; set it to {kind}."
+    return f"{name}: {shown(value)} is not valid; set it to {kind}."

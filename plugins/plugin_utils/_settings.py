@@ -115,7 +115,7 @@ def _value(name: str, value: Any, default: Any) -> Any:
             return ACCOUNT(value)
         return value
     except (TypeError, ValueError):
-        raise InventoryError(f"{name}: {value!r} is not valid; set it to {kind}.") from None
+        raise InventoryError(f"{name}: {_schema.shown(value)} is not valid; set it to {kind}.") from None
 
 
 def _port(value: Any) -> int:

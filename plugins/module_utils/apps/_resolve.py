@@ -43,6 +43,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.apps._schema import (
     fill,
     given,
     integer,
+    kind,
     lines,
     list_of,
     one_of,
@@ -179,7 +180,9 @@ def resolve(
     """
     for variable, path in (("wsgi_directory", directory), ("wsgi_runtime_directory", runtime_directory)):
         if not isinstance(path, str) or not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", path):
-            raise InventoryError(f"{variable}: {path!r} is invalid; use an absolute path of letters, digits, '.', '_' and '-'.")
+            raise InventoryError(
+                f"{variable}: {shown(path)} is invalid; use an absolute path of letters, digits, '.', '_' and '-'."
+            )
     resolved: list[App] = []
     for app in _present(apps, {"stack": stack, "uwsgi_install_from": uwsgi_install_from}):
         layout = Layout(app["name"], directory, runtime_directory)
@@ -237,7 +240,7 @@ def _present(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(apps, (list, tuple)):
-        raise InventoryError(f"wsgi_apps: {shown(apps)} is not a list of apps; begin each with '- name:'.")
+        raise InventoryError(f"wsgi_apps is {kind(apps)} and not a list of apps; begin each with '- name:'.")
     completed: list[dict[str, Any]] = []
     for position, found in enumerate(given(apps), 1):
         name = found.get("name") if isinstance(found, dict) else None
@@ -247,7 +250,7 @@ def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
             else f"the app at place {position} of wsgi_apps"
         )
         if not isinstance(found, dict):
-            raise InventoryError(f"{who}: {shown(found)} is not a dictionary; use one with name, source and entry_point.")
+            raise InventoryError(f"{who} is {kind(found)} and not a dictionary; use one with name, source and entry_point.")
         try:
             app = fill(found, APP if found.get("state") == "absent" else PRESENT)
             for key, value in {**DEFAULTS, **defaults}.items():

@@ -16,6 +16,7 @@ from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _entry_points
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 from ansible_collections.wsgi.stack.plugins.module_utils.host._mounts import OWN_RULES
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _syntax
 
@@ -26,7 +27,20 @@ Schema = dict[str, tuple[Check, Any]]
 REQUIRED = object()
 
 SECRETS = ("environment", "build_environment", "files", "content", "deploy_key")
-"""The keys whose values no message shows."""
+"""The keys whose values are secret."""
+
+HIDDEN = (*SECRETS, "source")
+"""The keys whose values no message shows: a source that is written as a text may have the deploy key in it."""
+
+KINDS: tuple[tuple[Any, str], ...] = (
+    (dict, "a dictionary"),
+    ((list, tuple), "a list"),
+    (str, "a text"),
+    (bool, "a boolean"),
+    ((int, float), "a number"),
+    (type(None), "null"),
+)
+"""The types of YAML, in words; a boolean of Python's is a number, too."""
 
 OMITTED = "_OmitType"
 """The type of what ``default(omit)`` gives in a template, which ansible-core leaves for plugins to leave out."""
@@ -222,7 +236,7 @@ def files(value: Any) -> dict[str, dict[str, str | None]]:
         try:
             path = path_inside(name)
         except ValueError as error:
-            raise ValueError(f"{wanted}; {shown(name)} is not {error}") from None
+            raise ValueError(f"{wanted}; {shown_key(name)} is not {error}") from None
         if not isinstance(file, dict):
             raise ValueError(f"{wanted}; {path} has neither")
         try:
@@ -273,7 +287,7 @@ def variables(value: Any) -> dict[str, str]:
     checked = {}
     for name, content in value.items():
         if not isinstance(name, str) or not VARIABLE.fullmatch(name):
-            raise ValueError(f"{wanted}; {shown(name)} is not a name")
+            raise ValueError(f"{wanted}; {shown_key(name)} is not a name")
         if TAKEN_VARIABLE.fullmatch(name):
             raise ValueError(f"{wanted}; {name} is used by what starts the app, so give yours another name")
         # The text of a decimal number or a boolean is ambiguous: 1.10 or 1.1, True or 1.
@@ -350,7 +364,7 @@ def fill(found: dict[str, Any], schema: Schema) -> dict[str, Any]:
         if key not in schema:
             near = difflib.get_close_matches(str(key), schema, 1)
             fix = f"did you mean {near[0]}?" if near else "the keys are " + ", ".join(schema) + "."
-            raise InventoryError(f"{key if VARIABLE.fullmatch(str(key)) else shown(key)}: unknown key; {fix}")
+            raise InventoryError(f"{key if VARIABLE.fullmatch(str(key)) else shown_key(key)}: unknown key; {fix}")
     filled = {}
     for key, (check, default) in schema.items():
         value = found.get(key)
@@ -368,7 +382,7 @@ def checked_key(key: str, check: Check, value: Any) -> Any:
     except InventoryError as error:
         raise InventoryError(f"{key}.{error}") from None
     except ValueError as error:
-        found = "the value, which is not shown," if key in SECRETS else shown(value)
+        found = "the value, which is not shown," if key in HIDDEN else shown(value)
         raise InventoryError(f"{key}: {found} is invalid; use {error}.") from None
 
 
@@ -381,10 +395,26 @@ def _checked(check: Check, value: Any) -> Any:
         raise ValueError(f"a list, each {error}") from None
 
 
+def kind(value: Any) -> str:
+    """The type of what was found, in words."""
+    return next((name for types, name in KINDS if isinstance(value, types)), f"a {type(value).__name__}")
+
+
 def shown(value: Any) -> str:
-    """What was found, as a message quotes it."""
-    quoted = repr(value)
+    """What was found, as a message quotes it, without what may be secret: a wrong indentation or a missing hyphen brings secrets
+    into any dictionary; a text of several lines can be a private key or such a dictionary, and a URL has credentials.
+    """
+    if isinstance(value, dict):
+        return kind(value)
+    if isinstance(value, str) and "\n" in value.rstrip("\n"):
+        return "a text of several lines"
+    quoted = f"[{', '.join(map(shown, value))}]" if isinstance(value, (list, tuple)) else _redact.redactor()(repr(value))
     return quoted if len(quoted) <= 80 else quoted[:77] + "..."
+
+
+def shown_key(key: Any) -> str:
+    """A key as a message quotes it. In YAML, ``{NAME=value}`` and ``{NAME:value}`` are keys, and what follows may be secret."""
+    return shown(re.split("[=:]", key)[0] if isinstance(key, str) else key)
 
 
 def private_key(value: Any) -> str:

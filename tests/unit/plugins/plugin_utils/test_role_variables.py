@@ -24,16 +24,16 @@ def test_a_value_that_ansible_can_convert_is_good(option, value):
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "wanted"),
+    ("option", "value", "shown", "wanted"),
     [
-        (BOOL, "perhaps", "true or false"),
-        (TEXTS, {"a": 1}, "a list, of which each item is a text"),
-        ({"type": "list", "elements": "int"}, ["a"], "a list, of which each item is a number"),
-        (CHOICE, "npm", "one of uv, pip"),
+        (BOOL, "perhaps", "'perhaps'", "true or false"),
+        (TEXTS, {"a": 1}, "a dictionary", "a list, of which each item is a text"),
+        ({"type": "list", "elements": "int"}, ["a"], "['a']", "a list, of which each item is a number"),
+        (CHOICE, "npm", "'npm'", "one of uv, pip"),
     ],
 )
-def test_another_value_is_named_with_what_it_should_be(option, value, wanted):
-    assert _role_variables.value_problem("v", option, value) == f"v: {value!r} is not valid; set it to {wanted}."
+def test_another_value_is_named_with_what_it_should_be(option, value, shown, wanted):
+    assert _role_variables.value_problem("v", option, value) == f"v: {shown} is not valid; set it to {wanted}."
 
 
 def test_the_roles_are_asked_about_their_variables_alone():

@@ -34,12 +34,16 @@ def test_what_is_set_wins():
         ({"nginx_http_ports": [65536]}, "nginx_http_ports: [65536] is not valid; set it to a list of port numbers."),
         (
             {"wsgi_nginx_group": "www-data\nd /etc 0777"},
-            "wsgi_nginx_group: 'www-data\\nd /etc 0777' is not valid; set it to the name of a user or group.",
+            "wsgi_nginx_group: a text of several lines is not valid; set it to the name of a user or group.",
+        ),
+        (
+            {"wsgi_list": {"wsgi_apps": ["s3cret"]}},
+            "wsgi_list: a dictionary is not valid; set it to 1 to 31 lower-case letters, digits and hyphens, a letter first.",
         ),
         ({"wsgi_nginx_user": "%n"}, "wsgi_nginx_user: '%n' is not valid; set it to the name of a user or group."),
         ({"nginx_http_ports": ["http"]}, "nginx_http_ports: ['http'] is not valid; set it to a list of port numbers."),
     ],
-    ids=["switch", "high port", "group", "user", "ports"],
+    ids=["switch", "high port", "group", "dictionary", "user", "ports"],
 )
 def test_what_is_wrong_is_named(variables, message):
     with pytest.raises(InventoryError) as caught:

@@ -397,10 +397,46 @@ def test_a_socket_path_that_is_too_long_is_refused():
     assert _resolve.resolve([app(name="a" * 31)], runtime_directory=fits)
 
 
-@pytest.mark.parametrize("apps", [None, {}, "shop", ["shop"]])
-def test_what_is_no_list_of_apps_is_refused(apps):
-    with pytest.raises(_resolve.InventoryError, match="wsgi_apps"):
+SECRET = {"environment": {"SECRET_KEY": "s3cret"}}
+
+
+@pytest.mark.parametrize(
+    ("apps", "sentence"),
+    [
+        (None, "wsgi_apps is null and not a list of apps; begin each with '- name:'."),
+        ({"name": "shop", **SECRET}, "wsgi_apps is a dictionary and not a list of apps; begin each with '- name:'."),
+        ({"shop": SECRET}, "wsgi_apps is a dictionary and not a list of apps; begin each with '- name:'."),
+        ("[{name: shop, files: s3cret}]", "wsgi_apps is a text and not a list of apps; begin each with '- name:'."),
+        (["s3cret"], "the app at place 1 of wsgi_apps is a text and not a dictionary; use one with name, source and"),
+        ([SHOP, [SECRET]], "the app at place 2 of wsgi_apps is a list and not a dictionary; use one with name, source and"),
+    ],
+)
+def test_what_is_no_list_of_apps_is_refused_by_its_type(apps, sentence):
+    with pytest.raises(_resolve.InventoryError) as caught:
         _resolve.resolve(apps)
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"name": SECRET}, "the app at place 1 of wsgi_apps: name: a dictionary is invalid; use 1 to 31"),
+        ({"domains": SECRET}, "app shop: domains: a dictionary is invalid; use a list."),
+        ({"domains": [["a.test", SECRET]]}, "app shop: domains: [['a.test', a dictionary]] is invalid; use a list, each"),
+        ({"source": '{"deploy_key": "s3cret"}'}, "app shop: source: the value, which is not shown, is invalid; use a"),
+        ({"source": {"git": ["https://u:s3cret@a.test"]}}, "app shop: source.git: ['https://***@a.test'] is invalid; use a text"),
+        ({"source": {"git": "-https://u:s3cret@a.test"}}, "app shop: source.git: '-https://***@a.test' is invalid; use the URL"),
+        ({"tls": {"mode": "files", "key": "---\ns3cret\n"}}, "app shop: tls.key: a text of several lines is invalid; use a text"),
+        ({"environment": {"A=s3cret": None}}, "app shop: environment: the value, which is not shown, is invalid; use a dict"),
+        ({"files": {"/a:s3cret": None}}, "app shop: files: the value, which is not shown, is invalid; use a dictionary"),
+        ({"files": {"a": {"TOKEN:s3cret": None}}}, "app shop: files.'a'.'TOKEN': unknown key; the keys are content, src."),
+        ({"SECRET_KEY=s3cret": None}, "app shop: 'SECRET_KEY': unknown key; "),
+    ],
+)
+def test_no_message_has_a_secret_that_stands_in_the_wrong_place(keys, sentence):
+    found = refusal(app(**keys))
+    assert found.startswith(sentence)
+    assert "s3cret" not in found
 
 
 def test_an_app_that_shall_be_absent_needs_a_name_only_and_is_in_nobodys_way():
