@@ -240,7 +240,7 @@ def _present(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(apps, (list, tuple)):
-        raise InventoryError(f"wsgi_apps is {kind(apps)} and not a list of apps; begin each with '- name:'.")
+        raise InventoryError(f"wsgi_apps: {kind(apps)} is not a list of apps; begin each with '- name:'.")
     completed: list[dict[str, Any]] = []
     for position, found in enumerate(given(apps), 1):
         name = found.get("name") if isinstance(found, dict) else None
@@ -250,7 +250,7 @@ def _complete(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:
             else f"the app at place {position} of wsgi_apps"
         )
         if not isinstance(found, dict):
-            raise InventoryError(f"{who} is {kind(found)} and not a dictionary; use one with name, source and entry_point.")
+            raise InventoryError(f"{who}: {kind(found)} is not a dictionary; use one with name, source and entry_point.")
         try:
             app = fill(found, APP if found.get("state") == "absent" else PRESENT)
             for key, value in {**DEFAULTS, **defaults}.items():

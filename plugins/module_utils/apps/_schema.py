@@ -291,8 +291,10 @@ def variables(value: Any) -> dict[str, str]:
         if TAKEN_VARIABLE.fullmatch(name):
             raise ValueError(f"{wanted}; {name} is used by what starts the app, so give yours another name")
         # The text of a decimal number or a boolean is ambiguous: 1.10 or 1.1, True or 1.
-        if isinstance(content, bool) or not isinstance(content, (str, int)) or not storable(str(content)):
+        if isinstance(content, bool) or not isinstance(content, (str, int)):
             raise ValueError(f"{wanted}; the value of {name} is not a text, so put it in quotes")
+        if not storable(str(content)):
+            raise ValueError(f"{wanted}; the value of {name} has a character that no variable can have, such as NUL")
         if too_long(f"{name}={content}"):
             raise ValueError(f"{wanted}; the value of {name} is longer than Linux hands to a program ({ARGUMENT_BYTES} bytes)")
         checked[str(name)] = str(content)

@@ -403,12 +403,12 @@ SECRET = {"environment": {"SECRET_KEY": "s3cret"}}
 @pytest.mark.parametrize(
     ("apps", "sentence"),
     [
-        (None, "wsgi_apps is null and not a list of apps; begin each with '- name:'."),
-        ({"name": "shop", **SECRET}, "wsgi_apps is a dictionary and not a list of apps; begin each with '- name:'."),
-        ({"shop": SECRET}, "wsgi_apps is a dictionary and not a list of apps; begin each with '- name:'."),
-        ("[{name: shop, files: s3cret}]", "wsgi_apps is a text and not a list of apps; begin each with '- name:'."),
-        (["s3cret"], "the app at place 1 of wsgi_apps is a text and not a dictionary; use one with name, source and"),
-        ([SHOP, [SECRET]], "the app at place 2 of wsgi_apps is a list and not a dictionary; use one with name, source and"),
+        (None, "wsgi_apps: null is not a list of apps; begin each with '- name:'."),
+        ({"name": "shop", **SECRET}, "wsgi_apps: a dictionary is not a list of apps; begin each with '- name:'."),
+        ({"shop": SECRET}, "wsgi_apps: a dictionary is not a list of apps; begin each with '- name:'."),
+        ("[{name: shop, files: s3cret}]", "wsgi_apps: a text is not a list of apps; begin each with '- name:'."),
+        (["s3cret"], "the app at place 1 of wsgi_apps: a text is not a dictionary; use one with name, source and"),
+        ([SHOP, [SECRET]], "the app at place 2 of wsgi_apps: a list is not a dictionary; use one with name, source and"),
     ],
 )
 def test_what_is_no_list_of_apps_is_refused_by_its_type(apps, sentence):
