@@ -37,19 +37,26 @@ def entry(app: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, A
     :param app: resolved
     :param environment: its variables
     """
-    redact = _redact.redactor(_redact.secret_values(environment))
     found = {**_flat({key: value for key, value in app.items() if key not in DERIVED}), **_source(app)}
     found["files"] = sorted(app["files"])
-    kept = {key: json.loads(redact(json.dumps(value))) for key, value in found.items()}
+    kept = _masked(found, environment)
     kept["environment"] = {
         name: hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()[:16] for name, value in environment.items()
     }
     return kept
 
 
-def site(note: Mapping[str, Any]) -> dict[str, Any]:
-    """What is noted of an app that nginx serves, see ``nginx._files.SERVED``, as ``entry`` has it."""
-    return _flat({key: value for key, value in note.items() if key not in DERIVED})
+def site(note: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """What is noted of an app that nginx serves, see ``nginx._files.SERVED``, as ``entry`` has it.
+
+    :param environment: the app's variables, whose values may be in it
+    """
+    return _masked(_flat({key: value for key, value in note.items() if key not in DERIVED}), environment)
+
+
+def _masked(found: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    redact = _redact.redactor(_redact.secret_values(environment))
+    return {key: json.loads(redact(json.dumps(value))) for key, value in found.items()}
 
 
 def changes(

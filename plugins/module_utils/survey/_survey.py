@@ -134,8 +134,10 @@ def changes(
                 found[name] = ["new"]
             elif entry := before[name]["entry"]:
                 revisions = before[name]["revision"], builds.get(name, {}).get("revision")
-                after = _changes.entry(app, secrets[name]["environment"])
-                lines = _changes.changes({**entry, **_changes.site(sites.get(name, {}))}, after, revisions, SERVED)
+                environment = secrets[name]["environment"]
+                after = _changes.entry(app, environment)
+                seen = {**entry, **_changes.site(sites.get(name, {}), environment)}
+                lines = _changes.changes(seen, after, revisions, SERVED)
                 found.update({name: lines} if lines else {})
     return found
 

@@ -21,7 +21,7 @@ def resolved(**keys):
 
 def told(before, after, revisions=(OLD, OLD), environments=({}, {}), notes=None):
     entry = json.loads(json.dumps(_changes.entry(resolved(**before), environments[0])))
-    served = _changes.site(notes or {})
+    served = _changes.site(notes or {}, environments[1])
     wanted = _changes.entry(resolved(**after), environments[1])
     return _changes.changes({**entry, **served}, wanted, revisions, _files.SERVED)
 
@@ -63,3 +63,9 @@ def test_variables_are_named_and_their_values_are_not():
 def test_the_site_is_compared_with_what_nginx_serves():
     notes = _files.tree([resolved(mount="/old")])["notes"]["shop"]
     assert told({"mount": "/new"}, {"mount": "/new"}, notes=notes) == ["mount /old -> /new"]
+
+
+def test_a_domain_that_is_the_value_of_a_variable_too_has_not_changed():
+    environment = {"SESSION_COOKIE_DOMAIN": "a.test"}
+    notes = {key: value for key, value in resolved().items() if key in _files.SERVED}
+    assert told({}, {}, environments=(environment, environment), notes=notes) == []
