@@ -73,19 +73,21 @@ def read(variables: Mapping[str, Any], template: Callable[[Any], Any], extra_var
     :param variables: all variables that the task sees, not templated
     :param template: makes the value of one
     :param extra_variables: the names of those of the command line. An inventory can have a variable ``app`` for something else
-    :raises InventoryError: a switch that is neither on nor off, or a port that is no number
+    :raises InventoryError: a switch that is neither on nor off, a port that is no number, or ``app`` without a name
     """
     found = {
         name.removeprefix("wsgi_"): _value(name, template(variables[name]), default) if name in variables else default
         for name, default in {**SHARED, **OF_ROLES}.items()
     }
     base = template(variables["inventory_dir"]) if "inventory_dir" in variables else None
-    only = template(variables.get("wsgi_only_apps", [])) if "app" in extra_variables else []
+    only = names(template(variables.get("wsgi_only_apps", [])) or []) if "app" in extra_variables else []
+    if "app" in extra_variables and "wsgi_only_apps" in variables and not only:
+        raise InventoryError("app: it names no app, as -e app=$APP if the shell has no APP; name one, or leave it out for all.")
     return {
         **found,
         # An inventory of the command line, as in -i host, has the text None.
         "base_directory": base if base and os.path.isabs(base) else None,
-        "only_apps": names(only),
+        "only_apps": only,
         "of_host": {name: found[name.removeprefix("wsgi_")] for name in OF_HOST},
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display, _systemd, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
@@ -24,8 +25,11 @@ def logs(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """Read the logs of some apps.
 
     :param wanted: the module's parameters
+    :raises InventoryError: no line is wanted
     :raises StackError: an app belongs to another list
     """
+    if wanted["lines"] < 1:
+        raise InventoryError(f"lines: {wanted['lines']} is too few; set it to 1 or more.")
     _record.load().refuse_foreign((app["name"] for app in wanted["apps"]), wanted["list"])
     _systemd.sync_journal()
     found = {

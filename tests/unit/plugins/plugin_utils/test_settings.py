@@ -66,3 +66,10 @@ def test_a_list_is_resolved_once_and_what_a_host_adds_is_its_own(monkeypatch):
     monkeypatch.setattr(_settings._resolve, "resolve", None)
     (again,) = _settings.resolve([dict(app)], read())
     assert (again["name"], again["first_host"]) == ("shop", True)
+
+
+@pytest.mark.parametrize("only", ["", " , ", [], None])
+def test_a_run_for_apps_of_which_none_is_named_is_refused(only):
+    with pytest.raises(InventoryError, match=r"^app: it names no app, as -e app=\$APP if "):
+        _settings.read({"wsgi_only_apps": only}, lambda value: value, {"app"})
+    assert read(wsgi_only_apps=only)["only_apps"] == []
