@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from typing import Callable
 
@@ -18,6 +19,12 @@ from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _processes
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _release
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout._health import Answer
+
+STOPPED = ("T", "t", "Z", "X", "")
+"""The states of a thread that runs no more, see proc(5); "" is one that has gone meanwhile."""
+
+STOP_TIMEOUT = 10.0
+"""Seconds for a worker to be stopped; one in a system call that cannot be interrupted may take longer."""
 
 
 def expected(layout: Layout, slot: str) -> int:
@@ -61,8 +68,25 @@ def _continued(master: int) -> Iterator[None]:
 
 
 def _stopped(pid: int, master: int) -> bool:
-    """Stop a worker, and say whether the process was one, or is gone."""
-    return _signal(pid, master, signal.SIGSTOP)
+    """Stop a worker, and say whether the process was one, or is gone.
+
+    A worker goes on for a moment after the signal. On a busy host it would take the next request, and keep it while stopped.
+    """
+    if not _signal(pid, master, signal.SIGSTOP):
+        return False
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while _runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return True
+
+
+def _runs(pid: int) -> bool:
+    """Whether a thread of a process is not stopped."""
+    try:
+        states = [_processes.text(pid, f"task/{task}/stat").rpartition(") ")[2][:1] for task in os.listdir(f"/proc/{pid}/task")]
+    except OSError:  # it is gone
+        return False
+    return any(state not in STOPPED for state in states)
 
 
 def _signal_children(master: int, number: signal.Signals) -> None:

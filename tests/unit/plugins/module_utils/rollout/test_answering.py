@@ -27,7 +27,6 @@ class Server:
         self.workers, self.hangs, self.asked = workers, set(), []
 
     def ask(self, times):
-        time.sleep(0.05)  # a signal takes a moment
         free = [pid for pid in self.workers if not is_stopped(pid)]
         self.asked.append((times, len(free)))
         if not free or free[0] in self.hangs:
@@ -49,6 +48,24 @@ def test_all_workers_are_asked_and_none_stays_stopped(server):
     assert server.asked == [(3, 3), (2, 2), (1, 1)]
     time.sleep(0.05)
     assert not any(map(is_stopped, server.workers))
+
+
+def test_no_other_is_asked_before_a_worker_is_stopped(server, monkeypatch):
+    states = dict(zip(server.workers, map(iter, ("SR", "D", ""))))
+    seen = []
+
+    def text(pid, name, *limit):
+        state = "S"
+        if name.startswith("task/"):
+            state = next(states[pid], "T")
+            seen.append((pid, state))
+        return f"{pid} (sleep) {state} {os.getpid()} " + "0 " * 20
+
+    monkeypatch.setattr(_answering._processes, "text", text)
+    answers = [[Answer(True, "", sender=pid)] for pid in server.workers]
+    assert _answering.problem(os.getpid(), 3, lambda times: answers.pop(0)) == ""
+    for pid, wanted in zip(server.workers, ("SRT", "DT", "T")):
+        assert "".join(state for each, state in seen if each == pid) == wanted
 
 
 def test_a_worker_that_does_not_answer_is_told(server):
