@@ -307,11 +307,11 @@ def molecule() -> Iterator[Check]:
 def system() -> Iterator[Check]:
     """tests/system: what molecule's one way through a playbook can not show.
 
-    A fifth of the time a test waits, for an app to start or a load to end: two processes more than processors.
+    A fifth of the time a test waits, for an app to start or a load to end: one process more than processors.
     """
     report = REPORTS / "system.xml"
     selection = {"12": ["-k", "not debian13"], "13": ["-k", "debian13"]}.get(os.environ.get("DEBIAN", ""), [])
-    command = ["pytest", *parallel(PROCESSORS + 2), "--durations=40", f"--junit-xml={report}", *selection, "tests/system"]
+    command = ["pytest", *parallel(PROCESSORS + 1), "--durations=40", f"--junit-xml={report}", *selection, "tests/system"]
     yield Check("tests/system", command, reports=str(report.relative_to(ROOT)))
 
 
