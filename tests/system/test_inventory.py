@@ -110,7 +110,8 @@ def test_a_socket_path_that_is_too_long_is_refused(tmp_path):
     ],
 )
 def test_a_wrong_value_for_a_role_is_refused_before_the_host_is_touched(tmp_path, variable, value, kind):
-    assert refuse(tmp_path, [SHOP], **{variable: value}) == f"{variable}: {value!r} is not valid; set it to {kind}."
+    shown = "a dictionary" if isinstance(value, dict) else repr(value)
+    assert refuse(tmp_path, [SHOP], **{variable: value}) == f"{variable}: {shown} is not valid; set it to {kind}."
 
 
 def test_release_commands_in_a_play_whose_hosts_do_not_wait_are_refused(tmp_path):
