@@ -25,6 +25,9 @@ WITHOUT_EFFECT = frozenset(
 )
 """Keys whose change alone changes nothing on a host."""
 
+PUBLIC = ("domains", "canonical_domain")
+"""Keys that are shown whatever else has their values: a variable such as SESSION_COOKIE_DOMAIN may be the name of the site."""
+
 LONGEST = 200
 """Characters of a value that are shown."""
 
@@ -56,7 +59,7 @@ def site(note: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, A
 
 def _masked(found: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     redact = _redact.redactor(_redact.secret_values(environment))
-    return {key: json.loads(redact(json.dumps(value))) for key, value in found.items()}
+    return {key: value if key in PUBLIC else json.loads(redact(json.dumps(value))) for key, value in found.items()}
 
 
 def changes(

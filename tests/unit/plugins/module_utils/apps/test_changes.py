@@ -69,3 +69,6 @@ def test_a_domain_that_is_the_value_of_a_variable_too_has_not_changed():
     environment = {"SESSION_COOKIE_DOMAIN": "a.test"}
     notes = {key: value for key, value in resolved().items() if key in _files.SERVED}
     assert told({}, {}, environments=(environment, environment), notes=notes) == []
+    domains = {"domains": ["a.test", "b.a.test"]}
+    lines = told(domains, domains, environments=(environment, environment), notes=notes)
+    assert lines == ["domains [a.test] -> [a.test, b.a.test]"]
