@@ -32,6 +32,7 @@ extends_documentation_fragment:
   - wsgi.stack.attributes.root
   - wsgi.stack.apps
   - wsgi.stack.apps.list
+  - wsgi.stack.apps.only
 seealso:
   - module: wsgi.stack.doctor_info
 notes:
@@ -149,7 +150,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils.status import _status, 
 def main() -> None:
     module = Module(
         argument_spec={
-            "list": _record.OPTIONS["list"],
+            **_record.OPTIONS,
             "apps": {"type": "list", "elements": "dict", "required": True},
             "directory": {"type": "path", "default": _layout.DIRECTORY},
             "runtime_directory": {"type": "path", "default": _layout.RUNTIME_DIRECTORY},
@@ -161,7 +162,7 @@ def main() -> None:
     wanted = module.params
     try:
         apps = _status.examine(
-            wanted["apps"], wanted["directory"], wanted["runtime_directory"], wanted["nginx_user"], wanted["list"]
+            wanted["apps"], wanted["directory"], wanted["runtime_directory"], wanted["nginx_user"], _record.scope(wanted)
         )
     except StackError as failure:
         module.fail_json(msg=f"{failure.step}: {failure.cause}")

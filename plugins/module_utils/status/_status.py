@@ -56,23 +56,23 @@ class Records:
 
 
 def examine(
-    apps: Sequence[App], directory: str, runtime_directory: str, nginx_user: str, wanted_list: str
+    apps: Sequence[App], directory: str, runtime_directory: str, nginx_user: str, scope: _record.Scope
 ) -> list[dict[str, Any]]:
-    """The status of all apps of a list on the host, those of the inventory first.
+    """The status of the apps on the host that are in scope, those of the inventory first.
 
     :param apps: the resolved apps of the inventory
     :param directory: the root of builds, releases and data
     :param runtime_directory: the root of the sockets
     :param nginx_user: the user that sends the health checks
-    :param wanted_list: the list that the apps are
+    :param scope: the list that the apps are, and those of them that this is about
     :raises StackError: an app belongs to another list
     :returns: an ``entry`` each, with ``certificate`` and ``listed``
     """
-    record = _record.load()
-    record.refuse_foreign((app["name"] for app in apps), wanted_list)
+    scope.record.refuse_foreign((app["name"] for app in apps), str(scope.list))
     listed = {app["name"] for app in apps}
+    apps = [app for app in apps if scope.has(app["name"])]
     there = _found.found(directory, runtime_directory)
-    unlisted = sorted(name for name in there - listed if record.owner(name) == wanted_list)
+    unlisted = sorted(name for name in there - listed if scope.has(name))
     sites = MemoryFile("nginx").read().notes
     # Whatever an app answers that is in no inventory, it answers.
     everyone = [
