@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         problem = _preconditions.version_problem()
         steps = sorted(self._chosen(variables))
         if "always" in self._task.tags:  # in site
-            problem = problem or (_tags.unknown(variables["ansible_run_tags"], self._task.tags) if _alone() else "")
+            problem = problem or (_tags.unknown(_tags.of_run(variables)[0], self._task.tags) if _alone() else "")
             if not problem and not steps:
                 return {"changed": False, "steps": steps, "skipped": True, "skip_reason": "the tags are those of other plays"}
         problem = problem or self._of_apps(wanted, variables) or self._of_tags(wanted["app_roles"], variables)
@@ -59,7 +59,7 @@ class ActionModule(ActionBase):
         return _refusal.refused(self._task, problem) if problem else {"changed": False, "steps": steps}
 
     def _chosen(self, variables: dict[str, Any]) -> set[str]:
-        return _tags.selected(variables["ansible_run_tags"], variables["ansible_skip_tags"], self._task.tags)
+        return _tags.selected(*_tags.of_run(variables), self._task.tags)
 
     def _of_tags(self, app_roles: list[str] | None, variables: dict[str, Any]) -> str:
         if app_roles is None:
@@ -67,9 +67,10 @@ class ActionModule(ActionBase):
         return _tags.left_out(self._chosen(variables), _answers.idle(variables["inventory_hostname"]), app_roles)
 
     def _of_apps(self, wanted: dict[str, Any], variables: dict[str, Any]) -> str:
-        if not wanted["check_apps"]:
-            return ""
         try:
+            if not wanted["check_apps"]:
+                self._find("settings", [], variables)
+                return ""
             apps = self._find("apps", [], variables)
             if wanted["app"] is not None:
                 self._find("rollback", [wanted["app"]], variables)

@@ -8,7 +8,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _display
-from ansible_collections.wsgi.stack.plugins.plugin_utils import _report, _run, _summary
+from ansible_collections.wsgi.stack.plugins.plugin_utils import _preconditions, _report, _run, _summary
 
 
 class ActionModule(ActionBase):
@@ -20,6 +20,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         options = {"apps": {"type": "list", "elements": "dict", "required": True}, "port": {"type": "int", "default": 80}}
         _validation, given = self.validate_argument_spec(options)
+        _preconditions.check_apps(given)
         host = (task_vars or {})["inventory_hostname"]
         apps = _summary.entries(given["apps"], _run.report(host), host, given["port"])
         report = _display.shown([f"{host}:", "", *_summary.table(apps), ""]) if apps else []

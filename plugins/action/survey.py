@@ -85,7 +85,7 @@ class ActionModule(_archives.ModuleAction):
 
     def _missing_packages(self, answers: list[dict[str, Any]], variables: Mapping[str, Any]) -> list[str]:
         """The packages of all steps, for one run of apt; none if the tags leave some of these steps out."""
-        chosen = _tags.selected(variables["ansible_run_tags"], variables["ansible_skip_tags"], self._task.tags)
+        chosen = _tags.selected(*_tags.of_run(variables), self._task.tags)
         wanted = [answer for answer in answers if answer["module"] == "wsgi.stack.packages" and answer["result"] is None]
         return [name for answer in wanted if chosen == {*_tags.NEEDS} for name in answer["arguments"]["name"]]
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection, and may change in any release.
-"""What the steps need of Ansible itself: its version, and the strategy of the play."""
+"""What the steps need: Ansible's version, the strategy of the play, and apps with every key."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible.errors import AnsibleError, AnsibleLookupError
+from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleLookupError
 from ansible.release import __version__
 
+from ansible_collections.wsgi.stack.plugins.module_utils._app import App
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _refusal
 
 OLDEST = (2, 19)
@@ -37,6 +38,31 @@ def strategy_problem(strategy: str, hosts: Sequence[str], apps: Sequence[Mapping
         f"app {names[0]}: release_commands: they run once, before any host has the release, and with strategy: {strategy}"
         " the hosts do not wait for each other; use strategy: linear."
     )
+
+
+def apps_problem(arguments: Mapping[str, Any]) -> str:
+    """Why the apps that a module is given are refused, which are to be resolved, "" if they are not. Pure.
+
+    Anything but a list of dictionaries is the module's to refuse.
+
+    :param arguments: of the module; those that are apps are called ``apps`` and ``app``
+    """
+    apps = arguments.get("apps")
+    for app in [*(apps if isinstance(apps, list) else []), arguments.get("app")]:
+        missing = sorted(App.__required_keys__ - app.keys()) if isinstance(app, Mapping) else []
+        if missing:
+            who = f"app {app['name']}" if "name" in app else "apps"
+            return f"{who}: no {missing[0]}; give the module the apps as lookup('wsgi.stack.apps') returns them, with every key."
+    return ""
+
+
+def check_apps(arguments: Mapping[str, Any]) -> None:
+    """Refuse apps, see ``apps_problem``.
+
+    :raises AnsibleActionFail: with a message for the user
+    """
+    if problem := apps_problem(arguments):
+        raise AnsibleActionFail(problem)
 
 
 def check_version() -> None:

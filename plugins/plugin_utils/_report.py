@@ -39,6 +39,7 @@ class ReportAction(_archives.ModuleAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         _preconditions.check_version()
         super().run(tmp, task_vars)
+        _preconditions.check_apps(self._task.args)
         result = self._execute_module(module_name=self.module, module_args=self.arguments(), task_vars=task_vars)
         if "report" in result and for_people():
             self._display.display(self.shown((task_vars or {})["inventory_hostname"], result))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _schema
 from ansible_collections.wsgi.stack.plugins.module_utils.survey import _references
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _values
 
@@ -52,11 +54,16 @@ class Roles:
         """The tasks that would run, in their order.
 
         :param role: its short name, or ``role/file`` for a file of tasks other than ``main``
+        :raises AnsibleError: there is none
         """
         name, _slash, tasks_from = role.partition("/")
+        file = ROLES / name / "tasks" / f"{tasks_from or 'main'}.yml"
+        if not re.fullmatch("[a-z_]+(/[a-z_]+)?", role) or not file.is_file():
+            known = ", ".join(sorted(path.name for path in ROLES.iterdir()))
+            raise AnsibleError(f"roles: {_schema.shown(role)} is no role of wsgi.stack; use {known}, or ROLE/FILE.")
         defaults, own = (self._read(ROLES / name / kind / "main.yml") or {} for kind in ("defaults", "vars"))
         values = _values.Values(self.templar, {**defaults, **self.variables, **own}, self.registered)
-        for task in self._read(ROLES / name / "tasks" / f"{tasks_from or 'main'}.yml"):
+        for task in self._read(file):
             yield from self._task(role, task, values)
 
     def _read(self, path: Path) -> Any:

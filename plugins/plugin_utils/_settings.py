@@ -40,6 +40,8 @@ ACCOUNT = _schema.text(re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*"))
 
 LIST = _schema.text(_resolve.NAME)
 
+ROOT = _schema.text(re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._-]+)+"))
+
 OF_ROLES: dict[str, Any] = {
     "uwsgi_install_from": "distribution",
     "uwsgi_plugin_source": "auto",
@@ -73,7 +75,7 @@ def read(variables: Mapping[str, Any], template: Callable[[Any], Any], extra_var
     :param variables: all variables that the task sees, not templated
     :param template: makes the value of one
     :param extra_variables: the names of those of the command line. An inventory can have a variable ``app`` for something else
-    :raises InventoryError: a switch that is neither on nor off, a port that is no number, or ``app`` without a name
+    :raises InventoryError: a value that the variable cannot have, or ``app`` without a name
     """
     found = {
         name.removeprefix("wsgi_"): _value(name, template(variables[name]), default) if name in variables else default
@@ -115,6 +117,9 @@ def _value(name: str, value: Any, default: Any) -> Any:
             # It is written to units and to files for systemd-tmpfiles, where a blank or a line break begins something else.
             kind = "the name of a user or group"
             return ACCOUNT(value)
+        if name in ("wsgi_directory", "wsgi_runtime_directory"):
+            kind = "an absolute path of letters, digits, '.', '_' and '-', without '..'"
+            return ROOT(value)
         return value
     except (TypeError, ValueError):
         raise InventoryError(f"{name}: {_schema.shown(value)} is not valid; set it to {kind}.") from None

@@ -25,6 +25,7 @@ class StepAction(_archives.ModuleAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         _preconditions.check_version()
         super().run(tmp, task_vars)
+        _preconditions.check_apps(self._task.args)
         task_vars = task_vars or {}
         host = task_vars["inventory_hostname"]
         result = self.execute(task_vars)

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "app": (),
@@ -17,6 +18,14 @@ NEEDS: dict[str, tuple[str, ...]] = {
 """The tags, and whose steps have to be done before those of each."""
 
 EVERYTHING = {"all", "tagged"}
+
+
+def of_run(variables: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """What ``--tags`` and ``--skip-tags`` say. The command ``ansible`` has neither.
+
+    :param variables: those that a task sees
+    """
+    return variables.get("ansible_run_tags", ["all"]), variables.get("ansible_skip_tags", [])
 
 
 def selected(run: Collection[str], skip: Collection[str], task: Collection[str]) -> set[str]:

@@ -130,6 +130,7 @@ def test_a_rollback_to_nothing_is_refused_in_a_sentence(server, hello):
     before = pids(server, "newcomer")
     for arguments, sentence in (
         ([], "app: missing; add -e app=NAME (newcomer)."),
+        (['{"app": null}'], "app: missing; add -e app=NAME (newcomer)."),
         (["app=newcommer"], "app: 'newcommer' is not in wsgi_apps; did you mean newcomer?"),
         (["app=newcomer", "release=9"], "app newcomer: release: 9 is not on this host; it has 1."),
         (["app=newcomer"], "app newcomer: release 1 is live, and no earlier release on this host ever was; deploy the"),

@@ -178,11 +178,6 @@ def resolve(
         absolute URLs and paths, ``health_check.path`` the mount in it
     :raises InventoryError: the first mistake found
     """
-    for variable, path in (("wsgi_directory", directory), ("wsgi_runtime_directory", runtime_directory)):
-        if not isinstance(path, str) or not re.fullmatch(r"(/[A-Za-z0-9._-]+)+", path):
-            raise InventoryError(
-                f"{variable}: {shown(path)} is invalid; use an absolute path of letters, digits, '.', '_' and '-'."
-            )
     resolved: list[App] = []
     for app in _present(apps, {"stack": stack, "uwsgi_install_from": uwsgi_install_from}):
         layout = Layout(app["name"], directory, runtime_directory)
@@ -230,8 +225,15 @@ def absent(apps: Any) -> list[str]:
 
 
 def read_secrets(text: str) -> dict[str, dict[str, Any]]:
-    """The reverse of ``secrets`` and ``pack_secrets``."""
-    return json.loads(base64.b64decode(text))
+    """The reverse of ``secrets`` and ``pack_secrets``.
+
+    :raises InventoryError: the text is not one of theirs
+    """
+    try:
+        found: dict[str, dict[str, Any]] = json.loads(base64.b64decode(text, validate=True))
+    except ValueError:
+        raise InventoryError("secrets: not what the filter wsgi.stack.app_secrets returns; give its result.") from None
+    return found
 
 
 def _present(apps: Any, defaults: dict[str, Any]) -> list[dict[str, Any]]:

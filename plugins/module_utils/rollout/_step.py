@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _errors
 from ansible_collections.wsgi.stack.plugins.module_utils._app import App
-from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import InventoryError, StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _plan, _state
@@ -27,8 +28,9 @@ def rollout(wanted: Mapping[str, Any], check: bool, roll_out: Callable[..., Any]
     :param wanted: the module's parameters
     :param roll_out: ``rollout._run.locked_rollout``, which changes the host
     :returns: the module's result
+    :raises InventoryError: a release that is no number
     """
-    releases = {name: int(number) for name, number in wanted["releases"].items()}
+    releases = {name: _number(name, number) for name, number in wanted["releases"].items()}
     apps: list[App] = [app for app in wanted["apps"] if app["name"] in releases]
     stacks = {app["name"]: app["stack"] for app in apps}
     try:
@@ -71,6 +73,12 @@ def rollout(wanted: Mapping[str, Any], check: bool, roll_out: Callable[..., Any]
             if steps
         ],
     }
+
+
+def _number(app: str, release: Any) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", str(release)):
+        raise InventoryError(f"releases: {app}: {release!r} is no number of a release; use what wsgi.stack.release returned.")
+    return int(release)
 
 
 STEP = Step(

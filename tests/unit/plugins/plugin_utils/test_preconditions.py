@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.plugin_utils import _preconditions
 
 ROOT = Path(__file__).resolve().parents[4]
+(RESOLVED,) = _resolve.resolve([{"name": "shop", "source": {"package": "shop"}, "entry_point": "shop:app"}])
 APPS = [{"name": "wiki", "release_commands": []}, {"name": "shop", "release_commands": ["flask db upgrade"]}]
 
 
@@ -37,6 +39,23 @@ def test_the_oldest_ansible_core_is_the_same_everywhere():
 def test_every_playbook_begins_with_the_preconditions(path):
     for play in yaml.safe_load(path.read_text()):
         assert "ansible.builtin.import_playbook" in play or "wsgi.stack.preconditions" in play["tasks"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"apps": [{**RESOLVED}], "app": RESOLVED}, ""),
+        ({"name": ["nginx"]}, ""),
+        ({"apps": "shop", "app": "shop"}, ""),  # the module's to refuse
+        ({"apps": [RESOLVED, {"name": "wiki"}]}, "app wiki: no bind; give the module the apps as lookup('wsgi.stack.apps')"),
+        ({"app": {"source": "x"}}, "apps: no bind; give the module the apps as lookup('wsgi.stack.apps')"),
+    ],
+    ids=["resolved", "no apps", "texts", "list", "one"],
+)
+def test_apps_with_keys_missing_are_refused(arguments, problem):
+    found = _preconditions.apps_problem(arguments)
+    assert found.startswith(problem)
+    assert bool(found) == bool(problem)
 
 
 @pytest.mark.parametrize("strategy", ["free", "ansible.builtin.free", "host_pinned", "mitogen_free"])

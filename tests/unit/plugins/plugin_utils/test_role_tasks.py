@@ -7,6 +7,7 @@ import json
 import textwrap
 
 import pytest
+from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
@@ -47,6 +48,12 @@ def test_arguments_have_the_values_of_defaults_variables_and_the_hosts_own(role)
 
 def test_another_file_of_tasks(role):
     assert [task.role for task in role("- {name: One, wsgi.stack.packages: {name: [x]}}", "app/retire")] == ["app/retire"]
+
+
+@pytest.mark.parametrize("name", ["bogus", "wsgi.stack.app", "../app", "app/.."])
+def test_a_role_that_does_not_exist_is_refused_with_those_that_do(role, name):
+    with pytest.raises(AnsibleError, match=r"^roles: '.*' is no role of wsgi\.stack; use app,"):
+        role("- {name: One, wsgi.stack.packages: {name: [x]}}", name)
 
 
 @pytest.mark.parametrize("template", ["{{ app_name }}", "{{ app_port }}"])

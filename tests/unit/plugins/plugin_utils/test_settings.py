@@ -13,6 +13,9 @@ def read(**variables):
     return _settings.read(variables, lambda value: value)
 
 
+ROOT = "an absolute path of letters, digits, '.', '_' and '-', without '..'"
+
+
 def test_what_is_not_set_has_its_default():
     settings = read()
     assert settings["directory"] == "/srv/wsgi"
@@ -40,10 +43,18 @@ def test_what_is_set_wins():
             {"wsgi_list": {"wsgi_apps": ["s3cret"]}},
             "wsgi_list: a dictionary is not valid; set it to 1 to 31 lower-case letters, digits and hyphens, a letter first.",
         ),
+        (
+            {"wsgi_directory": "/srv/../etc"},
+            f"wsgi_directory: '/srv/../etc' is not valid; set it to {ROOT}.",
+        ),
+        (
+            {"wsgi_runtime_directory": "wsgi"},
+            f"wsgi_runtime_directory: 'wsgi' is not valid; set it to {ROOT}.",
+        ),
         ({"wsgi_nginx_user": "%n"}, "wsgi_nginx_user: '%n' is not valid; set it to the name of a user or group."),
         ({"nginx_http_ports": ["http"]}, "nginx_http_ports: ['http'] is not valid; set it to a list of port numbers."),
     ],
-    ids=["switch", "high port", "group", "dictionary", "user", "ports"],
+    ids=["switch", "high port", "group", "dictionary", "directory", "runtime directory", "user", "ports"],
 )
 def test_what_is_wrong_is_named(variables, message):
     with pytest.raises(InventoryError) as caught:

@@ -29,6 +29,11 @@ def test_tags_choose_steps(run, skip, chosen):
     assert _tags.selected(run, skip, [*OWN, "web"]) == chosen
 
 
+def test_a_command_without_tags_runs_everything():
+    assert _tags.of_run({}) == (["all"], [])
+    assert _tags.of_run({"ansible_run_tags": ["nginx"], "ansible_skip_tags": ["verify"]}) == (["nginx"], ["verify"])
+
+
 @pytest.mark.parametrize("run", [["ngnix"], ["nginx", "ngnix"]])
 def test_a_tag_of_no_task_is_refused(run):
     assert "ngnix: no task has this tag; use one of app, " in _tags.unknown(run, OWN)

@@ -116,6 +116,12 @@ def test_tls_that_cannot_work(given, settings, expected):
     assert refusal(app(**given), **settings).startswith(expected)
 
 
+@pytest.mark.parametrize("text", ["", "e30", "shop", "bm8gSlNPTg==", "/w=="], ids=["none", "cut off", "name", "no JSON", "bytes"])
+def test_a_text_without_secrets_is_refused(text):
+    with pytest.raises(_resolve.InventoryError, match=r"^secrets: not what the filter wsgi\.stack\.app_secrets returns"):
+        _resolve.read_secrets(text)
+
+
 def test_secrets_travel_apart():
     key = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n-----END OPENSSH PRIVATE KEY-----"
     secretive = app(environment={"TOKEN": "s3cret", "DEBUG": 1}, build_environment={"PIP_INDEX_URL": "https://u:s3cret@x"})

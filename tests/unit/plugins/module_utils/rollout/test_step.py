@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.rollout import _step
@@ -24,6 +26,13 @@ def test_a_process_manager_that_cannot_be_asked_fails_its_apps_and_not_the_play(
     ]
     assert not result["changed"]
     assert result["switching"] == []
+
+
+@pytest.mark.parametrize("release", ["abc", "", None, -1, 1.5, True])
+def test_a_release_is_a_number(release):
+    wanted = {"apps": [], "releases": {"shop": release}, "nginx_user": "www-data", "preview": False, "finish": True}
+    with pytest.raises(StackError, match=r"^releases: shop: .* is no number of a release"):
+        _step.rollout(wanted, check=True)
 
 
 def test_a_systemd_that_does_not_read_its_files_is_told_of_each_app(monkeypatch):
