@@ -111,9 +111,10 @@ class Server:
         self.down()
         self.inventory = self._host("up", name, "--debian", self.debian, "--image", image).strip()
         self.environment = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
-        self.modules = scratch.parent / f"modules-{debian}"
+        shared = scratch.parents[1 if "PYTEST_XDIST_WORKER" in os.environ else 0]  # by all processes of the run
+        self.modules = shared / f"modules-{debian}"
         self.modules.mkdir(exist_ok=True)
-        self.compiled = scratch.parent / f"compiled-{debian}"
+        self.compiled = shared / f"compiled-{debian}"
         self.compiled.mkdir(exist_ok=True)
         if COVERAGE:
             self.need("python3-coverage")
@@ -233,14 +234,17 @@ class Server:
     def _compile(self) -> None:
         """Have modules compiled that were put together for a play, since a host would do that each time: a tenth of a run."""
         for file in self.modules.iterdir():
-            if file.suffix == ".lock" or file.name.endswith("-part") or (self.compiled / file.name).exists():
+            if file.suffix == ".lock" or file.name.endswith("-part"):
+                continue
+            try:
+                (self.compiled / file.name).touch(exist_ok=False)
+            except FileExistsError:  # it is compiled, or another process is about to
                 continue
             module = _CachedModule.load(str(file))
             command = ["docker", "exec", "-i", self.name, "python3", "-c", BYTECODE]
             done = subprocess.run(command, input=base64.b64decode(module.zip_data), capture_output=True, check=False)
             if done.returncode == 0:
                 dataclasses.replace(module, zip_data=base64.b64encode(done.stdout)).dump(str(file))
-                (self.compiled / file.name).touch()
 
     def module(self, name: str, *arguments: str, **options) -> dict:
         """Call a module of the collection on the host.
