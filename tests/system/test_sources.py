@@ -261,7 +261,13 @@ import bottle
 
 application = bottle.Bottle()
 application.get("/")(lambda: "bottle")
+
+
+@application.get("/steal")
+def steal():
+    bottle.response.set_header("X-Accel-Redirect", "/private/first.txt")
 """
+"""On the domain of another app, whose internal file it names."""
 
 BY_OTHERS = """
 ls -l $1 | sed 1d
@@ -301,7 +307,8 @@ def test_a_build_with_commands_files_and_data_that_outlives_it(server, code, tmp
         "name": "bottle",
         "source": {"package": "bottle==0.13.4"},
         "entry_point": "site_of:application",
-        "domains": ["bottle.test"],
+        "domains": ["uploads.test"],
+        "mount": "/bottle",
         "files": {"site_of.py": {"content": BOTTLE}},
         "build_commands": ["python -c 'import site_of' && pwd >built"],
     }
@@ -315,7 +322,8 @@ def test_a_build_with_commands_files_and_data_that_outlives_it(server, code, tmp
         return ["404" if answer.startswith("404") else answer for answer in found]
 
     assert look() == answers
-    assert server.get("/", "bottle.test") == "200 bottle"
+    assert server.get("/bottle/", "uploads.test") == "200 bottle"
+    assert server.get("/bottle/steal", "uploads.test")[:3] == "404"
     assert server.sh("cat /srv/wsgi/bottle/current/build/source/built").endswith("/site-packages\n")
     assert server.sh("find /srv/wsgi/uploads/current/build/source/ -name local.py -printf '%m %u:%g'") == "640 root:uploads"
     assert server.sh("find /srv/wsgi/uploads/shared -name lost") == "/srv/wsgi/uploads/shared/logs/lost\n"

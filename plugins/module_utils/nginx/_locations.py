@@ -58,7 +58,11 @@ COMPRESSION = [
 ]
 
 # Directives that may be repeated in a location: the user's are added to ours and do not replace them.
-REPEATABLE = {"include", "proxy_set_header", "uwsgi_param"}
+REPEATABLE = {"include", "proxy_set_header", "set", "uwsgi_param"}
+
+
+ANSWERED_BY = "$wsgi_answered_by"
+"""The variable with the app that a request has come to: an app on the same domain must not name another one's internal files."""
 
 
 class Location(TypedDict):
@@ -84,6 +88,7 @@ def locations(app: App, access_log: str | None = None, kept: bool = False) -> li
     settings = [
         *logs,
         ("client_max_body_size", app["client_max_body_size"]),
+        *([("set", f"{ANSWERED_BY} {app['name']}")] if any(static["internal"] for static in app["static"]) else []),
         *_pass(app, kept),
     ]
     raw = [line for text in app["nginx_directives"] for line in text.split("\n")]
@@ -126,14 +131,15 @@ def _static(app: App, static: Static, logs: list[tuple[str, str]]) -> list[Locat
     # It names the other files, so browsers have to ask for it each time.
     fresh = lines([("expires", "off"), ("add_header", "Cache-Control no-cache"), *hsts(app["tls"])])
     page = [f"location = {PAGE} {{ {' '.join(fresh)} }}"] if whole else []
-    internal = ["internal;"] if static["internal"] else []
+    protected = [f"if ({ANSWERED_BY} != {app['name']}) {{ return 404; }}"] if static["internal"] else []
+    internal = ["internal;", *protected] if static["internal"] else []
     files = [*lines(here), *_directory(static["path"], url, _symlinks(app, static)), *page]
     found: list[Location] = [{"match": f"^~ {url}", "lines": [*internal, *files]}]
     if static["previous"]:
         # That release may not have published this directory, and then nothing in it was checked.
         symlinks = ("disable_symlinks", "on " + _quoted(f"from={app['previous']}/build/source"))
         there = [*common, *_caching(static, app["tls"]), ("try_files", f"$uri {PAGE if whole else '=404'}")]
-        earlier = ["internal;", *lines(there), *_directory(static["previous"], PREVIOUS + url, symlinks)]
+        earlier = ["internal;", *protected, *lines(there), *_directory(static["previous"], PREVIOUS + url, symlinks)]
         found.append({"match": f"^~ {PREVIOUS}{url}", "lines": earlier})
     return found
 

@@ -80,9 +80,17 @@ def test_the_locations_of_an_app():
 
 def test_shared_files_are_served_without_symlinks_and_internal_ones_to_nobody():
     path = "/srv/wsgi/a/shared/in/media"
-    (media, _everything) = locations(app("a", static=[{"url": "/m/", "shared": "in/media", "internal": True, "path": path}]))
-    assert media["lines"][0] == "internal;"
-    assert media["lines"][3:5] == [f"alias {path}/;", "disable_symlinks on from=/srv/wsgi/a/shared;"]
+    (media, everything) = locations(app("a", static=[{"url": "/m/", "shared": "in/media", "internal": True, "path": path}]))
+    assert media["lines"][:2] == ["internal;", "if ($wsgi_answered_by != a) { return 404; }"]
+    assert media["lines"][4:6] == [f"alias {path}/;", "disable_symlinks on from=/srv/wsgi/a/shared;"]
+    assert "set $wsgi_answered_by a;" in everything["lines"]
+
+
+def test_an_app_keeps_what_it_sets_itself_and_its_internal_files():
+    static = [{"url": "/p/", "path": "/current/p", "previous": "/previous/p", "internal": True}]
+    here, before, everything = locations(app("a", static=static, nginx_directives=["set $x 1;"]))
+    assert here["lines"][:2] == before["lines"][:2] == ["internal;", "if ($wsgi_answered_by != a) { return 404; }"]
+    assert {"set $wsgi_answered_by a;", "set $x 1;"} < set(everything["lines"])
 
 
 def test_the_locations_below_a_prefix():
