@@ -76,6 +76,7 @@ def of_log(cause: LogCause, setup: Setup) -> Why:
         "log_directory": f"Create the directory of its log {subject}, and give it to its user",
         "pid_file": f"Remove the pid file {subject}, which an earlier run has left, if no other server of this app runs",
         "no_plugin": f"Install the package uwsgi-plugin-python3, and set plugin = python3 in {config}",
+        "no_socket": f"Set socket (for uwsgi_pass) or http-socket (for proxy_pass) in {config}, since http needs the plugin http",
         "directory": "Create the directory that the log names, for good: with RuntimeDirectory= in a unit, or by tmpfiles.d(5)",
     }
     if cause.kind == "module":

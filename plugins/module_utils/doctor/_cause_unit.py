@@ -13,6 +13,7 @@ from dataclasses import replace
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _cause_sandbox, _command_check, _server_options, _units
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._advice import Setup, homes_of
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import Why, then
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _systemd
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _lasting
 
 Unit = Mapping[str, str]
@@ -65,7 +66,7 @@ def why(unit: Unit, setup: Setup) -> Why | None:
     ):
         what = f"Make the condition true, or remove it from {unit.get('FragmentPath')}"
         return Why("systemd does not start it, since a condition of its unit (Condition...=) is not met", then(what, again(unit)))
-    found = _environment_file(unit) or _step(unit) or _before(unit) or _timeout(unit)
+    found = _required(unit) or _environment_file(unit) or _step(unit) or _before(unit) or _timeout(unit)
     if found:
         return found
     result = unit.get("Result", "")
@@ -79,6 +80,30 @@ def why(unit: Unit, setup: Setup) -> Why | None:
         return Why(f"it did not report its start as Type={unit.get('Type')} wants", then(what, again(unit)))
     if result == "watchdog":
         return Why("it did not report to systemd's watchdog in time", then("Remove WatchdogSec= or raise it", again(unit)))
+    return None
+
+
+def _required(unit: Unit) -> Why | None:
+    """A unit that systemd starts before this one, or not at all."""
+    names = [name for key in ("Requires", "Requisite", "BindsTo") for name in unit.get(key, "").split()]
+    if unit.get("ActiveState") != "inactive" or not names:
+        return None
+    short = shlex.quote(unit["Id"].removesuffix(".service"))
+    states = _systemd.show(names, ("LoadState", "ActiveState", "Result"))
+    for name in names:
+        state, other = states.get(name, {}), shlex.quote(name.removesuffix(".service"))
+        text = f"{name}, which it requires, "
+        if state.get("LoadState") == "masked":
+            return Why(f"{text}is masked", f"systemctl unmask {other} && systemctl start {short}")
+        if state.get("LoadState") == "not-found":
+            places = " or ".join(f"{key}=" for key in ("Requires", "Requisite", "BindsTo") if name in unit.get(key, "").split())
+            what = f"Install it, or take it out of {places} in {_units.defined_in(unit, places.partition('=')[0])}"
+            return Why(f"{text}does not exist", then(what, f"systemctl daemon-reload && systemctl start {short}"))
+        if state.get("ActiveState") == "failed":
+            what = f"Correct what its log says (journalctl -u {other} -n 50)"
+            return Why(
+                f"{text}has failed ({state.get('Result')})", then(what, f"systemctl restart {other} && systemctl start {short}")
+            )
     return None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import BROKEN, WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._redirects import Loop
@@ -132,6 +133,14 @@ def _loop(seen: Seen, loop: Loop) -> Finding:
     if own:
         return own
     evidence = (" -> ".join(loop.urls), *seen.evidence[1:2])
+    names = {urlsplit(each).hostname for each in loop.urls}
+    if len(names) > 1:
+        message = f"Endless redirect: {' and '.join(sorted(map(str, names)))} send visitors of {url} to each other."
+        fix = (
+            "Remove the redirect from the name that you want to keep: a 'return' or 'rewrite' in nginx, or a setting of the app,"
+            " such as Django's PREPEND_WWW."
+        )
+        return Finding(BROKEN, "redirect_loop", message, evidence, fix)
     headers = [each.arguments[0].lower() for each in seen.route.effective("proxy_set_header") if each.arguments]
     proxied = seen.route.directive.name == "proxy_pass"
     if loop.heeds_scheme and "x-forwarded-proto" not in headers:

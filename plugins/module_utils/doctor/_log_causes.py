@@ -60,6 +60,7 @@ PATTERNS = (
     ("permission", re.compile(r"'(?P<subject>/[^']{1,200})' isn't writable \[PermissionError")),
     ("pid_file", re.compile(r"Already running on PID \d+ \(or pid file '(?P<subject>[^']{1,200})' is stale\)")),
     ("no_plugin", re.compile(r"unavailable modifier requested: 0")),
+    ("no_socket", re.compile(r"The -s/--socket option is missing|option '--http' is ambiguous")),
     ("module", re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<subject>[\w.]+)'?")),
     ("variable", re.compile(r"KeyError: '(?P<subject>[A-Z][A-Z0-9_]{2,60})'")),
     ("address", re.compile(r"Connection in use: (?P<subject>\(?[^\n]{1,80})")),

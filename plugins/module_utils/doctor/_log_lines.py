@@ -11,7 +11,7 @@ from typing import Callable
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._logs import LogLine
-from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import then
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import applied, then
 
 RELOAD = "nginx -t && systemctl reload nginx"
 PLACE = re.compile(r"[\w./@:%+ -]{1,200}")
@@ -125,6 +125,9 @@ APP: tuple[tuple[str, re.Pattern[str], str, str], ...] = (
 )
 """Errors in an app's log: code, pattern, message, what to do; ``{file}`` is the server's configuration."""
 
+UNIT = "/etc/systemd/system/"
+"""Where units are that an operator writes."""
+
 TIMED_OUT = re.compile(r"WORKER TIMEOUT \(pid:(\d+)\)")
 KILLED = re.compile(r"Worker (?:\(pid:|with pid )(\d+)\)? was (?:sent SIGKILL|terminated due to signal 9)")
 """What gunicorn writes of a worker that was killed: also one that it killed itself, since SIGABRT did not end it."""
@@ -187,5 +190,6 @@ def of_app(text: str, file: str, restart: str, where: str) -> list[Finding]:
             count = f"{len(matching)} times" if len(matching) > 1 else "once"
             times = f" ({count}, {where})" if where else f" ({count})"
             seen = tuple(" ".join(line.split())[:300] for line in matching[-2:])
-            found.append(Finding(WARNING, code, f"{message}{times}.", seen, then(what, restart)))
+            changed = place if "{file}" in fix else UNIT if "its unit" in fix else ""
+            found.append(Finding(WARNING, code, f"{message}{times}.", seen, then(what, applied(changed, restart) or restart)))
     return found

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _packet_filters
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._findings import WARNING, Finding
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._packet_filters import PacketFilters
+from ansible_collections.wsgi.stack.plugins.module_utils.doctor._why import applied
 
 EVERYWHERE = {"0.0.0.0": (4,), "*": (4, 6), "[::]": (4, 6)}
 """How ss(8) prints that a socket listens on all addresses, and the versions of IP that it does so for."""
@@ -67,19 +68,10 @@ def _bound(address: str, port: str, files: Mapping[str, str], restart: str) -> s
     naming = {path: set(written.findall(text)) for path, text in files.items() if written.search(text)}
     if len(naming) == 1 and re.fullmatch(r"[\w.\[\]:-]+", wanted):
         ((path, spellings),) = naming.items()
-        again = _applied(path, restart)
+        again = applied(path, restart)
         if len(spellings) == 1 and again:
             pattern = re.sub(r"([.*\[\]])", r"\\\1", spellings.pop())
             change = shlex.quote(f"s/{pattern}/{wanted}:{port}/")
             return f"sed -i --follow-symlinks {change} {shlex.quote(path)} && {again}"
     where = f" in {' and '.join(naming)}" if naming else ""
     return f"Have the app listen on {wanted}:{port}{where}, then run: {restart}."
-
-
-def _applied(path: str, restart: str) -> str:
-    """The command by which an app takes a change of a file, "" if that takes more than one can know."""
-    if path.endswith(".socket"):
-        return ""
-    if restart.startswith("supervisorctl restart "):
-        return restart.replace(" restart ", " update ").partition(":")[0]
-    return f"systemctl daemon-reload && {restart}" if "/systemd/" in path else restart

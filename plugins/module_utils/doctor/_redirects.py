@@ -36,7 +36,7 @@ class Loop:
 
 
 def follow(visit: Visit, answer: Answer, servers: Sequence[ServerBlock], ask: Ask) -> Loop | None:
-    """Follow redirects to the same page of this host until they end, leave it, or come back to where they were.
+    """Follow redirects to the same page, under any name of the host, until they end, leave it, or come back to where they were.
 
     :param servers: all server blocks
     """
@@ -51,6 +51,9 @@ def follow(visit: Visit, answer: Answer, servers: Sequence[ServerBlock], ask: As
         if following.url in urls and (not new or visit.headers == following.headers):
             return Loop((*urls, following.url), not 300 <= ask(told).status < 400)
         pairs = _selection.listeners(servers, visit.address, following.port)
+        renamed = following.name != visit.name.lower()
+        if renamed and not any(following.name in server.names for server, _listen in pairs):
+            return None
         if not pairs and following.tls and following.port == 443 and not visit.tls:
             again = leads_to(told, ask(told))
             return Loop((*urls, following.url), False, True) if again and again.url == following.url else None
@@ -64,16 +67,16 @@ def follow(visit: Visit, answer: Answer, servers: Sequence[ServerBlock], ask: As
 
 
 def leads_to(visit: Visit, answer: Answer) -> Visit | None:
-    """The visit that a redirect leads to, None if it is another page. Pure."""
+    """The visit that a redirect leads to, None if it is another page. The name may be another one. Pure."""
     found = URL.fullmatch(answer.location)
     if not found:
         return None
     scheme, host, port, path = found[1], found[2] or visit.name, found[3], found[4] or "/"
-    if path != visit.path or host.lower() != visit.name.lower():
+    if path != visit.path:
         return None
     tls = scheme == "https" if scheme else visit.tls
     number = int(port) if port else visit.port if not scheme else 443 if tls else 80
-    return Visit(visit.address, number, visit.name, path, tls)
+    return Visit(visit.address, number, host.lower(), path, tls)
 
 
 def _cookie_header(cookies: dict[str, str]) -> tuple[tuple[str, str], ...]:

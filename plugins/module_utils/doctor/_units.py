@@ -33,6 +33,9 @@ PROPERTIES = (
     "Triggers",
     "WantedBy",
     "RequiredBy",
+    "Requires",
+    "Requisite",
+    "BindsTo",
     "Type",
     "Group",
     "ExecMainCode",
@@ -46,6 +49,8 @@ PROPERTIES = (
     "ControlGroup",
     *_cause_sandbox.PROPERTIES,
 )
+WANTED_BY = re.compile(r"^(?:WantedBy|RequiredBy)[ \t]*=.*", re.MULTILINE)
+
 RESTARTS = 3
 """Restarts from which on a unit that has not run for long counts as restarting in a loop."""
 
@@ -146,14 +151,37 @@ def judge(
         message = f"The unit file of {name} has changed, but systemd has not reloaded it."
         fix = f"systemctl daemon-reload && systemctl restart {short}"
         found.append(Finding(WARNING, "unit_changed", message, (unit.get("FragmentPath", ""),), fix))
-    wanted = [unit.get(key, "") for key in ("TriggeredBy", "WantedBy", "RequiredBy")]
-    if served and unit.get("UnitFileState") == "disabled" and unit.get("ActiveState") == "active" and not any(wanted):
-        message = f"{name} is running but not enabled: nothing will listen on {address} after a reboot."
-        found.append(Finding(WARNING, "unit_not_enabled", message, ("UnitFileState=disabled",), f"systemctl enable {short}"))
+    if served and unit.get("ActiveState") == "active" and not _is_wanted(unit):
+        rest = f"nothing will listen on {address} after a reboot."
+        if unit.get("UnitFileState") == "disabled":
+            message = f"{name} is running but not enabled: {rest}"
+            found.append(Finding(WARNING, "unit_not_enabled", message, ("UnitFileState=disabled",), f"systemctl enable {short}"))
+        elif _enabled_for(unit):
+            message = f"{name} is enabled for a target that is not reached at boot: {rest}"
+            found.append(Finding(WARNING, "unit_not_enabled", message, _enabled_for(unit), _for_boot(short)))
     return found
 
 
 def _start(unit: Unit, short: str) -> str:
     """The command that starts a unit, and has it started at boot if nothing else starts it."""
-    wanted = any(unit.get(key) for key in ("TriggeredBy", "WantedBy", "RequiredBy"))
-    return f"systemctl {'enable --now' if unit.get('UnitFileState') == 'disabled' and not wanted else 'start'} {short}"
+    if _is_wanted(unit):
+        return f"systemctl start {short}"
+    if _enabled_for(unit):
+        return f"{_for_boot(short)} && systemctl start {short}"
+    return f"systemctl {'enable --now' if unit.get('UnitFileState') == 'disabled' else 'start'} {short}"
+
+
+def _is_wanted(unit: Unit) -> bool:
+    """Whether another unit that systemd knows starts this one. It does not know a target that is not reached at boot."""
+    return any(unit.get(key) for key in ("TriggeredBy", "WantedBy", "RequiredBy"))
+
+
+def _enabled_for(unit: Unit) -> tuple[str, ...]:
+    """The lines by which a unit is enabled, none if it is not."""
+    if unit.get("UnitFileState") != "enabled":
+        return ()
+    return tuple(WANTED_BY.findall(_untrusted.configuration(unit.get("FragmentPath", ""))))
+
+
+def _for_boot(short: str) -> str:
+    return f"systemctl add-wants multi-user.target {short}.service"

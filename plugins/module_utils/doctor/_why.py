@@ -44,6 +44,18 @@ def then(what: str, command: str) -> str:
     return f"{what}, then run: {command}." if command else f"{what}."
 
 
+def applied(path: str, restart: str) -> str:
+    """The command by which an app takes a change of a file, "" if that takes more than one can know. Pure.
+
+    :param restart: the command that restarts it
+    """
+    if path.endswith(".socket"):
+        return ""
+    if restart.startswith("supervisorctl restart ") and "/supervisor" in path:
+        return restart.replace(" restart ", " update ").partition(":")[0]
+    return f"systemctl daemon-reload && {restart}" if "/systemd/" in path and restart.startswith("systemctl ") else restart
+
+
 def is_sentence(fix: str) -> bool:
     """Whether a fix is a sentence, not a command."""
     return fix[:1].isupper() and fix.endswith(".")

@@ -24,6 +24,29 @@ def why(**changed):
     return _cause_unit.why({**UNIT, **changed}, Setup())
 
 
+@pytest.mark.parametrize(
+    ("state", "text", "command"),
+    [
+        (
+            {"ActiveState": "failed", "Result": "exit-code"},
+            "has failed (exit-code)",
+            "systemctl restart db && systemctl start shop",
+        ),
+        ({"LoadState": "not-found"}, "does not exist", "systemctl daemon-reload && systemctl start shop"),
+        ({"LoadState": "masked"}, "is masked", "systemctl unmask db && systemctl start shop"),
+    ],
+    ids=["failed", "gone", "masked"],
+)
+def test_a_unit_that_needs_another_one_that_is_not_there(monkeypatch, state, text, command):
+    states = {"sysinit.target": {"LoadState": "loaded", "ActiveState": "active"}, "db.service": {"LoadState": "loaded", **state}}
+    monkeypatch.setattr(_cause_unit._systemd, "show", lambda names, _properties: {name: states[name] for name in names})
+    found = why(ActiveState="inactive", Result="success", Requires="sysinit.target db.service")
+    assert found.text == f"db.service, which it requires, {text}"
+    assert command in found.fix
+    assert why(ActiveState="active", Requires="db.service") is None
+    assert why(ActiveState="inactive", BindsTo="sysinit.target") is None
+
+
 def test_what_its_own_log_has_to_tell_is_not_guessed():
     assert why() is None
 

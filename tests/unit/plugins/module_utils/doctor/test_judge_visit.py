@@ -118,6 +118,13 @@ def test_an_endless_redirect(tmp_path, monkeypatch, text, heeds, fix):
     assert fix in found.fix
 
 
+def test_an_endless_redirect_between_two_names(tmp_path, monkeypatch):
+    loop = Loop(("http://a.test/", "http://www.a.test/", "http://a.test/"), False)
+    found = _judge_visit.judge(seen(tmp_path, monkeypatch, HOST, Answer(301), loop=loop))
+    assert found.message == "Endless redirect: a.test and www.a.test send visitors of http://a.test/ to each other."
+    assert found.fix.startswith("Remove the redirect from the name that you want to keep")
+
+
 REDIRECT = "return 301 https://$host$request_uri;"
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _log_lines
@@ -76,7 +78,27 @@ def test_a_line_of_an_app_that_explains_errors_is_a_finding(text, code):
     assert found.code == code
     assert "(2 times, journalctl -u shop)" in found.message
     assert is_sentence(found.fix)
-    assert found.fix.endswith("then run: systemctl restart shop.")
+    assert re.search(r", then run: (systemctl daemon-reload && )?systemctl restart shop\.$", found.fix)
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "restart", "command"),
+    [
+        (
+            "WORKER TIMEOUT (pid:12)",
+            "/etc/systemd/system/a.service",
+            "systemctl restart a",
+            "systemctl daemon-reload && systemctl",
+        ),
+        ("WORKER TIMEOUT (pid:12)", "/srv/a/gunicorn.py", "systemctl restart a", "systemctl restart a"),
+        ("WORKER TIMEOUT (pid:12)", "/srv/a/gunicorn.py", "supervisorctl restart a", "supervisorctl restart a"),
+        ("WORKER TIMEOUT (pid:12)", "/etc/supervisor/conf.d/a.conf", "supervisorctl restart a", "supervisorctl update a"),
+        ("[Errno 24] Too many open files", "/srv/a.ini", "systemctl restart a", "systemctl daemon-reload && systemctl restart a"),
+    ],
+)
+def test_a_changed_file_is_read_again(text, file, restart, command):
+    (found,) = _log_lines.of_app(text, file, restart, "")
+    assert f", then run: {command}" in found.fix
 
 
 @pytest.mark.parametrize(

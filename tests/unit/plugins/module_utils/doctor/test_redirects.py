@@ -7,7 +7,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.doctor import _redirect
 from ansible_collections.wsgi.stack.plugins.module_utils.doctor._visit import Answer, Visit
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _configuration
 
-SERVERS = _configuration.parse("# configuration file /n:\nhttp { server { listen 80; listen 443 ssl; } }\n").servers
+SERVERS = _configuration.parse(
+    "# configuration file /n:\nhttp { server { listen 80; listen 443 ssl; server_name a.test www.a.test; } }\n"
+).servers
 FIRST = Visit("192.0.2.1", 80, "a.test")
 HTTP, HTTPS = "http://a.test/", "https://a.test/"
 COOKIE = (("seen", "1"),)
@@ -22,7 +24,7 @@ COOKIE = (("seen", "1"),)
         ("https://A.test", HTTPS),
         ("http://a.test:8080/", "http://a.test:8080/"),
         ("https://a.test:443/", HTTPS),
-        ("https://b.test/", None),
+        ("https://B.test/", "https://b.test/"),
         ("/login", None),
         ("//a.test/", None),
         ("https://a.test/ x", None),
@@ -50,6 +52,12 @@ def test_a_loop_between_two_ports():
     assert (loop.urls, loop.heeds_scheme) == ((HTTP, HTTPS, HTTP), True)
 
 
+def test_a_loop_between_two_names():
+    www = "http://www.a.test/"
+    loop, asked = follow(Answer(301, www), {www: [Answer(301, "http://a.test/")] * 2, HTTP: [Answer(301, www)]})
+    assert (loop.urls, asked[0].name) == ((HTTP, www, HTTP), "www.a.test")
+
+
 def test_a_page_that_wants_to_see_its_cookie_once_is_no_loop():
     loop, asked = follow(Answer(302, "/", cookies=COOKIE), {HTTP: [Answer(200)]})
     assert (loop, asked[0].headers) == (None, (("Cookie", "seen=1"),))
@@ -58,7 +66,14 @@ def test_a_page_that_wants_to_see_its_cookie_once_is_no_loop():
 
 
 @pytest.mark.parametrize(
-    "first", [Answer(200), Answer(404, "/"), Answer(301, "https://a.test:8443/"), Answer(301, "http://a.test:443/")]
+    "first",
+    [
+        Answer(200),
+        Answer(404, "/"),
+        Answer(301, "http://b.test/"),
+        Answer(301, "https://a.test:8443/"),
+        Answer(301, "http://a.test:443/"),
+    ],
 )
 def test_what_ends_or_leaves_nginx_is_no_loop(first):
     assert follow(first, {HTTPS: []}) == (None, [])

@@ -35,6 +35,17 @@ HEALTHY = {
 }
 
 
+def test_a_unit_that_is_enabled_for_no_target_that_is_reached_does_not_start_at_boot(monkeypatch):
+    monkeypatch.setattr(_units._untrusted, "configuration", lambda _path: "[Install]\nWantedBy=mutli-user.target\n")
+    (found,) = _units.judge(HEALTHY, "127.0.0.1:1", True, 1000.0, [])
+    assert (found.code, found.evidence) == ("unit_not_enabled", ("WantedBy=mutli-user.target",))
+    assert found.fix == "systemctl add-wants multi-user.target shop.service"
+    stopped = {**HEALTHY, "ActiveState": "inactive"}
+    (found,) = _units.judge(stopped, "127.0.0.1:1", False, 0.0, [])
+    assert found.fix == "systemctl add-wants multi-user.target shop.service && systemctl start shop"
+    assert _units.judge({**HEALTHY, "WantedBy": "multi-user.target"}, "127.0.0.1:1", True, 1000.0, []) == []
+
+
 def judged(served=True, age=1000.0, answers=True, **properties):
     unit = {**HEALTHY, **properties}
     found = _units.judge(unit, "unix:/run/shop.sock", served, age, ["Error: last words"], answers=answers)
