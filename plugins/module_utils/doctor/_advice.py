@@ -59,6 +59,12 @@ def of_log(cause: LogCause, setup: Setup) -> Why:
     config = setup.files[0] if setup.files else "its configuration"
     fixes = {
         "variable": f"Set the variable {subject} in its environment",
+        "service": f"Start what the app connects to ({subject or 'such as its database'}), or correct the address that it has",
+        "database": "Correct the database, its user or the password in the app's settings, or create what is missing there",
+        "table": f"Make the app's tables ({subject or 'see the log'}), in Django with manage.py migrate",
+        "interface": "Run the app, which speaks ASGI, with a server for that, such as uvicorn"
+        if subject == "send"
+        else "Run the app, which speaks WSGI, with a server for that, such as gunicorn or uWSGI",
         "attribute": f"Name the app's callable after the colon of its entry point, where {subject or 'a wrong name'} is now",
         "permission": f"Let its user use {subject or 'what the log names'}",
         "missing": f"Restore {subject or 'what the log names'}",

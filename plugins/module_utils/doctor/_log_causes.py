@@ -62,6 +62,24 @@ PATTERNS = (
     ("no_plugin", re.compile(r"unavailable modifier requested: 0")),
     ("no_socket", re.compile(r"The -s/--socket option is missing|option '--http' is ambiguous")),
     ("module", re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<subject>[\w.]+)'?")),
+    ("service", re.compile(r"Error 111 connecting to (?P<subject>[\w.-]{1,80}:\d+)")),
+    (
+        "service",
+        re.compile(
+            r"ConnectionRefusedError: \[Errno 111\]|Can't connect to (?:local )?(?:MySQL|server)"
+            r"|connection to server (?:at|on) .{1,200} failed: (?:Connection refused|No such file)"
+        ),
+    ),
+    (
+        "database",
+        re.compile(
+            r"FATAL:  ?(?:password authentication failed for user|role|database) \"(?P<subject>[\w.-]{1,80})\""
+            r"|Access denied for user '|Unknown database '"
+        ),
+    ),
+    ("table", re.compile(r"(?:no such table: |relation \")(?P<subject>[\w.]{1,80})(?:\" does not exist|$)")),
+    ("table", re.compile(r"Table '(?P<subject>[\w.]{1,80})' doesn't exist")),
+    ("interface", re.compile(r"TypeError: .{0,200}missing 1 required positional argument: '(?P<subject>send|start_response)'")),
     ("variable", re.compile(r"KeyError: '(?P<subject>[A-Z][A-Z0-9_]{2,60})'")),
     ("address", re.compile(r"Connection in use: (?P<subject>\(?[^\n]{1,80})")),
     ("address", re.compile(r"probably another instance of uWSGI is running on the same address \((?P<subject>[^)]*)\)")),
