@@ -44,4 +44,4 @@ class MemoryFile:
     def write(self, memory: Memory) -> None:
         """Save it, unless in check mode."""
         if not self.dry:
-            write(self.path, File(to_json(memory), 0o600, str(os.geteuid()), str(os.getegid())))
+            write(self.path, File(to_json(memory), 0o600, str(os.geteuid()), str(os.getegid())), sync=True)

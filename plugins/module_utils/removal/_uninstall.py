@@ -11,7 +11,7 @@ import contextlib
 import glob
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
@@ -19,7 +19,7 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts import _ownership
 from ansible_collections.wsgi.stack.plugins.module_utils.build import _uv
 from ansible_collections.wsgi.stack.plugins.module_utils.config_tree import _adjust, _memory, _transaction
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _sandbox, _ufw
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _files, _sandbox, _ufw, _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._module import Step
 from ansible_collections.wsgi.stack.plugins.module_utils.lists import _record
 from ansible_collections.wsgi.stack.plugins.module_utils.nginx import _files as _nginx
@@ -40,6 +40,11 @@ SHARED = (
 )
 """The directories with what apps share, such as uv."""
 
+SITES = ("/etc/nginx/conf.d/wsgi*.conf", "/etc/nginx/sites-available/*.conf", "/etc/nginx/wsgi/*.conf")
+"""Where the files of nginx's are."""
+
+MANAGED = "# Managed by wsgi.stack"
+
 NGINX = "nginx.service"
 SITE = "Debian's default site"
 
@@ -52,6 +57,7 @@ def uninstall(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
         sites
     """
     _refuse_others(wanted["directory"])
+    _refuse_unrecorded()
     there = _found.found(wanted["directory"], wanted["runtime_directory"])
     refuse_lists(_record.load(), there, wanted["list"], wanted["take_over"])
     results = [_package_files(check), *(_tree(name, check) for name in _trees() if name == "nginx")]
@@ -83,6 +89,25 @@ def _refuse_others(directory: str) -> None:
             f"this host has apps in other directories ({', '.join(others)}), which use the same files;"
             f" remove them first, with wsgi_directory: {os.path.dirname(others[0])}, wsgi_apps: [] and wsgi_prune: true.",
         )
+
+
+def _refuse_unrecorded() -> None:
+    """Refuse to begin if the record of the sites is lost: they would stay, without their apps."""
+    recorded = {path for name in _trees() for path in _memory.MemoryFile(name).read().owned}
+    unrecorded = [path for path in managed(SITES) if path not in recorded]
+    if unrecorded:
+        more = f" and {len(unrecorded) - 1} others" if len(unrecorded) > 1 else ""
+        raise StackError(
+            "uninstall",
+            f"{_memory.DIRECTORY} has no record of {unrecorded[0]}{more}, which the collection wrote and would leave behind; run"
+            " wsgi.stack.site, which records what it finds, or remove them, and run this again.",
+        )
+
+
+def managed(patterns: Iterable[str]) -> list[str]:
+    """The files that fit patterns and say in their first lines that the collection wrote them."""
+    found = sorted(path for pattern in patterns for path in glob.glob(pattern) if os.path.isfile(path))
+    return [path for path in found if MANAGED in _untrusted.configuration(path)[:200]]
 
 
 def refuse_lists(record: _record.Record, there: Collection[str], own: str, take_over: Collection[str]) -> None:

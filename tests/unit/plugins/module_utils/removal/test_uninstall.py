@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.accounts._ownership import Accounts
 from ansible_collections.wsgi.stack.plugins.module_utils.lists._record import Record
-from ansible_collections.wsgi.stack.plugins.module_utils.removal._uninstall import elsewhere, refuse_lists
+from ansible_collections.wsgi.stack.plugins.module_utils.removal._uninstall import elsewhere, managed, refuse_lists
 
 
 def user(name, home, full_name=None):
@@ -28,6 +28,13 @@ def user(name, home, full_name=None):
 def test_apps_of_another_directory_are_found(users, expected):
     groups = tuple(grp.struct_group((each.pw_name, "x", 900, [])) for each in users)
     assert elsewhere(Accounts(tuple(users), groups), "/srv/wsgi/") == expected
+
+
+def test_files_that_the_collection_wrote_are_known_by_their_first_line(tmp_path):
+    for name, text in {"ours": "# Managed by wsgi.stack; changes\n", "theirs": "server {}\n# Managed by\n", "empty": ""}.items():
+        (tmp_path / f"{name}.conf").write_text(text)
+    (tmp_path / "link.conf").symlink_to("nowhere")
+    assert managed([f"{tmp_path}/*.conf", f"{tmp_path}/none/*"]) == [f"{tmp_path}/ours.conf"]
 
 
 RECORD = Record({"shop": {"list": "a", "claims": {}}, "blog": {"list": "b", "claims": {}}, "gone": {"list": "b", "claims": {}}})
