@@ -106,6 +106,8 @@ def objection(layout: Layout, found: Accounts) -> str:
     if found.same_uid(user):
         others = ", ".join(found.same_uid(user))
         return f"user {name} has the same uid as {others} ({user.pw_uid}), and an app needs its own; change one of them."
+    if group is None and not any(each.gr_gid == user.pw_gid for each in found.groups):
+        return f"the group of user {name} is gone; run: groupadd --system --gid {user.pw_gid} {name}"
     if group is None or group.gr_gid != user.pw_gid:
         return f"user {name} is not in its own group, but in gid {user.pw_gid}; run: usermod --gid {name} {name}"
     if found.same_gid(group):

@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,12 +174,12 @@ def make(app: App, environment: dict[str, str], build: dict[str, Any], request: 
 def _make(app: App, environment: dict[str, str], build: dict[str, Any], request: ReleaseRequest) -> dict[str, Any] | None:
     layout = _layout.of(app)
     existing = _release.numbers(layout.releases)
-    newest = _release.read(layout, existing[-1]) if existing else {"digest": None, "description": ""}
+    made, before = _newest(layout, existing)
     number = existing[-1] + 1 if existing else 1
     commands = app["release_commands"] if request.command_results is None else []
     planned = [{"command": _redact.redactor()(command)} for command in commands]
     shown = "".join(f"run: {entry['command']}\n" for entry in planned)
-    result = {"number": number, "changed": True, "before": newest["description"], "commands": planned}
+    result = {"number": number, "changed": True, "before": before, "commands": planned}
     deferred = request.defer_commands and bool(app["release_commands"])
     entry = _changes.entry(app, environment)
     if build.get("digest") is None:
@@ -189,7 +189,7 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     host = request.host
     wanted = digest(app, environment, build, host)
     description = describe(app, environment, build, host)
-    if newest["digest"] == wanted:
+    if made == wanted:
         missing = _shared.missing(app, request.nginx_group)
         if missing and not request.check:
             _shared.prepare(app, build, request.nginx_group)
@@ -235,6 +235,15 @@ def _make(app: App, environment: dict[str, str], build: dict[str, Any], request:
     return {**result, "after": description + shown}
 
 
+def _newest(layout: _layout.Layout, existing: Sequence[int]) -> tuple[str | None, str]:
+    """The digest and the description of the newest release; of one that is damaged, as if there were none."""
+    try:
+        newest = _release.read(layout, existing[-1])
+        return newest["digest"], newest["description"]
+    except (IndexError, _release.DamagedRelease):
+        return None, ""
+
+
 def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], content: dict[str, Any]) -> str:
     # Under a name that is no number until all is well: a directory with a number is a release that can be served.
     draft = os.path.join(layout.releases, "draft")
@@ -251,6 +260,8 @@ def _draft(app: App, layout: _layout.Layout, contents: dict[str, str], content: 
             os.fchown(descriptor, 0, group)
             os.fchmod(descriptor, mode)
             stream.write(text)
+            stream.flush()
+            os.fsync(descriptor)  # or a power failure could leave a release whose files are empty
     return draft
 
 
@@ -262,7 +273,7 @@ def prune(app: App, keep_build: str) -> None:
     keep = kept(existing, _release.history(layout), {_release.linked(path) for path in links}, app["keep_releases"])
     for number in set(existing) - keep:
         shutil.rmtree(layout.release(number))
-    builds = {_release.read(layout, number)["build"]["digest"] for number in keep} | {keep_build}
+    builds = {_release.build(layout, number) for number in keep} | {keep_build}
     for name in set(os.listdir(layout.builds)) - builds:
         _files.remove(layout.build(name))
 

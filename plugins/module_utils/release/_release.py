@@ -9,9 +9,11 @@ import json
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 
 
 def numbers(directory: str) -> list[int]:
@@ -22,10 +24,49 @@ def numbers(directory: str) -> list[int]:
         return []
 
 
-def read(layout: _layout.Layout, number: int) -> dict[str, Any]:
-    """The ``release.json`` of a release: its ``facts``, ``number``, ``digest``, ``description`` and ``entry``."""
-    with open(os.path.join(layout.release(number), "release.json"), encoding="utf-8") as stream:
-        return json.load(stream)
+class DamagedRelease(StackError, ValueError):
+    """A release whose ``release.json`` is missing or wrong, as after a power failure."""
+
+    def __init__(self, path: str, problem: str):
+        fix = "choose another release, or run wsgi.stack.site, which makes a new one"
+        super().__init__("release", f"{path} {problem}, so this release cannot be used; {fix}.")
+
+
+class Release(dict[str, Any]):
+    """What a ``release.json`` says. A key that is not there is a ``DamagedRelease``."""
+
+    def __init__(self, path: str, content: Mapping[str, Any]):
+        super().__init__(content)
+        self.path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise DamagedRelease(self.path, f"has no {key}")
+
+
+def read(layout: _layout.Layout, number: int) -> Release:
+    """The ``release.json`` of a release: its ``facts``, ``number``, ``digest``, ``description`` and ``entry``.
+
+    :raises DamagedRelease: it is not there, or is not what the collection wrote
+    """
+    path = os.path.join(layout.release(number), "release.json")
+    try:
+        with open(path, encoding="utf-8") as stream:
+            found = json.load(stream)
+    except FileNotFoundError:
+        raise DamagedRelease(path, "is missing") from None
+    except ValueError:
+        raise DamagedRelease(path, "is no JSON") from None
+    if not isinstance(found, dict):
+        raise DamagedRelease(path, "is no dictionary")
+    return Release(path, found)
+
+
+def build(layout: _layout.Layout, number: int) -> str:
+    """The name of the directory with a release's build, "" if it has none."""
+    try:
+        return os.path.basename(os.readlink(os.path.join(layout.release(number), "build")))
+    except OSError:
+        return ""
 
 
 def environment(layout: _layout.Layout, number: int) -> dict[str, str]:
@@ -61,10 +102,11 @@ def linked(path: str) -> int | None:
     return int(name) if re.fullmatch("[0-9]{1,9}", name) else None
 
 
-def of_slot(layout: _layout.Layout, slot: str) -> dict[str, Any]:
+def of_slot(layout: _layout.Layout, slot: str) -> Release:
     """The ``release.json`` of the release that a slot runs, or is about to.
 
     :raises OSError: it has none
+    :raises DamagedRelease: see ``read``
     """
     return read(layout, int(os.path.basename(os.readlink(layout.slot(slot)))))
 

@@ -218,5 +218,5 @@ def has_workers(app: App, release: int) -> bool:
     """Whether a release has workers for this host; not before it is made."""
     try:
         return bool(_release_workers.of(_release.read(_layout.of(app), release), app["first_host"])[0])
-    except OSError:
+    except ValueError:
         return False

@@ -54,6 +54,7 @@ def test_an_app_gets_what_nobody_has_or_what_was_made_for_it(found):
         (accounts([user(), user("toor")], [group()]), "user shop has the same uid as toor (990)"),
         (accounts([user(gid=4)], [group(), group("adm", 4)]), "user shop is not in its own group, but in gid 4; run: usermod"),
         (accounts([user()], [group("docker")]), "user shop is not in its own group"),
+        (accounts([user()], []), "the group of user shop is gone; run: groupadd --system --gid 990 shop"),
         (accounts([user()], [group(), group("docker")]), "group shop has the same gid as docker (990)"),
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers._imported import Imported
 from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _make, _release
@@ -27,6 +28,22 @@ def resolved(**keys):
 def options(**keys):
     lines = _make.files(resolved(**keys), {}, BUILD, 1, HOST)["uwsgi.ini"].splitlines()
     return [tuple(line.split(" = ", 1)) for line in lines if " = " in line]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [(None, "is missing"), ("", "is no JSON"), ("[]", "is no dictionary"), ("null", "is no dictionary"), ("{}", "has no digest")],
+    ids=["missing", "cut off", "list", "null", "empty"],
+)
+def test_a_damaged_release_is_named_and_another_one_is_made(tmp_path, text, problem):
+    layout = _layout.Layout("shop", str(tmp_path), str(tmp_path))
+    path = Path(layout.release(7)) / "release.json"
+    path.parent.mkdir(parents=True)
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(StackError, match=f"^{path} {problem}, so this release cannot be used; choose another release, or run"):
+        assert _release.read(layout, 7)["digest"]
+    assert _make._newest(layout, [7]) == _make._newest(layout, []) == (None, "")
 
 
 @pytest.mark.parametrize(
