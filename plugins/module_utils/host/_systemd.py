@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Sequence
 
 from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackError
+from ansible_collections.wsgi.stack.plugins.module_utils.host import _untrusted
 from ansible_collections.wsgi.stack.plugins.module_utils.host._command import Completed, run
 from ansible_collections.wsgi.stack.plugins.module_utils.host._once import once
 
@@ -115,6 +116,13 @@ def is_active(unit: str) -> bool:
 def unit_files(unit: str) -> str:
     """The text of a unit's file and its drop-ins, as ``systemctl cat`` prints it; not empty, but useless, if there is none."""
     return run(["systemctl", "cat", unit], timeout=TIMEOUT).output
+
+
+def changed_by(unit: str) -> str:
+    """A sentence, after a blank, that names the drop-ins by which others change a unit; "" if there are none."""
+    paths = properties(unit, ["DropInPaths"]).get("DropInPaths", "").split()
+    others = [path for path in paths if not _untrusted.is_managed(path)]
+    return f" Its unit is changed by {', '.join(others)}." if others else ""
 
 
 def written_by(unit: str) -> str:

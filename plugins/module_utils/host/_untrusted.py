@@ -18,6 +18,9 @@ from typing import Callable
 LIMIT = 1 << 20
 """Bytes that are read of a file at most, unless the caller says otherwise."""
 
+MANAGED = "Managed by wsgi.stack"
+"""What files of the collection begin with, in a comment."""
+
 CONFIGURATION, LINE = 1 << 16, 2000
 """Bytes that are read of a configuration at most, and characters of a line."""
 
@@ -65,6 +68,11 @@ def configuration(path: str) -> str:
     """The text of a configuration file, "" if it cannot be read. Lines that are too long to be searched fast are left out."""
     text = text_or_none(path, CONFIGURATION)
     return "".join(f"{line}\n" for line in text.split("\n") if len(line) <= LINE) if text else ""
+
+
+def is_managed(path: str) -> bool:
+    """Whether a file says in its first lines that the collection wrote it."""
+    return MANAGED in configuration(path)[:200]
 
 
 def tail(path: str, size: int) -> str:

@@ -76,5 +76,9 @@ class ProcessManager(ABC):
         """Have an instance no longer started at boot. A running one goes on."""
 
     @abstractmethod
+    def service(self, layout: Layout, slot: str) -> str:
+        """The unit of systemd that an instance's processes run in."""
+
+    @abstractmethod
     def log(self, layout: Layout, slot: str, since: float) -> str:
         """What an instance's processes wrote since a moment, in seconds since the epoch."""

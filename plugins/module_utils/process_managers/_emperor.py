@@ -142,6 +142,9 @@ class Vassals(ProcessManager):
         if stats() is None:
             _remove(layout.vassal_link(slot), layout.vassal(slot), layout.vassal_socket(slot))
 
+    def service(self, layout: _layout.Layout, slot: str) -> str:
+        return _layout.EMPEROR
+
     def log(self, layout: _layout.Layout, slot: str, since: float) -> str:
         user = f"_UID={pwd.getpwnam(layout.name).pw_uid}"
         name = f"SYSLOG_IDENTIFIER={layout.instance(slot)}"
@@ -241,7 +244,7 @@ def _ensure_running() -> None:
     done = run(["systemctl", "enable", "--now", "--quiet", _layout.EMPEROR])
     if done.code:
         log = _systemd.journal([_systemd.written_by(_layout.EMPEROR)], began)
-        raise StackError("emperor", refusal(done, SERVICE, log), log)
+        raise StackError("emperor", refusal(done, SERVICE, log) + _systemd.changed_by(_layout.EMPEROR), log)
 
 
 def _competing_service() -> str | int | None:

@@ -145,6 +145,9 @@ class Programs(ProcessManager):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(layout.program(slot))
 
+    def service(self, layout: _layout.Layout, slot: str) -> str:
+        return _layout.SUPERVISOR
+
     def log(self, layout: _layout.Layout, slot: str, since: float) -> str:
         lines: list[str] = []
         for path in _logs(layout, slot):

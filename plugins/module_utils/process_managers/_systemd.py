@@ -72,6 +72,9 @@ class Units(ProcessManager):
     def disable(self, layout: _layout.Layout, slot: str) -> None:
         _systemd.start_at_boot([layout.unit(slot)], wanted=False)
 
+    def service(self, layout: _layout.Layout, slot: str) -> str:
+        return layout.unit(slot)
+
     def log(self, layout: _layout.Layout, slot: str, since: float) -> str:
         return _systemd.journal([_systemd.written_by(layout.unit(slot))], since)
 

@@ -43,8 +43,6 @@ SHARED = (
 SITES = ("/etc/nginx/conf.d/wsgi*.conf", "/etc/nginx/sites-available/*.conf", "/etc/nginx/wsgi/*.conf")
 """Where the files of nginx's are."""
 
-MANAGED = "# Managed by wsgi.stack"
-
 NGINX = "nginx.service"
 SITE = "Debian's default site"
 
@@ -107,7 +105,7 @@ def _refuse_unrecorded() -> None:
 def managed(patterns: Iterable[str]) -> list[str]:
     """The files that fit patterns and say in their first lines that the collection wrote them."""
     found = sorted(path for pattern in patterns for path in glob.glob(pattern) if os.path.isfile(path))
-    return [path for path in found if MANAGED in _untrusted.configuration(path)[:200]]
+    return [path for path in found if _untrusted.is_managed(path)]
 
 
 def refuse_lists(record: _record.Record, there: Collection[str], own: str, take_over: Collection[str]) -> None:

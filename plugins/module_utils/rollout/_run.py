@@ -20,7 +20,15 @@ from ansible_collections.wsgi.stack.plugins.module_utils._errors import StackErr
 from ansible_collections.wsgi.stack.plugins.module_utils._layout import Layout
 from ansible_collections.wsgi.stack.plugins.module_utils._progress import BOARD
 from ansible_collections.wsgi.stack.plugins.module_utils.app_servers import _registry
-from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, _files, _locks, _read_only, _redact, _sockets
+from ansible_collections.wsgi.stack.plugins.module_utils.host import (
+    _accounts,
+    _files,
+    _locks,
+    _read_only,
+    _redact,
+    _sockets,
+    _systemd,
+)
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers import _workers
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._base import ProcessManager
 from ansible_collections.wsgi.stack.plugins.module_utils.process_managers._catalog import HostCatalog
@@ -118,7 +126,8 @@ class Rollout:
             fix = problem.fix or _registry.server(self.app["stack"]).advice(line) or _read_only.fix(line)
             told = [f"release {release} {problem.cause}", line and f"its log says: {line}", fix]
             end = "" if line and not fix else "."
-            raise StackError("health", "; ".join(filter(None, told)) + end, log)
+            changed = _systemd.changed_by(self.manager.service(self.layout, slot))
+            raise StackError("health", "; ".join(filter(None, told)) + (end or (changed and ".")) + changed, log)
 
     def _wait_until_healthy(self, slot: str) -> Problem | None:
         """Wait until the slot passes its health check, or gives an answer that is not going to change."""

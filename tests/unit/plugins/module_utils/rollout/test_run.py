@@ -29,6 +29,9 @@ def test_a_history_has_what_went_live_once_each_time(tmp_path):
     ]
 
 
+CHANGED = " Its unit is changed by /etc/systemd/system/wsgi-blue@.service.d/override.conf."
+
+
 class FakeManager:
     """A process manager that notes what it is told; its slots are in the state ``instance``."""
 
@@ -49,6 +52,9 @@ class FakeManager:
     def stop(self, layout, slot, timeout):
         self.calls.append(f"stop {slot}")
 
+    def service(self, layout, slot):
+        return f"wsgi-{slot}@{layout.name}"
+
     def log(self, layout, slot, since):
         return "Traceback (most recent call last):\nRuntimeError: no database\nworker 1 buried\n"
 
@@ -67,6 +73,7 @@ def rollout(monkeypatch, tmp_path):
     monkeypatch.setattr(_run._preflight, "check", lambda app, number: None)
     monkeypatch.setattr(_run._identity, "of_workers", lambda: None)
     monkeypatch.setattr(_run.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(_run._systemd, "changed_by", {"wsgi-green@shop": "", "wsgi-blue@shop": CHANGED}.__getitem__)
     return _run.Rollout(app, "www-data")
 
 
@@ -115,6 +122,13 @@ def test_a_release_that_is_not_healthy_is_stopped_and_the_cause_told(monkeypatch
     assert (failure.value.step, failure.value.cause) == ("health", cause)
     assert rollout.manager.calls == ["check", "start green", "stop green"]
     assert not os.path.lexists(rollout.layout.live_socket)
+
+
+def test_what_others_change_of_a_unit_that_does_not_start_is_named(monkeypatch, rollout):
+    monkeypatch.setattr(rollout.manager, "instance", Instance(True, failing=True), raising=False)
+    monkeypatch.setattr(_run, "stop_everywhere", lambda *arguments: None)
+    with pytest.raises(StackError, match=rf"RuntimeError: no database\.{CHANGED}$"):
+        rollout.run([("start", "blue")], 2, threading.Semaphore())
 
 
 def test_a_slot_that_answers_and_is_not_ready_is_told_so(monkeypatch, rollout):
