@@ -23,6 +23,12 @@ options:
     type: list
     elements: str
     required: true
+  of_apps:
+    description:
+      - Further packages that apps need, a list for each app by its name.
+      - If apt does not know one of them, the apps that need it fail, and all other packages are installed.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - wsgi.stack.attributes
   - wsgi.stack.attributes.root
@@ -42,4 +48,9 @@ msg:
   description: In check mode, why the packages to install are not known in detail.
   type: str
   returned: in check mode, without package lists
+failures:
+  description: The apps that need a package that apt does not know, each with C(app), C(step), C(message) and C(log).
+  type: list
+  elements: dict
+  returned: if packages are installed
 """
