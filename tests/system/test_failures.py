@@ -119,6 +119,7 @@ SHARED_STEP = "Fail for every app that failed"
 
 # What makes a step fail for its app, and how its message goes on.
 BROKEN = {
+    "packages": ({"system_packages": ["no-such-package"]}, "system_packages: "),
     "build": ({"packages": ["tinydb==999"]}, "install: "),
     "release": ({"entry_point": "app:missing"}, "import: "),
     "uwsgi_plugin": ({}, "plugin: there is no "),
