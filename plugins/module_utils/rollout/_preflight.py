@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from collections.abc import Iterable
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils import _layout
@@ -36,13 +38,19 @@ def check(app: App, number: int) -> None:
 
     :raises StackError: two of its parts do not fit each other, or the host does not have what it needs
     """
-    release = _release.read(_layout.of(app), number)
+    layout = _layout.of(app)
+    release = _release.read(layout, number)
+    venv = os.path.join(release["build"]["path"], "venv")
+    closed = first_closed([layout.release(number), release["build"]["path"], venv, os.path.join(venv, "bin")])
+    if closed:
+        fix = f"run chmod -R g+rX,o+X {layout.builds} {layout.releases}"
+        raise StackError("host", f"the group of the app cannot enter {closed}, whose mode was changed; {fix}.")
     _writable.check(app, release["writable_paths"])
-    if os.statvfs(_layout.of(app).release(number)).f_flag & os.ST_NOEXEC:
+    if os.statvfs(layout.release(number)).f_flag & os.ST_NOEXEC:
         raise StackError("host", f"{app['directory']} is on a file system that is mounted with noexec; {WITH_EXEC}.")
     # The programs of a build are the app's own code.
     sandbox = _sandbox.as_app(f"Check of the WSGI application {app['name']}", app["user"], app["group"], "", ())
-    interpreter = _check_environment(os.path.join(release["build"]["path"], "venv"), sandbox)
+    interpreter = _check_environment(venv, sandbox)
     program = release["program"]
     if release["plugin"]:
         _check_plugin(release["plugin"], interpreter)
@@ -52,6 +60,12 @@ def check(app: App, number: int) -> None:
         unfit = _embedded_python.of_program(program, interpreter, sandbox)
         if unfit:
             raise StackError("plugin", f"{program} does not fit: {unfit[0]}; {NEW_BUILD}.", unfit[1])
+
+
+def first_closed(directories: Iterable[str]) -> str:
+    """The first directory that its group cannot enter, "" if there is none."""
+    there = (path for path in directories if os.path.isdir(path))
+    return next((path for path in there if not os.stat(path).st_mode & stat.S_IXGRP), "")
 
 
 def environment_version(configuration: str) -> str:

@@ -81,6 +81,15 @@ def test_the_release_says_what_is_checked(monkeypatch, tmp_path, release, called
     assert calls == called
 
 
+def test_a_directory_whose_mode_was_changed_is_named(tmp_path):
+    for mode, name in ((0o751, "open"), (0o700, "closed"), (0o701, "later")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+    paths = [str(tmp_path / name) for name in ("none", "open", "closed", "later")]
+    assert _preflight.first_closed(paths) == paths[2]
+    assert _preflight.first_closed(paths[:2]) == ""
+
+
 def test_a_place_where_no_program_can_be_run_is_named(monkeypatch):
     (app,) = _resolve.resolve([{"name": "shop", "source": {"package": "shop"}, "entry_point": "shop:app"}])
     monkeypatch.setattr(_preflight._release, "read", lambda layout, number: {"writable_paths": [], "build": {"path": "/build"}})
