@@ -22,7 +22,7 @@ options:
     description: The name of an app that has to be in the list.
     type: str
   check_apps:
-    description: Check the list of apps and the variables of the roles.
+    description: Check the list of apps and the variables of the roles. The shared variables are checked in any case.
     type: bool
     default: true
   app_roles:

@@ -41,13 +41,17 @@ def locked(name: str) -> Iterator[None]:
 def _acquire(file: str) -> int:
     """The descriptor of a lock's file, locked. Who had it before has removed the file, and another may have made it again."""
     while True:
-        lock = os.open(file, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            BOARD.does("waits for another run")
+            process = os.pread(lock, 20, 0).decode(errors="replace")
+            BOARD.does(f"waits for another run, process {process} on the host" if process.isdigit() else "waits for another run")
             fcntl.flock(lock, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.stat(file), os.fstat(lock)):
+                with contextlib.suppress(OSError):  # of a full disk: it is for those who wait
+                    os.ftruncate(lock, 0)
+                    os.pwrite(lock, str(os.getpid()).encode(), 0)
                 return lock
         os.close(lock)

@@ -34,3 +34,20 @@ def test_nobody_else_gets_at_a_lock(locks):
         assert sorted(os.listdir(locks)) == ["blog", "shop"]
         assert stat.S_IMODE(os.stat(locks).st_mode) == 0o700
         assert stat.S_IMODE(os.stat(locks / "shop").st_mode) == 0o600
+
+
+def test_who_waits_says_for_which_process(locks, monkeypatch):
+    told = []
+    waits = threading.Event()
+    monkeypatch.setattr(_locks.BOARD, "does", lambda words: (told.append(words), waits.set()))
+
+    def wait():
+        with _locks.locked("shop"):
+            pass
+
+    with _locks.locked("shop"):
+        other = threading.Thread(target=wait)
+        other.start()
+        assert waits.wait(10)
+    other.join()
+    assert told == [f"waits for another run, process {os.getpid()} on the host"]
