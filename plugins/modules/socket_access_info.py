@@ -135,10 +135,10 @@ sockets:
     code:
       description:
         - V(ok), or the obstacle.
-        - "Of the path: V(missing), V(dangling_link), V(link_loop), V(not_a_socket), V(wrong_socket_type), V(name_too_long),
-          V(no_search_permission), V(no_write_permission), V(acl_denied), V(protected_symlink), V(group_not_effective) (the user
-          was added to a group after the process had started), V(mode_not_effective) (uWSGI's configuration changed after it had
-          started), V(private_tmp), V(hidden_by_namespace), V(denied_by_policy)."
+        - "Of the path: V(missing), V(dangling_link), V(link_loop), V(not_a_socket), V(trailing_slash), V(wrong_socket_type),
+          V(name_too_long), V(no_search_permission), V(no_write_permission), V(acl_denied), V(protected_symlink),
+          V(group_not_effective) (the user was added to a group after the process had started), V(mode_not_effective) (uWSGI's
+          configuration changed after it had started), V(private_tmp), V(hidden_by_namespace), V(denied_by_policy)."
         - "Of the connection: V(refused) (nothing listens), V(backlog_full), V(unresolvable), V(no_route), V(connect_timeout),
           V(failed)."
         - "Of the answer: V(wrong_protocol), V(no_answer), V(closed), V(no_http), V(bad_status)."

@@ -45,6 +45,7 @@ MANUAL = {
     "refused": f"Start the server that should listen there, or configure nginx to use {ACTUAL}.",
     "dangling_link": f"Start the server that should listen at the symlink's target, or point the symlink to {ACTUAL}.",
     "link_loop": f"Point the symlink to {ACTUAL}.",
+    "trailing_slash": "Remove the slash at the end of the address in nginx's configuration.",
     "not_a_socket": "Move that away, and start the server that should listen there.",
     "wrong_socket_type": f"Configure the server to use a stream socket, or configure nginx to use {ACTUAL}.",
     "wrong_protocol": "Use the server's protocol in nginx: proxy_pass for HTTP, uwsgi_pass for the uwsgi protocol.",
@@ -69,6 +70,8 @@ def fix(seen: Evidence, found: Verdict) -> str:
         return seen.owner.restart() if seen.owner else ""
     if found.code in ("missing", "dangling_link"):
         return _missing(seen, found)
+    if found.code == "trailing_slash":
+        return _edit_line(seen, seen.target.address, seen.target.address.rstrip("/"))
     if found.code == "not_a_socket":
         return _move_aside(seen, found.component)
     if found.code in ("private_tmp", "hidden_by_namespace"):
@@ -176,7 +179,10 @@ def _permissions(seen: Evidence) -> str:
 
 
 def _move_aside(seen: Evidence, path: str) -> str:
+    # A directory only where the socket should be, as Docker makes one for a volume: what others have in one may be all they have.
     step = next((step for step in seen.inside if step["path"] == path and "uid" in step), None)
+    if step and step["kind"] == "directory" and path != seen.target.path:
+        return ""
     user = _walk.mover(list(seen.inside), step) if step else None
     if user is None or seen.owner is None:
         return ""

@@ -7,6 +7,7 @@ The real connection decides; the path explains why.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
@@ -66,6 +67,9 @@ def _unix(seen: Evidence, attempt: dict[str, Any]) -> Verdict:
         return hidden or _no_socket(seen) or _denied(seen) or _policy(seen)
     if error == "ELOOP":
         return Verdict("link_loop", _sentence(f"{last.get('path', address)} is part of a symlink loop"), last.get("path", ""))
+    if error == "ENOTDIR" and last and "error" not in last:
+        cause = f"{address} ends with a slash, as a directory does, and {last['path']} is none"
+        return Verdict("trailing_slash", _sentence(cause), last["path"])
     if error == "ENOTDIR":
         where = seen.inside[-2]["path"] if len(seen.inside) > 1 else address
         return Verdict("not_a_socket", _sentence(f"{where} is not a directory, so {address} cannot exist"), where)
@@ -247,6 +251,8 @@ def _answer(seen: Evidence) -> Verdict:
             protocol=wanted,
         )
     answered = {name: attempt["status"] for name, attempt in seen.attempts.items() if attempt["stage"] == "done"}
+    if wanted == "http" and answered == {"uwsgi": 400} and _is_of_http(seen) and seen.attempts[wanted]["error"] in ENDED:
+        return _closed(seen)  # gunicorn closes the connection if its app raises, and refuses the other protocol's bytes
     asked = next(iter(seen.attempts))
     # A server that gets the wrong protocol may answer 400, so an answer other than 400 shows the right one.
     right = next((name for name, status in answered.items() if status != 400), next(iter(answered), ""))
@@ -264,10 +270,21 @@ def _answer(seen: Evidence) -> Verdict:
         return Verdict("no_answer", _sentence(cause), where)
     # A server that waits for more of the other protocol has closed the connection in the one that nginx speaks all the same.
     if all(each["error"] in (*ENDED, *GONE, "ETIMEDOUT") for each in seen.attempts.values()):
-        return Verdict("closed", _sentence(f"{_server(seen)} closed the connection to {address} without answering"), where)
+        return _closed(seen)
     return Verdict(
         "no_http", _sentence(f"{_server(seen)} answers on {address}, but not with HTTP: {attempt.get('text', '')!r}"), where
     )
+
+
+def _closed(seen: Evidence) -> Verdict:
+    cause = f"{_server(seen)} closed the connection to {seen.target.address} without answering"
+    return Verdict("closed", _sentence(cause), seen.target.path or seen.target.address)
+
+
+def _is_of_http(seen: Evidence) -> bool:
+    """Whether a server is known to speak HTTP."""
+    words = [os.path.basename(word) for word in seen.server.command[:3]] if seen.server else []
+    return bool(words) and not any("uwsgi" in word.lower() for word in words)
 
 
 def _status(seen: Evidence, status: int, protocol: str) -> Verdict:

@@ -149,6 +149,15 @@ UWSGI = ListeningProcess(77, 1001, ("/usr/bin/uwsgi", "--ini", "shop.ini"), "sho
             ("not_a_socket", PATH, f"{SAMMY} mv -T {PATH} {PATH}.not-a-socket && systemctl restart shop"),
         ),
         (denied(way(kind="file", mode=0o600)), ("not_a_socket", PATH, "")),
+        (
+            seen({"uwsgi": failed("ECONNREFUSED")}, way(kind="directory"), owner=SHOP),
+            ("not_a_socket", PATH, f"{SAMMY} mv -T {PATH} {PATH}.not-a-socket && systemctl restart shop"),
+        ),
+        (seen({"uwsgi": failed("ENOTDIR")}, way(), owner=SHOP), ("trailing_slash", PATH, "")),
+        (
+            seen({"uwsgi": failed("ENOTDIR")}, (step("/"), step("/srv"), {"path": "/srv/x", "error": "ENOTDIR"}), owner=SHOP),
+            ("not_a_socket", "/srv", ""),
+        ),
         (denied(way()), ("denied_by_policy", PATH, "")),
     ],
 )
@@ -307,6 +316,21 @@ def test_a_protocol_that_is_not_spoken_is_fine_when_it_connects():
 
 
 @pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("/opt/v/bin/python3", "/opt/v/bin/gunicorn", "app:app"), "closed"),
+        (("/usr/bin/uwsgi-core", "--ini", "shop.ini"), "wrong_protocol"),
+        ((), "wrong_protocol"),
+    ],
+    ids=["gunicorn", "uWSGI", "unknown"],
+)
+def test_an_app_that_raises_under_gunicorn_does_not_speak_the_uwsgi_protocol(command, code):
+    server = replace(UWSGI, command=command)
+    evidence = seen({"http": failed("EOF", "answer"), "uwsgi": answered(400)}, server=server)
+    assert judged(replace(evidence, target=evidence.target._replace(protocol="http")))[0] == code
+
+
+@pytest.mark.parametrize(
     ("line", "protocol", "spoken", "fix"),
     [
         (
@@ -350,6 +374,16 @@ def test_a_misspelt_path_is_corrected_in_nginx(tmp_path):
     code, _component, fix = judged(replace(evidence, target=target, alike_sure=True))
     assert code == "missing"
     assert fix == _edit.applied([_edit.Edit(str(file), f"1s#unix:/home/sammy/app\\.sock:#unix:{PATH}#")])
+
+
+def test_a_slash_at_the_end_of_a_path_is_removed_in_nginx(tmp_path):
+    file = tmp_path / "site"
+    file.write_text(f"proxy_pass http://unix:{PATH}/;\n")
+    evidence = seen({"uwsgi": failed("ENOTDIR")}, owner=SHOP)
+    target = evidence.target._replace(address=f"unix:{PATH}/", named_in=f"{file}:1")
+    code, _component, fix = judged(replace(evidence, target=target))
+    assert code == "trailing_slash"
+    assert fix == _edit.applied([_edit.Edit(str(file), f"1s#unix:/home/sammy/app\\.sock/#unix:{PATH}#")])
 
 
 def warned(evidence, *others):
