@@ -60,6 +60,8 @@ def of_log(cause: LogCause, setup: Setup) -> Why:
     fixes = {
         "variable": f"Set the variable {subject} in its environment",
         "service": f"Start what the app connects to ({subject or 'such as its database'}), or correct the address that it has",
+        "name": f"Correct the name of the host that the app connects to ({subject or 'see the log'}), which is unknown here",
+        "factory": f"Call the factory in the command: app:{subject or 'create_app'}() for gunicorn, --factory for uvicorn",
         "database": "Correct the database, its user or the password in the app's settings, or create what is missing there",
         "table": f"Make the app's tables ({subject or 'see the log'}), in Django with manage.py migrate",
         "interface": "Run the app, which speaks ASGI, with a server for that, such as uvicorn"

@@ -8,8 +8,10 @@ The log is the app's: what is found in it is only shown, as one line without con
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ansible_collections.wsgi.stack.plugins.module_utils._errors import RAISED, TRACEBACK
 from ansible_collections.wsgi.stack.plugins.module_utils.host import _redact
 
 LENGTH = 240
@@ -63,6 +65,9 @@ PATTERNS = (
     ("no_socket", re.compile(r"The -s/--socket option is missing|option '--http' is ambiguous")),
     ("module", re.compile(r"(?:ModuleNotFoundError|ImportError): No module named '?(?P<subject>[\w.]+)'?")),
     ("service", re.compile(r"Error 111 connecting to (?P<subject>[\w.-]{1,80}:\d+)")),
+    ("name", re.compile(r"could not translate host name \"(?P<subject>[\w.-]{1,80})\" to address")),
+    ("name", re.compile(r"Error -[235] connecting to (?P<subject>[\w.-]{1,80}):")),
+    ("name", re.compile(r"gaierror: \[Errno -[235]\]")),
     (
         "service",
         re.compile(
@@ -80,6 +85,13 @@ PATTERNS = (
     ("table", re.compile(r"(?:no such table: |relation \")(?P<subject>[\w.]{1,80})(?:\" does not exist|$)")),
     ("table", re.compile(r"Table '(?P<subject>[\w.]{1,80})' doesn't exist")),
     ("interface", re.compile(r"TypeError: .{0,200}missing 1 required positional argument: '(?P<subject>send|start_response)'")),
+    ("module", re.compile(r"Error loading ASGI app\. Could not import module \"(?P<subject>[\w.]+)\"")),
+    ("attribute", re.compile(r"Error loading ASGI app\. Attribute \"(?P<subject>\w+)\" not found in module")),
+    ("attribute", re.compile(r"Cannot load application from '[\w.]{1,100}:(?P<subject>\w+)', application not found")),
+    (
+        "factory",
+        re.compile(r"TypeError: (?P<subject>(?:create|make|get)_\w{1,60})\(\) takes 0 positional arguments but \d were given"),
+    ),
     ("variable", re.compile(r"KeyError: '(?P<subject>[A-Z][A-Z0-9_]{2,60})'")),
     ("address", re.compile(r"Connection in use: (?P<subject>\(?[^\n]{1,80})")),
     ("address", re.compile(r"probably another instance of uWSGI is running on the same address \((?P<subject>[^)]*)\)")),
@@ -144,7 +156,7 @@ def last_cause(text: str) -> LogCause | None:
     """
     lines = [PREFIX.sub("", line, count=1)[: 4 * LENGTH] for line in text.splitlines()[-LINES:]]
     for patterns, exceptions in ((PATTERNS, True), (WEAK, False)):
-        for line in reversed(lines):
+        for index, line in reversed(list(enumerate(lines))):
             if NOT_A_CAUSE.search(line):
                 continue
             for kind, pattern in patterns:
@@ -155,7 +167,17 @@ def last_cause(text: str) -> LogCause | None:
             match = EXCEPTION.fullmatch(line.strip()) if exceptions else None
             if match:
                 return LogCause("exception", _cut(line), match["name"])
+            if exceptions and RAISED.match(line) and _ends_traceback(lines, index):
+                return LogCause("exception", _cut(line), line.partition(":")[0])
     return None
+
+
+def _ends_traceback(lines: Sequence[str], index: int) -> bool:
+    """Whether a line is the exception of a traceback, whatever its class is called."""
+    above = index - 1
+    while above >= 0 and lines[above][:1].isspace():
+        above -= 1
+    return 0 <= above < index - 1 and lines[above] == TRACEBACK
 
 
 def _cut(line: str) -> str:

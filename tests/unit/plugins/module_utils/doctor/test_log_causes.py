@@ -36,6 +36,13 @@ gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
             "localhost:6379",
         ),
         ("ConnectionRefusedError: [Errno 111] Connection refused", "service", ""),
+        ("socket.gaierror: [Errno -2] Name or service not known", "name", ""),
+        ('OperationalError: could not translate host name "db" to address: Name or service not known', "name", "db"),
+        ("redis.exceptions.ConnectionError: Error -2 connecting to redis:6379. Name or service not known.", "name", "redis"),
+        ('ERROR:    Error loading ASGI app. Could not import module "main".', "module", "main"),
+        ('ERROR:    Error loading ASGI app. Attribute "wsgi" not found in module "app".', "attribute", "wsgi"),
+        ("hypercorn.utils.NoAppError: Cannot load application from 'app:wsgi', application not found.", "attribute", "wsgi"),
+        ("TypeError: create_app() takes 0 positional arguments but 2 were given", "factory", "create_app"),
         (
             'OperationalError: connection to server at "127.0.0.1", port 5432 failed: Connection refused\n\tIs it running?\n',
             "service",
@@ -61,6 +68,11 @@ gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
         ("!!! UNABLE to load uWSGI plugin: ./python39_plugin.so: No such file !!!", "plugin", "./python39_plugin.so"),
         ("django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be empty.", "exception", None),
         ("ValueError", "exception", "ValueError"),
+        (
+            "Traceback (most recent call last):\n  File 'a.py', line 1, in b\n    c()\na.MissingSecret: K\n",
+            "exception",
+            "a.MissingSecret",
+        ),
         (
             "Error: Error: '/var/log/shop/error.log' isn't writable [FileNotFoundError(2, 'No such file or directory')]",
             "log_directory",
