@@ -16,7 +16,15 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host import _accounts, 
 from ansible_collections.wsgi.stack.plugins.module_utils.host._accounts import group_name, user_name
 from ansible_collections.wsgi.stack.plugins.module_utils.host._acl import READ, WRITE
 from ansible_collections.wsgi.stack.plugins.module_utils.host._processes import ListeningProcess
-from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import _acl, _fix, _identity, _inside, _verdict, _walk
+from ansible_collections.wsgi.stack.plugins.module_utils.socket_access import (
+    _acl,
+    _fix,
+    _identity,
+    _inside,
+    _lasting,
+    _verdict,
+    _walk,
+)
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._evidence import Evidence
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._identity import Identity
 from ansible_collections.wsgi.stack.plugins.module_utils.socket_access._walk import Step
@@ -75,6 +83,7 @@ def _world_writable(seen: Evidence) -> dict[str, str]:
     message = (
         f"Every user of the host can send requests to {step['path']} ({_acl.described(step, owner, group)}), bypassing nginx."
     )
+    message += _at_start(seen)
     keep, user = seen.identity, _walk.editor(list(seen.outside), step)
     if user is None:
         return _warning("world_writable", message, "")
@@ -85,6 +94,17 @@ def _world_writable(seen: Evidence) -> dict[str, str]:
     if user:  # who cannot give it to another group
         return _warning("world_writable", message, _fix.listing(f"u:{keep.user}:rw,o::---", path, user, seen.setfacl))
     return _warning("world_writable", message, f"chgrp {shlex.quote(group_name(keep.gid))} {path} && chmod g=rw,o= {path}")
+
+
+def _at_start(seen: Evidence) -> str:
+    """A sentence, after a blank, on a server that opens its socket again at each start; "" if that is not known."""
+    command, mode = " ".join(seen.server.command) if seen.server else "", _lasting.mode_at_start(seen)
+    if "gunicorn" in command and mode is not None and mode & 0o002:
+        return f" gunicorn makes it so at each start: run it with --umask 007 and Group={group_name(seen.identity.gid)}."
+    if "uvicorn" in command:
+        group = group_name(seen.identity.gid)
+        return f" uvicorn makes it so at each start: give it a socket in a directory that only the group {group} can enter."
+    return ""
 
 
 def _by_acl(step: Step, identity: Identity, want: int) -> bool:

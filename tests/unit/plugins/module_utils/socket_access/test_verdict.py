@@ -426,6 +426,24 @@ def test_another_apps_user_that_gets_at_a_socket_is_warned_of(monkeypatch):
 
 
 @pytest.mark.usefixtures("closed_homes")
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("/v/bin/gunicorn", "app:app"), "gunicorn makes it so at each start: run it with --umask 007 and Group=www-data."),
+        (("/v/bin/gunicorn", "-m", "007", "app:app"), ""),
+        (("/v/bin/uvicorn", "--uds", PATH), "uvicorn makes it so at each start: give it a socket in a directory that only the"),
+    ],
+    ids=["gunicorn", "umask", "uvicorn"],
+)
+def test_a_server_that_opens_its_socket_at_each_start_is_told(command, told):
+    inside = (step("/"), step("/srv"), step("/srv/shop.sock", "socket", 0o777, last=True))
+    (found,) = _warnings.warnings(seen(inside=inside, server=replace(UWSGI, command=command)), ())
+    assert found["code"] == "world_writable"
+    assert told in found["message"]
+    assert ("at each start" in found["message"]) == bool(told)
+
+
+@pytest.mark.usefixtures("closed_homes")
 def test_a_group_that_was_taken_away_counts_until_the_reload():
     inside = way(mode=0o660)
     still = replace(NGINX, groups=(33, 1001))
