@@ -65,6 +65,7 @@ REPORTED = re.compile(
 NOISE = re.compile(
     r"\[pid: "  # a request that uWSGI answered
     r"|VACUUM"  # uWSGI removes its socket at the end
+    r'|\*\*\* (Starting uWSGI|Operational MODE)|running "unix_signal:|spawned uWSGI '  # and says these as it starts
     r"|(hint|note|\[notice\]|cause: The build backend returned)\b"
     r"|.*\b([A-Za-z]*Warning|warning): |WARNING: "
     r"|For further information visit "

@@ -30,7 +30,7 @@ SECRET_NAME = re.compile(
 ORDINARY_NAME = re.compile(
     r"(?:^|_)(?:hosts?|hostname|port|user|username|name|db|database|env|environment|mode|debug|level|module|settings|lang|language"
     r"|locale|tz|timezone|dir|directory|path|root|home|domains?|region|engine|backend|driver|timeout|workers|threads|prefix"
-    r"|scheme|protocol|version|format|bucket|queue|app)$",
+    r"|scheme|protocol|version|format|bucket|queue|app|config|conf|file|names)$",
     re.IGNORECASE,
 )
 """The ends of names of variables whose value may be shown, if it is as simple as ``ORDINARY_VALUE``."""

@@ -19,6 +19,9 @@ from ansible_collections.wsgi.stack.plugins.module_utils.host._command import TI
 from ansible_collections.wsgi.stack.plugins.module_utils.host._sandbox import Sandbox
 from ansible_collections.wsgi.stack.plugins.module_utils.release import _import_check
 
+LOCKED = re.compile(r"\b(?:LockError|BlockingIOError)\b|[Cc]ouldn't lock|already locked")
+"""What apps say that do not get a lock."""
+
 IMPORT_TIMEOUT = 120
 """Seconds that an entry point may take to be imported."""
 
@@ -78,6 +81,8 @@ def fix(app: App, cause: str, unread: str = "") -> str:
         return "import uwsgi where it is used, or expect an ImportError, since there is no uWSGI yet when the import is checked"
     if name and app["requirements"] is not None and name == re.split(r"[.:]", app["entry_point"])[0]:
         return f"if it is the project itself that has {name}, name the directory of the project in requirements, too"
+    if LOCKED.search(cause):
+        return "if the running release holds that lock, this app cannot run in two releases at once, see docs/applications.md"
     if name and unread:
         return unread.partition(": ")[2].rstrip(".")
     return _read_only.fix(cause) or "fix the code, its requirements or its environment"

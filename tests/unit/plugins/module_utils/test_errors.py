@@ -231,6 +231,7 @@ gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
         ("bind(): Permission denied\n\n", "bind(): Permission denied"),
         ("bind(): Permission denied\nVACUUM: unix socket /run/a.sock removed.\n", "bind(): Permission denied"),
         ("VACUUM: unix socket /run/a.sock removed.\n", ""),
+        ('*** Operational MODE: preforking ***\nrunning "unix_signal:15 gracefully_kill_them_all" (master-start)...\n', ""),
         (PIP_VERSION, "packaging.version.InvalidVersion: Invalid version: 'not a version!'"),
         (PIP_COMPILER, "badc.c:2:22: error: \u2018nosuch\u2019 undeclared (first use in this function)"),
         (UV_COMPILER, "badc.c:2:22: error: \u2018nosuch\u2019 undeclared (first use in this function)"),

@@ -73,6 +73,15 @@ def test_an_import_that_fails_is_told(check, text, cause):
 
 
 @pytest.mark.parametrize(
+    "cause",
+    ["zc.lockfile.LockError: Couldn't lock 'Data.fs.lock'", "BlockingIOError: [Errno 11] Resource temporarily unavailable"],
+)
+def test_a_lock_that_the_running_release_may_hold_is_told(cause):
+    app = {"entry_point": "shop.wsgi:app", "requirements": None}
+    assert _entry_point.fix(app, cause).startswith("if the running release holds that lock, this app cannot run in two")
+
+
+@pytest.mark.parametrize(
     ("missing", "requirements", "wanted"),
     [
         ("pkg_resources", None, "add setuptools<81 to packages"),
