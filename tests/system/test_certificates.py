@@ -10,6 +10,8 @@ import re
 import pytest
 from conftest import ROOT, on
 
+from ansible_collections.wsgi.stack.plugins.module_utils.apps import _resolve
+
 PEBBLE = ROOT / "tests/images/pebble"
 FIRST, SECOND = "https://localhost:14000/dir", "https://localhost:14001/dir"
 BUNDLE = "/srv/pebble/ca.pem"
@@ -227,10 +229,10 @@ def test_a_hook_that_cannot_reload_says_so_in_the_journal(acme, hello):
 
 
 def resolved(server, name, *domains):
-    """As much of a resolved app as the module looks at."""
+    """The list of one app with a site, as the lookup returns it."""
     server.sh("test -d /etc/ssl/wsgi/$1", name)
-    tls = {"mode": "certbot", "certificate": None, "key": None, "on_host": False, "port": 443, "profile": "intermediate"}
-    return [{"name": name, "domains": list(domains), "tls": tls}]
+    named = {"source": {"package": name}, "entry_point": f"{name}:app", "tls": {"mode": "certbot"}}
+    return _resolve.resolve([{**named, "name": name, "domains": list(domains)}])
 
 
 @pytest.fixture
