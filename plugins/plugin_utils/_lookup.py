@@ -87,12 +87,17 @@ class InventoryLookup(LookupBase):
         if pattern == "wsgi" and pattern not in self.variables["groups"]:  # the roles in a user's own play
             return play
         lookup = inventory_hostnames.LookupModule(loader=self._loader, templar=self._templar)
-        found: list[str] = lookup.run([pattern], variables=dict(self.variables))
+        patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+        found: list[str] = lookup.run(patterns, variables=dict(self.variables))
         return found if self.variables["inventory_hostname"] in found else play
 
     def _names(self, host: str) -> set[str]:
-        """The names of the apps that another host has."""
-        apps = self.variables["hostvars"][host].get("wsgi_apps") or []
+        """The names of the apps that another host has. A list that is a variable of the play is that of all hosts in it."""
+        found = self.variables["hostvars"][host].get("wsgi_apps")
+        own = self.variables["hostvars"][self.variables["inventory_hostname"]].get("wsgi_apps")
+        if found is None and own is None and host in self.variables["ansible_play_hosts_all"] and "wsgi_apps" in self.variables:
+            found = self.apps()
+        apps = found or []
         return {str(app.get("name")) for app in apps if isinstance(app, Mapping) and app.get("state", "present") == "present"}
 
     def _template(self, value: Any) -> Any:

@@ -41,3 +41,10 @@ def test_the_hosts_are_those_that_wsgi_hosts_names():
 def test_in_somebodys_own_play_it_is_the_first_of_the_play():
     assert first("web4", group="web")
     assert not first("web4", group="web", ansible_play_hosts_all=["web3", "web4"])
+
+
+@pytest.mark.parametrize(("host", "is_first"), [("web1", True), ("web2", False)])
+def test_a_list_of_the_play_is_that_of_all_its_hosts(host, is_first):
+    hosts = ["web1", "web2"]
+    known = {"hostvars": dict.fromkeys(hosts, {}), "wsgi_apps": [SHOP], "ansible_play_hosts_all": hosts}
+    assert first(host, apps={}, groups={"all": hosts, "wsgi": hosts}, **known) == is_first
