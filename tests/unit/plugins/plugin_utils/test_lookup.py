@@ -46,5 +46,5 @@ def test_in_somebodys_own_play_it_is_the_first_of_the_play():
 @pytest.mark.parametrize(("host", "is_first"), [("web1", True), ("web2", False)])
 def test_a_list_of_the_play_is_that_of_all_its_hosts(host, is_first):
     hosts = ["web1", "web2"]
-    known = {"hostvars": dict.fromkeys(hosts, {}), "wsgi_apps": [SHOP], "ansible_play_hosts_all": hosts}
+    known = {"hostvars": {name: {} for name in hosts}, "wsgi_apps": [SHOP], "ansible_play_hosts_all": hosts}
     assert first(host, apps={}, groups={"all": hosts, "wsgi": hosts}, **known) == is_first
